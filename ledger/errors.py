@@ -1,0 +1,19 @@
+"""The root of every error that Tongdui raises on purpose.
+
+Subclasses live beside the code that raises them, carry typed attributes and build their message in ``__init__``;
+``ledger_api.problems`` is the only place that maps them to HTTP statuses.
+"""
+
+from __future__ import annotations
+
+
+class TongduiError(Exception):
+    """Base of all expected failures: what happened, where, and how to mend it."""
+
+
+class InvariantViolation(TongduiError):
+    """A rule that must always hold does not. The process stops rather than go on with a broken book."""
+
+
+class ConfigurationError(TongduiError):
+    """A setting, file or environment is missing or wrong; the message names it and says how to mend it."""

@@ -1,0 +1,299 @@
+"""One database: SQLite for the embedded default, PostgreSQL for a city. The same statements run on both.
+
+A writer takes its lock at once (``BEGIN IMMEDIATE`` in SQLite), so that a transaction never fails half way for a lock
+that another took meanwhile. A reader sees one snapshot for as long as it lasts.
+
+Warning: no network call belongs inside ``transaction()``; it holds the only write lock of a SQLite file.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.orm import Session
+
+from ledger.errors import ConfigurationError, InvariantViolation
+from ledger.store.base import Base
+
+WRITE_OPTION = "tongdui_write"
+BUSY_TIMEOUT_MS = 30_000
+SQLITE_PARAMETERS_MAX = 30_000  # SQLite's default limit of host parameters is 32,766 since 3.32
+
+
+class NestedTransaction(InvariantViolation):
+    """A thread opened a write transaction inside its own: it would wait for itself."""
+
+    def __init__(self) -> None:
+        super().__init__("a write transaction is already open in this thread; pass its session on instead")
+
+
+class Database:
+    """A database by URL: ``sqlite:///path/to/file.db``, ``sqlite://`` (memory) or ``postgresql://user:pw@host/name``."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.url = make_url(url)
+        backend = self.url.get_backend_name()
+        if backend == "postgresql":
+            self.url = self.url.set(drivername="postgresql+psycopg")
+            self.engine = create_engine(self.url, pool_size=pool_size, max_overflow=10, pool_pre_ping=True)
+        elif backend == "sqlite":
+            self.engine = _sqlite_engine(self.url, pool_size)
+        else:
+            raise ConfigurationError(f"database URL {url!r}: use sqlite:///FILE or postgresql://…")
+        self._writer = threading.Lock() if backend == "sqlite" else None
+        self._thread = threading.local()
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is SQLite."""
+        return self._writer is not None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Open a write transaction; commit at the end of the block, roll back on any exception.
+
+        Raises:
+            NestedTransaction: this thread already holds one.
+        """
+        if getattr(self._thread, "writing", False):
+            raise NestedTransaction
+        if self._writer is not None:
+            # SQLite's own busy handler polls and is unfair; a lock queues the writers of this process.
+            self._writer.acquire()
+        self._thread.writing = True
+        try:
+            engine = self.engine.execution_options(**{WRITE_OPTION: True})
+            with Session(engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        finally:
+            self._thread.writing = False
+            if self._writer is not None:
+                self._writer.release()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Open a read-only snapshot."""
+        engine: Engine = self.engine
+        if not self.is_sqlite:
+            engine = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with Session(engine, expire_on_commit=False) as session:
+            yield session
+
+    def create_all(self) -> None:
+        """Create every table known to ``Base`` (tests; an installation runs ``ledger.store.migrations.upgrade``)."""
+        import_models()
+        with self.engine.execution_options(**{WRITE_OPTION: True}).begin() as connection:
+            Base.metadata.create_all(connection)
+
+    def close(self) -> None:
+        """Close all pooled connections."""
+        self.engine.dispose()
+
+
+def import_models() -> None:
+    """Import every module of ``ledger.store.models`` so that ``Base.metadata`` is complete."""
+    import importlib
+    import pkgutil
+
+    from ledger.store import models
+
+    for module in pkgutil.iter_modules(models.__path__):
+        importlib.import_module(f"{models.__name__}.{module.name}")
+
+
+def _sqlite_engine(url: Any, pool_size: int) -> Engine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=10,
+            connect_args={"check_same_thread": False},
+        )
+    else:
+        from sqlalchemy.pool import StaticPool
+
+        engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _configure(dbapi_connection: Any, _record: Any) -> None:
+        dbapi_connection.isolation_level = None  # we emit BEGIN ourselves, below
+        cursor = dbapi_connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA cache_size=-65536")
+        cursor.execute("PRAGMA temp_store=MEMORY")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(WRITE_OPTION, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _is_sqlite(session: Session) -> bool:
+    return session.get_bind().dialect.name == "sqlite"
+
+
+def _columns_sql(columns: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)
+
+
+def bulk_insert(
+    session: Session,
+    table: Table,
+    columns: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+) -> None:
+    """Insert ``rows`` (tuples in the order of ``columns``): COPY in PostgreSQL, one prepared statement in SQLite.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError | psycopg.errors.UniqueViolation: a row exists already; the transaction is lost.
+    """
+    if not rows:
+        return
+    connection = session.connection()
+    if _is_sqlite(session):
+        marks = ", ".join("?" * len(columns))
+        connection.exec_driver_sql(
+            f'INSERT INTO "{table.name}" ({_columns_sql(columns)}) VALUES ({marks})',
+            list(rows),
+        )
+        return
+    _copy(connection, f'"{table.name}"', table, columns, rows)
+
+
+def bulk_insert_new(
+    session: Session,
+    table: Table,
+    columns: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+) -> int:
+    """Insert the rows that break no unique key, leave the others out, and return how many went in."""
+    if not rows:
+        return 0
+    connection = session.connection()
+    names = _columns_sql(columns)
+    if _is_sqlite(session):
+        before = int(connection.exec_driver_sql("SELECT total_changes()").scalar_one())
+        marks = ", ".join("?" * len(columns))
+        connection.exec_driver_sql(
+            f'INSERT INTO "{table.name}" ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING',
+            list(rows),
+        )
+        return int(connection.exec_driver_sql("SELECT total_changes()").scalar_one()) - before
+    staging = _staging(connection, table, columns)
+    _copy(connection, staging, table, columns, rows)
+    done = connection.exec_driver_sql(
+        f'INSERT INTO "{table.name}" ({names}) SELECT {names} FROM {staging} ON CONFLICT DO NOTHING'
+    )
+    connection.exec_driver_sql(f"DROP TABLE {staging}")
+    return done.rowcount
+
+
+def bulk_add(
+    session: Session,
+    table: Table,
+    keys: Sequence[str],
+    adds: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+    *,
+    replaces: Sequence[str] = (),
+) -> None:
+    """Add signed amounts to counters: insert each row, or add its ``adds`` columns to (and set its ``replaces``
+    columns of) the row of the same ``keys``. Rows are tuples of keys, then adds, then replaces; keys must not repeat.
+    """
+    if not rows:
+        return
+    columns = [*keys, *adds, *replaces]
+    names = _columns_sql(columns)
+    sets = ", ".join(
+        [f'"{name}" = "{table.name}"."{name}" + excluded."{name}"' for name in adds]
+        + [f'"{name}" = excluded."{name}"' for name in replaces]
+    )
+    conflict = f"ON CONFLICT ({_columns_sql(keys)}) DO UPDATE SET {sets}"
+    connection = session.connection()
+    # Sorted by key: concurrent writers lock rows in one order, and the tree is walked once from left to right.
+    ordered = sorted(rows, key=lambda row: row[: len(keys)])
+    if _is_sqlite(session):
+        marks = ", ".join("?" * len(columns))
+        connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({names}) VALUES ({marks}) {conflict}', ordered)
+        return
+    staging = _staging(connection, table, columns)
+    _copy(connection, staging, table, columns, ordered)
+    connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({names}) SELECT {names} FROM {staging} {conflict}')
+    connection.exec_driver_sql(f"DROP TABLE {staging}")
+
+
+def fetch_by_keys(
+    session: Session,
+    table: Table,
+    columns: Sequence[str],
+    key: str,
+    values: Sequence[Any],
+    *,
+    where: dict[str, Any] | None = None,
+) -> list[tuple[Any, ...]]:
+    """Select ``columns`` of the rows whose ``key`` is one of ``values`` (any number), and that equal ``where``."""
+    wanted = list(dict.fromkeys(values))
+    if not wanted:
+        return []
+    connection = session.connection()
+    fixed = dict(where or {})
+    sql = f'SELECT {_columns_sql(columns)} FROM "{table.name}" WHERE '
+    found: list[tuple[Any, ...]] = []
+    if _is_sqlite(session):
+        sql += "".join(f'"{name}" = ? AND ' for name in fixed)
+        for start in range(0, len(wanted), SQLITE_PARAMETERS_MAX):
+            part = wanted[start : start + SQLITE_PARAMETERS_MAX]
+            marks = ",".join("?" * len(part))
+            found += map(
+                tuple,
+                connection.exec_driver_sql(f'{sql}"{key}" IN ({marks})', (*fixed.values(), *part)),
+            )
+        return found
+    sql += "".join(f'"{name}" = %s AND ' for name in fixed)
+    return list(
+        map(
+            tuple,
+            connection.exec_driver_sql(f'{sql}"{key}" = ANY(%s)', (*fixed.values(), wanted)),
+        )
+    )
+
+
+def lease_clause(session: Session) -> str:
+    """Return the SQL suffix that lets several workers take different rows (nothing in SQLite: one writer at a time)."""
+    return "" if _is_sqlite(session) else " FOR UPDATE SKIP LOCKED"
+
+
+def _staging(connection: Connection, table: Table, columns: Sequence[str]) -> str:
+    name = f'"staging_{table.name}"'
+    connection.exec_driver_sql(
+        f'CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS SELECT {_columns_sql(columns)} FROM "{table.name}" WITH NO DATA'
+    )
+    return name
+
+
+def _copy(
+    connection: Connection,
+    target: str,
+    table: Table,
+    columns: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+) -> None:
+    raw: Any = connection.connection.driver_connection
+    with (
+        raw.cursor() as cursor,
+        cursor.copy(f"COPY {target} ({_columns_sql(columns)}) FROM STDIN") as copy,
+    ):
+        for row in rows:
+            copy.write_row(row)

@@ -1,0 +1,111 @@
+"""What must reach the chain, persisted before anything is sent, and what became of it."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ledger.store.base import (
+    AddressBytes,
+    Base,
+    Big,
+    Blob,
+    Hash32,
+    Serial,
+    UnixTime,
+    Word,
+)
+
+
+class OutboxMessageRow(Base):
+    """One call (a mint, a void, …) or one signed order. ``dedupe_key`` makes enqueueing idempotent."""
+
+    __tablename__ = "outbox_messages"
+
+    message_id: Mapped[Serial]
+    kind: Mapped[Word]
+    dedupe_key: Mapped[str] = mapped_column(String(160), unique=True)
+    is_order: Mapped[bool]
+    target: Mapped[AddressBytes]
+    payload: Mapped[Blob]
+    """Calldata of a call; the packed order with its signature of an order."""
+    gas: Mapped[Big]
+    order_id: Mapped[Hash32 | None] = mapped_column(LargeBinary(32), unique=True)
+    deadline: Mapped[UnixTime | None]
+    state: Mapped[Word]
+    """``queued``, ``sent`` (part of a signed transaction), ``done``, ``waiting_funding``, ``failed``, ``expired``."""
+    reason: Mapped[str | None] = mapped_column(String(512))
+    transaction_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("outbox_transactions.transaction_id", use_alter=True)
+    )
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    block_number: Mapped[Big | None]
+    created_at: Mapped[UnixTime]
+    updated_at: Mapped[UnixTime]
+
+    __table_args__ = (
+        Index("ix_outbox_messages_state_kind", "state", "kind", "message_id"),
+        Index("ix_outbox_messages_transaction_id", "transaction_id"),
+    )
+
+
+class OutboxTransactionRow(Base):
+    """One signed transaction. Its bytes are here before any node has seen them."""
+
+    __tablename__ = "outbox_transactions"
+
+    transaction_id: Mapped[Serial]
+    relayer: Mapped[AddressBytes]
+    nonce: Mapped[Big]
+    kind: Mapped[Word]
+    hash: Mapped[Hash32] = mapped_column(LargeBinary(32), unique=True)
+    raw: Mapped[Blob]
+    gas: Mapped[Big]
+    state: Mapped[Word]
+    """``signed`` (no node has answered yet), ``pending`` (a node has it), ``mined``, ``reverted``, ``replaced``."""
+    reason: Mapped[str | None] = mapped_column(String(512))
+    message_count: Mapped[int] = mapped_column(Integer)
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    sent_at: Mapped[UnixTime | None]
+    block_number: Mapped[Big | None]
+    created_at: Mapped[UnixTime]
+
+    __table_args__ = (
+        Index("ix_outbox_transactions_state", "state", "relayer", "nonce"),
+        Index("ix_outbox_transactions_relayer_nonce", "relayer", "nonce"),
+    )
+
+
+class RelayerRow(Base):
+    """A sending key of this gateway and its own nonce; a lease lets several gateways share the table."""
+
+    __tablename__ = "relayers"
+
+    address: Mapped[AddressBytes] = mapped_column(LargeBinary(20), primary_key=True)
+    next_nonce: Mapped[Big]
+    lease_owner: Mapped[Word | None]
+    leased_until: Mapped[UnixTime | None]
+
+
+class OrderNonceRow(Base):
+    """A nonce allotted to an order of a holder in the word of one (programme, year)."""
+
+    __tablename__ = "order_nonces"
+
+    holder: Mapped[AddressBytes] = mapped_column(LargeBinary(20), primary_key=True)
+    word: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    nonce: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    order_id: Mapped[Hash32]
+    deadline: Mapped[UnixTime]
+    state: Mapped[Word]
+    """``open``, ``spent`` or ``dead`` (never landed and past its deadline: the nonce is free again)."""
+
+    __table_args__ = (UniqueConstraint("order_id"),)

@@ -1,0 +1,261 @@
+"""What the chain says, as tables: every row here can be dropped and rebuilt from final blocks."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, LargeBinary
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ledger.store.base import (
+    AddressBytes,
+    Base,
+    Big,
+    Fen,
+    Hash32,
+    PointsMinor,
+    UnixTime,
+    Word,
+)
+
+
+class ProjectionCursorRow(Base):
+    """How far the projection has come; the only row has id 1."""
+
+    __tablename__ = "projection_cursor"
+
+    cursor_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    chain_id: Mapped[Big]
+    deployment_salt: Mapped[Hash32]
+    block_number: Mapped[Big]
+    block_hash: Mapped[Hash32]
+    block_timestamp: Mapped[UnixTime]
+
+
+class ProjectedBlockRow(Base):
+    """A block that was read: its hash and its parent's, kept to find where a reorganised chain forks."""
+
+    __tablename__ = "projected_blocks"
+
+    block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    block_hash: Mapped[Hash32]
+    parent_hash: Mapped[Hash32]
+    block_timestamp: Mapped[UnixTime]
+
+
+class EntryRow(Base):
+    """One side of one ERC-6909 transfer: the history of an account. Σ delta of a lot = its balance."""
+
+    __tablename__ = "entries"
+
+    block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    log_index: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    side: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    """0 what the receiver got, 1 what the sender gave."""
+    account: Mapped[AddressBytes]
+    token_id: Mapped[Big]
+    delta_minor: Mapped[PointsMinor]
+    kind: Mapped[Word]
+    """``mint exchange_in exchange_out redeem hold capture release refund revoke sweep migrate transfer burn``."""
+    reference: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    """The order id, or for a mint the batch (programme 4 bytes, number 8 bytes)."""
+    transaction_hash: Mapped[Hash32]
+    block_timestamp: Mapped[UnixTime]
+
+    __table_args__ = (Index("ix_entries_account", "account", "block_number", "log_index"),)
+
+
+class BalanceRow(Base):
+    """What an account holds of a lot (escrow not counted)."""
+
+    __tablename__ = "balances"
+
+    account: Mapped[AddressBytes] = mapped_column(LargeBinary(20), primary_key=True)
+    token_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    amount_minor: Mapped[PointsMinor]
+
+    __table_args__ = (CheckConstraint("amount_minor >= 0 AND amount_minor < 4611686018427387904", name="range"),)
+
+
+class SupplyRow(Base):
+    """A lot's supply: minted less burned; what is escrowed is part of it."""
+
+    __tablename__ = "supplies"
+
+    token_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    programme: Mapped[Big] = mapped_column(BigInteger, index=True)
+    supply_minor: Mapped[PointsMinor]
+    escrowed_minor: Mapped[PointsMinor]
+
+    __table_args__ = (CheckConstraint("supply_minor >= 0 AND escrowed_minor >= 0", name="range"),)
+
+
+class FlowRow(Base):
+    """Running totals of a programme by kind of movement: granted + in + refunded − out − redeemed − … = outstanding."""
+
+    __tablename__ = "flows"
+
+    programme: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    kind: Mapped[Word] = mapped_column(primary_key=True)
+    amount_minor: Mapped[PointsMinor]
+    events: Mapped[Big]
+
+
+class ChainProgrammeRow(Base):
+    """A programme as the chain has it. ``par_microfen`` is micro-fen a point and never changes."""
+
+    __tablename__ = "chain_programmes"
+
+    programme: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    par_microfen: Mapped[Big]
+    flags: Mapped[int] = mapped_column(Integer)
+    state: Mapped[int] = mapped_column(Integer)
+    spend_scope: Mapped[Hash32]
+    rulebook_version: Mapped[Big]
+    rulebook_hash: Mapped[Hash32 | None]
+    appropriated_fen: Mapped[Fen]
+    paid_fen: Mapped[Fen]
+
+
+class IssuerKeyRow(Base):
+    """Who may sign a programme's batches."""
+
+    __tablename__ = "issuer_keys"
+
+    programme: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    key: Mapped[AddressBytes] = mapped_column(LargeBinary(20), primary_key=True)
+    is_active: Mapped[bool]
+
+
+class ChainMerchantRow(Base):
+    """A merchant as the chain has it."""
+
+    __tablename__ = "chain_merchants"
+
+    merchant: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    key: Mapped[AddressBytes]
+    scope: Mapped[Hash32]
+
+
+class PositionRow(Base):
+    """A participant's net position; Σ over all participants is 0."""
+
+    __tablename__ = "positions"
+
+    participant: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    position_fen: Mapped[Fen]
+    block_number: Mapped[Big]
+
+
+class PositionChangeRow(Base):
+    """Each change of a position, for statements and for undoing a reorganised block."""
+
+    __tablename__ = "position_changes"
+
+    block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    log_index: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    participant: Mapped[Big]
+    delta_fen: Mapped[Fen]
+    position_fen: Mapped[Fen]
+    block_timestamp: Mapped[UnixTime]
+
+    __table_args__ = (Index("ix_position_changes_participant", "participant", "block_number"),)
+
+
+class FundingEventRow(Base):
+    """Appropriations recorded and lapsed, and payments: ``recorded``, ``lapsed``, ``paid``."""
+
+    __tablename__ = "funding_events"
+
+    block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    log_index: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    programme: Mapped[Big] = mapped_column(BigInteger, index=True)
+    kind: Mapped[Word]
+    fiscal_year: Mapped[int] = mapped_column(Integer)
+    amount_fen: Mapped[Fen]
+    """The amount recorded or lapsed; for ``paid`` the new total."""
+    document_hash: Mapped[Hash32 | None]
+    block_timestamp: Mapped[UnixTime]
+
+
+class BatchRow(Base):
+    """A batch that landed, or whose number was voided."""
+
+    __tablename__ = "chain_batches"
+
+    programme: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    state: Mapped[Word]
+    """``landed`` or ``void``."""
+    quarter: Mapped[int | None] = mapped_column(Integer)
+    evidence_root: Mapped[Hash32 | None]
+    grants: Mapped[int] = mapped_column(Integer)
+    amount_minor: Mapped[PointsMinor]
+    signer: Mapped[AddressBytes | None]
+    transaction_hash: Mapped[Hash32]
+    block_number: Mapped[Big] = mapped_column(BigInteger, index=True)
+    block_timestamp: Mapped[UnixTime]
+
+
+class OrderOutcomeRow(Base):
+    """What the chain said of an order, in its own words. ``code`` 0 is success, else the rejection code."""
+
+    __tablename__ = "order_outcomes"
+
+    block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    log_index: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    order_id: Mapped[Hash32] = mapped_column(LargeBinary(32), index=True)
+    kind: Mapped[Word]
+    """``exchange redeem hold capture release refund`` or ``rejected``."""
+    code: Mapped[int] = mapped_column(Integer)
+    holder: Mapped[AddressBytes | None]
+    merchant: Mapped[Big | None]
+    from_id: Mapped[Big | None]
+    amount_in: Mapped[PointsMinor | None]
+    to_id: Mapped[Big | None]
+    amount_out: Mapped[PointsMinor | None]
+    fen: Mapped[Fen | None]
+    transaction_hash: Mapped[Hash32]
+    block_timestamp: Mapped[UnixTime]
+
+
+class RevocationRow(Base):
+    """Points taken back, and the shortfall that the issuer bears."""
+
+    __tablename__ = "revocations"
+
+    block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    log_index: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    programme: Mapped[Big]
+    leaf: Mapped[Hash32] = mapped_column(LargeBinary(32), index=True)
+    account: Mapped[AddressBytes]
+    token_id: Mapped[Big]
+    taken_minor: Mapped[PointsMinor]
+    shortfall_minor: Mapped[PointsMinor]
+    reason: Mapped[int] = mapped_column(Integer)
+    transaction_hash: Mapped[Hash32]
+    block_timestamp: Mapped[UnixTime]
+
+
+class RedemptionBatchRow(Base):
+    """The Merkle root stored for an executed batch of redemptions."""
+
+    __tablename__ = "redemption_batches"
+
+    batch: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    root: Mapped[Hash32]
+    orders: Mapped[int] = mapped_column(Integer)
+    transaction_hash: Mapped[Hash32]
+    block_number: Mapped[Big]
+
+
+class OtherEventRow(Base):
+    """Events that change no projection (roles, pauses, council votes), kept raw for the operator's log."""
+
+    __tablename__ = "other_events"
+
+    block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    log_index: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    address: Mapped[AddressBytes]
+    name: Mapped[Word]
+    topics: Mapped[bytes] = mapped_column(LargeBinary)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    block_timestamp: Mapped[UnixTime]

@@ -1,0 +1,72 @@
+"""Residents, their custodial keys and the source ids they have linked."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ledger.store.base import AddressBytes, Base, Blob, Hash32, UnixTime, Word
+
+
+class ResidentRow(Base):
+    """One verified person. ``resident_id`` is random, so that it says nothing about order or number."""
+
+    __tablename__ = "residents"
+
+    resident_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    identity_hmac: Mapped[Hash32 | None] = mapped_column(LargeBinary(32), unique=True)
+    """Keyed HMAC of the identity document's number; NULL once erased."""
+    identity_key_version: Mapped[int] = mapped_column(Integer)
+    account: Mapped[AddressBytes] = mapped_column(LargeBinary(20), unique=True)
+    account_key: Mapped[Blob | None]
+    """The custodial private key under the master key; NULL where the resident holds the key."""
+    data_key: Mapped[Blob | None]
+    """The resident's data key under the master key; destroying it erases the resident."""
+    profile: Mapped[Blob | None]
+    """The profile (JSON) under the data key."""
+    status: Mapped[Word]
+    """``active``, ``frozen`` or ``erased``."""
+    created_at: Mapped[UnixTime]
+    erased_at: Mapped[UnixTime | None]
+
+
+class SourceIdRow(Base):
+    """The one owner of a source id (a volunteer number, a card number) in a programme, or nobody while it is frozen."""
+
+    __tablename__ = "source_ids"
+
+    programme: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    source_hmac: Mapped[Hash32] = mapped_column(LargeBinary(32), primary_key=True)
+    key_version: Mapped[int] = mapped_column(Integer)
+    resident_id: Mapped[int] = mapped_column(ForeignKey("residents.resident_id"))
+    state: Mapped[Word]
+    """``linked``, ``frozen`` (claimed by two residents; the agency decides) or ``unlinked``."""
+    linked_at: Mapped[UnixTime]
+    updated_at: Mapped[UnixTime]
+
+    __table_args__ = (Index("ix_source_ids_resident_id", "resident_id"),)
+
+
+class SourceClaimRow(Base):
+    """Each resident's claim to a source id, with the encrypted original; two live claims freeze the id."""
+
+    __tablename__ = "source_claims"
+
+    programme: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    source_hmac: Mapped[Hash32] = mapped_column(LargeBinary(32), primary_key=True)
+    resident_id: Mapped[int] = mapped_column(ForeignKey("residents.resident_id"), primary_key=True)
+    original: Mapped[Blob | None]
+    """The source id as the resident gave it, under the resident's data key."""
+    state: Mapped[Word]
+    """``live``, ``refused`` (the agency decided for another) or ``withdrawn``."""
+    claimed_at: Mapped[UnixTime]
+
+
+class TombstoneRow(Base):
+    """What must stay known after an erasure: dedupe HMACs under keys of their own, which match nothing else."""
+
+    __tablename__ = "tombstones"
+
+    namespace: Mapped[Word] = mapped_column(primary_key=True)
+    dedupe_hmac: Mapped[Hash32] = mapped_column(LargeBinary(32), primary_key=True)
+    created_at: Mapped[UnixTime]

@@ -1,0 +1,101 @@
+"""Ids are types. A token id says programme and expiry quarter; a participant id says programme or merchant."""
+
+from __future__ import annotations
+
+from typing import NewType
+
+from ledger.standard.errors import BadAddress, OutOfRange, WrongLength
+from ledger.standard.keccak import keccak256
+
+ProgrammeId = NewType("ProgrammeId", int)
+"""uint32, given at registration."""
+
+Quarter = NewType("Quarter", int)
+"""uint32: (year - 2000) * 4 + 1..4, or 0 for points that never expire."""
+
+TokenId = NewType("TokenId", int)
+"""programme << 32 | quarter; a uint256 on chain whose upper 192 bits are zero."""
+
+MerchantId = NewType("MerchantId", int)
+"""uint32, given at registration."""
+
+ParticipantId = NewType("ParticipantId", int)
+"""uint64, the key of a clearing position: 1 << 32 | programme, or 2 << 32 | merchant."""
+
+BatchNumber = NewType("BatchNumber", int)
+"""uint64, chosen by the issuer, used once per programme, in any order."""
+
+GrantId = NewType("GrantId", bytes)
+"""32 bytes, unique for ever within an installation."""
+
+OrderId = NewType("OrderId", bytes)
+"""32 bytes: the EIP-712 digest of the order, domain included."""
+
+Address = NewType("Address", str)
+"""An account as 0x and 40 digits in EIP-55 mixed case."""
+
+ZERO_ADDRESS = Address("0x" + "0" * 40)
+
+_UINT32_MAX = 2**32 - 1
+_PROGRAMME_KIND = 1
+_MERCHANT_KIND = 2
+
+
+def token_id(programme: int, quarter: int) -> TokenId:
+    """Return the token id of a programme's lot. Raises OutOfRange unless both are uint32."""
+    return TokenId(uint("programme", programme, 32) << 32 | uint("quarter", quarter, 32))
+
+
+def split_token_id(token: int) -> tuple[ProgrammeId, Quarter]:
+    """Return (programme, quarter) of a token id. Raises OutOfRange for an id outside the scheme (over 64 bits)."""
+    uint("token id", token, 64)
+    return ProgrammeId(token >> 32), Quarter(token & _UINT32_MAX)
+
+
+def programme_participant(programme: int) -> ParticipantId:
+    """Return the clearing participant that stands for a programme."""
+    return ParticipantId(_PROGRAMME_KIND << 32 | uint("programme", programme, 32))
+
+
+def merchant_participant(merchant: int) -> ParticipantId:
+    """Return the clearing participant that stands for a merchant."""
+    return ParticipantId(_MERCHANT_KIND << 32 | uint("merchant", merchant, 32))
+
+
+def uint(field: str, value: int, bits: int) -> int:
+    """Return ``value`` if it is an unsigned integer of ``bits`` bits, else raise OutOfRange naming ``field``."""
+    if value < 0 or value >> bits:
+        raise OutOfRange(field, value, f"0 to 2^{bits} - 1")
+    return value
+
+
+def fixed_bytes(field: str, value: bytes, length: int) -> bytes:
+    """Return ``value`` if it has exactly ``length`` bytes, else raise WrongLength naming ``field``."""
+    if len(value) != length:
+        raise WrongLength(field, len(value), length)
+    return value
+
+
+def address_bytes(address: str) -> bytes:
+    """Return the 20 bytes of an address. Case is not checked here: see `to_address`. Raises BadAddress."""
+    if len(address) != 42 or not address.startswith("0x"):
+        raise BadAddress(address)
+    try:
+        raw = bytes.fromhex(address[2:])
+    except ValueError:
+        raise BadAddress(address) from None
+    if len(raw) != 20:  # fromhex skips white space, so a padded string could still come out short
+        raise BadAddress(address)
+    return raw
+
+
+def to_address(value: bytes | str) -> Address:
+    """Return the EIP-55 form of 20 bytes or of a hexadecimal address in any case.
+
+    Raises BadAddress, or WrongLength for bytes of another length. A mixed-case string is normalised, not verified:
+    callers that take addresses from people compare the result with the input.
+    """
+    raw = address_bytes(value) if isinstance(value, str) else fixed_bytes("address", value, 20)
+    digits = raw.hex()
+    mask = keccak256(digits.encode()).hex()
+    return Address("0x" + "".join(d.upper() if m > "7" else d for d, m in zip(digits, mask, strict=False)))

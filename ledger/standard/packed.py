@@ -1,0 +1,194 @@
+"""Packed encodings: big-endian, contiguous, no padding. The contracts read them byte by byte.
+
+Arrays of the Solidity ABI would let one order's dirty high bits revert a whole call; packed bytes cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from ledger.standard.errors import MalformedPacked, OutOfRange
+from ledger.standard.ids import Address, address_bytes, to_address, uint
+from ledger.standard.typed_data import ExchangeOrder, HoldOrder, Lot, RedeemOrder
+
+GRANT_BYTES: Final = 28
+LOTS_MAX: Final = 16
+_SIGNATURE_MAX: Final = 2**16 - 1
+
+
+def pack_grants(grants: Sequence[tuple[str, int]]) -> bytes:
+    """Pack (account, amount in minor units) pairs: address 20 | uint64 amount 8, for each grant.
+
+    Raises BadAddress or OutOfRange.
+    """
+    try:
+        packed = bytes.fromhex("".join([f"{account[2:]}{minor:016x}" for account, minor in grants]))
+    except ValueError:
+        packed = b""
+    if len(packed) == GRANT_BYTES * len(grants) and _well_formed(grants):
+        return packed
+    return b"".join([address_bytes(a) + uint("amount", m, 64).to_bytes(8, "big") for a, m in grants])
+
+
+def unpack_grants(packed: bytes) -> list[tuple[Address, int]]:
+    """Return the (account, amount) pairs of packed grants. Raises MalformedPacked if a grant is cut."""
+    if len(packed) % GRANT_BYTES:
+        raise MalformedPacked(len(packed) - len(packed) % GRANT_BYTES, f"a grant takes {GRANT_BYTES} bytes")
+    return [
+        (to_address(packed[at : at + 20]), int.from_bytes(packed[at + 20 : at + 28], "big"))
+        for at in range(0, len(packed), GRANT_BYTES)
+    ]
+
+
+def pack_exchange_order(order: ExchangeOrder, signature: bytes) -> bytes:
+    """Pack one exchange order: holder 20 | fromId 8 | amount 8 | toProgramme 4 | minOut 8 | nonce 4 | deadline 5 |
+    sigLen 2 | signature. Raises OutOfRange or BadAddress."""
+    return (
+        address_bytes(order.holder)
+        + _int("lot id", order.from_id, 8)
+        + _int("amount", order.amount, 8)
+        + _int("target programme", order.to_programme, 4)
+        + _int("minimum out", order.min_out, 8)
+        + _int("nonce", order.nonce, 4)
+        + _int("deadline", order.deadline, 5)
+        + _signature(signature)
+    )
+
+
+def pack_redeem_order(order: RedeemOrder, signature: bytes) -> bytes:
+    """Pack one redeem order: holder 20 | merchant 4 | nonce 4 | deadline 5 | lotCount 1 | (id 8 | amount 8)* |
+    sigLen 2 | signature. Raises OutOfRange (1 to 16 lots) or BadAddress."""
+    return (
+        address_bytes(order.holder)
+        + _int("merchant", order.merchant, 4)
+        + _int("nonce", order.nonce, 4)
+        + _int("deadline", order.deadline, 5)
+        + _lots(order.lots)
+        + _signature(signature)
+    )
+
+
+def pack_hold_order(order: HoldOrder, signature: bytes) -> bytes:
+    """Pack one hold order: as a redeem order, with captureBy 5 | cancellable 1 after the deadline."""
+    return (
+        address_bytes(order.holder)
+        + _int("merchant", order.merchant, 4)
+        + _int("nonce", order.nonce, 4)
+        + _int("deadline", order.deadline, 5)
+        + _int("capture by", order.capture_by, 5)
+        + (b"\1" if order.cancellable else b"\0")
+        + _lots(order.lots)
+        + _signature(signature)
+    )
+
+
+def pack_exchange_orders(orders: Iterable[tuple[ExchangeOrder, bytes]]) -> bytes:
+    """Pack (order, signature) pairs for `IExchange.execute`."""
+    return b"".join([pack_exchange_order(order, signature) for order, signature in orders])
+
+
+def pack_redeem_orders(orders: Iterable[tuple[RedeemOrder, bytes]]) -> bytes:
+    """Pack (order, signature) pairs for `IRedemption.execute`."""
+    return b"".join([pack_redeem_order(order, signature) for order, signature in orders])
+
+
+def pack_hold_orders(orders: Iterable[tuple[HoldOrder, bytes]]) -> bytes:
+    """Pack (order, signature) pairs for `IRedemption.hold`."""
+    return b"".join([pack_hold_order(order, signature) for order, signature in orders])
+
+
+def unpack_exchange_orders(packed: bytes) -> list[tuple[ExchangeOrder, bytes]]:
+    """Return the (order, signature) pairs of a packed call. Raises MalformedPacked."""
+    reader, orders = _Reader(packed), []
+    while not reader.done():
+        order = ExchangeOrder(
+            holder=reader.address(),
+            from_id=reader.int(8),
+            amount=reader.int(8),
+            to_programme=reader.int(4),
+            min_out=reader.int(8),
+            nonce=reader.int(4),
+            deadline=reader.int(5),
+        )
+        orders.append((order, reader.take(reader.int(2))))
+    return orders
+
+
+def unpack_redeem_orders(packed: bytes) -> list[tuple[RedeemOrder, bytes]]:
+    """Return the (order, signature) pairs of a packed call. Raises MalformedPacked."""
+    reader, orders = _Reader(packed), []
+    while not reader.done():
+        holder, merchant, nonce, deadline = reader.address(), reader.int(4), reader.int(4), reader.int(5)
+        order = RedeemOrder(holder, merchant, reader.lots(), nonce, deadline)
+        orders.append((order, reader.take(reader.int(2))))
+    return orders
+
+
+def unpack_hold_orders(packed: bytes) -> list[tuple[HoldOrder, bytes]]:
+    """Return the (order, signature) pairs of a packed call. Raises MalformedPacked."""
+    reader, orders = _Reader(packed), []
+    while not reader.done():
+        holder, merchant, nonce, deadline = reader.address(), reader.int(4), reader.int(4), reader.int(5)
+        capture_by, cancellable = reader.int(5), reader.flag()
+        order = HoldOrder(holder, merchant, reader.lots(), nonce, deadline, capture_by, cancellable)
+        orders.append((order, reader.take(reader.int(2))))
+    return orders
+
+
+def _well_formed(grants: Sequence[tuple[str, int]]) -> bool:
+    return all(len(account) == 42 and account[:2] == "0x" and 0 <= minor < 2**64 for account, minor in grants)
+
+
+def _int(field: str, value: int, size: int) -> bytes:
+    return uint(field, value, size * 8).to_bytes(size, "big")
+
+
+def _lots(lots: tuple[Lot, ...]) -> bytes:
+    if not 1 <= len(lots) <= LOTS_MAX:
+        raise OutOfRange("lots of an order", len(lots), f"1 to {LOTS_MAX}")
+    parts = [_int("lot id", lot.id, 8) + _int("lot amount", lot.amount, 8) for lot in lots]
+    return bytes([len(lots)]) + b"".join(parts)
+
+
+def _signature(signature: bytes) -> bytes:
+    if len(signature) > _SIGNATURE_MAX:
+        raise OutOfRange("signature bytes", len(signature), f"0 to {_SIGNATURE_MAX}")
+    return len(signature).to_bytes(2, "big") + signature
+
+
+class _Reader:
+    """Reads fields off the front of packed bytes and refuses to read past the end."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def done(self) -> bool:
+        return self._at == len(self._data)
+
+    def take(self, size: int) -> bytes:
+        end = self._at + size
+        if end > len(self._data):
+            raise MalformedPacked(self._at, f"{size} bytes wanted, {len(self._data) - self._at} left")
+        part = self._data[self._at : end]
+        self._at = end
+        return part
+
+    def int(self, size: int) -> int:
+        return int.from_bytes(self.take(size), "big")
+
+    def flag(self) -> bool:
+        value = self.int(1)
+        if value > 1:
+            raise MalformedPacked(self._at - 1, f"a flag is 0 or 1, not {value}")
+        return value == 1
+
+    def address(self) -> Address:
+        return to_address(self.take(20))
+
+    def lots(self) -> tuple[Lot, ...]:
+        count = self.int(1)
+        if not 1 <= count <= LOTS_MAX:
+            raise MalformedPacked(self._at - 1, f"an order has 1 to {LOTS_MAX} lots, not {count}")
+        return tuple([Lot(self.int(8), self.int(8)) for _ in range(count)])

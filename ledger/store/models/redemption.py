@@ -1,0 +1,206 @@
+"""Merchants, what they offer, the orders that pay them, and the slips that a merchant checks at the counter."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ledger.store.base import AddressBytes, Base, Fen, Hash32, PointsMinor, Serial, UnixTime, Word
+
+
+class MerchantRow(Base):
+    """What people read about a merchant; its key and scope are the chain's (``chain_merchants``)."""
+
+    __tablename__ = "merchants"
+
+    merchant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    name_zh: Mapped[str] = mapped_column(String(200))
+    name_en: Mapped[str] = mapped_column(String(200))
+    category: Mapped[Word]
+    address_zh: Mapped[str] = mapped_column(String(400))
+    address_en: Mapped[str] = mapped_column(String(400))
+    signer_name: Mapped[Word | None]
+    """The key of the keystore that signs captures and refunds; NULL where the merchant holds its own key."""
+    status: Mapped[Word]
+    """``active`` or ``suspended`` (takes no new orders; what is open runs on)."""
+    created_at: Mapped[UnixTime]
+    updated_at: Mapped[UnixTime]
+
+
+class OfferRow(Base):
+    """Something that points can buy. ``stock_total`` NULL is without limit."""
+
+    __tablename__ = "offers"
+
+    offer_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.merchant_id"))
+    title_zh: Mapped[str] = mapped_column(String(200))
+    title_en: Mapped[str] = mapped_column(String(200))
+    description_zh: Mapped[str] = mapped_column(Text, default="")
+    description_en: Mapped[str] = mapped_column(Text, default="")
+    price_fen: Mapped[Fen]
+    stock_total: Mapped[int | None] = mapped_column(BigInteger)
+    stock_reserved: Mapped[int] = mapped_column(BigInteger, default=0)
+    stock_taken: Mapped[int] = mapped_column(BigInteger, default=0)
+    per_resident_max: Mapped[int | None] = mapped_column(Integer)
+    opens_at: Mapped[UnixTime | None]
+    closes_at: Mapped[UnixTime | None]
+    status: Mapped[Word]
+    """``active``, ``paused`` or ``ended``."""
+    created_at: Mapped[UnixTime]
+    updated_at: Mapped[UnixTime]
+
+    __table_args__ = (
+        CheckConstraint("price_fen > 0", name="price"),
+        CheckConstraint(
+            "stock_reserved >= 0 AND stock_taken >= 0"
+            " AND (stock_total IS NULL OR stock_reserved + stock_taken <= stock_total)",
+            name="stock",
+        ),
+        Index("ix_offers_merchant_id", "merchant_id", "status"),
+    )
+
+
+class RedemptionOrderRow(Base):
+    """A signed order that pays a merchant with lots. ``state`` says what the chain made of it."""
+
+    __tablename__ = "redemption_orders"
+
+    order_id: Mapped[Hash32] = mapped_column(LargeBinary(32), primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger, unique=True)
+    """Rises by one an order; the cursor of lists."""
+    request_key: Mapped[str | None] = mapped_column(String(160), unique=True)
+    """The caller's own name of the request, where it has one: a repeat gets this order back."""
+    kind: Mapped[Word]
+    """``redeem`` (paid at once) or ``hold`` (escrowed until captured)."""
+    resident_id: Mapped[int] = mapped_column(ForeignKey("residents.resident_id"))
+    holder: Mapped[AddressBytes]
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.merchant_id"))
+    offer_id: Mapped[str | None] = mapped_column(ForeignKey("offers.offer_id"))
+    quantity: Mapped[int] = mapped_column(Integer)
+    price_fen: Mapped[Fen]
+    """What the merchant asks for all of it."""
+    value_fen: Mapped[Fen]
+    """What the lots are worth, rounded down once; at least the price."""
+    nonce: Mapped[int] = mapped_column(BigInteger)
+    deadline: Mapped[UnixTime]
+    capture_by: Mapped[UnixTime | None]
+    is_cancellable: Mapped[bool]
+    state: Mapped[Word]
+    """``placed paid held captured released refunded part_refunded rejected expired``."""
+    reject_code: Mapped[int | None] = mapped_column(Integer)
+    paid_fen: Mapped[Fen]
+    """What the merchant has for it, after captures and refunds."""
+    kept_lots: Mapped[int | None] = mapped_column(Integer)
+    kept_last_minor: Mapped[PointsMinor | None]
+    stock_state: Mapped[Word]
+    """``none``, ``reserved``, ``taken`` or ``released``: each step happens once."""
+    channel: Mapped[Word]
+    """``app`` or ``desk``."""
+    desk_id: Mapped[Word | None]
+    clerk: Mapped[str | None] = mapped_column(String(255))
+    """The subject who served the resident at the desk; never the one who hands over."""
+    handed_over_at: Mapped[UnixTime | None]
+    handed_over_by: Mapped[str | None] = mapped_column(String(255))
+    created_at: Mapped[UnixTime]
+    updated_at: Mapped[UnixTime]
+    final_at: Mapped[UnixTime | None]
+
+    __table_args__ = (
+        CheckConstraint("quantity > 0", name="quantity"),
+        CheckConstraint("paid_fen >= 0 AND paid_fen <= value_fen", name="paid"),
+        Index("ix_redemption_orders_resident_id", "resident_id", "sequence"),
+        Index("ix_redemption_orders_merchant_id", "merchant_id", "sequence"),
+        Index("ix_redemption_orders_state", "state", "deadline"),
+    )
+
+
+class RedemptionLotRow(Base):
+    """The lots of an order, in the signed order."""
+
+    __tablename__ = "redemption_lots"
+
+    order_id: Mapped[Hash32] = mapped_column(
+        LargeBinary(32), ForeignKey("redemption_orders.order_id"), primary_key=True
+    )
+    place: Mapped[int] = mapped_column(Integer, primary_key=True)
+    token_id: Mapped[int] = mapped_column(BigInteger)
+    amount_minor: Mapped[PointsMinor]
+
+
+class RedemptionActionRow(Base):
+    """A capture, release or refund on its way to the chain, and what became of it."""
+
+    __tablename__ = "redemption_actions"
+
+    action_id: Mapped[Serial]
+    order_id: Mapped[Hash32] = mapped_column(LargeBinary(32), ForeignKey("redemption_orders.order_id"))
+    kind: Mapped[Word]
+    """``capture``, ``release`` or ``refund``."""
+    kept_lots: Mapped[int] = mapped_column(Integer)
+    kept_last_minor: Mapped[PointsMinor]
+    state: Mapped[Word]
+    """``queued``, ``done`` or ``failed``."""
+    reason: Mapped[str] = mapped_column(String(400))
+    requested_by: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[UnixTime]
+    updated_at: Mapped[UnixTime]
+
+    __table_args__ = (UniqueConstraint("order_id", "kind", "kept_lots", "kept_last_minor"),)
+
+
+class SlipRow(Base):
+    """A one-time code for an order. The code itself is derived by a key from ``slip_id`` and stored nowhere."""
+
+    __tablename__ = "redemption_slips"
+
+    slip_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    order_id: Mapped[Hash32] = mapped_column(LargeBinary(32), ForeignKey("redemption_orders.order_id"), index=True)
+    code_hmac: Mapped[Hash32] = mapped_column(LargeBinary(32), unique=True)
+    expires_at: Mapped[UnixTime]
+    used_at: Mapped[UnixTime | None]
+    used_by: Mapped[str | None] = mapped_column(String(255))
+    is_replaced: Mapped[bool]
+    """A newer slip of the same order makes this one void."""
+    issued_by: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[UnixTime]
+
+
+class DeskPinRow(Base):
+    """The PIN of a resident's card at the community desk, as a salted scrypt hash."""
+
+    __tablename__ = "desk_pins"
+
+    resident_id: Mapped[int] = mapped_column(ForeignKey("residents.resident_id"), primary_key=True)
+    salt: Mapped[bytes] = mapped_column(LargeBinary(16))
+    digest: Mapped[Hash32] = mapped_column(LargeBinary(32))
+    failures: Mapped[int] = mapped_column(Integer)
+    locked_until: Mapped[UnixTime]
+    set_by: Mapped[str] = mapped_column(String(255))
+    set_at: Mapped[UnixTime]
+
+
+class DeskApprovalRow(Base):
+    """A second clerk's word for one purchase of one resident, to be used once by another clerk."""
+
+    __tablename__ = "desk_approvals"
+
+    approval_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    desk_id: Mapped[Word]
+    resident_id: Mapped[int] = mapped_column(ForeignKey("residents.resident_id"))
+    offer_id: Mapped[str] = mapped_column(ForeignKey("offers.offer_id"))
+    quantity: Mapped[int] = mapped_column(Integer)
+    approver: Mapped[str] = mapped_column(String(255))
+    expires_at: Mapped[UnixTime]
+    used_at: Mapped[UnixTime | None]
+    created_at: Mapped[UnixTime]

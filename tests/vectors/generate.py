@@ -1,0 +1,363 @@
+"""Write the shared vectors: examples of the points standard that Python and Solidity tests both read.
+
+Each expected value comes from an implementation that is not ours, so agreement means something: digests and signatures
+from eth_account, trees from npm @openzeppelin/merkle-tree, canonical records from the rfc8785 package, quarters from
+datetime, values from Fraction.
+
+    python tests/vectors/generate.py            write the files
+    python tests/vectors/generate.py --check    exit 1 if a committed file differs from what would be written
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from itertools import pairwise
+from math import floor
+from pathlib import Path
+from typing import Any
+
+import rfc8785
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+from eth_utils.crypto import keccak
+
+HERE = Path(__file__).resolve().parent
+KEY = "0x" + "45" * 32  # a throwaway key: its only use is to sign the examples
+HOLDER = Account.from_key(KEY).address
+LEDGER = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+SALT = "0x" + "5a17" * 16
+CHAIN_ID = 5_101_001
+SEED = 20_260_301
+LEAF_TYPES = ["bytes32", "address", "uint256", "uint64", "bytes32", "uint32", "bytes32"]
+
+_DOMAIN_FIELDS = [
+    {"name": "name", "type": "string"},
+    {"name": "version", "type": "string"},
+    {"name": "chainId", "type": "uint256"},
+    {"name": "verifyingContract", "type": "address"},
+    {"name": "salt", "type": "bytes32"},
+]
+_SCHEMAS = {
+    "Lot": "uint64 id,uint64 amount",
+    "MintBatch": "uint32 programme,uint32 quarter,uint64 number,bytes32 evidenceRoot,bytes32 grantsHash",
+    "VoidBatch": "uint32 programme,uint64 number",
+    "Revocation": "uint32 programme,uint64 number,bytes32 leaf,uint64 revokedTotal,uint16 reason",
+    "ExchangeOrder": "address holder,uint64 fromId,uint64 amount,uint32 toProgramme,uint64 minOut,uint32 nonce,"
+    "uint40 deadline",
+    "RedeemOrder": "address holder,uint32 merchant,Lot[] lots,uint32 nonce,uint40 deadline",
+    "HoldOrder": "address holder,uint32 merchant,Lot[] lots,uint32 nonce,uint40 deadline,uint40 captureBy,"
+    "bool cancellable",
+    "Capture": "bytes32 orderId,uint8 lots,uint64 lastAmount",
+    "Release": "bytes32 orderId",
+    "Refund": "bytes32 orderId,uint8 lots,uint64 lastAmount",
+}
+_WITH_LOTS = {"RedeemOrder", "HoldOrder"}
+_WIDE = {"id", "amount", "fromId", "minOut", "number", "revokedTotal", "lastAmount", "tokenId"}
+
+
+def main(argv: list[str]) -> int:
+    """Write or check every vector file; return the exit code."""
+    stale = []
+    for name, content in vectors().items():
+        path = HERE / name
+        text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+        if "--check" not in argv:
+            path.write_text(text, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(name)
+    if stale:
+        print(f"vectors differ from their generator: {', '.join(stale)}", file=sys.stderr)
+    return 1 if stale else 0
+
+
+def vectors() -> dict[str, Any]:
+    """Return the content of each vector file by its name."""
+    return {
+        "quarters.json": quarters(),
+        "value.json": value(),
+        "typed_data.json": typed_data(),
+        "packed.json": packed(),
+        "evidence.json": evidence(),
+    }
+
+
+def quarters() -> list[dict[str, Any]]:
+    """The quarter of a moment, its end, and the two instants on either side of it."""
+    rows = []
+    for year in (2000, 2023, 2024, 2026, 2027, 2028, 2099, 2100, 2101, 2400, 9998):
+        for index in range(4):
+            start = datetime(year, index * 3 + 1, 1, tzinfo=UTC) - timedelta(hours=8)
+            next_year, next_month = (year + 1, 1) if index == 3 else (year, index * 3 + 4)
+            end = datetime(next_year, next_month, 1, tzinfo=UTC) - timedelta(hours=8)
+            quarter = (year - 2000) * 4 + index + 1
+            rows.append({"quarter": quarter, "start": int(start.timestamp()), "end": int(end.timestamp())})
+    return rows
+
+
+def value() -> dict[str, Any]:
+    """Roundings: value of an amount, exchange between pars, debits of a basket."""
+    rng = random.Random(SEED)
+    pars = [20_000_000, 5_000_000, 10_000_000, 100_000_000, 1, 7, 33_333_333, 99_999_999, 2**40]
+    amounts = [0, 1, 4, 5, 9, 10, 19, 20, 99, 100, 101, 2**48 - 1, *(rng.randrange(1, 2**48) for _ in range(6))]
+    values = [{"minor": str(m), "par": str(p), "fen": str(_fen(m, p))} for p in [0, *pars] for m in amounts]
+    exchanges = []
+    for par_in in pars:
+        for par_out in pars:
+            minor = rng.choice(amounts)
+            fen = _fen(minor, par_in)
+            exchanges.append(
+                {
+                    "minor_in": str(minor),
+                    "par_in": str(par_in),
+                    "par_out": str(par_out),
+                    "fen": str(fen),
+                    "minor_out": str(floor(Fraction(fen * 10**8, par_out))),
+                }
+            )
+    baskets = []
+    for size in (1, 2, 3, 5, 16):
+        lots = [(rng.choice(pars), rng.choice(amounts)) for _ in range(size)]
+        cumulative = [Fraction(0)]
+        for par, minor in lots:
+            cumulative.append(cumulative[-1] + Fraction(minor * par, 10**8))
+        debits = [floor(after) - floor(before) for before, after in pairwise(cumulative)]
+        baskets.append(
+            {"lots": [{"par": str(p), "minor": str(m)} for p, m in lots], "debits_fen": [str(d) for d in debits]}
+        )
+    return {"values": values, "exchanges": exchanges, "baskets": baskets}
+
+
+def typed_data() -> dict[str, Any]:
+    """Digests of every signed message, and the signature of an example key over them."""
+    lot_a, lot_b = {"id": 1 << 32 | 108, "amount": 300}, {"id": 2 << 32 | 109, "amount": 2**48 - 1}
+    order_id = "0x" + keccak(b"an order").hex()
+    examples: list[tuple[str, dict[str, Any]]] = [
+        (
+            "MintBatch",
+            {
+                "programme": 1,
+                "quarter": 108,
+                "number": 2**64 - 1,
+                "evidenceRoot": "0x" + keccak(b"root").hex(),
+                "grantsHash": "0x" + keccak(b"grants").hex(),
+            },
+        ),
+        ("VoidBatch", {"programme": 2**32 - 1, "number": 7}),
+        (
+            "Revocation",
+            {"programme": 3, "number": 9, "leaf": "0x" + keccak(b"leaf").hex(), "revokedTotal": 250, "reason": 65535},
+        ),
+        (
+            "ExchangeOrder",
+            {
+                "holder": HOLDER,
+                "fromId": 1 << 32 | 108,
+                "amount": 1234,
+                "toProgramme": 4,
+                "minOut": 246,
+                "nonce": 2**32 - 1,
+                "deadline": 2**40 - 1,
+            },
+        ),
+        ("RedeemOrder", {"holder": HOLDER, "merchant": 42, "lots": [lot_a], "nonce": 0, "deadline": 1_772_000_000}),
+        (
+            "RedeemOrder",
+            {"holder": HOLDER, "merchant": 42, "lots": [lot_a, lot_b], "nonce": 5, "deadline": 1_772_000_000},
+        ),
+        (
+            "HoldOrder",
+            {
+                "holder": HOLDER,
+                "merchant": 1,
+                "lots": [lot_b, lot_a],
+                "nonce": 6,
+                "deadline": 1_772_000_000,
+                "captureBy": 1_774_000_000,
+                "cancellable": True,
+            },
+        ),
+        (
+            "HoldOrder",
+            {
+                "holder": HOLDER,
+                "merchant": 1,
+                "lots": [lot_a],
+                "nonce": 7,
+                "deadline": 1_772_000_000,
+                "captureBy": 1_774_000_000,
+                "cancellable": False,
+            },
+        ),
+        ("Capture", {"orderId": order_id, "lots": 2, "lastAmount": 17}),
+        ("Release", {"orderId": order_id}),
+        ("Refund", {"orderId": order_id, "lots": 0, "lastAmount": 0}),
+    ]
+    domain = {"name": "Tongdui", "version": "1", "chainId": CHAIN_ID, "verifyingContract": LEDGER, "salt": SALT}
+    messages, separator = [], b""
+    for primary, message in examples:
+        names = [primary, "Lot"] if primary in _WITH_LOTS else [primary]
+        types = {"EIP712Domain": _DOMAIN_FIELDS} | {name: _fields(name) for name in names}
+        full = {"types": types, "primaryType": primary, "domain": domain, "message": message}
+        signable = encode_typed_data(full_message=full)
+        separator = bytes(signable.header)
+        signature = Account.sign_message(signable, KEY).signature
+        messages.append(
+            {
+                "primaryType": primary,
+                "schema": _encode_type(primary),
+                "message": _strings(message),
+                "digest": "0x" + keccak(b"\x19" + signable.version + signable.header + signable.body).hex(),
+                "signature": "0x" + bytes(signature).hex(),
+            }
+        )
+    return {
+        "domain": domain | {"chainId": str(CHAIN_ID)},
+        "domainSeparator": "0x" + separator.hex(),
+        "signer": HOLDER,
+        "privateKey": KEY,
+        "messages": messages,
+    }
+
+
+def packed() -> dict[str, Any]:
+    """Packed grants and orders, written with format strings instead of our packers."""
+    rng = random.Random(SEED + 1)
+    grants = [(_address(rng), rng.randrange(1, 2**48)) for _ in range(5)]
+    signature, wallet = rng.randbytes(65).hex(), rng.randbytes(3).hex()
+    holder = HOLDER[2:].lower()
+    lots = [(1 << 32 | 108, 300), (2 << 32 | 109, 2**48 - 1)]
+    lots_hex = f"{len(lots):02x}" + "".join(f"{i:016x}{a:016x}" for i, a in lots)
+    grants_hex = "".join(f"{a[2:].lower()}{m:016x}" for a, m in grants)
+    exchange = f"{holder}{lots[0][0]:016x}{1234:016x}{4:08x}{246:016x}{9:08x}{1_772_000_000:010x}"
+    head = f"{holder}{42:08x}{5:08x}{1_772_000_000:010x}"
+    lots_json = [{"id": str(i), "amount": str(a)} for i, a in lots]
+    common = {"holder": HOLDER, "merchant": 42, "lots": lots_json, "nonce": 5, "deadline": "1772000000"}
+    return {
+        "grants": {
+            "grants": [{"account": a, "amount": str(m)} for a, m in grants],
+            "packed": "0x" + grants_hex,
+            "hash": "0x" + keccak(bytes.fromhex(grants_hex)).hex(),
+        },
+        "exchange": {
+            "orders": [
+                {
+                    "holder": HOLDER,
+                    "fromId": str(lots[0][0]),
+                    "amount": "1234",
+                    "toProgramme": 4,
+                    "minOut": "246",
+                    "nonce": 9,
+                    "deadline": "1772000000",
+                    "signature": "0x" + sig,
+                }
+                for sig in (signature, wallet)
+            ],
+            "packed": f"0x{exchange}0041{signature}{exchange}0003{wallet}",
+        },
+        "redeem": {
+            "orders": [common | {"signature": "0x" + signature}],
+            "packed": f"0x{head}{lots_hex}0041{signature}",
+        },
+        "hold": {
+            "orders": [common | {"captureBy": "1774000000", "cancellable": True, "signature": "0x" + signature}],
+            "packed": f"0x{head}{1_774_000_000:010x}01{lots_hex}0041{signature}",
+        },
+    }
+
+
+def evidence() -> dict[str, Any]:
+    """Canonical records, commitments, leaves, roots and proofs."""
+    rng = random.Random(SEED + 2)
+    records: list[dict[str, str]] = [
+        {},
+        {"hours": "3.00", "body": "成都市青羊区志愿者协会", "activity": "社区义诊"},
+        {"b": '\u2028\u007f\u0000\u001f\b\t\n\f\r"\\/', "a": "", "B": "😀é", "a1": "1", "a-": "2"},
+    ]
+    commitments = []
+    for record in records:
+        salt = rng.randbytes(32)
+        form = rfc8785.dumps(record)
+        commitments.append(
+            {
+                "record": record,
+                "canonical": form.decode(),
+                "salt": "0x" + salt.hex(),
+                "commitment": "0x" + keccak(salt + form).hex(),
+            }
+        )
+    trees = [[_leaf(rng) for _ in range(size)] for size in (1, 2, 3, 4, 5, 7, 33)]
+    request = {"types": LEAF_TYPES, "trees": [[list(leaf.values()) for leaf in tree] for tree in trees]}
+    answer = json.loads(
+        subprocess.run(
+            ["node", str(HERE / "merkle.mjs")],
+            input=json.dumps(request),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
+    )
+    return {
+        "leafTypes": LEAF_TYPES,
+        "commitments": commitments,
+        "trees": [
+            {
+                "root": made["root"],
+                "leaves": [
+                    {"leaf": leaf, "hash": digest, "proof": proof}
+                    for leaf, digest, proof in zip(tree, made["leaves"], made["proofs"], strict=True)
+                ],
+            }
+            for tree, made in zip(trees, answer, strict=True)
+        ],
+    }
+
+
+def _fen(minor: int, par: int) -> int:
+    return floor(Fraction(minor, 100) * Fraction(par, 10**6))
+
+
+def _fields(name: str) -> list[dict[str, str]]:
+    return [dict(zip(("type", "name"), part.split(" "), strict=True)) for part in _SCHEMAS[name].split(",")]
+
+
+def _encode_type(name: str) -> str:
+    return f"{name}({_SCHEMAS[name]})" + (f"Lot({_SCHEMAS['Lot']})" if name in _WITH_LOTS else "")
+
+
+def _strings(message: Mapping[str, Any]) -> dict[str, Any]:
+    """64-bit numbers as strings: JSON readers in other languages round them."""
+    out: dict[str, Any] = {}
+    for key, item in message.items():
+        if key == "lots" and isinstance(item, list):
+            out[key] = [_strings(lot) for lot in item]
+        else:
+            out[key] = str(item) if key in _WIDE or key in ("deadline", "captureBy") else item
+    return out
+
+
+def _address(rng: random.Random) -> str:
+    address: str = Account.from_key(rng.randbytes(32)).address
+    return address
+
+
+def _leaf(rng: random.Random) -> dict[str, Any]:
+    return {
+        "grantId": "0x" + rng.randbytes(32).hex(),
+        "account": _address(rng),
+        "tokenId": str(rng.randrange(1, 6) << 32 | rng.randrange(105, 112)),
+        "amount": str(rng.randrange(1, 2**48)),
+        "activityCode": "0x" + b"volunteer.hours".ljust(32, b"\0").hex(),
+        "rulebookVersion": rng.randrange(1, 9),
+        "commitment": "0x" + rng.randbytes(32).hex(),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

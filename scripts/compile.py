@@ -30,6 +30,7 @@ from typing import Any
 
 import solcx
 from solcx.exceptions import SolcError
+from solcx.install import get_executable
 from solcx.wrapper import get_version_str_from_solc_binary
 
 from ledger.errors import TongduiError
@@ -150,7 +151,7 @@ def find_solc() -> Path:
     """
     candidates = [Path(found)] if (found := shutil.which("solc")) else []
     if solcx.get_solcx_install_folder().is_dir():
-        candidates += [solcx.get_executable(version) for version in solcx.get_installed_solc_versions()]
+        candidates += [get_executable(version) for version in solcx.get_installed_solc_versions()]
     for path in candidates:
         try:
             if get_version_str_from_solc_binary(path).startswith(SOLC_VERSION + "+"):
@@ -207,7 +208,12 @@ def artifact(unit: Unit, contract: str, output: Mapping[str, Any]) -> dict[str, 
         "abi": compiled["abi"],
         "methodIdentifiers": evm.get("methodIdentifiers") or {},
         "storageLayout": [
-            {"label": slot["label"], "slot": slot["slot"], "offset": slot["offset"], "type": _AST_ID.sub(r"\1", slot["type"])}
+            {
+                "label": slot["label"],
+                "slot": slot["slot"],
+                "offset": slot["offset"],
+                "type": _AST_ID.sub(r"\1", slot["type"]),
+            }
             for slot in compiled.get("storageLayout", {}).get("storage", [])
         ],
         # The compiler keys these by AST identifier, which changes with unrelated edits; the places are what counts.
@@ -269,7 +275,9 @@ def drift(folder: Path, artifacts: Mapping[str, str], *, whole: bool) -> list[st
         elif path.read_text(encoding="utf-8") != text:
             found.append(f"{name}: the committed artifact is not what its source compiles to")
     if whole and folder.is_dir():
-        found += [f"{p.stem}: an artifact without a source" for p in sorted(folder.glob("*.json")) if p.stem not in artifacts]
+        found += [
+            f"{p.stem}: an artifact without a source" for p in sorted(folder.glob("*.json")) if p.stem not in artifacts
+        ]
     return found
 
 
@@ -301,7 +309,9 @@ def _parser() -> argparse.ArgumentParser:
     mode.add_argument("--check", action="store_true", help="write nothing; exit 1 on drift or on a compiler warning")
     mode.add_argument("--abi", action="store_true", help="check types only: no code is generated, nothing is written")
     parser.add_argument("--no-cache", action="store_true", help="compile even what was compiled before")
-    parser.add_argument("--root", type=Path, default=ROOT, help="the project with the contracts folder (default: this one)")
+    parser.add_argument(
+        "--root", type=Path, default=ROOT, help="the project with the contracts folder (default: this one)"
+    )
     return parser
 
 

@@ -3,8 +3,8 @@
 Units: ``PointsMinor`` is hundredths of a point, ``Fen`` is RMB 0.01, ``UnixTime`` is whole seconds since 1970 (UTC).
 Addresses and hashes are raw bytes in SQL (20 and 32), which halves the indexes; ``ledger.standard`` renders them.
 
-``PointsMinor`` and ``Fen`` are 64-bit: a lot of a holder is at most 2**48 - 1 on chain, and the indexer refuses any sum at
-or beyond ``SUM_LIMIT``, so that adding two stored values cannot leave the 64-bit range. ``Wide`` is for uint256 values.
+``PointsMinor`` and ``Fen`` are 64-bit: a lot of a holder is at most 2**48 - 1 on chain, and the indexer refuses any sum
+at or beyond ``SUM_LIMIT``, so that adding two stored values cannot leave the 64-bit range. ``Wide`` is for uint256.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class WideInteger(TypeDecorator[int]):
             return None
         return str(value) if dialect.name == "sqlite" else Decimal(value)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> int | None:
+    def process_result_value(self, value: Any, dialect: Dialect) -> int | None:  # noqa: ARG002  # SQLAlchemy's signature
         return None if value is None else int(value)
 
 

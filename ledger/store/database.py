@@ -169,7 +169,7 @@ def bulk_insert(
             list(rows),
         )
         return
-    _copy(connection, f'"{table.name}"', table, columns, rows)
+    _copy(connection, f'"{table.name}"', columns, rows)
 
 
 def bulk_insert_new(
@@ -192,7 +192,7 @@ def bulk_insert_new(
         )
         return int(connection.exec_driver_sql("SELECT total_changes()").scalar_one()) - before
     staging = _staging(connection, table, columns)
-    _copy(connection, staging, table, columns, rows)
+    _copy(connection, staging, columns, rows)
     done = connection.exec_driver_sql(
         f'INSERT INTO "{table.name}" ({names}) SELECT {names} FROM {staging} ON CONFLICT DO NOTHING'
     )
@@ -229,7 +229,7 @@ def bulk_add(
         connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({names}) VALUES ({marks}) {conflict}', ordered)
         return
     staging = _staging(connection, table, columns)
-    _copy(connection, staging, table, columns, ordered)
+    _copy(connection, staging, columns, ordered)
     connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({names}) SELECT {names} FROM {staging} {conflict}')
     connection.exec_driver_sql(f"DROP TABLE {staging}")
 
@@ -242,8 +242,12 @@ def fetch_by_keys(
     values: Sequence[Any],
     *,
     where: dict[str, Any] | None = None,
+    lock: bool = False,
 ) -> list[tuple[Any, ...]]:
-    """Select ``columns`` of the rows whose ``key`` is one of ``values`` (any number), and that equal ``where``."""
+    """Select ``columns`` of the rows whose ``key`` is one of ``values`` (any number), and that equal ``where``.
+
+    With ``lock`` the rows stay locked until the transaction ends, taken in the order of the key.
+    """
     wanted = list(dict.fromkeys(values))
     if not wanted:
         return []
@@ -262,12 +266,9 @@ def fetch_by_keys(
             )
         return found
     sql += "".join(f'"{name}" = %s AND ' for name in fixed)
-    return list(
-        map(
-            tuple,
-            connection.exec_driver_sql(f'{sql}"{key}" = ANY(%s)', (*fixed.values(), wanted)),
-        )
-    )
+    suffix = f' ORDER BY "{key}" FOR UPDATE' if lock else ""
+    found += map(tuple, connection.exec_driver_sql(f'{sql}"{key}" = ANY(%s){suffix}', (*fixed.values(), wanted)))
+    return found
 
 
 def lease_clause(session: Session) -> str:
@@ -278,7 +279,8 @@ def lease_clause(session: Session) -> str:
 def _staging(connection: Connection, table: Table, columns: Sequence[str]) -> str:
     name = f'"staging_{table.name}"'
     connection.exec_driver_sql(
-        f'CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS SELECT {_columns_sql(columns)} FROM "{table.name}" WITH NO DATA'
+        f"CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS "
+        f'SELECT {_columns_sql(columns)} FROM "{table.name}" WITH NO DATA'
     )
     return name
 
@@ -286,7 +288,6 @@ def _staging(connection: Connection, table: Table, columns: Sequence[str]) -> st
 def _copy(
     connection: Connection,
     target: str,
-    table: Table,
     columns: Sequence[str],
     rows: Sequence[tuple[Any, ...]],
 ) -> None:

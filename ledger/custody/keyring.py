@@ -1,0 +1,139 @@
+"""Versioned secret keys for HMACs, in one file under the master key, and the hashers that use them.
+
+Three purposes, three keys: who somebody is (``identity``), which source id is whose (``source``), and what was seen
+before (``dedupe``, whose values outlive an erasure and therefore must match nothing else).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import threading
+import unicodedata
+from pathlib import Path
+
+from ledger.custody.master import Envelope, RandomBytes, write_private
+
+IDENTITY = "identity"
+SOURCE = "source"
+DEDUPE = "dedupe"
+FINGERPRINT = "fingerprint"
+PURPOSES = (IDENTITY, SOURCE, DEDUPE, FINGERPRINT)
+
+
+class Keyring:
+    """HMAC keys by purpose and version. The newest version writes; every live version is tried when reading."""
+
+    def __init__(self, path: Path, envelope: Envelope, random: RandomBytes = os.urandom) -> None:
+        """Open the file, or draw version 1 of every purpose into a new one. Raises CannotDecrypt."""
+        self._path = path
+        self._envelope = envelope
+        self._random = random
+        self._lock = threading.Lock()
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_private(path, self._encode({purpose: {1: random(32)} for purpose in PURPOSES}), exclusive=True)
+        self._keys = self._decode(path.read_bytes())
+
+    def current(self, purpose: str) -> tuple[int, bytes]:
+        """Return (version, key) of the newest version."""
+        versions = self._keys[purpose]
+        newest = max(versions)
+        return newest, versions[newest]
+
+    def live(self, purpose: str) -> list[tuple[int, bytes]]:
+        """Return (version, key) of all versions, newest first."""
+        return sorted(self._keys[purpose].items(), reverse=True)
+
+    def rotate(self, purpose: str) -> int:
+        """Draw a new version, durably, and return its number."""
+        with self._lock:
+            version = self.current(purpose)[0] + 1
+            keys = {name: dict(versions) for name, versions in self._keys.items()}
+            keys[purpose][version] = self._random(32)
+            write_private(self._path, self._encode(keys))
+            self._keys = keys
+            return version
+
+    def retire(self, purpose: str, version: int) -> None:
+        """Destroy an old version; values made with it match nothing any more."""
+        with self._lock:
+            if version == self.current(purpose)[0]:
+                raise ValueError("the current version cannot be retired; rotate first")
+            keys = {name: dict(versions) for name, versions in self._keys.items()}
+            keys[purpose].pop(version, None)
+            write_private(self._path, self._encode(keys))
+            self._keys = keys
+
+    def _encode(self, keys: dict[str, dict[int, bytes]]) -> bytes:
+        plain = {p: {str(v): key.hex() for v, key in versions.items()} for p, versions in keys.items()}
+        return self._envelope.wrap(json.dumps(plain, sort_keys=True).encode(), b"keyring").hex().encode() + b"\n"
+
+    def _decode(self, content: bytes) -> dict[str, dict[int, bytes]]:
+        plain = json.loads(self._envelope.unwrap(bytes.fromhex(content.decode("ascii").strip()), b"keyring"))
+        return {p: {int(v): bytes.fromhex(key) for v, key in versions.items()} for p, versions in plain.items()}
+
+
+def normalise(identifier: str) -> str:
+    """Return the form under which an identifier is compared: NFKC, no white space, upper case.
+
+    Exports write the same card number in full-width digits, with blanks, or with a lower-case x as last digit.
+    """
+    if identifier.isascii() and identifier.isalnum():
+        return identifier.upper()
+    return "".join(unicodedata.normalize("NFKC", identifier).split()).upper()
+
+
+class SourceIdHasher:
+    """Turns source ids into keyed HMACs: equal ids of one programme meet, and nothing can be guessed back."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+
+    def hash(self, programme: int, source_id: str) -> tuple[int, bytes]:
+        """Return (key version, 32 bytes) of a source id under the newest key."""
+        version, key = self._keyring.current(SOURCE)
+        return version, _source_hmac(key, programme, source_id)
+
+    def hash_many(self, programme: int, source_ids: list[str]) -> list[bytes]:
+        """Return the HMACs under the newest key, in order."""
+        _, key = self._keyring.current(SOURCE)
+        prefix = programme.to_bytes(4, "big")
+        return [hmac.digest(key, prefix + normalise(one).encode(), "sha256") for one in source_ids]
+
+    def hash_live(self, programme: int, source_id: str) -> list[tuple[int, bytes]]:
+        """Return (key version, HMAC) under every live key, newest first."""
+        return [(version, _source_hmac(key, programme, source_id)) for version, key in self._keyring.live(SOURCE)]
+
+    def dedupe(self, namespace: str, value: str) -> bytes:
+        """Return the HMAC by which a record is known as seen; it outlives erasure and matches nothing else."""
+        _, key = self._keyring.current(DEDUPE)
+        return hmac.digest(key, namespace.encode() + b"\0" + value.encode(), "sha256")
+
+    def fingerprint(self, features: str) -> bytes:
+        """Return the HMAC of a deed's canonical features, by which two programmes see one deed claimed twice."""
+        _, key = self._keyring.current(FINGERPRINT)
+        return hmac.digest(key, features.encode(), "sha256")
+
+
+class IdentityHasher:
+    """Turns identity document numbers into keyed HMACs: one verified person is one resident."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+
+    def hash(self, document_number: str) -> tuple[int, bytes]:
+        """Return (key version, 32 bytes) under the newest key."""
+        version, key = self._keyring.current(IDENTITY)
+        return version, hmac.digest(key, normalise(document_number).encode(), hashlib.sha256)
+
+    def hash_live(self, document_number: str) -> list[tuple[int, bytes]]:
+        """Return (key version, HMAC) under every live key, newest first."""
+        message = normalise(document_number).encode()
+        return [(v, hmac.digest(key, message, hashlib.sha256)) for v, key in self._keyring.live(IDENTITY)]
+
+
+def _source_hmac(key: bytes, programme: int, source_id: str) -> bytes:
+    return hmac.digest(key, programme.to_bytes(4, "big") + normalise(source_id).encode(), "sha256")

@@ -1,0 +1,1 @@
+"""Residents: one verified person, one account; the source ids they link; erasure."""

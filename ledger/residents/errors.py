@@ -1,0 +1,42 @@
+"""What can be wrong with a request about a resident."""
+
+from __future__ import annotations
+
+from ledger.errors import TongduiError
+
+
+class ResidentError(TongduiError):
+    """Base of the errors of this package."""
+
+
+class ResidentNotFound(ResidentError):
+    """No such resident."""
+
+    def __init__(self, resident_id: int | str) -> None:
+        self.resident_id = resident_id
+        super().__init__(f"there is no resident {resident_id}")
+
+
+class ResidentErased(ResidentError):
+    """The resident was erased and can do nothing any more."""
+
+    def __init__(self, resident_id: int) -> None:
+        self.resident_id = resident_id
+        super().__init__(f"resident {resident_id} was erased")
+
+
+class EmptyIdentifier(ResidentError):
+    """An identity document number or source id is empty, or only white space."""
+
+    def __init__(self, field: str) -> None:
+        self.field = field
+        super().__init__(f"{field} is empty")
+
+
+class NoSuchClaim(ResidentError):
+    """The resident never claimed this source id."""
+
+    def __init__(self, resident_id: int, programme: int) -> None:
+        self.resident_id = resident_id
+        self.programme = programme
+        super().__init__(f"resident {resident_id} has no claim to this source id of programme {programme}")

@@ -1,0 +1,491 @@
+"""Register residents, link their source ids, find accounts in bulk, erase.
+
+Everything takes the session of the caller's transaction, so that it commits with what the caller does beside it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NewType, cast
+
+from sqlalchemy import Table, delete, select, update
+from sqlalchemy.orm import Session
+
+from ledger.clock import Clock
+from ledger.custody.custodian import Custodian
+from ledger.custody.errors import NotCustodial
+from ledger.custody.keyring import IdentityHasher, SourceIdHasher, normalise
+from ledger.custody.master import RandomBytes
+from ledger.custody.signer import LocalSigner
+from ledger.residents.errors import EmptyIdentifier, NoSuchClaim, ResidentErased, ResidentNotFound
+from ledger.standard.ids import Address, address_bytes, to_address
+from ledger.store.database import bulk_insert_new, fetch_by_keys
+from ledger.store.models.residents import ResidentRow, SourceClaimRow, SourceIdRow, TombstoneRow
+
+ResidentId = NewType("ResidentId", int)
+"""63 random bits, so that an id says nothing about who came when, and fits a BIGINT."""
+
+_RESIDENTS = cast(Table, ResidentRow.__table__)
+_SOURCE_IDS = cast(Table, SourceIdRow.__table__)
+_CLAIMS = cast(Table, SourceClaimRow.__table__)
+
+
+class Outcome(StrEnum):
+    """What became of an idempotent request."""
+
+    CREATED = "created"
+    EXISTS = "exists"
+    EXISTS_WITH_DIFFERENT_ACCOUNT = "exists_with_different_account"
+
+
+class LinkOutcome(StrEnum):
+    """What became of a claim to a source id."""
+
+    LINKED = "linked"
+    EXISTS = "exists"
+    FROZEN = "frozen"
+    """Another resident claims it too: nobody has it until the agency decides."""
+    REFUSED = "refused"
+    """The agency has decided for another resident."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewResident:
+    """A person whose identity document was verified. ``account`` is given by residents who hold their own key."""
+
+    document_number: str
+    profile: Mapping[str, str] = field(default_factory=dict)
+    account: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """A resident as others may see one: no personal data."""
+
+    resident_id: ResidentId
+    account: Address
+    is_custodial: bool
+    status: str
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """The resident, and whether this call made it."""
+
+    resident: Resident
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedAccount:
+    """Where grants for a source id go."""
+
+    resident_id: ResidentId
+    account: Address
+
+
+class ResidentRegistry:
+    """The only writer of the residents' tables."""
+
+    def __init__(
+        self,
+        custodian: Custodian,
+        identities: IdentityHasher,
+        sources: SourceIdHasher,
+        clock: Clock,
+        random: RandomBytes = os.urandom,
+    ) -> None:
+        self._custodian = custodian
+        self._identities = identities
+        self._sources = sources
+        self._clock = clock
+        self._random = random
+
+    def register(self, session: Session, person: NewResident) -> Registration:
+        """Register one verified person; a second call for the same document finds the first's resident."""
+        return self.register_many(session, [person])[0]
+
+    def register_many(self, session: Session, people: Sequence[NewResident]) -> list[Registration]:
+        """Register verified persons, in order. Raises EmptyIdentifier."""
+        known = self._find_identities(session, [person.document_number for person in people])
+        now = self._clock.timestamp()
+        columns = [column.name for column in _RESIDENTS.columns]
+        rows: list[tuple[Any, ...]] = []
+        created: dict[bytes, Resident] = {}
+        results: list[Registration | bytes] = []
+        for person in people:
+            version, identity = self._identities.hash(person.document_number)
+            found = known.get(person.document_number) or created.get(identity)
+            if found is not None:
+                different = person.account is not None and person.account != found.account
+                results.append(
+                    Registration(found, Outcome.EXISTS_WITH_DIFFERENT_ACCOUNT if different else Outcome.EXISTS)
+                )
+                continue
+            resident, row = self._new(person, version, identity, now)
+            created[identity] = resident
+            rows.append(tuple(row[name] for name in columns))
+            results.append(identity)
+        if bulk_insert_new(session, _RESIDENTS, columns, rows) != len(rows):
+            # Another gateway registered some of these people since we looked: its residents count, not ours.
+            return self._settle_race(session, people, created)
+        return [
+            one if isinstance(one, Registration) else Registration(created[one], Outcome.CREATED) for one in results
+        ]
+
+    def get(self, session: Session, resident_id: int) -> Resident:
+        """Return a resident. Raises ResidentNotFound."""
+        return _resident(self._row(session, resident_id))
+
+    def by_account(self, session: Session, account: str) -> Resident:
+        """Return the resident of an account. Raises ResidentNotFound or BadAddress."""
+        row = session.scalar(select(ResidentRow).where(ResidentRow.account == address_bytes(account)))
+        if row is None:
+            raise ResidentNotFound(account)
+        return _resident(row)
+
+    def by_document(self, session: Session, document_number: str) -> Resident:
+        """Return the resident of an identity document. Raises ResidentNotFound."""
+        found = self._find_identities(session, [document_number]).get(document_number)
+        if found is None:
+            raise ResidentNotFound("with this document")
+        return found
+
+    def profile(self, session: Session, resident_id: int) -> dict[str, str]:
+        """Return the decrypted profile; callers log the look. Raises ResidentNotFound or ResidentErased."""
+        row = self._row(session, resident_id)
+        if row.data_key is None or row.profile is None:
+            raise ResidentErased(resident_id)
+        return self._custodian.unseal_profile(resident_id, row.data_key, row.profile)
+
+    def signer(self, session: Session, resident_id: int) -> LocalSigner:
+        """Return the custodial signer. Raises ResidentNotFound, ResidentErased or NotCustodial."""
+        row = self._row(session, resident_id)
+        if row.status == "erased":
+            raise ResidentErased(resident_id)
+        if row.account_key is None:
+            raise NotCustodial(resident_id)
+        return self._custodian.signer(resident_id, row.account_key)
+
+    def signers(self, session: Session, resident_ids: Sequence[int]) -> dict[int, LocalSigner]:
+        """Return the custodial signers of many residents; those erased, unknown or not custodial are left out."""
+        rows = fetch_by_keys(session, _RESIDENTS, ["resident_id", "account_key"], "resident_id", resident_ids)
+        return {one: self._custodian.signer(one, bytes(key)) for one, key in rows if key is not None}
+
+    def link(self, session: Session, resident_id: int, programme: int, source_id: str) -> LinkOutcome:
+        """Claim one source id for a resident; see ``link_many``."""
+        return self.link_many(session, [(resident_id, programme, source_id)])[0]
+
+    def link_many(self, session: Session, claims: Sequence[tuple[int, int, str]]) -> list[LinkOutcome]:
+        """Claim source ids: (resident id, programme, source id). A second resident's claim freezes the id.
+
+        Raises EmptyIdentifier, ResidentNotFound or ResidentErased.
+        """
+        now = self._clock.timestamp()
+        data_keys = self._data_keys(session, {resident for resident, _, _ in claims})
+        hashed = [self._known_hash(session, programme, source) for _, programme, source in claims]
+        bulk_insert_new(
+            session,
+            _SOURCE_IDS,
+            ["programme", "source_hmac", "key_version", "resident_id", "state", "linked_at", "updated_at"],
+            sorted(
+                (programme, digest, version, resident, "linked", now, now)
+                for (resident, programme, _), (version, digest) in zip(claims, hashed, strict=True)
+            ),
+        )
+        outcomes = []
+        new_claims = []
+        own = self._claims(session, {digest for _, digest in hashed})
+        owners = self._owners(session, {digest for _, digest in hashed})
+        for (resident, programme, source), (_, digest) in zip(claims, hashed, strict=True):
+            key = (programme, digest)
+            outcome = _claim_outcome(own.setdefault(key, {}), owners[key], resident)
+            if resident not in own[key]:
+                sealed = self._custodian.seal(resident, data_keys[resident], source.encode(), f"src{programme}")
+                new_claims.append((programme, digest, resident, sealed, "live", now))
+                own[key][resident] = "live"
+            elif outcome in (LinkOutcome.LINKED, LinkOutcome.FROZEN) and own[key][resident] == "withdrawn":
+                self._set_claim(session, programme, digest, resident, "live")
+                own[key][resident] = "live"
+            state = "frozen" if outcome is LinkOutcome.FROZEN else "linked"
+            holder = resident if outcome is LinkOutcome.LINKED else owners[key][0]
+            if (holder, state) != owners[key] and outcome is not LinkOutcome.REFUSED:
+                self._set_owner(session, programme, digest, holder, state, now)
+                owners[key] = (holder, state)
+            outcomes.append(outcome)
+        bulk_insert_new(
+            session,
+            _CLAIMS,
+            ["programme", "source_hmac", "resident_id", "original", "state", "claimed_at"],
+            new_claims,
+        )
+        return outcomes
+
+    def unlink(self, session: Session, resident_id: int, programme: int, source_id: str) -> None:
+        """Withdraw a resident's claim; a frozen id with one live claim left goes to that one. Raises NoSuchClaim."""
+        _, digest = self._known_hash(session, programme, source_id)
+        claims = self._claims(session, {digest}).get((programme, digest), {})
+        if resident_id not in claims:
+            raise NoSuchClaim(resident_id, programme)
+        self._set_claim(session, programme, digest, resident_id, "withdrawn")
+        left = [one for one, state in claims.items() if state == "live" and one != resident_id]
+        now = self._clock.timestamp()
+        if len(left) == 1:
+            self._set_owner(session, programme, digest, left[0], "linked", now)
+        elif not left:
+            self._set_owner(session, programme, digest, resident_id, "unlinked", now)
+
+    def decide(self, session: Session, programme: int, source_id: str, resident_id: int) -> None:
+        """Give a frozen source id to one of its claimants: the agency's decision. Raises NoSuchClaim."""
+        _, digest = self._known_hash(session, programme, source_id)
+        claims = self._claims(session, {digest}).get((programme, digest), {})
+        if resident_id not in claims:
+            raise NoSuchClaim(resident_id, programme)
+        for claimant in claims:
+            self._set_claim(session, programme, digest, claimant, "live" if claimant == resident_id else "refused")
+        self._set_owner(session, programme, digest, resident_id, "linked", self._clock.timestamp())
+
+    def resolve(self, session: Session, programme: int, source_hmacs: Sequence[bytes]) -> dict[bytes, LinkedAccount]:
+        """Return the account of each linked source id (by HMAC); unknown, frozen and unlinked ones are left out."""
+        rows = fetch_by_keys(
+            session,
+            _SOURCE_IDS,
+            ["source_hmac", "resident_id", "state"],
+            "source_hmac",
+            source_hmacs,
+            where={"programme": programme},
+        )
+        linked = {bytes(digest): resident for digest, resident, state in rows if state == "linked"}
+        accounts = {
+            resident: (LinkedAccount(ResidentId(resident), to_address(bytes(account))))
+            for resident, account, status in fetch_by_keys(
+                session, _RESIDENTS, ["resident_id", "account", "status"], "resident_id", list(linked.values())
+            )
+            if status == "active"
+        }
+        return {digest: accounts[resident] for digest, resident in linked.items() if resident in accounts}
+
+    def resolve_ids(self, session: Session, programme: int, source_ids: Iterable[str]) -> dict[str, LinkedAccount]:
+        """Return the account of each linked source id, trying every live key version."""
+        tried = {one: self._sources.hash_live(programme, one) for one in source_ids}
+        found = self.resolve(session, programme, [digest for many in tried.values() for _, digest in many])
+        resolved = {}
+        for one, many in tried.items():
+            hit = next((found[digest] for _, digest in many if digest in found), None)
+            if hit is not None:
+                resolved[one] = hit
+        return resolved
+
+    def linked_sources(self, session: Session, resident_id: int) -> list[tuple[int, str, str]]:
+        """Return (programme, source id in clear, state) of a resident's claims; callers log the look."""
+        row = self._row(session, resident_id)
+        if row.data_key is None:
+            raise ResidentErased(resident_id)
+        claims = session.execute(
+            select(SourceClaimRow, SourceIdRow.state, SourceIdRow.resident_id)
+            .join(
+                SourceIdRow,
+                (SourceIdRow.programme == SourceClaimRow.programme)
+                & (SourceIdRow.source_hmac == SourceClaimRow.source_hmac),
+            )
+            .where(SourceClaimRow.resident_id == resident_id)
+            .order_by(SourceClaimRow.programme, SourceClaimRow.claimed_at)
+        )
+        shown = []
+        for claim, state, owner in claims:
+            if claim.original is None:
+                continue
+            source = self._custodian.unseal(resident_id, row.data_key, claim.original, f"src{claim.programme}").decode()
+            own = state if claim.state == "live" and (state == "frozen" or owner == resident_id) else claim.state
+            shown.append((claim.programme, source, own))
+        return shown
+
+    def erase(self, session: Session, resident_id: int) -> None:
+        """Destroy the data key, the account key and every link. The chain's history stays, and points to nobody.
+
+        The identity's tombstone (under a key of its own) stays too, so that a person who comes back is known to
+        have been here. Warning: points left in a custodial account can never be spent again. Raises ResidentNotFound.
+        """
+        row = self._row(session, resident_id)
+        if row.status == "erased":
+            return
+        now = self._clock.timestamp()
+        if row.identity_hmac is not None:
+            tombstone = self._sources.dedupe("identity", row.identity_hmac.hex())
+            session.merge(TombstoneRow(namespace="identity", dedupe_hmac=tombstone, created_at=now))
+        session.execute(delete(SourceClaimRow).where(SourceClaimRow.resident_id == resident_id))
+        session.execute(delete(SourceIdRow).where(SourceIdRow.resident_id == resident_id))
+        row.identity_hmac = None
+        row.account_key = None
+        row.data_key = None
+        row.profile = None
+        row.status = "erased"
+        row.erased_at = now
+        session.flush()
+
+    def _new(self, person: NewResident, version: int, identity: bytes, now: int) -> tuple[Resident, dict[str, Any]]:
+        resident_id = ResidentId(int.from_bytes(self._random(8), "big") >> 1)
+        data_key = self._custodian.new_data_key(resident_id)
+        wrapped = None
+        account = person.account
+        if account is None:
+            made = self._custodian.new_account(resident_id)
+            account, wrapped = made.address, made.wrapped_key
+        row = {
+            "resident_id": resident_id,
+            "identity_hmac": identity,
+            "identity_key_version": version,
+            "account": address_bytes(account),
+            "account_key": wrapped,
+            "data_key": data_key,
+            "profile": self._custodian.seal_profile(resident_id, data_key, person.profile),
+            "status": "active",
+            "created_at": now,
+            "erased_at": None,
+        }
+        return Resident(resident_id, account, wrapped is not None, "active", now), row
+
+    def _find_identities(self, session: Session, documents: Sequence[str]) -> dict[str, Resident]:
+        by_hmac: dict[bytes, str] = {}
+        for document in documents:
+            if not normalise(document):
+                raise EmptyIdentifier("identity document number")
+            for _, digest in self._identities.hash_live(document):
+                by_hmac[digest] = document
+        rows = fetch_by_keys(
+            session,
+            _RESIDENTS,
+            ["identity_hmac", "resident_id", "account", "account_key", "status", "created_at"],
+            "identity_hmac",
+            list(by_hmac),
+        )
+        found = {
+            bytes(digest): Resident(ResidentId(one), to_address(bytes(account)), key is not None, status, at)
+            for digest, one, account, key, status, at in rows
+        }
+        # By HMAC, not by text: the same document may come written in two ways.
+        return {
+            document: found[digest]
+            for document in documents
+            for _, digest in self._identities.hash_live(document)
+            if digest in found
+        }
+
+    def _settle_race(
+        self, session: Session, people: Sequence[NewResident], created: Mapping[bytes, Resident]
+    ) -> list[Registration]:
+        known = self._find_identities(session, [person.document_number for person in people])
+        ours = {resident.resident_id for resident in created.values()}
+        settled = []
+        for person in people:
+            resident = known.get(person.document_number)
+            if resident is None:
+                raise ResidentNotFound("just registered: its account belongs to another resident")
+            is_new = resident.resident_id in ours
+            settled.append(Registration(resident, Outcome.CREATED if is_new else Outcome.EXISTS))
+        return settled
+
+    def _known_hash(self, session: Session, programme: int, source_id: str) -> tuple[int, bytes]:
+        if not normalise(source_id):
+            raise EmptyIdentifier("source id")
+        live = self._sources.hash_live(programme, source_id)
+        if len(live) > 1:
+            known = fetch_by_keys(
+                session,
+                _SOURCE_IDS,
+                ["source_hmac"],
+                "source_hmac",
+                [digest for _, digest in live],
+                where={"programme": programme},
+            )
+            seen = {bytes(row[0]) for row in known}
+            for version, digest in live:
+                if digest in seen:
+                    return version, digest
+        return live[0]
+
+    def _row(self, session: Session, resident_id: int) -> ResidentRow:
+        row = session.get(ResidentRow, resident_id)
+        if row is None:
+            raise ResidentNotFound(resident_id)
+        return row
+
+    def _data_keys(self, session: Session, resident_ids: set[int]) -> dict[int, bytes]:
+        rows = fetch_by_keys(session, _RESIDENTS, ["resident_id", "data_key"], "resident_id", list(resident_ids))
+        keys: dict[int, bytes] = {}
+        for resident, key in rows:
+            if key is None:
+                raise ResidentErased(resident)
+            keys[resident] = bytes(key)
+        for resident in resident_ids - keys.keys():
+            raise ResidentNotFound(resident)
+        return keys
+
+    def _claims(self, session: Session, digests: set[bytes]) -> dict[tuple[int, bytes], dict[int, str]]:
+        rows = fetch_by_keys(
+            session, _CLAIMS, ["programme", "source_hmac", "resident_id", "state"], "source_hmac", list(digests)
+        )
+        claims: dict[tuple[int, bytes], dict[int, str]] = {}
+        for programme, digest, resident, state in rows:
+            claims.setdefault((programme, bytes(digest)), {})[resident] = state
+        return claims
+
+    def _owners(self, session: Session, digests: set[bytes]) -> dict[tuple[int, bytes], tuple[int, str]]:
+        rows = fetch_by_keys(
+            session,
+            _SOURCE_IDS,
+            ["programme", "source_hmac", "resident_id", "state"],
+            "source_hmac",
+            sorted(digests),
+            lock=True,
+        )
+        return {(programme, bytes(digest)): (resident, state) for programme, digest, resident, state in rows}
+
+    def _set_owner(self, session: Session, programme: int, digest: bytes, resident: int, state: str, now: int) -> None:
+        session.execute(
+            update(SourceIdRow)
+            .where(SourceIdRow.programme == programme, SourceIdRow.source_hmac == digest)
+            .values(resident_id=resident, state=state, updated_at=now)
+        )
+
+    def _set_claim(self, session: Session, programme: int, digest: bytes, resident: int, state: str) -> None:
+        session.execute(
+            update(SourceClaimRow)
+            .where(
+                SourceClaimRow.programme == programme,
+                SourceClaimRow.source_hmac == digest,
+                SourceClaimRow.resident_id == resident,
+            )
+            .values(state=state)
+        )
+
+
+def _claim_outcome(claims: Mapping[int, str], owner: tuple[int, str], resident: int) -> LinkOutcome:
+    """Decide a claim from the claims so far (resident → state) and the id's (owner, state)."""
+    holder, state = owner
+    mine = claims.get(resident)
+    if mine == "refused":
+        return LinkOutcome.REFUSED
+    if state == "frozen":
+        return LinkOutcome.FROZEN
+    if state == "unlinked":
+        return LinkOutcome.LINKED
+    if any(other == "refused" for other in claims.values()) and holder != resident:
+        return LinkOutcome.REFUSED  # the agency has decided once; a third claimant does not reopen it
+    if holder != resident:
+        return LinkOutcome.FROZEN
+    return LinkOutcome.EXISTS if mine == "live" else LinkOutcome.LINKED
+
+
+def _resident(row: ResidentRow) -> Resident:
+    return Resident(
+        ResidentId(row.resident_id),
+        to_address(row.account),
+        row.account_key is not None,
+        row.status,
+        row.created_at,
+    )

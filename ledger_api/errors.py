@@ -1,0 +1,115 @@
+"""What can be wrong with a request before any service sees it."""
+
+from __future__ import annotations
+
+from ledger.errors import TongduiError
+
+
+class RequestError(TongduiError):
+    """Base of the errors of this package."""
+
+
+class Unauthenticated(RequestError):
+    """There is no bearer token."""
+
+    def __init__(self) -> None:
+        super().__init__("this needs a bearer token in the Authorization header")
+
+
+class Forbidden(RequestError):
+    """The token does not allow this. ``needed`` are the scopes of which one would."""
+
+    def __init__(self, needed: tuple[str, ...]) -> None:
+        self.needed = needed
+        super().__init__(f"the token needs one of these scopes: {', '.join(needed)}")
+
+
+class NotRegistered(RequestError):
+    """The token's subject is no resident yet."""
+
+    def __init__(self) -> None:
+        super().__init__("the token's subject is not registered as a resident; POST /v1/residents first")
+
+
+class SubjectBound(RequestError):
+    """The token's subject stands for another resident already."""
+
+    def __init__(self) -> None:
+        super().__init__("the token's subject is bound to another resident; one login is one resident")
+
+
+class IdentityMismatch(RequestError):
+    """The document in the request is not the one that the identity provider checked."""
+
+    def __init__(self) -> None:
+        super().__init__("the document number differs from the one that the identity provider checked")
+
+
+class IdempotencyKeyMissing(RequestError):
+    """A write came without a usable Idempotency-Key."""
+
+    def __init__(self) -> None:
+        super().__init__("every write needs an Idempotency-Key header of 8 to 160 printable characters")
+
+
+class IdempotencyKeyReused(RequestError):
+    """The key was used for another request."""
+
+    def __init__(self) -> None:
+        super().__init__("this Idempotency-Key was used for a different request; nothing was done")
+
+
+class BadCursor(RequestError):
+    """A cursor that this API never gave out."""
+
+    def __init__(self) -> None:
+        super().__init__("the cursor is not one of ours; start again without it")
+
+
+class BodyTooLarge(RequestError):
+    """The request body exceeds what is read."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self.bytes_max = bytes_max
+        super().__init__(f"the request body may have {bytes_max} bytes")
+
+
+class TooManyRequests(RequestError):
+    """The rate limit of this subject or address."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(f"too many requests; try again in {retry_after_s} s")
+
+
+class NotFound(RequestError):
+    """Something asked for by id does not exist, or is not for this subject to see."""
+
+    def __init__(self, what: str, key: str) -> None:
+        self.what = what
+        self.key = key
+        super().__init__(f"there is no {what} {key!r}")
+
+
+class NotFinal(RequestError):
+    """A receipt was asked for before the chain has the answer."""
+
+    def __init__(self, order_id: str) -> None:
+        self.order_id = order_id
+        super().__init__(f"order {order_id} is not final yet; wait for it (wait_s) and ask again")
+
+
+class MalformedId(RequestError):
+    """An id is not 0x and 64 hexadecimal digits."""
+
+    def __init__(self, field: str) -> None:
+        self.field = field
+        super().__init__(f"{field} must be 0x and 64 hexadecimal digits")
+
+
+class MalformedAmount(RequestError):
+    """An amount of points is not a decimal text with at most two places."""
+
+    def __init__(self, field: str) -> None:
+        self.field = field
+        super().__init__(f"{field} must be text like 12 or 12.50: points with at most two decimals, more than 0")

@@ -1,0 +1,117 @@
+"""Writes that can be repeated: the answer is stored in the transaction of the effect, under the caller's key.
+
+The row is claimed first, so that of two requests with one key that arrive together the second waits for the first and
+then gets its answer. What fails leaves nothing behind: the same key can be tried again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+from sqlalchemy import CursorResult, delete
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from ledger.clock import Clock
+from ledger.store.database import Database
+from ledger.store.models.api import IdempotencyRow
+from ledger_api.errors import IdempotencyKeyMissing, IdempotencyKeyReused
+
+KEY_FORM = re.compile(r"[\x21-\x7e]{8,160}")
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRequest:
+    """A write as it is compared with an earlier one of the same key."""
+
+    subject: str
+    key: str
+    operation: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """The answer as it was, or as it would be again: ``is_replay`` says which."""
+
+    status: int
+    content: bytes
+    is_replay: bool
+
+
+def write_request(subject: str, key: str | None, operation: str, path: str, body: BaseModel | None) -> WriteRequest:
+    """Return what identifies a write. Raises IdempotencyKeyMissing."""
+    if key is None or not KEY_FORM.fullmatch(key):
+        raise IdempotencyKeyMissing
+    content = body.model_dump_json() if body is not None else ""
+    digest = hashlib.sha256("\0".join([operation, path, content]).encode()).digest()
+    return WriteRequest(subject, key, operation, digest)
+
+
+def run_once(
+    database: Database, clock: Clock, request: WriteRequest, effect: Callable[[Session], tuple[int, BaseModel]]
+) -> StoredAnswer:
+    """Do ``effect`` in one transaction with its answer, or return the answer it gave before.
+
+    Raises:
+        IdempotencyKeyReused: the key belongs to a different request.
+        TongduiError: whatever ``effect`` raises; nothing is stored then.
+    """
+    stored = _stored(database, request)
+    if stored is not None:
+        return stored
+    try:
+        with database.transaction() as session:
+            row = IdempotencyRow(
+                subject=request.subject,
+                key=request.key,
+                operation=request.operation,
+                request_hash=request.digest,
+                status=0,
+                answer=b"",
+                created_at=clock.timestamp(),
+            )
+            session.add(row)
+            _claim(session)
+            status, answer = effect(session)
+            content = answer.model_dump_json(exclude_none=True).encode()
+            row.status = status
+            row.answer = content
+            return StoredAnswer(status, content, is_replay=False)
+    except _Claimed:
+        pass
+    stored = _stored(database, request)
+    if stored is None:  # the other request failed after we had waited for it, so the way is free
+        return run_once(database, clock, request, effect)
+    return stored
+
+
+def forget_before(session: Session, moment: int) -> int:
+    """Drop the answers given before a Unix time and return how many: keys are for retries, not for ever."""
+    done = session.execute(delete(IdempotencyRow).where(IdempotencyRow.created_at < moment))
+    return done.rowcount if isinstance(done, CursorResult) else 0
+
+
+class _Claimed(Exception):
+    """Another transaction holds the key."""
+
+
+def _claim(session: Session) -> None:
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise _Claimed from error
+
+
+def _stored(database: Database, request: WriteRequest) -> StoredAnswer | None:
+    with database.read() as session:
+        row = session.get(IdempotencyRow, (request.subject, request.key))
+    if row is None:
+        return None
+    if row.request_hash != request.digest or row.operation != request.operation:
+        raise IdempotencyKeyReused
+    return StoredAnswer(row.status, row.answer, is_replay=True)

@@ -1,0 +1,335 @@
+"""Every error of Tongdui as an RFC 9457 problem: the only place where errors meet HTTP statuses.
+
+``type`` is ``/problems/<slug>``, which this API also serves as an explanation. Slugs are stable: clients branch on
+them, never on titles. Titles and details come in Chinese or English by ``Accept-Language``; members are the error's
+typed attributes, named here one by one so that nothing personal slips out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from string import Formatter
+from typing import Any
+
+from ledger.custody import errors as custody
+from ledger.errors import ConfigurationError, InvariantViolation, TongduiError
+from ledger.residents import errors as residents
+from ledger.standard import errors as standard
+from ledger_api import errors as request
+from ledger_api.scopes import UnknownScope
+from ledger_api.tokens import BadToken, KeysUnavailable
+from redemption import errors as redemption
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """A kind of problem. ``detail_zh`` is a format over the error's attributes; in English the error says it itself.
+
+    ``hides_detail`` keeps the text of internal faults out of answers; it is in the log under the request's id.
+    """
+
+    slug: str
+    status: int
+    title_en: str
+    title_zh: str
+    detail_zh: str = ""
+    members: tuple[str, ...] = ()
+    hides_detail: bool = False
+    detail_en: str = ""
+    """Used instead of the error's own text where that is not for residents (fen are for institutions only)."""
+
+    @property
+    def uri(self) -> str:
+        """The problem's ``type``."""
+        return f"/problems/{self.slug}"
+
+
+INTERNAL = ProblemType(
+    "internal", 500, "Something went wrong here", "系统内部错误", "请稍后重试,或将请求编号告知客服。", hides_detail=True
+)
+NOT_FOUND = ProblemType("not-found", 404, "Not found", "未找到", "所请求的内容不存在。", ("what",))
+METHOD = ProblemType("method-not-allowed", 405, "Method not allowed", "不支持该操作", "该地址不支持此请求方法。")
+VALIDATION = ProblemType("invalid-request", 422, "The request is not valid", "请求内容不正确", "请检查下列字段。")
+MALFORMED = ProblemType("malformed-body", 400, "The body is not JSON", "请求体不是有效的 JSON", "请求体无法解析。")
+UNAVAILABLE = ProblemType(
+    "unavailable", 503, "Not available just now", "服务暂不可用", "请稍后重试。", hides_detail=True
+)
+
+PROBLEMS: dict[type[TongduiError], ProblemType] = {
+    # who is asking
+    request.Unauthenticated: ProblemType(
+        "unauthenticated", 401, "A bearer token is needed", "请先登录", "请求头 Authorization 中需要访问令牌。"
+    ),
+    BadToken: ProblemType(
+        "invalid-token", 401, "The bearer token is not accepted", "登录已失效", "访问令牌无效或已过期,请重新登录。"
+    ),
+    KeysUnavailable: ProblemType(
+        "login-unavailable",
+        503,
+        "Tokens cannot be checked just now",
+        "暂时无法验证登录",
+        "请稍后重试。",
+        hides_detail=True,
+    ),
+    request.Forbidden: ProblemType(
+        "forbidden", 403, "The token does not allow this", "没有权限", "该账号没有执行此操作的权限。", ("needed",)
+    ),
+    request.NotRegistered: ProblemType("not-registered", 403, "Not a resident yet", "尚未开户", "请先完成居民登记。"),
+    request.SubjectBound: ProblemType(
+        "subject-bound",
+        409,
+        "The login belongs to another resident",
+        "该登录已绑定其他居民",
+        "一个登录账号只对应一位居民。",
+    ),
+    request.IdentityMismatch: ProblemType(
+        "identity-mismatch", 403, "Another person's document", "证件不一致", "证件号码与身份认证结果不一致。"
+    ),
+    request.TooManyRequests: ProblemType(
+        "too-many-requests",
+        429,
+        "Too many requests",
+        "请求过于频繁",
+        "请在 {retry_after_s} 秒后再试。",
+        ("retry_after_s",),
+    ),
+    # how it is asked
+    request.IdempotencyKeyMissing: ProblemType(
+        "idempotency-key-missing",
+        400,
+        "Idempotency-Key is missing",
+        "缺少幂等键",
+        "每个写操作都需要请求头 Idempotency-Key(8 至 160 个可打印字符)。",
+    ),
+    request.IdempotencyKeyReused: ProblemType(
+        "idempotency-key-reused",
+        409,
+        "Idempotency-Key was used before",
+        "幂等键已被使用",
+        "该幂等键已用于另一个不同的请求,本次未执行任何操作。",
+    ),
+    request.BadCursor: ProblemType("bad-cursor", 400, "Unknown cursor", "分页游标无效", "请从头重新查询。"),
+    request.BodyTooLarge: ProblemType(
+        "body-too-large", 413, "The body is too large", "请求体过大", "请求体最多 {bytes_max} 字节。", ("bytes_max",)
+    ),
+    request.NotFound: NOT_FOUND,
+    request.NotFinal: ProblemType(
+        "not-final", 409, "Not final yet", "尚未完成", "指令尚未上链确认,请稍后再试。", ("order_id",)
+    ),
+    request.MalformedId: ProblemType(
+        "malformed-id", 400, "Malformed id", "编号格式不正确", "{field} 应为 0x 加 64 位十六进制数字。", ("field",)
+    ),
+    request.MalformedAmount: ProblemType(
+        "malformed-amount",
+        422,
+        "Malformed amount",
+        "积分数量格式不正确",
+        "{field} 应为大于 0、最多两位小数的数字文本。",
+        ("field",),
+    ),
+    UnknownScope: ProblemType("unknown-scope", 422, "Unknown scope", "未知权限范围", "权限范围不存在。", ("scope",)),
+    standard.StandardError: ProblemType(
+        "malformed-value", 422, "A value does not follow the standard", "数值不符合标准", "请检查请求中的数值。"
+    ),
+    # residents and keys
+    residents.ResidentNotFound: ProblemType(
+        "unknown-resident", 404, "Unknown resident", "未找到该居民", "没有这位居民。"
+    ),
+    residents.ResidentErased: ProblemType(
+        "resident-erased", 410, "The resident was erased", "该居民信息已注销", "该居民已注销,无法继续操作。"
+    ),
+    residents.EmptyIdentifier: ProblemType(
+        "empty-identifier", 422, "An identifier is empty", "编号为空", "{field} 不能为空。", ("field",)
+    ),
+    residents.NoSuchClaim: ProblemType(
+        "unknown-link",
+        404,
+        "The source id was never linked",
+        "未关联该编号",
+        "该居民没有关联过这个编号。",
+        ("programme",),
+    ),
+    custody.NotCustodial: ProblemType(
+        "own-key", 409, "The resident signs with an own key", "居民自持密钥", "该账户由居民自己签名,系统无法代为下单。"
+    ),
+    custody.Erased: ProblemType(
+        "resident-erased", 410, "The resident was erased", "该居民信息已注销", "该居民已注销,无法继续操作。"
+    ),
+    # spending
+    redemption.UnknownMerchant: ProblemType(
+        "unknown-merchant",
+        404,
+        "Unknown merchant",
+        "未找到该商户",
+        "没有编号为 {merchant_id} 的商户。",
+        ("merchant_id",),
+    ),
+    redemption.MerchantSuspended: ProblemType(
+        "merchant-suspended",
+        409,
+        "The merchant takes no orders",
+        "商户暂停服务",
+        "该商户暂不接受兑付。",
+        ("merchant_id",),
+    ),
+    redemption.UnknownOffer: ProblemType(
+        "unknown-offer", 404, "Unknown offer", "未找到该商品", "没有这件商品。", ("offer_id",)
+    ),
+    redemption.OfferClosed: ProblemType(
+        "offer-closed", 409, "The offer is closed", "商品已停止兑付", "该商品目前不能兑付。", ("offer_id",)
+    ),
+    redemption.OutOfStock: ProblemType(
+        "out-of-stock",
+        409,
+        "Out of stock",
+        "库存不足",
+        "您要 {asked} 件,现仅剩 {left} 件。",
+        ("offer_id", "asked", "left"),
+    ),
+    redemption.OfferLimitReached: ProblemType(
+        "offer-limit",
+        409,
+        "Limit per resident reached",
+        "已达每人限额",
+        "该商品每人最多兑付 {limit} 件。",
+        ("offer_id", "limit"),
+    ),
+    redemption.NotEnoughPoints: ProblemType(
+        "not-enough-points",
+        409,
+        "Not enough points",
+        "积分不足",
+        "可用于该商户的积分不足以兑付。",
+        detail_en="The points that can be spent at this merchant are not enough.",
+    ),
+    redemption.TooManyLots: ProblemType(
+        "too-many-lots", 409, "The points are spread too thin", "积分过于零散", "请减少数量后再兑付。", ("lots_max",)
+    ),
+    redemption.UnknownOrder: ProblemType(
+        "unknown-order", 404, "Unknown order", "未找到该指令", "没有这条指令。", ("order_id",)
+    ),
+    redemption.OrderStateConflict: ProblemType(
+        "order-state",
+        409,
+        "The order's state does not allow this",
+        "指令状态不允许此操作",
+        "指令当前状态为 {state}。",
+        ("order_id", "state"),
+    ),
+    redemption.RequestKeyReused: ProblemType(
+        "request-key-reused", 409, "The request key was used before", "请求编号已被使用", "同一请求编号对应的内容不同。"
+    ),
+    redemption.BadSlipCode: ProblemType(
+        "bad-code", 404, "Unknown code", "兑付码无效", "该码不属于本商户的任何有效凭单。"
+    ),
+    redemption.SlipExpired: ProblemType("slip-expired", 410, "The slip has expired", "凭单已过期", "请重新开具凭单。"),
+    redemption.SlipUsed: ProblemType(
+        "slip-used", 409, "The slip was used", "凭单已使用", "该凭单已使用或已被新凭单替换。"
+    ),
+    redemption.DeskProofRefused: ProblemType(
+        "consent-not-shown",
+        403,
+        "The resident's consent was not shown",
+        "未能确认居民本人意愿",
+        "密码不正确,或第二位工作人员的确认无效。",
+    ),
+    redemption.PinLocked: ProblemType(
+        "pin-locked",
+        423,
+        "The PIN is locked",
+        "密码已锁定",
+        "密码输错次数过多,请由第二位工作人员确认。",
+        ("locked_until",),
+    ),
+    redemption.WeakPin: ProblemType(
+        "weak-pin", 422, "The PIN is too easy", "密码过于简单", "密码为六位数字,不能全部相同或连续。"
+    ),
+    redemption.OwnOrder: ProblemType(
+        "own-order",
+        403,
+        "Somebody else has to hand it over",
+        "须由他人核销",
+        "经手下单的工作人员不能核销同一指令。",
+        ("order_id",),
+    ),
+    # ours
+    ConfigurationError: INTERNAL,
+    InvariantViolation: INTERNAL,
+    custody.CustodyError: INTERNAL,
+}
+
+
+def problem_type(error: TongduiError) -> ProblemType:
+    """Return the kind of an error: its own class's, or that of the nearest base that is listed."""
+    for base in type(error).__mro__:
+        found = PROBLEMS.get(base)
+        if found is not None:
+            return found
+    return INTERNAL
+
+
+def by_slug() -> dict[str, ProblemType]:
+    """Return every kind of problem by its slug."""
+    known = [INTERNAL, NOT_FOUND, METHOD, VALIDATION, MALFORMED, UNAVAILABLE, *PROBLEMS.values()]
+    return {kind.slug: kind for kind in known}
+
+
+def prefers_chinese(accept_language: str | None) -> bool:
+    """Return whether an ``Accept-Language`` header ranks Chinese above English (RFC 9110, 12.5.4)."""
+    best = {"zh": 0.0, "en": 0.0}
+    order = {"zh": 999, "en": 999}
+    for place, part in enumerate((accept_language or "").split(",")[:32]):
+        tag, _, parameters = part.strip().partition(";")
+        language = tag.strip().lower().partition("-")[0]
+        if language not in best:
+            continue
+        try:
+            weight = float(parameters.strip().removeprefix("q=")) if parameters else 1.0
+        except ValueError:
+            continue
+        if weight > best[language]:
+            best[language], order[language] = weight, place
+    if best["zh"] == best["en"]:
+        return best["zh"] > 0 and order["zh"] < order["en"]
+    return best["zh"] > best["en"]
+
+
+def body(
+    kind: ProblemType,
+    *,
+    request_id: str,
+    chinese: bool,
+    error: TongduiError | None = None,
+    extra: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the members of a problem document."""
+    document: dict[str, Any] = {
+        "type": kind.uri,
+        "title": kind.title_zh if chinese else kind.title_en,
+        "status": kind.status,
+        "detail": _detail(kind, error, chinese),
+        "request_id": request_id,
+    }
+    if error is not None and not kind.hides_detail:
+        document |= {name: _json(getattr(error, name)) for name in kind.members if hasattr(error, name)}
+    return document | (extra or {})
+
+
+def _detail(kind: ProblemType, error: TongduiError | None, chinese: bool) -> str:
+    if chinese and kind.detail_zh:
+        names = {name for _, name, _, _ in Formatter().parse(kind.detail_zh) if name}
+        return kind.detail_zh.format(**{name: getattr(error, name, "") for name in names})
+    if error is None or kind.hides_detail:
+        return kind.title_en
+    return kind.detail_en or str(error)
+
+
+def _json(value: Any) -> Any:
+    """JSON numbers are for small things; whoever shows ids or amounts gets text."""
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if isinstance(value, list | tuple | frozenset | set):
+        return [_json(one) for one in value]
+    return value if isinstance(value, str | int | bool | float | None) else str(value)

@@ -1,0 +1,82 @@
+"""Settings of an installation, from the environment (``TONGDUI_…``) or a ``.env`` file. Nothing needs to be set.
+
+No setting holds a secret by default: keys are drawn on the first start and kept in the state directory.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything that an installation can choose."""
+
+    model_config = SettingsConfigDict(env_prefix="TONGDUI_", env_file=".env", extra="ignore", frozen=True)
+
+    state_dir: Path = Path(".tongdui")
+    """Keys, database, chain and deployment of the embedded default."""
+
+    database_url: SecretStr | None = None
+    """``sqlite:///FILE`` or ``postgresql://…``; by default ``books.db`` in the state directory."""
+
+    rpc_url: str | None = None
+    """A JSON-RPC node. Without it the embedded engine runs; with it blocks are the network's business."""
+
+    finality: Literal["latest", "depth"] = "latest"
+    """A remote engine's rule of finality: ``latest`` for QBFT and IBFT, ``depth`` for Clique."""
+
+    finality_depth: int = Field(default=12, ge=0)
+    """Blocks on top of a final one, where ``finality`` is ``depth``."""
+
+    deployment_file: Path | None = None
+    """deployment.json; by default in the state directory, where the embedded default writes it."""
+
+    master_key_file: Path | None = None
+    """The key that wraps all others; by default ``master.key`` in the state directory, created with mode 0600."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    """0 takes a free port."""
+
+    public_url: str | None = None
+    """Where clients reach the API, for links and for the issuer name of local tokens; by default host and port."""
+
+    oidc_issuer: str | None = None
+    """The issuer whose tokens are accepted. Set it together with ``oidc_jwks_url``; the local issuer is then off."""
+
+    oidc_jwks_url: str | None = None
+    """Where the issuer publishes its keys (RFC 7517)."""
+
+    token_audience: str = "tongdui-api"
+    """What the ``aud`` claim must contain."""
+
+    rate_per_minute: int = Field(default=600, ge=1)
+    """Requests a subject (or, without a token, an address) may make in a minute."""
+
+    body_bytes_max: int = Field(default=262_144, ge=1_024)
+    """The largest request body that is read."""
+
+    block_interval_ms: int = Field(default=50, ge=0)
+    """How long the embedded engine gathers transactions before it makes a block."""
+
+    workers: bool = True
+    """Whether this process runs the gateway's workers (sender, indexer, settlement of orders)."""
+
+    relayers: int = Field(default=4, ge=1, le=64)
+    """How many sending keys share the work."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def base_url(self) -> str:
+        """The URL under which clients see this API, without a slash at the end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def uses_oidc(self) -> bool:
+        """Whether tokens come from an identity provider rather than from here."""
+        return self.oidc_jwks_url is not None

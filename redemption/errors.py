@@ -1,0 +1,159 @@
+"""What can go wrong between a resident and a merchant."""
+
+from __future__ import annotations
+
+from ledger.errors import TongduiError
+
+
+class RedemptionError(TongduiError):
+    """Base of the errors of this package."""
+
+
+class UnknownMerchant(RedemptionError):
+    """No merchant has this number."""
+
+    def __init__(self, merchant_id: int) -> None:
+        self.merchant_id = merchant_id
+        super().__init__(f"merchant {merchant_id} is not registered")
+
+
+class MerchantSuspended(RedemptionError):
+    """The merchant takes no new orders."""
+
+    def __init__(self, merchant_id: int) -> None:
+        self.merchant_id = merchant_id
+        super().__init__(f"merchant {merchant_id} takes no orders at present")
+
+
+class UnknownOffer(RedemptionError):
+    """No offer has this id."""
+
+    def __init__(self, offer_id: str) -> None:
+        self.offer_id = offer_id
+        super().__init__(f"offer {offer_id!r} does not exist")
+
+
+class OfferClosed(RedemptionError):
+    """The offer is paused, ended, or outside its dates."""
+
+    def __init__(self, offer_id: str, reason: str) -> None:
+        self.offer_id = offer_id
+        self.reason = reason
+        super().__init__(f"offer {offer_id!r} cannot be redeemed: {reason}")
+
+
+class OutOfStock(RedemptionError):
+    """Fewer pieces are left than were asked for."""
+
+    def __init__(self, offer_id: str, asked: int, left: int) -> None:
+        self.offer_id = offer_id
+        self.asked = asked
+        self.left = left
+        super().__init__(f"offer {offer_id!r} has {left} left; {asked} were asked for")
+
+
+class OfferLimitReached(RedemptionError):
+    """A resident may take only so many of this offer."""
+
+    def __init__(self, offer_id: str, limit: int) -> None:
+        self.offer_id = offer_id
+        self.limit = limit
+        super().__init__(f"a resident may redeem offer {offer_id!r} {limit} times at most")
+
+
+class NotEnoughPoints(RedemptionError):
+    """The spendable lots are worth less than the price."""
+
+    def __init__(self, needed_fen: int, available_fen: int) -> None:
+        self.needed_fen = needed_fen
+        self.available_fen = available_fen
+        super().__init__(f"the points that can be spent here are worth {available_fen} fen; {needed_fen} are needed")
+
+
+class TooManyLots(RedemptionError):
+    """The value is there, but spread over more lots than one order can carry."""
+
+    def __init__(self, lots_max: int) -> None:
+        self.lots_max = lots_max
+        super().__init__(f"an order carries {lots_max} lots at most; redeem a smaller quantity")
+
+
+class UnknownOrder(RedemptionError):
+    """No redemption order has this id (or it is somebody else's)."""
+
+    def __init__(self, order_id: str) -> None:
+        self.order_id = order_id
+        super().__init__(f"order {order_id} is not known")
+
+
+class OrderStateConflict(RedemptionError):
+    """The order is not in a state in which this can be done."""
+
+    def __init__(self, order_id: str, state: str, wanted: str) -> None:
+        self.order_id = order_id
+        self.state = state
+        self.wanted = wanted
+        super().__init__(f"order {order_id} is {state}; to {wanted} is not possible now")
+
+
+class RequestKeyReused(RedemptionError):
+    """The same request key came with another content."""
+
+    def __init__(self, request_key: str, field: str) -> None:
+        self.request_key = request_key
+        self.field = field
+        super().__init__(f"request key {request_key!r} was used before with a different {field}")
+
+
+class BadSlipCode(RedemptionError):
+    """No open slip of this merchant has this code."""
+
+    def __init__(self) -> None:
+        super().__init__("the code belongs to no open slip of this merchant")
+
+
+class SlipExpired(RedemptionError):
+    """The slip's time is over."""
+
+    def __init__(self, slip_id: str) -> None:
+        self.slip_id = slip_id
+        super().__init__("the slip has expired; ask for a new one")
+
+
+class SlipUsed(RedemptionError):
+    """The slip has been used, or a newer one replaced it."""
+
+    def __init__(self, slip_id: str) -> None:
+        self.slip_id = slip_id
+        super().__init__("the slip was used before, or a newer one replaced it")
+
+
+class DeskProofRefused(RedemptionError):
+    """The PIN is wrong, or the second clerk's approval does not fit; ``reason`` is for the clerk."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the resident's consent could not be shown: {reason}")
+
+
+class PinLocked(RedemptionError):
+    """Too many wrong PINs."""
+
+    def __init__(self, locked_until: int) -> None:
+        self.locked_until = locked_until
+        super().__init__("too many wrong PINs; the card's PIN is locked for a while, a second clerk can approve")
+
+
+class WeakPin(RedemptionError):
+    """A PIN is six digits, and not one that everybody tries first."""
+
+    def __init__(self) -> None:
+        super().__init__("a PIN has six digits that are neither all alike nor a plain sequence")
+
+
+class OwnOrder(RedemptionError):
+    """Who served the resident may not hand over (capture) the order: two people see every purchase at a desk."""
+
+    def __init__(self, order_id: str) -> None:
+        self.order_id = order_id
+        super().__init__(f"order {order_id} was taken by this clerk; somebody else has to hand it over")

@@ -1,0 +1,211 @@
+"""What merchants offer, and how many are left. A piece is reserved, then taken or released: each step exactly once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from ledger.clock import Clock
+from ledger.custody.master import RandomBytes
+from ledger.standard.ids import MerchantId
+from ledger.store.models.redemption import OfferRow, RedemptionOrderRow
+from redemption.errors import OfferClosed, OfferLimitReached, OutOfStock, UnknownOffer
+from redemption.merchants import MerchantDirectory
+from redemption.states import Stock
+
+ACTIVE = "active"
+PAUSED = "paused"
+ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Something that points can buy. ``stock_total`` None is without limit; times are Unix seconds, None is open."""
+
+    offer_id: str
+    merchant_id: MerchantId
+    title_zh: str
+    title_en: str
+    price_fen: int
+    description_zh: str = ""
+    description_en: str = ""
+    stock_total: int | None = None
+    stock_reserved: int = 0
+    stock_taken: int = 0
+    per_resident_max: int | None = None
+    opens_at: int | None = None
+    closes_at: int | None = None
+    status: str = ACTIVE
+
+    @property
+    def stock_left(self) -> int | None:
+        """How many can still be ordered; None is without limit."""
+        return None if self.stock_total is None else self.stock_total - self.stock_reserved - self.stock_taken
+
+
+def closed_because(offer: Offer, now: int) -> str | None:
+    """Return why an offer cannot be redeemed at Unix time ``now``, or None."""
+    if offer.status != ACTIVE:
+        return f"it is {offer.status}"
+    if offer.opens_at is not None and now < offer.opens_at:
+        return "it has not opened yet"
+    if offer.closes_at is not None and now >= offer.closes_at:
+        return "its time is over"
+    return None
+
+
+class OfferShelf:
+    """The only writer of the offers' table."""
+
+    def __init__(self, merchants: MerchantDirectory, clock: Clock, random: RandomBytes = os.urandom) -> None:
+        self._merchants = merchants
+        self._clock = clock
+        self._random = random
+
+    def create(self, session: Session, offer: Offer) -> Offer:
+        """Put an offer on the shelf, under a drawn id where it has none. Raises UnknownMerchant."""
+        self._merchants.get(session, offer.merchant_id)
+        now = self._clock.timestamp()
+        made = replace(offer, offer_id=offer.offer_id or self._random(12).hex(), stock_reserved=0, stock_taken=0)
+        session.add(
+            OfferRow(
+                offer_id=made.offer_id,
+                merchant_id=made.merchant_id,
+                title_zh=made.title_zh,
+                title_en=made.title_en,
+                description_zh=made.description_zh,
+                description_en=made.description_en,
+                price_fen=made.price_fen,
+                stock_total=made.stock_total,
+                stock_reserved=0,
+                stock_taken=0,
+                per_resident_max=made.per_resident_max,
+                opens_at=made.opens_at,
+                closes_at=made.closes_at,
+                status=made.status,
+                created_at=now,
+                updated_at=now,
+            )
+        )
+        session.flush()
+        return made
+
+    def ensure(self, session: Session, offer: Offer) -> Offer:
+        """Return the offer of this id, created if there is none (installations and demos run twice)."""
+        row = session.get(OfferRow, offer.offer_id)
+        return self.create(session, offer) if row is None else _offer(row)
+
+    def restock(self, session: Session, offer_id: str, stock_total: int | None) -> Offer:
+        """Set how many there are in all. Raises UnknownOffer, or OutOfStock where more are promised already."""
+        row = self._locked(session, offer_id)
+        promised = row.stock_reserved + row.stock_taken
+        if stock_total is not None and stock_total < promised:
+            raise OutOfStock(offer_id, promised, stock_total)
+        row.stock_total = stock_total
+        row.updated_at = self._clock.timestamp()
+        session.flush()
+        return _offer(row)
+
+    def set_status(self, session: Session, offer_id: str, status: str) -> Offer:
+        """Pause, resume or end an offer. Raises UnknownOffer, or OfferClosed once it has ended."""
+        row = self._locked(session, offer_id)
+        if row.status == ENDED and status != ENDED:
+            raise OfferClosed(offer_id, "it is ended")
+        row.status = status
+        row.updated_at = self._clock.timestamp()
+        session.flush()
+        return _offer(row)
+
+    def get(self, session: Session, offer_id: str) -> Offer:
+        """Return an offer. Raises UnknownOffer."""
+        row = session.get(OfferRow, offer_id)
+        if row is None:
+            raise UnknownOffer(offer_id)
+        return _offer(row)
+
+    def page(
+        self, session: Session, *, merchant_id: int | None, after: str | None, limit: int, only_open: bool
+    ) -> Sequence[Offer]:
+        """Return offers by id, those after ``after``; with ``only_open`` those that can be redeemed now."""
+        query = select(OfferRow).order_by(OfferRow.offer_id).limit(limit)
+        if merchant_id is not None:
+            query = query.where(OfferRow.merchant_id == merchant_id)
+        if after is not None:
+            query = query.where(OfferRow.offer_id > after)
+        if only_open:
+            now = self._clock.timestamp()
+            query = query.where(
+                OfferRow.status == ACTIVE,
+                (OfferRow.opens_at.is_(None)) | (OfferRow.opens_at <= now),
+                (OfferRow.closes_at.is_(None)) | (OfferRow.closes_at > now),
+            )
+        return [_offer(row) for row in session.scalars(query)]
+
+    def available(self, session: Session, offer_id: str, resident_id: int, quantity: int) -> Offer:
+        """Return an offer of which a resident may have ``quantity`` now, locked for this transaction.
+
+        Checks in order: UnknownOffer, MerchantSuspended, OfferClosed, OfferLimitReached, OutOfStock.
+        """
+        offer = _offer(self._locked(session, offer_id))
+        self._merchants.taking_orders(session, offer.merchant_id)
+        reason = closed_because(offer, self._clock.timestamp())
+        if reason is not None:
+            raise OfferClosed(offer_id, reason)
+        if offer.per_resident_max is not None:
+            had = session.scalar(
+                select(func.coalesce(func.sum(RedemptionOrderRow.quantity), 0)).where(
+                    RedemptionOrderRow.offer_id == offer_id,
+                    RedemptionOrderRow.resident_id == resident_id,
+                    RedemptionOrderRow.stock_state.in_([Stock.RESERVED, Stock.TAKEN]),
+                )
+            )
+            if int(had or 0) + quantity > offer.per_resident_max:
+                raise OfferLimitReached(offer_id, offer.per_resident_max)
+        if offer.stock_left is not None and offer.stock_left < quantity:
+            raise OutOfStock(offer_id, quantity, offer.stock_left)
+        return offer
+
+    def move(self, session: Session, offer_id: str, quantity: int, before: Stock, after: Stock) -> None:
+        """Carry the pieces of one order from one state to the next. The caller stores the state beside the order."""
+        reserved = (after is Stock.RESERVED) - (before is Stock.RESERVED)
+        taken = (after is Stock.TAKEN) - (before is Stock.TAKEN)
+        if not reserved and not taken:
+            return
+        session.execute(
+            update(OfferRow)
+            .where(OfferRow.offer_id == offer_id)
+            .values(
+                stock_reserved=OfferRow.stock_reserved + reserved * quantity,
+                stock_taken=OfferRow.stock_taken + taken * quantity,
+                updated_at=self._clock.timestamp(),
+            )
+        )
+
+    def _locked(self, session: Session, offer_id: str) -> OfferRow:
+        row = session.get(OfferRow, offer_id, with_for_update=True, populate_existing=True)
+        if row is None:
+            raise UnknownOffer(offer_id)
+        return row
+
+
+def _offer(row: OfferRow) -> Offer:
+    return Offer(
+        offer_id=row.offer_id,
+        merchant_id=MerchantId(row.merchant_id),
+        title_zh=row.title_zh,
+        title_en=row.title_en,
+        price_fen=row.price_fen,
+        description_zh=row.description_zh,
+        description_en=row.description_en,
+        stock_total=row.stock_total,
+        stock_reserved=row.stock_reserved,
+        stock_taken=row.stock_taken,
+        per_resident_max=row.per_resident_max,
+        opens_at=row.opens_at,
+        closes_at=row.closes_at,
+        status=row.status,
+    )

@@ -1,0 +1,509 @@
+"""The embedded engine: Anvil as a child without automine, blocks made and journaled by us.
+
+The order that makes `kill -9` harmless: a block is mined, then journaled durably, then it counts as final. A start
+replays the journal from the fixed genesis and compares every hash. A node that died, was killed, answered late or got
+ahead of the journal is thrown away and replaced by a replay, in the middle of a call too; what waited in its pool is
+handed in again.
+
+Measured traps of Anvil 1.7.1, and what is done about them here:
+
+- Automine stalls or loses accepted transactions under a flood: ``--no-mining``, we mine.
+- A JSON-RPC batch runs in order only up to its 63rd call, for the server polls all calls of a batch at once and Tokio's
+  budget makes the rest yield (`crates/anvil/server/src/handler.rs`, foundry-rs/foundry@07deb41): batches of 32, and if
+  a replay differs, once more one by one.
+- A transaction for another chain is accepted into the pool and silently dropped when a block is made: it is refused
+  here.
+- Every block keeps its state; without ``--prune-history`` 160 blocks over 200k slots take 2 GB.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import filelock
+
+from ledger.chain.anvil import AnvilNode, NodeSettings, kill_orphan
+from ledger.chain.blocktime import ClockReading, check_clock, next_block_time, steady_now
+from ledger.chain.engine import SubmitOutcome
+from ledger.chain.errors import (
+    BadTransaction,
+    ClockJumped,
+    EngineBusy,
+    EngineClosed,
+    EngineStopped,
+    GenesisMismatch,
+    JournalWriteFailed,
+    ReplayMismatch,
+    UnexpectedBlock,
+)
+from ledger.chain.journal import Genesis, Head, Journal, JournaledBlock
+from ledger.chain.rpc import HealingRpcClient, RpcClient, RpcError, RpcReason
+from ledger.chain.transactions import chain_id_of
+from ledger.clock import Clock, SystemClock
+from ledger.errors import InvariantViolation, TongduiError
+from ledger.standard.keccak import keccak256
+
+_LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_ORDERED_BATCH = 32
+_ATTEMPTS = 3
+_NODE_TIMEOUT_S = 120.0
+_READER_TIMEOUT_S = 60.0
+_CLOCK_TOLERANCE_S = 30.0
+# Chain ids of installations: above those that public chains use, below 2^31 for every tool's sake.
+_CHAIN_ID_FIRST = 1_000_000_000
+_CHAIN_ID_SPAN = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayProgress:
+    """How far a replay is."""
+
+    blocks_done: int
+    blocks_total: int
+    transactions_done: int
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedOptions:
+    """What may differ between installations or runs; the first two are fixed by the first start."""
+
+    chain_id: int | None = None
+    """None: drawn at the first start."""
+    genesis_timestamp: int | None = None
+    """Unix seconds; None: the clock's time at the first start."""
+    block_gas_limit: int = 1_000_000_000
+    history_states: int = 32
+    """Past blocks whose state can still be read."""
+    binary: Path | None = None
+    """The anvil binary; None: found by `anvil.find_binary`."""
+    clock_tolerance_s: float = _CLOCK_TOLERANCE_S
+    watch_clock: bool | None = None
+    """Stop when the clock jumps; None: only if it is the system's clock."""
+
+
+class EmbeddedEngine:
+    """One chain on this machine. Open with `open`; safe to share between threads. See `engine.Engine`."""
+
+    def __init__(
+        self,
+        state_dir: Path,
+        clock: Clock,
+        options: EmbeddedOptions,
+        journal: Journal,
+        lock: filelock.BaseFileLock,
+        *,
+        draw: Callable[[int], int],
+        steady: Callable[[], float],
+        progress: Callable[[ReplayProgress], None] | None,
+    ) -> None:
+        self._node_dir = state_dir / "anvil"
+        self._clock = clock
+        self._options = options
+        self._journal = journal
+        self._file_lock = lock
+        self._draw = draw
+        self._steady = steady
+        self._progress = progress
+        self._lock = threading.RLock()
+        self._closed = False
+        self._alarm: str | None = None
+        self._beyond_repair = False
+        self._node: AnvilNode | None = None
+        self._client: RpcClient | None = None
+        self._pending: dict[bytes, bytes] = {}
+        self._final = 0
+        self._watch = isinstance(clock, SystemClock) if options.watch_clock is None else options.watch_clock
+        self._last_reading: ClockReading | None = None
+        self._restarts = 0
+        self._rpc = HealingRpcClient("http://127.0.0.1:9", _READER_TIMEOUT_S, self._heal)
+
+    @classmethod
+    def open(
+        cls,
+        state_dir: Path,
+        clock: Clock,
+        options: EmbeddedOptions | None = None,
+        *,
+        draw: Callable[[int], int] = secrets.randbelow,
+        steady: Callable[[], float] = steady_now,
+        progress: Callable[[ReplayProgress], None] | None = None,
+    ) -> EmbeddedEngine:
+        """Take the folder's lock, start a node and replay the journal into it.
+
+        ``draw(n)`` gives a random integer below n (for a new chain id). ``steady`` is a clock nobody sets, in seconds.
+        Raises EngineBusy if another process has the lock, GenesisMismatch if the folder holds another chain than
+        ``options`` ask for, ReplayMismatch or JournalCorrupt if what was final cannot be made again, NodeBinaryMissing
+        or NodeStartFailed if there is no node.
+        """
+        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock_path = state_dir / "engine.lock"
+        lock = filelock.FileLock(lock_path, timeout=0, thread_local=False)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise EngineBusy(lock_path) from error
+        engine: EmbeddedEngine | None = None
+        try:
+            journal = Journal(state_dir / "journal.sqlite3")
+            engine = cls(
+                state_dir,
+                clock,
+                options or EmbeddedOptions(),
+                journal,
+                lock,
+                draw=draw,
+                steady=steady,
+                progress=progress,
+            )
+            engine._start()
+        except BaseException:
+            if engine is not None:
+                engine.close()
+            lock.release()
+            raise
+        return engine
+
+    @property
+    def rpc(self) -> RpcClient:
+        """The client for readers. It follows the node when that is replaced, and waits while a replay is under way."""
+        return self._rpc
+
+    @property
+    def url(self) -> str:
+        """The node's address now; for this machine only, and another one after a restart of the node."""
+        return self._rpc.url
+
+    @property
+    def chain_id(self) -> int:
+        """The installation's own chain id."""
+        return self._genesis.settings.chain_id
+
+    @property
+    def genesis(self) -> Genesis:
+        """What the chain began with."""
+        return self._genesis
+
+    @property
+    def journal(self) -> Journal:
+        """The journal, to read."""
+        return self._journal
+
+    @property
+    def node_pid(self) -> int | None:
+        """The node's process id, or None while there is none."""
+        node = self._node
+        return None if node is None else node.pid
+
+    @property
+    def restarts(self) -> int:
+        """How often the node was replaced since `open`."""
+        return self._restarts
+
+    @property
+    def pending_count(self) -> int:
+        """How many submitted transactions wait for a block."""
+        return len(self._pending)
+
+    def submit(self, raw: Sequence[bytes]) -> list[SubmitOutcome]:
+        """Put transactions into the pool, in order. See `engine.Engine.submit`."""
+        outcomes: dict[int, SubmitOutcome] = {}
+        calls: list[tuple[int, bytes, bytes]] = []
+        for index, transaction in enumerate(raw):
+            tx_hash = keccak256(transaction)
+            refusal = self._refusal(transaction)
+            if refusal is None:
+                calls.append((index, tx_hash, transaction))
+            else:
+                outcomes[index] = SubmitOutcome(tx_hash, RpcReason.INVALID_TRANSACTION, refusal)
+        with self._lock:
+            self._require_usable()
+            answers = self._with_node(lambda client: _send(client, [transaction for _, _, transaction in calls]))
+            for (index, tx_hash, transaction), answer in zip(calls, answers, strict=True):
+                outcome = _outcome(tx_hash, answer)
+                outcomes[index] = outcome
+                if outcome.in_pool:
+                    self._pending[tx_hash] = transaction
+        return [outcomes[index] for index in range(len(raw))]
+
+    def produce(self) -> int:
+        """Make blocks until nothing that can be mined waits; each is journaled before the next. Returns their number.
+
+        Raises ClockJumped, after which the engine has stopped; JournalWriteFailed (the block never happened, its
+        transactions wait again); or RpcError if the node cannot be revived.
+        """
+        with self._lock:
+            self._require_usable()
+            before = self._journal.head().number
+            self._with_node(self._drain)
+            return self._journal.head().number - before
+
+    def final_height(self) -> int:
+        """Return the number of the last journaled block. Never waits."""
+        return self._final
+
+    def block_time(self) -> int:
+        """Return the Unix seconds the next block would carry now."""
+        return next_block_time(self._journal.head().timestamp, self._clock.timestamp())
+
+    def close(self) -> None:
+        """Kill the node and release the folder. What waits in the pool is forgotten: it is with its submitters."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._drop_node()
+            self._rpc.close()
+            self._journal.close()
+            self._file_lock.release()
+
+    def __enter__(self) -> EmbeddedEngine:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    # Start and restart ------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        genesis = self._journal.genesis()
+        if genesis is None:
+            genesis = self._begin()
+        else:
+            _check_asked("chain_id", genesis.settings.chain_id, self._options.chain_id)
+            _check_asked("genesis_timestamp", genesis.settings.genesis_timestamp, self._options.genesis_timestamp)
+        self._genesis = genesis
+        self._final = self._journal.head().number
+        with self._lock:
+            self._revive()
+        self._restarts = 0
+
+    def _begin(self) -> Genesis:
+        """Draw the parameters of a new chain and journal them with the hash that the node gives its genesis block."""
+        options = self._options
+        settings = NodeSettings(
+            chain_id=options.chain_id or _CHAIN_ID_FIRST + self._draw(_CHAIN_ID_SPAN),
+            genesis_timestamp=options.genesis_timestamp or self._clock.timestamp(),
+            block_gas_limit=options.block_gas_limit,
+        )
+        node = AnvilNode.start(settings, self._node_dir, options.binary)
+        try:
+            with RpcClient(node.url) as client:
+                genesis = Genesis(settings, _hash(client.call("eth_getBlockByNumber", ["0x0", False])["hash"]))
+        finally:
+            node.kill()
+        self._journal.begin(genesis)
+        return genesis
+
+    def _revive(self) -> None:
+        """Replace the node by a new one that has replayed the journal and holds what was pending."""
+        self._drop_node()
+        try:
+            node, client = self._replayed_node(batch=_ORDERED_BATCH)
+        except ReplayMismatch as error:
+            # The order inside a batch is the node's goodwill; one by one it is certain.
+            _LOG.warning("replay differs, trying again one transaction at a time: %s", error)
+            node, client = self._replayed_node(batch=1)
+        self._node, self._client = node, client
+        self._restarts += 1
+        waiting = list(self._pending.items())
+        answers = _send(client, [transaction for _, transaction in waiting])
+        self._pending = {
+            tx_hash: transaction
+            for (tx_hash, transaction), answer in zip(waiting, answers, strict=True)
+            if _outcome(tx_hash, answer).in_pool
+        }
+        # Readers learn the new address only now: during the replay the node would show them a past as the present.
+        self._rpc.move_to(node.url)
+
+    def _replayed_node(self, *, batch: int) -> tuple[AnvilNode, RpcClient]:
+        settings = replace(self._genesis.settings, history_states=self._options.history_states)
+        node = AnvilNode.start(settings, self._node_dir, self._options.binary)
+        client = RpcClient(node.url, _NODE_TIMEOUT_S)
+        try:
+            self._replay(client, batch)
+        except BaseException:
+            client.close()
+            node.kill()
+            raise
+        return node, client
+
+    def _replay(self, client: RpcClient, batch: int) -> None:
+        genesis_hash = _hash(client.call("eth_getBlockByNumber", ["0x0", False])["hash"])
+        version = client.call("web3_clientVersion")
+        if genesis_hash != self._genesis.block_hash:
+            raise ReplayMismatch(0, "hash", self._genesis.block_hash.hex(), genesis_hash.hex(), version)
+        total = self._journal.head().number
+        transactions = 0
+        reported = 0.0
+        for block in self._journal.blocks():
+            for answer in _send(client, block.transactions, batch):
+                if isinstance(answer, RpcError):
+                    raise ReplayMismatch(block.number, "transactions", "accepted", answer.node_message, version)
+            client.call("evm_mine", [{"timestamp": block.timestamp}])
+            mined = client.call("eth_getBlockByNumber", [hex(block.number), False])
+            found = None if mined is None else _hash(mined["hash"])
+            if found != block.block_hash:
+                raise ReplayMismatch(block.number, "hash", block.block_hash.hex(), found and found.hex(), version)
+            transactions += len(block.transactions)
+            if self._progress is not None and (block.number == total or time.monotonic() - reported > 0.1):
+                reported = time.monotonic()
+                self._progress(ReplayProgress(block.number, total, transactions))
+
+    def _drop_node(self) -> None:
+        """Throw the node away, and all it knows."""
+        if self._client is not None:
+            self._client.close()
+        if self._node is not None:
+            self._node.kill()
+        self._client = self._node = None
+        kill_orphan(self._node_dir)
+
+    def _heal(self, url: str) -> bool:
+        """Called by readers who could not reach ``url``; True if there is a node at the present address again."""
+        with self._lock:
+            if self._closed or self._beyond_repair:
+                return False
+            if url != self._rpc.url:
+                return True
+            if self._node is not None and self._node.is_alive():
+                return False
+            try:
+                self._with_node(lambda _client: None)
+            except TongduiError:
+                _LOG.exception("the node could not be revived")
+                return False
+            return True
+
+    def _with_node(self, act: Callable[[RpcClient], T]) -> T:
+        """Run ``act`` with a living node that is no further than the journal; a node that fails is replaced."""
+        failure: RpcError | None = None
+        for _ in range(_ATTEMPTS):
+            try:
+                if self._node is None or self._client is None or not self._node.is_alive():
+                    _LOG.warning("starting a node and replaying %d blocks", self._journal.head().number)
+                    self._revive()
+                return act(self._require_client())
+            except RpcError as error:
+                # Whatever it was, nobody knows any more what this node has mined. The journal does.
+                _LOG.warning("the node is replaced: %s", error)
+                failure = error
+                self._drop_node()
+            except ClockJumped as error:
+                self._alarm = str(error)  # no block was made: readers may go on with this node
+                raise
+            except InvariantViolation as error:
+                self._alarm = str(error)
+                self._beyond_repair = not isinstance(error, UnexpectedBlock)
+                self._drop_node()
+                raise
+            except BaseException:
+                self._drop_node()
+                raise
+        raise failure or RpcError(RpcReason.UNREACHABLE, "the node cannot be revived")
+
+    def _require_usable(self) -> None:
+        if self._closed:
+            raise EngineClosed
+        if self._alarm is not None:
+            raise EngineStopped(self._alarm)
+
+    def _require_client(self) -> RpcClient:
+        if self._client is None:
+            raise EngineClosed
+        return self._client
+
+    # Blocks -----------------------------------------------------------------------------------------------------
+
+    def _drain(self, client: RpcClient) -> None:
+        while int(client.call("txpool_status")["pending"], 16) > 0:
+            if self._make_block(client) == 0:
+                break  # all that waited was invalid by now, and the node dropped it
+        if self._pending:
+            self._forget_dropped(client)
+
+    def _make_block(self, client: RpcClient) -> int:
+        """Mine one block, journal it, and only then count it as final. Returns its number of transactions."""
+        head = self._journal.head()
+        timestamp = self._next_timestamp(head)
+        client.call("evm_mine", [{"timestamp": timestamp}])
+        number = head.number + 1
+        mined = client.call("eth_getBlockByNumber", [hex(number), False])
+        block = self._accept(head, timestamp, mined)
+        self._journal.append(block)
+        self._final = number
+        for tx_hash in mined["transactions"]:
+            self._pending.pop(_hash(tx_hash), None)
+        return len(block.transactions)
+
+    def _accept(self, head: Head, timestamp: int, mined: Any) -> JournaledBlock:
+        number = head.number + 1
+        if mined is None:
+            raise UnexpectedBlock(number, "it is not there")
+        if _hash(mined["parentHash"]) != head.block_hash:
+            raise UnexpectedBlock(number, f"its parent is {mined['parentHash']}, the head is 0x{head.block_hash.hex()}")
+        if int(mined["timestamp"], 16) != timestamp:
+            raise UnexpectedBlock(number, f"its time is {int(mined['timestamp'], 16)}, asked for was {timestamp}")
+        raws = []
+        for tx_hash in mined["transactions"]:
+            raw = self._pending.get(_hash(tx_hash))
+            if raw is None:  # not through `submit`; only somebody who found our port could have sent it
+                raise UnexpectedBlock(number, f"nobody submitted its transaction {tx_hash}")
+            raws.append(raw)
+        return JournaledBlock(number, timestamp, _hash(mined["hash"]), head.block_hash, tuple(raws))
+
+    def _next_timestamp(self, head: Head) -> int:
+        now = self._clock.now().timestamp()
+        if self._watch:
+            reading = ClockReading(now, self._steady())
+            if self._last_reading is not None:
+                check_clock(self._last_reading, reading, self._options.clock_tolerance_s)
+            self._last_reading = reading
+        return next_block_time(head.timestamp, int(now))
+
+    def _forget_dropped(self, client: RpcClient) -> None:
+        """Forget transactions that the node dropped; those that wait for an earlier nonce stay."""
+        hashes = list(self._pending)
+        answers = client.batch([("eth_getTransactionByHash", ["0x" + tx_hash.hex()]) for tx_hash in hashes])
+        for tx_hash, answer in zip(hashes, answers, strict=True):
+            if answer is None:
+                del self._pending[tx_hash]
+
+    def _refusal(self, raw: bytes) -> str | None:
+        try:
+            chain_id = chain_id_of(raw)
+        except BadTransaction as error:
+            return str(error)
+        return None if chain_id == self.chain_id else f"it is signed for chain {chain_id}, this is {self.chain_id}"
+
+
+def _send(client: RpcClient, raws: Sequence[bytes], batch: int = _ORDERED_BATCH) -> list[Any]:
+    calls = [("eth_sendRawTransaction", ["0x" + raw.hex()]) for raw in raws]
+    return client.batch_outcomes(calls, chunk=batch)
+
+
+def _outcome(tx_hash: bytes, answer: Any) -> SubmitOutcome:
+    if isinstance(answer, RpcError):
+        return SubmitOutcome(tx_hash, answer.reason, answer.node_message)
+    return SubmitOutcome(tx_hash, None)
+
+
+def _hash(text: str) -> bytes:
+    return bytes.fromhex(text[2:])
+
+
+def _check_asked(field: str, journaled: int, asked: int | None) -> None:
+    if asked is not None and asked != journaled:
+        raise GenesisMismatch(field, journaled, asked)
+
+
+__all__ = ["EmbeddedEngine", "EmbeddedOptions", "JournalWriteFailed", "ReplayProgress"]

@@ -98,22 +98,54 @@ class EvidenceLeaf:
         return keccak256(keccak256(self.encode()))
 
 
+@dataclass(frozen=True, slots=True)
+class RedemptionReceipt:
+    """One paid order as `IRedemption.Receipt`: a leaf of its batch's receipts tree, needed again for a refund.
+
+    ``lots_hash`` is `typed_data.lots_hash` of the lots paid with; ``time`` is the block's Unix time.
+    """
+
+    order_id: bytes
+    holder: str
+    merchant: int
+    lots_hash: bytes
+    fen: int
+    time: int
+
+    def hash(self) -> bytes:
+        """Return the leaf's hash, keccak256(keccak256(abi.encode(receipt)))."""
+        encoded = (
+            fixed_bytes("order id", self.order_id, 32)
+            + _PAD12
+            + address_bytes(self.holder)
+            + uint("merchant", self.merchant, 32).to_bytes(32, "big")
+            + fixed_bytes("lots hash", self.lots_hash, 32)
+            + uint("fen", self.fen, 64).to_bytes(32, "big")
+            + uint("time", self.time, 40).to_bytes(32, "big")
+        )
+        return keccak256(keccak256(encoded))
+
+
 class MerkleTree:
-    """A Merkle tree over leaf hashes; input order is kept for `proof`, the tree itself sorts them.
+    """A Merkle tree over leaf hashes; input order is kept for `proof`, the tree itself may sort them.
 
     Equal leaf hashes are allowed, as in the library; whoever forbids them (the pipeline, the audit) checks grant ids.
     """
 
-    def __init__(self, leaf_hashes: Sequence[bytes]) -> None:
-        """Build the tree. Raises EmptyTree, or WrongLength for a leaf that is not 32 bytes."""
+    def __init__(self, leaf_hashes: Sequence[bytes], *, sort_leaves: bool = True) -> None:
+        """Build the tree. Raises EmptyTree, or WrongLength for a leaf that is not 32 bytes.
+
+        ``sort_leaves=False`` keeps the order of the leaves, as the contracts do for the receipts of redemptions.
+        """
         count = len(leaf_hashes)
         if count == 0:
             raise EmptyTree
         for leaf in leaf_hashes:
             fixed_bytes("leaf hash", leaf, 32)
         self._leaves = list(leaf_hashes)
-        self._sorted = sorted(leaf_hashes)
-        nodes = [b""] * (count - 1) + self._sorted[::-1]
+        self._sorted = sort_leaves
+        self._placed = sorted(leaf_hashes) if sort_leaves else self._leaves
+        nodes = [b""] * (count - 1) + self._placed[::-1]
         for at in range(count - 2, -1, -1):
             left, right = nodes[2 * at + 1], nodes[2 * at + 2]
             nodes[at] = keccak256(left + right if left < right else right + left)
@@ -131,7 +163,8 @@ class MerkleTree:
         """Return the sibling hashes from the leaf given at ``index`` up to the root. Raises OutOfRange."""
         if not 0 <= index < len(self._leaves):
             raise OutOfRange("leaf index", index, f"0 to {len(self._leaves) - 1}")
-        at = len(self._nodes) - 1 - bisect_left(self._sorted, self._leaves[index])
+        place = bisect_left(self._placed, self._leaves[index]) if self._sorted else index
+        at = len(self._nodes) - 1 - place
         path = []
         while at:
             path.append(self._nodes[at + 1 if at % 2 else at - 1])

@@ -71,16 +71,25 @@ def pack_redeem_order(order: RedeemOrder, signature: bytes) -> bytes:
 
 def pack_hold_order(order: HoldOrder, signature: bytes) -> bytes:
     """Pack one hold order: as a redeem order, with captureBy 5 | cancellable 1 after the deadline."""
-    return (
-        address_bytes(order.holder)
-        + _int("merchant", order.merchant, 4)
-        + _int("nonce", order.nonce, 4)
-        + _int("deadline", order.deadline, 5)
-        + _int("capture by", order.capture_by, 5)
-        + (b"\1" if order.cancellable else b"\0")
-        + _lots(order.lots)
-        + _signature(signature)
-    )
+    return _unsigned_hold(order) + _signature(signature)
+
+
+def pack_capture(order: HoldOrder, lots: int, last_amount: int, signature: bytes) -> bytes:
+    """Pack one capture: the hold order without its signature | kept lots 1 | lastAmount 8 | sigLen 2 | signature.
+
+    ``signature`` is the merchant's, over `typed_data.Capture`. Raises OutOfRange or BadAddress.
+    """
+    kept = _int("kept lots", lots, 1) + _int("last amount", last_amount, 8)
+    return _unsigned_hold(order) + kept + _signature(signature)
+
+
+def pack_release(order: HoldOrder, signature: bytes) -> bytes:
+    """Pack one release: the hold order without its signature | sigLen 2 | signature.
+
+    ``signature`` is over `typed_data.Release`, by the merchant, or the holder of a cancellable order; empty after
+    ``capture_by``. Raises OutOfRange or BadAddress.
+    """
+    return _unsigned_hold(order) + _signature(signature)
 
 
 def pack_exchange_orders(orders: Iterable[tuple[ExchangeOrder, bytes]]) -> bytes:
@@ -138,6 +147,18 @@ def unpack_hold_orders(packed: bytes) -> list[tuple[HoldOrder, bytes]]:
 
 def _well_formed(grants: Sequence[tuple[str, int]]) -> bool:
     return all(len(account) == 42 and account[:2] == "0x" and 0 <= minor < 2**64 for account, minor in grants)
+
+
+def _unsigned_hold(order: HoldOrder) -> bytes:
+    return (
+        address_bytes(order.holder)
+        + _int("merchant", order.merchant, 4)
+        + _int("nonce", order.nonce, 4)
+        + _int("deadline", order.deadline, 5)
+        + _int("capture by", order.capture_by, 5)
+        + (b"\1" if order.cancellable else b"\0")
+        + _lots(order.lots)
+    )
 
 
 def _int(field: str, value: int, size: int) -> bytes:

@@ -6,6 +6,7 @@ equal. The schemas are those of the contracts' interfaces; the id of an order is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -212,7 +213,7 @@ class RedeemOrder:
                 + _PAD12
                 + address_bytes(self.holder)
                 + _word("merchant", self.merchant, 32)
-                + _lots_hash(self.lots)
+                + lots_hash(self.lots)
                 + _word("nonce", self.nonce, 32)
                 + _word("deadline", self.deadline, 40)
             )
@@ -239,7 +240,7 @@ class HoldOrder:
                 + _PAD12
                 + address_bytes(self.holder)
                 + _word("merchant", self.merchant, 32)
-                + _lots_hash(self.lots)
+                + lots_hash(self.lots)
                 + _word("nonce", self.nonce, 32)
                 + _word("deadline", self.deadline, 40)
                 + _word("capture by", self.capture_by, 40)
@@ -289,7 +290,8 @@ def _word(name: str, value: int, bits: int) -> bytes:
     return uint(name, value, bits).to_bytes(32, "big")
 
 
-def _lots_hash(lots: tuple[Lot, ...]) -> bytes:
+def lots_hash(lots: Sequence[Lot]) -> bytes:
+    """Return the EIP-712 hash of an array of lots; a redemption's receipt carries it too."""
     return keccak256(b"".join([lot.struct_hash() for lot in lots]))
 
 

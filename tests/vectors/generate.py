@@ -34,6 +34,7 @@ LEDGER = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 SALT = "0x" + "5a17" * 16
 CHAIN_ID = 5_101_001
 SEED = 20_260_301
+RECEIPT_TYPES = ["bytes32", "address", "uint32", "bytes32", "uint64", "uint40"]
 LEAF_TYPES = ["bytes32", "address", "uint256", "uint64", "bytes32", "uint32", "bytes32"]
 
 _DOMAIN_FIELDS = [
@@ -84,6 +85,7 @@ def vectors() -> dict[str, Any]:
         "typed_data.json": typed_data(),
         "packed.json": packed(),
         "evidence.json": evidence(),
+        "receipts.json": receipts(),
     }
 
 
@@ -268,6 +270,16 @@ def packed() -> dict[str, Any]:
             "orders": [common | {"captureBy": "1774000000", "cancellable": True, "signature": "0x" + signature}],
             "packed": f"0x{head}{1_774_000_000:010x}01{lots_hex}0041{signature}",
         },
+        "capture": {
+            "lots": 2,
+            "lastAmount": "17",
+            "signature": "0x" + signature,
+            "packed": f"0x{head}{1_774_000_000:010x}01{lots_hex}02{17:016x}0041{signature}",
+        },
+        "release": {
+            "signature": "0x",
+            "packed": f"0x{head}{1_774_000_000:010x}01{lots_hex}0000",
+        },
     }
 
 
@@ -292,31 +304,51 @@ def evidence() -> dict[str, Any]:
             }
         )
     trees = [[_leaf(rng) for _ in range(size)] for size in (1, 2, 3, 4, 5, 7, 33)]
-    request = {"types": LEAF_TYPES, "trees": [[list(leaf.values()) for leaf in tree] for tree in trees]}
-    answer = json.loads(
-        subprocess.run(
-            ["node", str(HERE / "merkle.mjs")],
-            input=json.dumps(request),
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        ).stdout
-    )
+    made = _merkle(LEAF_TYPES, trees, sort_leaves=True)
     return {
         "leafTypes": LEAF_TYPES,
         "commitments": commitments,
         "trees": [
             {
-                "root": made["root"],
+                "root": answer["root"],
                 "leaves": [
                     {"leaf": leaf, "hash": digest, "proof": proof}
-                    for leaf, digest, proof in zip(tree, made["leaves"], made["proofs"], strict=True)
+                    for leaf, digest, proof in zip(tree, answer["leaves"], answer["proofs"], strict=True)
                 ],
             }
-            for tree, made in zip(trees, answer, strict=True)
+            for tree, answer in zip(trees, made, strict=True)
         ],
     }
+
+
+def receipts() -> dict[str, Any]:
+    """Receipts of redemptions, whose trees keep the order of execution."""
+    rng = random.Random(SEED + 3)
+    trees = [[_receipt(rng) for _ in range(size)] for size in (1, 2, 3, 6)]
+    made = _merkle(RECEIPT_TYPES, trees, sort_leaves=False)
+    return {
+        "leafTypes": RECEIPT_TYPES,
+        "trees": [
+            {
+                "root": answer["root"],
+                "leaves": [
+                    {"leaf": leaf, "hash": digest, "proof": proof}
+                    for leaf, digest, proof in zip(tree, answer["leaves"], answer["proofs"], strict=True)
+                ],
+            }
+            for tree, answer in zip(trees, made, strict=True)
+        ],
+    }
+
+
+def _merkle(types: list[str], trees: list[list[dict[str, Any]]], *, sort_leaves: bool) -> list[dict[str, Any]]:
+    """Ask npm @openzeppelin/merkle-tree for root, leaf hashes and proofs of each tree."""
+    values = [[list(leaf.values()) for leaf in tree] for tree in trees]
+    request = {"types": types, "sortLeaves": sort_leaves, "trees": values}
+    command = ["node", str(HERE / "merkle.mjs")]
+    done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, check=True, timeout=60)
+    answer: list[dict[str, Any]] = json.loads(done.stdout)
+    return answer
 
 
 def _fen(minor: int, par: int) -> int:
@@ -356,6 +388,17 @@ def _leaf(rng: random.Random) -> dict[str, Any]:
         "activityCode": "0x" + b"volunteer.hours".ljust(32, b"\0").hex(),
         "rulebookVersion": rng.randrange(1, 9),
         "commitment": "0x" + rng.randbytes(32).hex(),
+    }
+
+
+def _receipt(rng: random.Random) -> dict[str, Any]:
+    return {
+        "orderId": "0x" + rng.randbytes(32).hex(),
+        "holder": _address(rng),
+        "merchant": rng.randrange(1, 2**32),
+        "lotsHash": "0x" + rng.randbytes(32).hex(),
+        "fen": str(rng.randrange(0, 2**64)),
+        "time": rng.randrange(1_700_000_000, 2**40),
     }
 
 

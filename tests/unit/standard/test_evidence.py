@@ -52,6 +52,26 @@ def test_tree_vectors(row: dict[str, Any]) -> None:
         assert tree.proof(index) == [unhex(node) for node in entry["proof"]]
 
 
+@pytest.mark.parametrize("row", load("receipts.json")["trees"], ids=lambda row: f"{len(row['leaves'])} receipts")
+def test_receipt_vectors_keep_the_order_of_execution(row: dict[str, Any]) -> None:
+    hashes = [
+        ev.RedemptionReceipt(
+            unhex(leaf["orderId"]),
+            leaf["holder"],
+            leaf["merchant"],
+            unhex(leaf["lotsHash"]),
+            int(leaf["fen"]),
+            leaf["time"],
+        ).hash()
+        for leaf in (entry["leaf"] for entry in row["leaves"])
+    ]
+    assert hashes == [unhex(entry["hash"]) for entry in row["leaves"]]
+    tree = ev.MerkleTree(hashes, sort_leaves=False)
+    assert tree.root == unhex(row["root"])
+    for index, entry in enumerate(row["leaves"]):
+        assert tree.proof(index) == [unhex(node) for node in entry["proof"]]
+
+
 @settings(max_examples=400)
 @given(RECORDS)
 def test_canonical_form_equals_the_reference_package(record: dict[str, str]) -> None:

@@ -66,6 +66,11 @@ def test_redeem_and_hold_vectors() -> None:
         o["holder"], o["merchant"], lots_of(o), o["nonce"], int(o["deadline"]), int(o["captureBy"]), o["cancellable"]
     )
     assert packed.pack_hold_orders([(hold, unhex(o["signature"]))]) == unhex(row["packed"])
+    row = VECTORS["capture"]
+    capture = packed.pack_capture(hold, row["lots"], int(row["lastAmount"]), unhex(row["signature"]))
+    assert capture == unhex(row["packed"])
+    row = VECTORS["release"]
+    assert packed.pack_release(hold, unhex(row["signature"])) == unhex(row["packed"])
 
 
 @given(st.lists(st.tuples(ADDRESS, uints(64)), max_size=20))

@@ -34,7 +34,8 @@ class OutboxMessageRow(Base):
     kind: Mapped[Word]
     dedupe_key: Mapped[str] = mapped_column(String(160), unique=True)
     is_order: Mapped[bool]
-    target: Mapped[AddressBytes]
+    target: Mapped[AddressBytes | None] = mapped_column(LargeBinary(20))
+    """The contract of a call; NULL for an order: the sender knows the module that takes its kind."""
     payload: Mapped[Blob]
     """Calldata of a call; the packed order with its signature of an order."""
     gas: Mapped[Big]
@@ -47,12 +48,13 @@ class OutboxMessageRow(Base):
         BigInteger, ForeignKey("outbox_transactions.transaction_id", use_alter=True)
     )
     attempts: Mapped[int] = mapped_column(Integer, default=0)
+    not_before: Mapped[UnixTime] = mapped_column(BigInteger, default=0)
     block_number: Mapped[Big | None]
     created_at: Mapped[UnixTime]
     updated_at: Mapped[UnixTime]
 
     __table_args__ = (
-        Index("ix_outbox_messages_state_kind", "state", "kind", "message_id"),
+        Index("ix_outbox_messages_state", "state", "is_order", "message_id"),
         Index("ix_outbox_messages_transaction_id", "transaction_id"),
     )
 
@@ -74,7 +76,8 @@ class OutboxTransactionRow(Base):
     reason: Mapped[str | None] = mapped_column(String(512))
     message_count: Mapped[int] = mapped_column(Integer)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
-    sent_at: Mapped[UnixTime | None]
+    sent_at: Mapped[UnixTime]
+    """When it was last handed to a node; 0 for never."""
     block_number: Mapped[Big | None]
     created_at: Mapped[UnixTime]
 

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+
+import {IClearingBook} from "../interfaces/IClearingBook.sol";
+import {Merchant, Posting} from "../interfaces/Types.sol";
+import {Tally} from "../libraries/Tally.sol";
+
+/// @title ClearingBook
+/// @notice See {IClearingBook}.
+contract ClearingBook is IClearingBook, AccessManaged {
+    /// @dev One fiscal year's appropriations to one programme, in fen.
+    struct Year {
+        uint128 recordedFen;
+        uint128 lapsedFen;
+    }
+
+    struct Prefix {
+        bool refunded;
+        uint8 keptLots;
+        uint64 lastAmount;
+    }
+
+    /// @dev Bounds the sums, so that no later addition can overflow.
+    uint256 private constant APPROPRIATION_MAX = type(uint96).max;
+
+    /// @inheritdoc IClearingBook
+    mapping(uint64 participant => int256 fen) public position;
+    /// @inheritdoc IClearingBook
+    mapping(uint32 programme => uint256 fen) public appropriated;
+    /// @inheritdoc IClearingBook
+    mapping(uint32 programme => uint256 fen) public paid;
+    mapping(uint32 programme => mapping(uint32 fiscalYear => Year)) private _years;
+    /// @dev Ascending.
+    mapping(uint32 programme => uint32[]) private _fiscalYears;
+    mapping(uint32 id => Merchant) private _merchants;
+    /// @inheritdoc IClearingBook
+    mapping(uint64 batch => bytes32) public receiptsRoot;
+    /// @inheritdoc IClearingBook
+    uint64 public lastReceiptsBatch;
+
+    /// @inheritdoc IClearingBook
+    mapping(bytes32 orderId => Prefix) public keptPrefix;
+
+    constructor(address authority_) AccessManaged(authority_) {}
+
+    /// @inheritdoc IClearingBook
+    function fundingFen(uint32 programme) external view returns (int256) {
+        return int256(appropriated[programme]) - int256(paid[programme]) + position[Tally.programme(programme)];
+    }
+
+    /// @inheritdoc IClearingBook
+    function appropriation(uint32 programme, uint32 fiscalYear)
+        external
+        view
+        returns (uint256 recordedFen, uint256 lapsedFen, uint256 leftFen)
+    {
+        Year memory year = _years[programme][fiscalYear];
+        return (year.recordedFen, year.lapsedFen, _leftFen(programme, fiscalYear));
+    }
+
+    /// @inheritdoc IClearingBook
+    function refundableFen(uint32 merchantId) public view returns (uint256) {
+        int256 fen = position[Tally.merchant(merchantId)];
+        return fen > 0 ? uint256(fen) : 0;
+    }
+
+    /// @inheritdoc IClearingBook
+    function merchant(uint32 id) external view returns (Merchant memory) {
+        return _merchants[id];
+    }
+
+    /// @inheritdoc IClearingBook
+    function recordAppropriation(uint32 programme, uint32 fiscalYear, uint256 fen, bytes32 documentHash)
+        external
+        restricted
+    {
+        if (fen == 0 || fen > APPROPRIATION_MAX || fiscalYear == 0) {
+            revert ClearingBookBadAppropriation(fiscalYear, fen);
+        }
+        Year storage year = _years[programme][fiscalYear];
+        if (year.recordedFen == 0) _insertYear(_fiscalYears[programme], fiscalYear);
+        year.recordedFen += uint128(fen);
+        appropriated[programme] += fen;
+        emit AppropriationRecorded(programme, fiscalYear, fen, documentHash);
+    }
+
+    /// @inheritdoc IClearingBook
+    function lapse(uint32 programme, uint32 fiscalYear) external restricted {
+        uint256 fen = _leftFen(programme, fiscalYear);
+        if (fen == 0) revert ClearingBookNothingToLapse(programme, fiscalYear);
+        _years[programme][fiscalYear].lapsedFen += uint128(fen);
+        appropriated[programme] -= fen;
+        emit AppropriationLapsed(programme, fiscalYear, fen);
+    }
+
+    /// @inheritdoc IClearingBook
+    function registerMerchant(uint32 id, address key, bytes32 scope) external restricted {
+        if (id == 0) revert ClearingBookBadMerchant();
+        _merchants[id] = Merchant(key, scope);
+        emit MerchantRegistered(id, key, scope);
+    }
+
+    /// @inheritdoc IClearingBook
+    function post(Posting[] calldata postings) external restricted {
+        _post(postings);
+    }
+
+    /// @inheritdoc IClearingBook
+    function postReceipts(Posting[] calldata postings, bytes32 root) external restricted returns (uint64 batch) {
+        _post(postings);
+        batch = ++lastReceiptsBatch;
+        receiptsRoot[batch] = root;
+    }
+
+    /// @inheritdoc IClearingBook
+    function postRefund(
+        Posting[] calldata postings,
+        bytes32 orderId,
+        uint32 merchantId,
+        uint8 keptLots,
+        uint64 lastAmount
+    ) external restricted {
+        uint256 coveredFen = refundableFen(merchantId);
+        int256 before = position[Tally.merchant(merchantId)];
+        keptPrefix[orderId] = Prefix(true, keptLots, lastAmount);
+        _post(postings);
+        uint256 neededFen = uint256(before - position[Tally.merchant(merchantId)]);
+        if (neededFen > coveredFen) revert ClearingBookNotCovered(merchantId, neededFen, coveredFen);
+    }
+
+    function _post(Posting[] calldata postings) private {
+        int256 sum;
+        for (uint256 i; i < postings.length; ++i) {
+            Posting calldata posting = postings[i];
+            if (posting.delta == 0) continue;
+            sum += posting.delta;
+            int256 current = position[posting.participant] + posting.delta;
+            position[posting.participant] = current;
+            emit PositionChanged(posting.participant, posting.delta, current);
+        }
+        if (sum != 0) revert ClearingBookUnbalanced(sum);
+    }
+
+    /// @dev Payments consume the oldest year first: what is left of a year is what they have not reached.
+    function _leftFen(uint32 programme, uint32 fiscalYear) private view returns (uint256) {
+        uint32[] storage fiscalYears = _fiscalYears[programme];
+        uint256 unmatchedFen = paid[programme];
+        for (uint256 i; i < fiscalYears.length && fiscalYears[i] <= fiscalYear; ++i) {
+            Year memory year = _years[programme][fiscalYears[i]];
+            uint256 fen = year.recordedFen - year.lapsedFen;
+            if (fiscalYears[i] == fiscalYear) return fen > unmatchedFen ? fen - unmatchedFen : 0;
+            unmatchedFen = unmatchedFen > fen ? unmatchedFen - fen : 0;
+        }
+        return 0;
+    }
+
+    /// @dev Keeps the years ascending; there is one a year, and it is nearly always the last.
+    function _insertYear(uint32[] storage fiscalYears, uint32 fiscalYear) private {
+        fiscalYears.push(fiscalYear);
+        for (uint256 i = fiscalYears.length - 1; i > 0 && fiscalYears[i - 1] > fiscalYear; --i) {
+            fiscalYears[i] = fiscalYears[i - 1];
+            fiscalYears[i - 1] = fiscalYear;
+        }
+    }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+/// @title QuarterTime
+/// @notice Calendar quarters and days in UTC+8, which has no daylight saving.
+/// Quarter q = (year - 2000) * 4 + 1…4; quarter 0 never ends.
+library QuarterTime {
+    /// @dev China Standard Time's offset in seconds.
+    uint256 internal constant OFFSET = 8 hours;
+    /// @dev Leap days from year 1 to 1969 in the proleptic Gregorian calendar.
+    uint256 private constant LEAP_DAYS_BEFORE_1970 = 477;
+
+    /// @notice Unix time at which `quarter` is over: the first second of the next quarter.
+    /// @param quarter 1 or more; quarter 0 has no end and is the caller's case.
+    function endOf(uint256 quarter) internal pure returns (uint256) {
+        // `quarter` counts from 1, so as an index from 0 it already names the next quarter.
+        uint256 year = 2000 + quarter / 4;
+        uint256 index = quarter % 4;
+        uint256 past = year - 1;
+        uint256 day = 365 * (year - 1970) + past / 4 - past / 100 + past / 400 - LEAP_DAYS_BEFORE_1970;
+        if (index != 0) {
+            day += index == 1 ? 90 : index == 2 ? 181 : 273;
+            if (isLeap(year)) day += 1;
+        }
+        return day * 1 days - OFFSET;
+    }
+
+    /// @notice The quarter that holds Unix time `timestamp` (2000 or later).
+    /// @dev Civil from days, after Howard Hinnant (https://howardhinnant.github.io/date_algorithms.html): years begin
+    /// in March, so the leap day comes last.
+    function quarterOf(uint256 timestamp) internal pure returns (uint32) {
+        uint256 shifted = dayOf(timestamp) + 719_468;
+        uint256 dayOfEra = shifted % 146_097;
+        uint256 yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365;
+        uint256 dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100);
+        uint256 marchMonth = (5 * dayOfYear + 2) / 153;
+        uint256 year = (shifted / 146_097) * 400 + yearOfEra;
+        // March is month 0 of this calendar: January and February are its months 10 and 11, and the next civil year.
+        if (marchMonth >= 10) return uint32((year + 1 - 2000) * 4 + 1);
+        return uint32((year - 2000) * 4 + (marchMonth + 2) / 3 + 1);
+    }
+
+    /// @notice Days since 1970-01-01 of the civil day in UTC+8.
+    function dayOf(uint256 timestamp) internal pure returns (uint256) {
+        return (timestamp + OFFSET) / 1 days;
+    }
+
+    /// @notice Whether `year` has a 29 February.
+    function isLeap(uint256 year) internal pure returns (bool) {
+        return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    }
+}

@@ -125,14 +125,14 @@ def _capped(params: list[Any], position: int, final: int) -> list[Any]:
 
 def _block(given: Any, final: int) -> Any:
     """Return a block parameter as a number that is final. Raises Refused."""
-    if given is None or given in _TAGS:
+    if isinstance(given, dict):  # EIP-1898
+        if set(given) == {"blockNumber"} and isinstance(given["blockNumber"], str):
+            return _block(given["blockNumber"], final)
+        raise Refused(_INVALID_PARAMS, "name the block by its number: its state is served by number only")
+    if given is None or (isinstance(given, str) and given in _TAGS):
         return hex(final)
     if given == "earliest":
         return "0x0"
-    if isinstance(given, dict):  # EIP-1898
-        if set(given) == {"blockNumber"}:
-            return _block(given["blockNumber"], final)
-        raise Refused(_INVALID_PARAMS, "name the block by its number: its state is served by number only")
     if isinstance(given, str) and given.startswith("0x"):
         try:
             number = int(given, 16)

@@ -1,0 +1,257 @@
+"""What the sender decides, as pure functions of what is known: (state, facts, now) -> action. No I/O, no clock.
+
+The one rule behind them: a transaction's outcome is its receipt in a final block. Nothing else, not the node's pending
+count nor its answer to a submission, ends a transaction; whatever is not ended is handed in again, byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ledger.chain.rpc import RpcReason
+from ledger.outbox.routes import GAS_MAX, ORDERS_MAX, Routes
+
+# ---------------------------------------------------------------------------------------------------------- planning
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A queued message, as far as planning needs it."""
+
+    message_id: int
+    kind: str
+    is_order: bool
+    target: bytes | None
+    payload: bytes
+    gas: int
+    deadline: int | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class RelayerLoad:
+    """A relayer that this process may use: its next nonce, and how many of its transactions have no outcome yet."""
+
+    address: bytes
+    next_nonce: int
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A transaction to sign."""
+
+    relayer: bytes
+    nonce: int
+    kind: str
+    target: bytes
+    data: bytes
+    gas: int
+    message_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to sign now, and which orders came too late."""
+
+    transactions: tuple[Planned, ...]
+    expired: tuple[int, ...]
+
+
+def plan(
+    queued: Sequence[Queued], relayers: Sequence[RelayerLoad], routes: Routes, now: int, in_flight_max: int
+) -> Plan:
+    """Turn queued messages into transactions, at most ``in_flight_max`` unsettled ones a relayer, least loaded first.
+
+    An order that was in a reverted call before travels alone, so that it can sink no neighbour twice.
+    """
+    expired = tuple(m.message_id for m in queued if m.deadline is not None and m.deadline < now)
+    late = set(expired)
+    loads = {r.address: [r.in_flight, r.next_nonce] for r in relayers}
+    planned = []
+    for kind, target, data, gas, ids in _calls([m for m in queued if m.message_id not in late], routes):
+        address = min(loads, key=lambda one: (loads[one][0], one), default=None)
+        if address is None or loads[address][0] >= in_flight_max:
+            break
+        planned.append(Planned(address, loads[address][1], kind, target, data, gas, ids))
+        loads[address][0] += 1
+        loads[address][1] += 1
+    return Plan(tuple(planned), expired)
+
+
+def _calls(queued: Sequence[Queued], routes: Routes) -> Iterator[tuple[str, bytes, bytes, int, tuple[int, ...]]]:
+    """Yield (kind, target, calldata, gas, message ids): residents' orders first, then calls, each in queue order."""
+    by_kind: dict[str, list[Queued]] = {}
+    for message in queued:
+        if message.is_order:
+            by_kind.setdefault(message.kind, []).append(message)
+    for kind, orders in by_kind.items():
+        route = routes.get(kind)
+        for group, gas in _groups(orders, routes):
+            data = routes.calldata(route, b"".join([order.payload for order in group]))
+            yield kind, route.target, data, routes.call_gas(gas), tuple(order.message_id for order in group)
+    for message in queued:
+        if not message.is_order and message.target is not None:
+            yield message.kind, message.target, message.payload, min(message.gas, GAS_MAX), (message.message_id,)
+
+
+def _groups(orders: Sequence[Queued], routes: Routes) -> Iterator[tuple[list[Queued], int]]:
+    group: list[Queued] = []
+    total = 0
+    for order in orders:
+        gas = routes.order_gas(order.kind, order.payload)
+        if order.attempts:
+            yield [order], gas
+            continue
+        if group and (len(group) >= ORDERS_MAX or routes.call_gas(total + gas) >= GAS_MAX):
+            yield group, total
+            group, total = [], 0
+        group.append(order)
+        total += gas
+    if group:
+        yield group, total
+
+
+# -------------------------------------------------------------------------------------------------------- submission
+
+
+class AfterSubmit(StrEnum):
+    """What to do with a transaction after the node answered its submission."""
+
+    WAIT = "wait"
+    """The node has it, or used its nonce: the receipt will say."""
+    RETRY = "retry"
+    """Hand in the same bytes later."""
+    RETRY_WITH_ALARM = "retry_with_alarm"
+    """As RETRY, but somebody must change something first: permission, funds, an unknown answer."""
+    ABANDON = "abandon"
+    """These bytes will never be accepted: fill the nonce with an empty transaction, and fail the messages."""
+
+
+def after_submit(reason: RpcReason | None) -> AfterSubmit:
+    """Decide by the node's answer (None: accepted). Total over `RpcReason`."""
+    match reason:
+        case None | RpcReason.ALREADY_KNOWN | RpcReason.NONCE_TOO_LOW:
+            return AfterSubmit.WAIT
+        case (
+            RpcReason.NONCE_GAP
+            | RpcReason.POOL_FULL
+            | RpcReason.NOT_READY
+            | RpcReason.RATE_LIMITED
+            | RpcReason.UNREACHABLE
+            | RpcReason.TIMEOUT
+            | RpcReason.MALFORMED_ANSWER
+            | RpcReason.NODE_INTERNAL
+            | RpcReason.BLOCK_UNAVAILABLE
+            | RpcReason.RANGE_TOO_LARGE
+            # With gas price 0 everywhere nothing can be outbid: another transaction of ours has this nonce in the pool.
+            | RpcReason.UNDERPRICED
+        ):
+            return AfterSubmit.RETRY
+        case (
+            RpcReason.INSUFFICIENT_FUNDS
+            | RpcReason.NOT_PERMITTED
+            | RpcReason.INVALID_PARAMS
+            | RpcReason.METHOD_NOT_FOUND
+            | RpcReason.REVERTED
+            | RpcReason.UNKNOWN
+        ):
+            return AfterSubmit.RETRY_WITH_ALARM
+        case RpcReason.GAS_TOO_HIGH | RpcReason.GAS_TOO_LOW | RpcReason.INVALID_TRANSACTION:
+            return AfterSubmit.ABANDON
+
+
+# ---------------------------------------------------------------------------------------------------------- outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """A transaction without an outcome."""
+
+    transaction_id: int
+    relayer: bytes
+    nonce: int
+    unseen_s: float
+    """Seconds of the steady clock since it was last handed in."""
+    attempts: int
+    """How often it was handed in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a receipt says, as far as it matters here."""
+
+    block_number: int
+    succeeded: bool
+    gas_used: int
+
+
+class Fate(StrEnum):
+    """What became of a transaction."""
+
+    OPEN = "open"
+    RESUBMIT = "resubmit"
+    MINED = "mined"
+    REVERTED = "reverted"
+    REPLACED = "replaced"
+    """Another transaction used its nonce in a final block; it can never land."""
+
+
+def fate(
+    transaction: InFlight,
+    receipt: Receipt | None,
+    final_height: int,
+    nonces_used: Mapping[bytes, int],
+    patience_s: float,
+) -> Fate:
+    """Decide what became of a transaction.
+
+    ``nonces_used`` is each relayer's transaction count at ``final_height``, read before the receipt: a nonce below it
+    with no receipt was used by another transaction. ``patience_s`` doubles with each attempt, up to 64-fold.
+    """
+    if receipt is not None:
+        if receipt.block_number > final_height:
+            return Fate.OPEN
+        return Fate.MINED if receipt.succeeded else Fate.REVERTED
+    if transaction.nonce < nonces_used.get(transaction.relayer, 0):
+        return Fate.REPLACED
+    wait_s = patience_s * (1 << min(max(transaction.attempts - 1, 0), 6))
+    return Fate.RESUBMIT if transaction.unseen_s >= wait_s else Fate.OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a message whose transaction reverted: a state of the outbox, why, and when to try again."""
+
+    state: str
+    reason: str
+    not_before: int = 0
+    gas: int | None = None
+
+
+ATTEMPTS_MAX = 6
+_PAUSE_RETRY_S = 60
+
+
+def after_revert(is_order: bool, error: str | None, out_of_gas: bool, attempts: int, gas: int, now: int) -> Verdict:
+    """Decide by the error's name (with arguments, from the contract's ABI; None: a replay shows none any more).
+
+    ``attempts`` counts the calls in which this message reverted, this one included.
+    """
+    name = (error or "").split("(", 1)[0]
+    if name == "IssuanceFundingExceeded":
+        return Verdict("waiting_funding", error or "")
+    if name == "PointsLedgerBatchLanded":
+        return Verdict("done", "another gateway relayed this batch")
+    if name == "PausableIsPaused":
+        return Verdict("queued", error or "", not_before=now + _PAUSE_RETRY_S)
+    if out_of_gas and gas < GAS_MAX and attempts < ATTEMPTS_MAX:
+        return Verdict("queued", "out of gas", gas=min(GAS_MAX, max(gas, 21_000) * 2))
+    if out_of_gas:
+        return Verdict("failed", "out of gas")
+    if (is_order or error is None) and attempts < ATTEMPTS_MAX:
+        # An order of a reverted call may be innocent, and a replay without an error means that the cause has gone.
+        return Verdict("queued", error or "reverted, for a cause that has gone")
+    return Verdict("failed", error or "reverted without a reason")

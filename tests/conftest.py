@@ -1,4 +1,4 @@
-"""What every test shares: a database of counter-examples that Hypothesis keeps out of the tree, and repeatable runs in CI."""
+"""What every test shares: Hypothesis profiles that forgive a slow machine and print how to repeat a failure."""
 
 from __future__ import annotations
 

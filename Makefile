@@ -1,0 +1,97 @@
+# Tongdui: `make demo` shows it, `make test` proves it, `make help` lists the rest.
+# Everything is installed into this folder (.venv, .venv-brownie, node_modules) and nothing outside it.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# The first of these that is Python 3.11 or newer and can make virtual environments; `make PYTHON=…` names another.
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python; do \
+  "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$python"; break; }; \
+  done)
+NODE_FITS = node -e 'process.exit(process.versions.node.split(".")[0] >= 18 ? 0 : 1)' >/dev/null 2>&1 && npm --version >/dev/null 2>&1
+PIP = -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
+
+# What `make setup` installs comes first, so that Node from PyPI is found where the system has none.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONUTF8 := 1
+# More arguments for the program that a target runs: make test-contracts ARGS="-k mint".
+ARGS ?=
+
+.PHONY: help setup setup-dev demo serve bench test test-python test-contracts lint format compile check-artifacts lock clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: .venv/.runtime.stamp node_modules/.stamp ## Install what running needs (again only when a lock file changes)
+
+setup-dev: setup .venv/.dev.stamp .venv-brownie/.stamp ## Install what the tests and checks need as well
+
+demo: setup ## The main job from source records to an independent audit, at a fixed date; writes a page
+	@.venv/bin/tongdui demo --json $(ARGS)
+
+serve: setup ## The API and its workers on loopback; state is kept in .tongdui/
+	@.venv/bin/tongdui serve $(ARGS)
+
+bench: setup ## Measure throughput
+	@.venv/bin/tongdui bench --json $(ARGS)
+
+test: setup-dev ## All tests: Python's, then the contracts' under Brownie
+	@.venv/bin/python -m scripts.checks test $(ARGS)
+
+test-python: setup .venv/.dev.stamp ## The tests of the Python code (ARGS go to pytest)
+	@.venv/bin/python -m scripts.checks python $(ARGS)
+
+test-contracts: setup .venv-brownie/.stamp ## The contracts' tests under Brownie (ARGS go to pytest)
+	@.venv/bin/python -m scripts.checks contracts $(ARGS)
+
+lint: setup .venv/.dev.stamp ## Style, types, direction of imports, artifacts
+	@.venv/bin/python -m scripts.checks lint
+
+format: .venv/.dev.stamp ## Put the Python code into its form
+	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+compile: setup ## Compile the contracts and write contracts/artifacts
+	@.venv/bin/python -m scripts.compile $(ARGS)
+
+check-artifacts: setup ## Rebuild the contracts' artifacts and compare them with the committed ones
+	@.venv/bin/python -m scripts.checks artifacts
+
+lock: .venv/bin/python ## Write the requirements files anew from pyproject.toml (ARGS=--upgrade for newer versions)
+	@PYTHON="$(CURDIR)/.venv/bin/python" scripts/lock.sh $(ARGS)
+
+clean: ## Remove what was built, but neither the environments nor the state in .tongdui/
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Tongdui needs Python 3.11 or newer with its venv module (on Debian: apt-get install python3-venv)." >&2; \
+	  echo "None was found on the PATH; 'make PYTHON=/path/to/python3' names one." >&2; exit 1; }
+	@echo "making .venv with $$($(PYTHON) --version)" >&2
+	@$(PYTHON) -m venv .venv
+
+.venv/.runtime.stamp: requirements.txt pyproject.toml | .venv/bin/python
+	@echo "installing Python packages into .venv" >&2
+	@.venv/bin/python $(PIP) -r requirements.txt
+	@.venv/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev.stamp: requirements-dev.txt .venv/.runtime.stamp
+	@echo "installing the tools of the tests and checks into .venv" >&2
+	@.venv/bin/python $(PIP) -r requirements-dev.txt
+	@touch $@
+
+.venv-brownie/.stamp: requirements-brownie.txt | .venv/bin/python
+	@echo "installing Brownie into .venv-brownie" >&2
+	@test -x .venv-brownie/bin/python || .venv/bin/python -m venv .venv-brownie
+	@.venv-brownie/bin/python $(PIP) -r requirements-brownie.txt
+	@touch $@
+
+node_modules/.stamp: package.json package-lock.json requirements-node.txt | .venv/bin/python
+	@$(NODE_FITS) || { echo "no Node.js 18 or newer with npm here: installing it into .venv" >&2; \
+	  .venv/bin/python $(PIP) -r requirements-node.txt; }
+	@echo "installing Node packages into node_modules" >&2
+	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@ls node_modules/@foundry-rs/anvil-*/bin/anvil >/dev/null 2>&1 || command -v anvil >/dev/null || \
+	  echo "warning: npm has locked Anvil for Linux x86_64 only; put an anvil 1.7.1 of this machine's kind on the PATH" >&2
+	@touch $@

@@ -7,6 +7,7 @@ both. RLP: https://ethereum.org/en/developers/docs/data-structures-and-encoding/
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from ledger.chain.errors import BadTransaction
 from ledger.standard.errors import BadSignature
@@ -18,22 +19,35 @@ _FIELDS = 9
 _CHAIN_ID_MAX = 2**53 - 1
 
 
+class DigestSigner(Protocol):
+    """Whatever signs 32 bytes for one account: a key in memory, or one that never leaves its vault."""
+
+    @property
+    def address(self) -> Address:
+        """The account that signs."""
+        ...
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """Return 65 bytes r | s | v (27 or 28, low s)."""
+        ...
+
+
 def sign_legacy(
-    key: bytes | SigningKey, chain_id: int, nonce: int, to: str | None, data: bytes, gas: int
+    key: bytes | DigestSigner, chain_id: int, nonce: int, to: str | None, data: bytes, gas: int
 ) -> tuple[bytes, bytes]:
     """Return (raw transaction, its 32-byte hash).
 
-    ``key``: 32 secret bytes, or a prepared `SigningKey` for many. ``to``: an address, or None to create a contract.
-    Raises BadTransaction for numbers that no transaction can carry.
+    ``key``: 32 secret bytes, or a signer (a prepared `SigningKey`, for many). ``to``: an address, or None to create a
+    contract. Raises BadTransaction for numbers that no transaction can carry.
     """
     if nonce < 0 or nonce >= 2**64 - 1 or gas <= 0 or not 0 < chain_id <= _CHAIN_ID_MAX:
         raise BadTransaction(f"nonce {nonce}, gas {gas} or chain id {chain_id} is out of range")
-    signing_key = key if isinstance(key, SigningKey) else SigningKey(key)
+    signer = SigningKey(key) if isinstance(key, bytes) else key
     target = b"" if to is None else address_bytes(to)
     zero = b"\x80"
     payload = _encode_int(nonce) + zero + _encode_int(gas) + _encode_bytes(target) + zero + _encode_bytes(data)
     digest = keccak256(_encode_list(payload + _encode_int(chain_id) + zero + zero))
-    signature = signing_key.sign_digest(digest)
+    signature = signer.sign_digest(digest)
     v = chain_id * 2 + 8 + signature[64]  # 35 or 36 above twice the chain id; the standard's v is 27 or 28
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
     raw = _encode_list(payload + _encode_int(v) + _encode_int(r) + _encode_int(s))

@@ -234,6 +234,32 @@ def bulk_add(
     connection.exec_driver_sql(f"DROP TABLE {staging}")
 
 
+def bulk_add_existing(
+    session: Session, table: Table, keys: Sequence[str], adds: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> int:
+    """Add signed amounts to counters of rows that exist; returns how many there were. As ``bulk_add``, but a negative
+    amount is never tried as a new row, which a CHECK would refuse before the conflict is seen."""
+    if not rows:
+        return 0
+    connection = session.connection()
+    columns = [*keys, *adds]
+    ordered = sorted(rows, key=lambda row: row[: len(keys)])
+    if _is_sqlite(session):
+        before = int(connection.exec_driver_sql("SELECT total_changes()").scalar_one())
+        sets = ", ".join(f'"{name}" = "{name}" + ?' for name in adds)
+        where = " AND ".join(f'"{name}" = ?' for name in keys)
+        swapped = [(*row[len(keys) :], *row[: len(keys)]) for row in ordered]
+        connection.exec_driver_sql(f'UPDATE "{table.name}" SET {sets} WHERE {where}', swapped)
+        return int(connection.exec_driver_sql("SELECT total_changes()").scalar_one()) - before
+    staging = _staging(connection, table, columns)
+    _copy(connection, staging, columns, ordered)
+    sets = ", ".join(f'"{name}" = target."{name}" + {staging}."{name}"' for name in adds)
+    where = " AND ".join(f'target."{name}" = {staging}."{name}"' for name in keys)
+    done = connection.exec_driver_sql(f'UPDATE "{table.name}" AS target SET {sets} FROM {staging} WHERE {where}')
+    connection.exec_driver_sql(f"DROP TABLE {staging}")
+    return done.rowcount
+
+
 def fetch_by_keys(
     session: Session,
     table: Table,

@@ -25,6 +25,7 @@ class ProjectionCursorRow(Base):
     cursor_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     chain_id: Mapped[Big]
     deployment_salt: Mapped[Hash32]
+    ledger: Mapped[AddressBytes]
     block_number: Mapped[Big]
     block_hash: Mapped[Hash32]
     block_timestamp: Mapped[UnixTime]
@@ -60,7 +61,10 @@ class EntryRow(Base):
     transaction_hash: Mapped[Hash32]
     block_timestamp: Mapped[UnixTime]
 
-    __table_args__ = (Index("ix_entries_account", "account", "block_number", "log_index"),)
+    __table_args__ = (
+        Index("ix_entries_account", "account", "block_number", "log_index"),
+        {"sqlite_with_rowid": False},
+    )
 
 
 class BalanceRow(Base):
@@ -72,7 +76,10 @@ class BalanceRow(Base):
     token_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     amount_minor: Mapped[PointsMinor]
 
-    __table_args__ = (CheckConstraint("amount_minor >= 0 AND amount_minor < 4611686018427387904", name="range"),)
+    __table_args__ = (
+        CheckConstraint("amount_minor >= 0 AND amount_minor < 4611686018427387904", name="range"),
+        {"sqlite_with_rowid": False},
+    )
 
 
 class SupplyRow(Base):
@@ -109,6 +116,7 @@ class ChainProgrammeRow(Base):
     flags: Mapped[int] = mapped_column(Integer)
     state: Mapped[int] = mapped_column(Integer)
     spend_scope: Mapped[Hash32]
+    """Bits of the merchant scopes in which its points may be spent; all zero: anywhere."""
     rulebook_version: Mapped[Big]
     rulebook_hash: Mapped[Hash32 | None]
     appropriated_fen: Mapped[Fen]
@@ -235,6 +243,36 @@ class RevocationRow(Base):
     block_timestamp: Mapped[UnixTime]
 
 
+class ChainHoldRow(Base):
+    """A hold: what is in escrow for a merchant, or what became of it."""
+
+    __tablename__ = "chain_holds"
+
+    order_id: Mapped[Hash32] = mapped_column(LargeBinary(32), primary_key=True)
+    holder: Mapped[AddressBytes]
+    merchant: Mapped[Big | None]
+    lots: Mapped[bytes] = mapped_column(LargeBinary)
+    """(token id 8 | amount 8)*, in the signed order."""
+    capture_by: Mapped[UnixTime | None]
+    is_cancellable: Mapped[bool]
+    state: Mapped[Word]
+    """``open``, ``captured`` or ``released``."""
+    kept_lots: Mapped[int] = mapped_column(Integer)
+    last_amount_minor: Mapped[PointsMinor]
+    opened_block: Mapped[Big]
+    closed_block: Mapped[Big | None]
+
+
+class SuccessorRow(Base):
+    """An account that gave way to another one for good."""
+
+    __tablename__ = "successors"
+
+    account: Mapped[AddressBytes] = mapped_column(LargeBinary(20), primary_key=True)
+    successor: Mapped[AddressBytes]
+    block_number: Mapped[Big]
+
+
 class RedemptionBatchRow(Base):
     """The Merkle root stored for an executed batch of redemptions."""
 
@@ -247,14 +285,15 @@ class RedemptionBatchRow(Base):
     block_number: Mapped[Big]
 
 
-class OtherEventRow(Base):
-    """Events that change no projection (roles, pauses, council votes), kept raw for the operator's log."""
+class ChainEventRow(Base):
+    """Rare events (programmes, keys, merchants, roles, pauses, votes), raw: the operator's log, and what the tables of
+    programmes, keys and merchants are rebuilt from when blocks are undone."""
 
-    __tablename__ = "other_events"
+    __tablename__ = "chain_events"
 
     block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     log_index: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    address: Mapped[AddressBytes]
+    contract: Mapped[Word]
     name: Mapped[Word]
     topics: Mapped[bytes] = mapped_column(LargeBinary)
     data: Mapped[bytes] = mapped_column(LargeBinary)

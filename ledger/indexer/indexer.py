@@ -1,0 +1,268 @@
+"""The indexer: reads final blocks in pages and projects each page, with the cursor, in one transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ledger.chain import artifacts
+from ledger.chain.engine import Engine
+from ledger.chain.rpc import RpcError, RpcReason
+from ledger.indexer import projector
+from ledger.indexer.decode import Contracts, Decoder, Header
+from ledger.indexer.errors import InconsistentAnswer, OtherChain, ReorgTooDeep
+from ledger.standard.ids import Address, address_bytes
+from ledger.store.database import Database
+from ledger.store.models.projection import ProjectedBlockRow, ProjectionCursorRow
+
+_LOG = logging.getLogger(__name__)
+
+LEDGER = "PointsLedger"
+
+
+@dataclass(frozen=True, slots=True)
+class IndexerLimits:
+    """How much is read at once. A page grows while it brings few logs, and shrinks while it brings many."""
+
+    page_blocks_max: int = 2_000
+    """Besu stops at 5,000 blocks a query."""
+    page_blocks_first: int = 8
+    page_logs_aim: int = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far the projection is."""
+
+    block_number: int
+    block_hash: bytes
+    block_timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What one step did."""
+
+    blocks: int
+    logs: int
+    block_number: int
+    """The last block projected."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there was nothing to read."""
+        return self.blocks == 0
+
+
+def contracts_of(addresses: Mapping[str, Address | str]) -> Contracts:
+    """Return what the decoder must know, from contract names and addresses; the events come from the artifacts."""
+    events = {}
+    for name in addresses:
+        abi = artifacts.load(name).abi
+        names = {item["name"] for item in abi if item["type"] == "event"}
+        events[name] = {"0x" + artifacts.event_topic(name, event).hex(): event for event in names}
+    return Contracts({address.lower(): name for name, address in addresses.items()}, events, addresses[LEDGER].lower())
+
+
+class Indexer:
+    """Keeps the projection of one deployment up to date. One at a time a database: the cursor's row is the lock."""
+
+    def __init__(
+        self,
+        database: Database,
+        engine: Engine,
+        contracts: Contracts,
+        *,
+        salt: bytes,
+        first_block: int,
+        limits: IndexerLimits | None = None,
+    ) -> None:
+        """``first_block`` is the deployment's: nothing of ours is before it. ``salt`` is the deployment id."""
+        self._database = database
+        self._engine = engine
+        self._contracts = contracts
+        self._salt = salt
+        self._first_block = first_block
+        self._limits = limits or IndexerLimits()
+        self._page_blocks = self._limits.page_blocks_first
+        self._cursor: Cursor | None = None
+
+    def step(self) -> IndexReport:
+        """Project the next page of final blocks, or undo blocks that are no longer in the chain.
+
+        Raises:
+            RpcError: the node cannot be reached, or failed; nothing was written.
+            InconsistentAnswer: the node's answers do not belong together; nothing was written, ask again.
+            UnknownEvent, MalformedLog, ProjectionBroken, ReorgTooDeep, OtherChain: somebody must look.
+        """
+        cursor = self._cursor or self._start()
+        final = self._engine.final_height()
+        if final <= cursor.block_number:
+            return IndexReport(0, 0, cursor.block_number)
+        first = cursor.block_number + 1
+        last = min(final, cursor.block_number + self._page_blocks)
+        headers = self._headers(first, last)
+        if headers[0].parent_hash != cursor.block_hash:
+            return self._undo(cursor)
+        logs = self._logs(first, last)
+        if logs is None:
+            return self.step()
+        changes = Decoder(self._contracts, headers).decode(logs)
+        moved = Cursor(last, headers[-1].hash, headers[-1].timestamp)
+        with self._database.transaction() as session:
+            if not self._move(session, cursor, moved):
+                return self._lost()
+            projector.apply(session, changes, headers)
+        self._cursor = moved
+        self._resize(len(logs))
+        return IndexReport(len(headers), len(logs), last)
+
+    def cursor(self) -> Cursor:
+        """Return how far the projection is; begins it if there is none. Raises OtherChain."""
+        return self._cursor or self._start()
+
+    def run_until_idle(self) -> IndexReport:
+        """Step until the projection has reached the final height; returns the sums."""
+        blocks = logs = 0
+        while True:
+            report = self.step()
+            if report.is_idle:
+                return IndexReport(blocks, logs, report.block_number)
+            blocks += report.blocks
+            logs += report.logs
+
+    def reindex(self) -> IndexReport:
+        """Drop the projection and build it anew from the chain; readers see the old one until the first page."""
+        self._clear()
+        report = self.run_until_idle()
+        with self._database.transaction() as session:
+            projector.analyse(session)
+        return report
+
+    # Cursor -----------------------------------------------------------------------------------------------------
+
+    def _clear(self) -> None:
+        with self._database.transaction() as session:
+            projector.clear(session)
+        self._cursor = None
+
+    def _start(self) -> Cursor:
+        """Return the stored cursor, or begin before the deployment's first block."""
+        stored = self._stored()
+        if stored is None:
+            before = self._first_block - 1
+            header = self._headers(before, before)[0]
+            with self._database.transaction() as session:
+                if session.get(ProjectionCursorRow, 1) is None:
+                    session.add(
+                        ProjectionCursorRow(
+                            cursor_id=1,
+                            chain_id=self._engine.chain_id,
+                            deployment_salt=self._salt,
+                            ledger=address_bytes(self._contracts.ledger),
+                            block_number=header.number,
+                            block_hash=header.hash,
+                            block_timestamp=header.timestamp,
+                        )
+                    )
+            stored = self._stored()
+        if stored is None:
+            raise InconsistentAnswer(self._first_block, "the cursor vanished")
+        self._cursor = stored
+        return stored
+
+    def _stored(self) -> Cursor | None:
+        with self._database.read() as session:
+            row = session.get(ProjectionCursorRow, 1)
+            if row is None:
+                return None
+            if row.chain_id != self._engine.chain_id:
+                raise OtherChain("chain id", row.chain_id, self._engine.chain_id)
+            if row.deployment_salt != self._salt:
+                raise OtherChain("deployment id", row.deployment_salt.hex(), self._salt.hex())
+            return Cursor(row.block_number, row.block_hash, row.block_timestamp)
+
+    def _move(self, session: Session, before: Cursor, after: Cursor) -> bool:
+        """Move the cursor, unless another indexer has moved it; its row stays locked until the commit."""
+        row = session.execute(
+            select(ProjectionCursorRow).where(ProjectionCursorRow.cursor_id == 1).with_for_update()
+        ).scalar_one_or_none()
+        if row is None or (row.block_number, row.block_hash) != (before.block_number, before.block_hash):
+            return False
+        row.block_number, row.block_hash = after.block_number, after.block_hash
+        row.block_timestamp = after.block_timestamp
+        session.flush()
+        return True
+
+    def _lost(self) -> IndexReport:
+        self._cursor = None
+        return IndexReport(0, 0, self._start().block_number)
+
+    def _undo(self, cursor: Cursor) -> IndexReport:
+        """Find the last block that we share with the chain, and take back what came after it."""
+        with self._database.read() as session:
+            known = [
+                Cursor(row.block_number, row.block_hash, row.block_timestamp)
+                for row in session.scalars(
+                    select(ProjectedBlockRow)
+                    .where(ProjectedBlockRow.block_number < cursor.block_number)
+                    .order_by(ProjectedBlockRow.block_number.desc())
+                )
+            ]
+        for candidate in known:
+            if self._headers(candidate.block_number, candidate.block_number)[0].hash == candidate.block_hash:
+                break
+        else:
+            raise ReorgTooDeep(known[-1].block_number if known else cursor.block_number)
+        _LOG.error("the chain was reorganised: blocks after %d are undone", candidate.block_number)
+        with self._database.transaction() as session:
+            if not self._move(session, cursor, candidate):
+                return self._lost()
+            projector.roll_back(session, candidate.block_number)
+        self._cursor = candidate
+        return IndexReport(cursor.block_number - candidate.block_number, 0, candidate.block_number)
+
+    # Reading ----------------------------------------------------------------------------------------------------
+
+    def _headers(self, first: int, last: int) -> list[Header]:
+        answers = self._engine.rpc.batch(
+            [("eth_getBlockByNumber", [hex(number), False]) for number in range(first, last + 1)]
+        )
+        headers = []
+        for number, answer in zip(range(first, last + 1), answers, strict=True):
+            if answer is None or int(answer["number"], 16) != number:
+                raise InconsistentAnswer(number, "the node does not show this final block")
+            header = Header(
+                number,
+                bytes.fromhex(answer["hash"][2:]),
+                bytes.fromhex(answer["parentHash"][2:]),
+                int(answer["timestamp"], 16),
+            )
+            if headers and headers[-1].hash != header.parent_hash:
+                raise InconsistentAnswer(number, "its parent is not the block before it")
+            headers.append(header)
+        return headers
+
+    def _logs(self, first: int, last: int) -> Sequence[Mapping[str, Any]] | None:
+        """Return the logs of our contracts, or None if the page was too large and is smaller now."""
+        question = {"fromBlock": hex(first), "toBlock": hex(last), "address": list(self._contracts.names)}
+        try:
+            logs: list[Mapping[str, Any]] = self._engine.rpc.call("eth_getLogs", [question])
+        except RpcError as error:
+            if error.reason is not RpcReason.RANGE_TOO_LARGE or self._page_blocks == 1:
+                raise
+            self._page_blocks = max(1, self._page_blocks // 4)
+            return None
+        return logs
+
+    def _resize(self, logs: int) -> None:
+        aim = self._limits.page_logs_aim
+        if logs > aim:
+            self._page_blocks = max(1, self._page_blocks // 2)
+        elif logs * 4 < aim:
+            self._page_blocks = min(self._limits.page_blocks_max, self._page_blocks * 2)

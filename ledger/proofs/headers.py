@@ -35,8 +35,8 @@ _FIELDS: tuple[tuple[str, int | None], ...] = (
     ("parentBeaconBlockRoot", 32),
     ("requestsHash", 32),
 )
-_REQUIRED = 15
-_INDEX = {name: index for index, (name, _) in enumerate(_FIELDS)}
+REQUIRED_FIELDS = 15
+"""Fields of a header before London."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def from_rpc(block: Mapping[str, Any]) -> Header:
     for index, (name, size) in enumerate(_FIELDS):
         value = block.get(name)
         if value is None:
-            if index < _REQUIRED:
+            if index < REQUIRED_FIELDS:
                 raise BadHeader(f"{name} is missing")
             break
         fields.append(_field(name, size, value))
@@ -121,8 +121,8 @@ def from_rlp(data: bytes) -> Header:
         items = rlp.decode(data)
     except MalformedRlp as error:
         raise BadHeader(str(error)) from error
-    if not isinstance(items, list) or not _REQUIRED <= len(items) <= len(_FIELDS):
-        raise BadHeader(f"it is not a list of {_REQUIRED} to {len(_FIELDS)} fields")
+    if not isinstance(items, list) or not REQUIRED_FIELDS <= len(items) <= len(_FIELDS):
+        raise BadHeader(f"it is not a list of {REQUIRED_FIELDS} to {len(_FIELDS)} fields")
     fields: list[bytes] = []
     for item, (name, size) in zip(items, _FIELDS, strict=False):
         if isinstance(item, list):

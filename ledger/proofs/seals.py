@@ -8,13 +8,14 @@ Clique (EIP-225): the last 65 bytes of extraData sign the header without them; t
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from ledger.proofs import rlp
-from ledger.proofs.errors import BadSeal, MalformedRlp
-from ledger.proofs.headers import Header
+from ledger.proofs.errors import BadHeader, BadSeal, MalformedRlp
+from ledger.proofs.headers import REQUIRED_FIELDS, Header, from_rpc
 from ledger.standard.errors import StandardError
 from ledger.standard.ids import Address, to_address
 from ledger.standard.signatures import recover
@@ -67,6 +68,23 @@ def block_hash(header: Header) -> bytes:
         return header.plain_hash()
     extra = parse_qbft(header.extra_data)
     return header.with_extra_data(extra.encode(round_number=0, seals=())).plain_hash()
+
+
+def checked_header(block: Mapping[str, Any]) -> tuple[Header, bytes]:
+    """Return a node's block as (header, hash), having recomputed the hash. Raises BadHeader or BadSeal.
+
+    Nodes give fields that are not hashed on every chain (a base fee before London, say), so shorter forms are tried
+    until one hashes to what the node says.
+    """
+    header = from_rpc(block)
+    given = block.get("hash")
+    while True:
+        digest = block_hash(header)
+        if "0x" + digest.hex() == given:
+            return header, digest
+        if len(header.fields) == REQUIRED_FIELDS:
+            raise BadHeader(f"its fields do not hash to {given}")
+        header = Header(header.fields[:-1])
 
 
 def parse_qbft(extra_data: bytes) -> QbftExtra:

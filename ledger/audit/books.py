@@ -1,0 +1,122 @@
+"""What the books must say: the state that the auditor builds from events, with nothing decided in it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from ledger.audit.report import ProgrammeFigures
+
+Account = bytes
+"""20 bytes; account 0 is where mints come from and burns go to."""
+
+LotPart = tuple[int, int]
+"""(token id, amount in minor units)."""
+
+NOBODY: Account = bytes(20)
+
+ACTIVE, CLOSING, CLOSED = 1, 2, 3
+TRANSFERABLE, EXCHANGEABLE_IN, EXCHANGEABLE_OUT, REDEEMABLE = 1, 2, 4, 8
+
+
+@dataclass(slots=True)
+class ProgrammeBook:
+    """A programme; ``par`` in micro-fen a point, amounts in minor units and fen."""
+
+    par: int
+    flags: int
+    spend_scope: bytes
+    state: int = ACTIVE
+    spendable_until: int = 0
+    rulebook_version: int = 0
+    rulebook_hash: bytes = bytes(32)
+    supply: int = 0
+    figures: ProgrammeFigures = field(default_factory=ProgrammeFigures)
+
+
+@dataclass(slots=True)
+class Batch:
+    """A landed batch; ``grants`` are the transfers it made, packed as the issuer signed them."""
+
+    root: bytes
+    quarter: int
+    count: int
+    amount: int
+    grants: bytes
+    block: int
+
+
+@dataclass(slots=True)
+class Hold:
+    """Lots in escrow; merchant and time limit come with `Held`, right after `HoldOpened`."""
+
+    holder: Account
+    lots: tuple[LotPart, ...]
+    merchant: int | None = None
+    capture_by: int = 0
+
+
+@dataclass(slots=True)
+class PaidOrder:
+    """A redemption that landed; ``lots`` are those it still keeps after refunds."""
+
+    holder: Account
+    merchant: int
+    paid: tuple[LotPart, ...]
+    lots: tuple[LotPart, ...]
+    time: int
+    refunded: bool = False
+
+
+@dataclass(slots=True)
+class Books:
+    """All of it, at the point of the chain that the replay has reached."""
+
+    ledger: Account
+    programmes: dict[int, ProgrammeBook] = field(default_factory=dict)
+    balances: defaultdict[tuple[Account, int], int] = field(default_factory=lambda: defaultdict(int))
+    supply: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    issuer_keys: dict[tuple[int, Account], bool] = field(default_factory=dict)
+    batches: dict[tuple[int, int], Batch] = field(default_factory=dict)
+    void_batches: set[tuple[int, int]] = field(default_factory=set)
+    revoked_totals: defaultdict[bytes, int] = field(default_factory=lambda: defaultdict(int))
+    orders: set[bytes] = field(default_factory=set)
+    """Every exchange, redemption and hold that ever took effect."""
+    holds: dict[bytes, Hold] = field(default_factory=dict)
+    """The open ones."""
+    hold_ids: set[bytes] = field(default_factory=set)
+    paid_orders: dict[bytes, PaidOrder] = field(default_factory=dict)
+    successors: dict[Account, Account] = field(default_factory=dict)
+    migrations: set[Account] = field(default_factory=set)
+    reborn: set[Account] = field(default_factory=set)
+    allowances: set[tuple[Account, Account, int]] = field(default_factory=set)
+    operators: dict[tuple[Account, Account], bool] = field(default_factory=dict)
+    cancelled_nonces: set[tuple[Account, int]] = field(default_factory=set)
+    rejected: list[tuple[int, int, bytes, Account]] = field(default_factory=list)
+    """(block, transaction, order id, holder) of orders that were refused and spent a nonce."""
+    rejections: int = 0
+    rebirth_cap_fen: int = 0
+    positions: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    appropriated: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    paid: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    fiscal_years: defaultdict[tuple[int, int], tuple[int, int]] = field(
+        default_factory=lambda: defaultdict(lambda: (0, 0))
+    )
+    """(recorded, lapsed) fen by (programme, fiscal year)."""
+    merchants: dict[int, tuple[Account, bytes]] = field(default_factory=dict)
+    receipt_roots: dict[int, bytes] = field(default_factory=dict)
+    roles: defaultdict[int, set[Account]] = field(default_factory=lambda: defaultdict(set))
+    function_roles: dict[tuple[Account, bytes], int] = field(default_factory=dict)
+    exchanged_fen: int = 0
+    redeemed_fen: int = 0
+    refunded_fen: int = 0
+    events: int = 0
+
+    def current_account(self, account: Account) -> Account:
+        """Follow successors to the end, as far as the ledger does."""
+        for _ in range(16):
+            following = self.successors.get(account)
+            if following is None:
+                break
+            account = following
+        return account

@@ -1,0 +1,98 @@
+"""Compares the books that the replay computed with what the contracts' storage says at the audited block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from ledger.audit.cells import LANE_BITS, LANES_MASK, Cell
+from ledger.audit.chain import Block, read_many
+from ledger.audit.report import Contradicted
+from ledger.chain.rpc import RpcClient, RpcError, RpcReason
+from ledger.proofs import state
+from ledger.proofs.errors import ProofError
+from ledger.standard.keccak import keccak256
+
+_CHUNK = 5_000
+
+
+def check_cells(
+    rpc: RpcClient,
+    contract: str,
+    address: bytes,
+    block: Block,
+    cells: Iterable[Cell],
+    progress: Callable[[int, int], None],
+) -> dict[int, int]:
+    """Read every cell and compare it; return all words by slot, long strings' further words included.
+
+    Raises Contradicted at the first that differs, RpcError.
+    """
+    listed = list(cells)
+    words: dict[int, int] = {}
+    for start in range(0, len(listed), _CHUNK):
+        part = listed[start : start + _CHUNK]
+        for cell, word in zip(part, _read(rpc, address, [cell.slot for cell in part], block), strict=True):
+            if word & cell.mask != cell.value & cell.mask:
+                raise _mismatch(contract, block, cell, word)
+            words[cell.slot] = word
+        progress(min(start + _CHUNK, len(listed)), len(listed))
+    further = [slot for cell in listed if cell.is_text for slot in _text_slots(cell.slot, words[cell.slot])]
+    words.update(zip(further, _read(rpc, address, further, block), strict=True))
+    return words
+
+
+def check_storage_root(
+    rpc: RpcClient, contract: str, address: bytes, block: Block, words: dict[int, int], code_hash: bytes
+) -> bool:
+    """Check that a contract's storage holds these words and no others, under the state root of the block's header.
+
+    Returns False if the node offers no proofs. Raises Contradicted: then something was written that no event tells of.
+    """
+    where = f"{contract}, block {block.header.number}"
+    try:
+        answer = state.fetch(rpc, address, [], block.header.number)
+    except RpcError as error:
+        if error.reason in (RpcReason.METHOD_NOT_FOUND, RpcReason.NOT_PERMITTED, RpcReason.BLOCK_UNAVAILABLE):
+            return False
+        raise
+    try:
+        account = state.verify_account(block.header.state_root, address, state.nodes_of(answer["accountProof"]))
+    except ProofError as error:
+        root = "0x" + block.header.state_root.hex()
+        raise Contradicted(f"state of {contract}", where, f"what the state root {root} says", error) from error
+    expected = state.storage_root(words)
+    if account.storage_root != expected:
+        found = "0x" + account.storage_root.hex()
+        what = f"storage of {contract}"
+        raise Contradicted(what, where, f"only what events explain, root 0x{expected.hex()}", f"more, root {found}")
+    if account.code_hash != code_hash:
+        raise Contradicted(f"code of {contract}", where, "0x" + code_hash.hex(), "0x" + account.code_hash.hex())
+    return True
+
+
+def _read(rpc: RpcClient, address: bytes, slots: Sequence[int], block: Block) -> list[int]:
+    name, height = "0x" + address.hex(), hex(block.header.number)
+    calls = [("eth_getStorageAt", [name, f"0x{slot:064x}", height]) for slot in slots]
+    return [int(word, 16) for word in read_many(rpc, calls)]
+
+
+def _text_slots(head: int, word: int) -> list[int]:
+    """A string of 32 bytes or more keeps 2 * length + 1 in its head and its bytes from keccak256(head) on."""
+    if not word & 1:
+        return []
+    first = int.from_bytes(keccak256(head.to_bytes(32, "big")), "big")
+    return [first + index for index in range(((word - 1) // 2 + 31) // 32)]
+
+
+def _mismatch(contract: str, block: Block, cell: Cell, word: int) -> Contradicted:
+    where = f"{contract}, block {block.header.number}"
+    if cell.mask == LANES_MASK:
+        for lane in range(4):
+            expected, found = (value >> lane * LANE_BITS & (2**LANE_BITS - 1) for value in (cell.value, word))
+            if expected != found:
+                return Contradicted(f"balance in {cell.what}, quarter lane {lane + 1}", where, expected, found)
+    return Contradicted(cell.what, where, _shown(cell.value), _shown(word & cell.mask))
+
+
+def _shown(value: int) -> str:
+    return str(value) if value < 2**64 else f"0x{value:064x}"

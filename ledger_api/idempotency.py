@@ -6,7 +6,7 @@ then gets its answer. What fails leaves nothing behind: the same key can be trie
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,12 +43,18 @@ class StoredAnswer:
     is_replay: bool
 
 
-def write_request(subject: str, key: str | None, operation: str, path: str, body: BaseModel | None) -> WriteRequest:
-    """Return what identifies a write. Raises IdempotencyKeyMissing."""
+def write_request(
+    secret: bytes, subject: str, key: str | None, operation: str, path: str, body: BaseModel | None
+) -> WriteRequest:
+    """Return what identifies a write. Raises IdempotencyKeyMissing.
+
+    The digest is keyed by ``secret``: bodies carry document numbers and PINs, and whoever reads a plain hash of such a
+    body could guess them.
+    """
     if key is None or not KEY_FORM.fullmatch(key):
         raise IdempotencyKeyMissing
     content = body.model_dump_json() if body is not None else ""
-    digest = hashlib.sha256("\0".join([operation, path, content]).encode()).digest()
+    digest = hmac.digest(secret, f"{operation}\0{path}\0{content}".encode(), "sha256")
     return WriteRequest(subject, key, operation, digest)
 
 

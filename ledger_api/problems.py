@@ -254,6 +254,14 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
         "经手下单的工作人员不能核销同一指令。",
         ("order_id",),
     ),
+    redemption.MerchantHoldsKey: ProblemType(
+        "merchant-own-key",
+        409,
+        "The merchant signs with an own key",
+        "商户自持密钥",
+        "该操作须由商户自己的密钥签名。",
+        ("merchant_id",),
+    ),
     # ours
     ConfigurationError: INTERNAL,
     InvariantViolation: INTERNAL,

@@ -164,13 +164,38 @@ class ResidentIn(In):
 
 
 class SourceLinkOut(Out):
-    """What became of a link."""
+    """What became of a link, in the order asked. The source id is not repeated: answers to writes are stored."""
+
+    programme: int
+    state: Literal["linked", "exists", "frozen", "refused"] = Field(
+        description="`frozen`: another resident claims it too and the agency decides."
+    )
+
+
+class SourceOut(Out):
+    """A source id that the resident has linked."""
 
     programme: int
     source_id: str
-    state: Literal["linked", "exists", "frozen", "refused", "unlinked", "withdrawn", "live"] = Field(
-        description="`frozen`: another resident claims it too and the agency decides."
-    )
+    state: str = Field(examples=["linked"])
+
+
+class SourcesOut(Out):
+    """All of a resident's source ids."""
+
+    items: list[SourceOut]
+
+
+class SourcesIn(In):
+    """Source ids to link."""
+
+    links: list[SourceLinkIn] = Field(min_length=1, max_length=20)
+
+
+class SourceLinksOut(Out):
+    """What became of each link, in the order asked."""
+
+    links: list[SourceLinkOut]
 
 
 class ResidentOut(Out):
@@ -507,6 +532,25 @@ class MerchantOrderOut(Out):
     handed_over_at: datetime | None = None
 
 
+class MerchantOrderPage(Out):
+    """A merchant's orders, newest first."""
+
+    items: list[MerchantOrderOut]
+    next_cursor: str | None = None
+
+
+class CaptureIn(In):
+    """How much of a hold the merchant captures."""
+
+    keep_fen: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,9}$")] = Field(examples=["1500"])
+
+
+class ReasonIn(In):
+    """Why."""
+
+    reason: Text
+
+
 class RefundIn(In):
     """What goes back, and why."""
 
@@ -751,3 +795,9 @@ class InvariantsOut(Out):
     ok: bool
     as_of: AsOf
     checks: list[CheckOut]
+
+
+class WithdrawIn(In):
+    """A token to refuse."""
+
+    token_id: Annotated[str, StringConstraints(min_length=1, max_length=160)] = Field(description="Its `jti`.")

@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     oidc_jwks_url: str | None = None
     """Where the issuer publishes its keys (RFC 7517)."""
 
-    token_audience: str = "tongdui-api"
+    token_audience: str = "tongdui-api"  # noqa: S105  (a name, not a secret)
     """What the ``aud`` claim must contain."""
 
     rate_per_minute: int = Field(default=600, ge=1)

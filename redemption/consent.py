@@ -36,6 +36,8 @@ class PinVerdict(StrEnum):
     WRONG = "wrong"
     LOCKED = "locked"
     NOT_SET = "not_set"
+    OWN = "own"
+    """The clerk who asks is the one who set this PIN, and may know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class PinTry:
                 raise PinLocked(self.locked_until)
             case PinVerdict.WRONG:
                 raise DeskProofRefused("the PIN is wrong")
+            case PinVerdict.OWN:
+                raise DeskProofRefused("whoever set a PIN cannot use it; another clerk has to serve")
             case PinVerdict.NOT_SET:
                 raise DeskProofRefused("no PIN is set for this card; a second clerk can approve")
 
@@ -87,11 +91,13 @@ class DeskConsent:
         session.add(row)
         session.flush()
 
-    def try_pin(self, session: Session, resident_id: int, pin: str) -> PinTry:
-        """Check a PIN and remember the try. Five wrong ones lock it for a day."""
+    def try_pin(self, session: Session, resident_id: int, pin: str, clerk: str) -> PinTry:
+        """Check a PIN that ``clerk`` passes on, and remember the try. Five wrong ones lock it for a day."""
         row = session.get(DeskPinRow, resident_id, with_for_update=True)
         if row is None:
             return PinTry(PinVerdict.NOT_SET)
+        if row.set_by == clerk:
+            return PinTry(PinVerdict.OWN)
         now = self._clock.timestamp()
         if now < row.locked_until:
             return PinTry(PinVerdict.LOCKED, row.locked_until)

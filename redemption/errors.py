@@ -157,3 +157,11 @@ class OwnOrder(RedemptionError):
     def __init__(self, order_id: str) -> None:
         self.order_id = order_id
         super().__init__(f"order {order_id} was taken by this clerk; somebody else has to hand it over")
+
+
+class MerchantHoldsKey(RedemptionError):
+    """The merchant signs captures and refunds itself; the gateway has no key to do it."""
+
+    def __init__(self, merchant_id: int) -> None:
+        self.merchant_id = merchant_id
+        super().__init__(f"merchant {merchant_id} holds its own key; the signature has to come from there")

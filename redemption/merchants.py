@@ -1,4 +1,4 @@
-"""Merchants as people know them. Their keys and scopes are the chain's; here are names, addresses and offers' owners."""
+"""Merchants as people know them. Their keys and scopes are the chain's; here are names and addresses."""
 
 from __future__ import annotations
 
@@ -54,6 +54,10 @@ class MerchantDirectory:
         row.updated_at = now
         session.flush()
         return True
+
+    def exists(self, session: Session, merchant_id: int) -> bool:
+        """Return whether there is such a merchant."""
+        return session.get(MerchantRow, merchant_id) is not None
 
     def get(self, session: Session, merchant_id: int) -> Merchant:
         """Return a merchant. Raises UnknownMerchant."""

@@ -145,12 +145,14 @@ class OfferShelf:
             )
         return [_offer(row) for row in session.scalars(query)]
 
-    def available(self, session: Session, offer_id: str, resident_id: int, quantity: int) -> Offer:
-        """Return an offer of which a resident may have ``quantity`` now, locked for this transaction.
+    def available(
+        self, session: Session, offer_id: str, resident_id: int, quantity: int, *, lock: bool = True
+    ) -> Offer:
+        """Return an offer of which a resident may have ``quantity`` now, locked for this transaction if it writes.
 
         Checks in order: UnknownOffer, MerchantSuspended, OfferClosed, OfferLimitReached, OutOfStock.
         """
-        offer = _offer(self._locked(session, offer_id))
+        offer = _offer(self._locked(session, offer_id)) if lock else self.get(session, offer_id)
         self._merchants.taking_orders(session, offer.merchant_id)
         reason = closed_because(offer, self._clock.timestamp())
         if reason is not None:

@@ -5,6 +5,7 @@ placed -> paid | held | rejected | expired;  held -> captured | released;  paid,
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -67,27 +68,27 @@ def advance(now: Progress, outcome: Outcome) -> Progress:
     Raises:
         InvariantViolation: the chain said something that cannot follow, which means that a projection is wrong.
     """
-    match outcome.kind:
-        case "rejected":
-            if now.state is State.PLACED:
-                return Progress(State.REJECTED, 0, _release(now.stock))
-        case "redeem":
-            if now.state is State.PLACED:
-                return Progress(State.PAID, outcome.fen, _take(now.stock))
-        case "hold":
-            if now.state is State.PLACED:
-                return Progress(State.HELD, 0, now.stock)
-        case "capture":
-            if now.state is State.HELD:
-                return Progress(State.CAPTURED, outcome.fen, _take(now.stock))
-        case "release":
-            if now.state is State.HELD:
-                return Progress(State.RELEASED, 0, _release(now.stock))
-        case "refund":
-            return _refund(now, outcome)
+    if outcome.kind == "refund":
+        return _refund(now, outcome)
+    kind = "release" if outcome.kind == "capture" and outcome.fen == 0 else outcome.kind
+    step = (now.state, kind)
+    if step in _STEPS:
+        after, stock = _STEPS[step]
+        return Progress(after, outcome.fen if after in HANDS_OVER else 0, stock(now.stock))
     if now.state in _AFTER.get(outcome.kind, frozenset()):
         return now
     raise InvariantViolation(f"an order that is {now.state} cannot see {outcome.kind!r}")
+
+
+def fold(is_stocked: bool, outcomes: Iterable[Outcome]) -> Progress:
+    """Return the progress of an order from all that the chain ever said of it, oldest first.
+
+    Folding from the start, rather than stepping on, makes a repeat harmless and a reorganised chain a mere recount.
+    """
+    progress = Progress(State.PLACED, 0, Stock.RESERVED if is_stocked else Stock.NONE)
+    for outcome in outcomes:
+        progress = advance(progress, outcome)
+    return progress
 
 
 def expire(now: Progress) -> Progress:
@@ -117,11 +118,25 @@ def _release(stock: Stock) -> Stock:
     return Stock.RELEASED if stock is Stock.RESERVED else stock
 
 
+def _keep(stock: Stock) -> Stock:
+    return stock
+
+
+_STEPS: dict[tuple[State, str], tuple[State, Callable[[Stock], Stock]]] = {
+    (State.PLACED, "rejected"): (State.REJECTED, _release),
+    (State.PLACED, "redeem"): (State.PAID, _take),
+    (State.PLACED, "hold"): (State.HELD, _keep),
+    (State.HELD, "capture"): (State.CAPTURED, _take),
+    (State.HELD, "redeem"): (State.CAPTURED, _take),  # a capture says so twice, in either order
+    (State.HELD, "release"): (State.RELEASED, _release),
+}
+
 _PAID_LATER = frozenset({State.PAID, State.PART_REFUNDED, State.REFUNDED})
 _CAPTURED_LATER = frozenset({State.CAPTURED, State.PART_REFUNDED, State.REFUNDED})
 _AFTER: dict[str, frozenset[State]] = {
-    "rejected": frozenset({State.REJECTED}),
-    "redeem": _PAID_LATER,
+    # Whoever relays an order a second time gets it rejected for its spent nonce; that changes nothing.
+    "rejected": frozenset(State) - {State.PLACED},
+    "redeem": _PAID_LATER | {State.CAPTURED},
     "hold": frozenset({State.HELD, State.RELEASED}) | _CAPTURED_LATER,
     "capture": _CAPTURED_LATER,
     "release": frozenset({State.RELEASED}),

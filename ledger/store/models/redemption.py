@@ -76,9 +76,9 @@ class RedemptionOrderRow(Base):
 
     __tablename__ = "redemption_orders"
 
-    order_id: Mapped[Hash32] = mapped_column(LargeBinary(32), primary_key=True)
-    sequence: Mapped[int] = mapped_column(BigInteger, unique=True)
-    """Rises by one an order; the cursor of lists."""
+    sequence: Mapped[Serial]
+    """The cursor of lists."""
+    order_id: Mapped[Hash32] = mapped_column(LargeBinary(32), unique=True)
     request_key: Mapped[str | None] = mapped_column(String(160), unique=True)
     """The caller's own name of the request, where it has one: a repeat gets this order back."""
     kind: Mapped[Word]
@@ -204,3 +204,12 @@ class DeskApprovalRow(Base):
     expires_at: Mapped[UnixTime]
     used_at: Mapped[UnixTime | None]
     created_at: Mapped[UnixTime]
+
+
+class RedemptionCursorRow(Base):
+    """Up to which block of the projection the orders are settled; the only row has id 1."""
+
+    __tablename__ = "redemption_cursor"
+
+    cursor_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    block_number: Mapped[int] = mapped_column(BigInteger)

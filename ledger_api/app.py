@@ -1,0 +1,182 @@
+"""The application: routes, error handlers and layers around services that are handed in. It wires nothing itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ledger.errors import TongduiError
+from ledger_api import problems, scopes
+from ledger_api.answers import problem_response, request_id
+from ledger_api.middleware import BodyLimit, RequestLayer
+from ledger_api.problems import ProblemType
+from ledger_api.routes import (
+    desk,
+    exchange,
+    merchants,
+    operations,
+    orders,
+    programmes,
+    redemptions,
+    residents,
+    verification,
+    wallet,
+)
+from ledger_api.schemas import FieldProblem, ProblemDocument
+from ledger_api.services import Services
+
+VERSION = "0.1.0"
+
+DESCRIPTION = """\
+A city's points under one standard: earned in one programme, exchanged across domains, redeemed at any merchant, and
+verified by anyone with the right to look.
+
+* Amounts are text. Points come as `points` (two decimals) and `minor` (hundredths); values in RMB as `yuan` and `fen`.
+* Times are RFC 3339 in UTC+8. Ids of the chain are `0x` and hexadecimal digits.
+* Every write needs an `Idempotency-Key`. The answer is stored in the transaction of the effect.
+* Errors are RFC 9457 problem details; branch on `type`, which `GET /problems/{slug}` explains. `Accept-Language: zh-CN`
+  gives Chinese titles and details.
+* Lists are paged by `cursor`. Reads carry an `ETag`.
+"""
+
+TAGS = [
+    {"name": "Residents", "description": "Who a login is, and which source ids are whose."},
+    {"name": "Wallet", "description": "Balances by programme, lots, what expires soon, history."},
+    {"name": "Exchange", "description": "Points of one programme into another's, at fixed par."},
+    {"name": "Redemption", "description": "Points for goods, and the code to show at the counter."},
+    {"name": "Orders", "description": "What became of an order, and its receipt."},
+    {"name": "Merchants", "description": "Offers, counters, statements."},
+    {"name": "Community desk", "description": "Serving residents without a phone."},
+    {"name": "Programmes", "description": "Pars, flags, supply, flows, funding."},
+    {"name": "Clearing", "description": "Who owes whom."},
+    {"name": "Verification", "description": "Checking what we say, without our database."},
+    {"name": "Operations", "description": "Health, invariants, metrics, keys."},
+]
+
+log = structlog.get_logger("tongdui.api")
+
+
+def create_app(services: Services) -> FastAPI:
+    """Return the application around ``services``, which its owner opens and closes (`bootstrap.open_city`)."""
+    app = FastAPI(
+        title="Tongdui",
+        summary="City points exchange (通兑)",
+        description=DESCRIPTION,
+        version=VERSION,
+        openapi_tags=TAGS,
+        # The usual pages load scripts from a CDN; this API lets no page of its own load anything.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        responses={
+            status: {"model": ProblemDocument, "description": text, "content": {problems.MEDIA_TYPE: {}}}
+            for status, text in _COMMON_PROBLEMS.items()
+        },
+    )
+    app.state.services = services
+    for topic in (
+        residents,
+        wallet,
+        exchange,
+        redemptions,
+        orders,
+        merchants,
+        desk,
+        programmes,
+        verification,
+        operations,
+    ):
+        app.include_router(topic.router)
+    _handle_errors(app)
+    app.add_middleware(BodyLimit, bytes_max=services.settings.body_bytes_max)
+    app.add_middleware(RequestLayer, metrics=services.metrics)
+    _complete_openapi(app)
+    return app
+
+
+_COMMON_PROBLEMS = {
+    "4XX": "The request cannot be served; `type` says why.",
+    "5XX": "Something is wrong here; try again later.",
+}
+
+
+def _handle_errors(app: FastAPI) -> None:
+    @app.exception_handler(TongduiError)
+    def on_expected(request: Request, error: TongduiError) -> Response:
+        response = problem_response(request, error)
+        if response.status_code >= 500:
+            log.error("failed", request_id=request_id(request), error=type(error).__name__, text=str(error))
+        return response
+
+    @app.exception_handler(RequestValidationError)
+    def on_invalid(request: Request, error: RequestValidationError) -> Response:
+        details = error.errors()
+        if any(one["type"] == "json_invalid" for one in details):
+            return problem_response(request, kind=problems.MALFORMED)
+        # The input itself is left out: it may be personal.
+        fields = [FieldProblem(pointer=_pointer(one["loc"]), reason=str(one["msg"])).model_dump() for one in details]
+        return problem_response(request, kind=problems.VALIDATION, extra={"fields": fields})
+
+    @app.exception_handler(HTTPException)
+    def on_http(request: Request, error: HTTPException) -> Response:
+        response = problem_response(request, kind=_HTTP_KINDS.get(error.status_code, problems.INTERNAL))
+        for name, value in (error.headers or {}).items():
+            response.headers[name] = value
+        return response
+
+    @app.exception_handler(Exception)
+    def on_unexpected(request: Request, error: Exception) -> Response:
+        log.error("crashed", request_id=request_id(request), error=type(error).__name__, exc_info=error)
+        return problem_response(request, kind=problems.INTERNAL)
+
+
+_HTTP_KINDS: dict[int, ProblemType] = {
+    400: problems.MALFORMED,
+    404: problems.NOT_FOUND,
+    405: problems.METHOD,
+    503: problems.UNAVAILABLE,
+}
+
+
+def _pointer(location: tuple[int | str, ...]) -> str:
+    where, *path = location
+    if where == "body":
+        return "/" + "/".join(str(part) for part in path)
+    return ".".join(str(part) for part in path) or str(where)
+
+
+def _complete_openapi(app: FastAPI) -> None:
+    """Add what FastAPI cannot know: scopes, the language header, which operations need no token."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(
+                title=app.title,
+                version=app.version,
+                summary=app.summary,
+                description=app.description,
+                routes=app.routes,
+                tags=app.openapi_tags,
+                license_info=app.license_info,
+            )
+            schema["components"]["securitySchemes"]["bearer"]["x-scopes"] = scopes.DESCRIPTIONS
+            schema["components"].setdefault("parameters", {})["AcceptLanguage"] = {
+                "name": "Accept-Language",
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string"},
+                "example": "zh-CN",
+                "description": "Language of problem titles and details: Chinese or English.",
+            }
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,178 @@
+"""What routes ask for: the services, who is asking, and the one way in which a write is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import Depends, Header, Query
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ledger.store.models.api import ApiSubjectRow, IdentityLookRow, WithdrawnTokenRow
+from ledger_api import scopes
+from ledger_api.answers import stored_response
+from ledger_api.errors import Forbidden, MalformedId, NotRegistered, Unauthenticated
+from ledger_api.idempotency import run_once, write_request
+from ledger_api.pagination import PAGE_SIZE, PAGE_SIZE_MAX
+from ledger_api.services import Services
+from ledger_api.tokens import BadToken, Principal
+from redemption.handover import Actor
+
+_BEARER = HTTPBearer(
+    auto_error=False,
+    bearerFormat="JWT",
+    scheme_name="bearer",
+    description="A JWT with scopes, from the local issuer (`tongdui token`) or the identity provider.",
+)
+
+
+def services_of(request: Request) -> Services:
+    """Return the services of this application."""
+    services: Services = request.app.state.services
+    return services
+
+
+Deps = Annotated[Services, Depends(services_of)]
+
+
+def limited_by_address(request: Request, services: Deps) -> None:
+    """Count a request without a token against its address. Raises TooManyRequests."""
+    services.limiter.take(f"address {request.client.host if request.client else 'unknown'}")
+
+
+Public = Depends(limited_by_address)
+
+
+def principal_of(
+    request: Request, services: Deps, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+) -> Principal:
+    """Return who is asking. Raises Unauthenticated, BadToken, KeysUnavailable or TooManyRequests."""
+    if bearer is None:
+        # Whoever guesses tokens is counted by address, whoever has one by subject.
+        limited_by_address(request, services)
+        raise Unauthenticated
+    try:
+        principal = services.verifier.verify(bearer.credentials)
+    except BadToken:
+        limited_by_address(request, services)
+        raise
+    services.limiter.take(principal.subject)
+    with services.database.read() as session:
+        if session.get(WithdrawnTokenRow, principal.token_id) is not None:
+            raise BadToken("it was withdrawn")
+    return principal
+
+
+Who = Annotated[Principal, Depends(principal_of)]
+
+
+def require(principal: Principal, *needed: str) -> None:
+    """Raise Forbidden unless the token carries one of the scopes."""
+    if not any(principal.has(scope) for scope in needed):
+        raise Forbidden(needed)
+
+
+def allowed(*needed: str) -> Callable[[Principal], Principal]:
+    """Return a dependency that demands one of the scopes."""
+
+    def check(principal: Who) -> Principal:
+        require(principal, *needed)
+        return principal
+
+    return check
+
+
+ResidentToken = Annotated[Principal, Depends(allowed(scopes.RESIDENT))]
+OperatorToken = Annotated[Principal, Depends(allowed(scopes.OPERATOR))]
+
+
+def desk_of(principal: Principal) -> str:
+    """Return the one desk a clerk works for. Raises Forbidden."""
+    desks = scopes.desks(principal.scopes)
+    if len(desks) != 1:
+        raise Forbidden(("desk:{desk_id}",))
+    return desks[0]
+
+
+def actor_of(principal: Principal) -> Actor:
+    """Return a principal as the redemption services know one."""
+    return Actor(principal.subject, scopes.desks(principal.scopes))
+
+
+def own_resident(session: Session, principal: Principal) -> int:
+    """Return the resident that the token's subject is bound to. Raises NotRegistered."""
+    row = session.get(ApiSubjectRow, principal.subject)
+    if row is None:
+        raise NotRegistered
+    return row.resident_id
+
+
+def note_look(session: Session, services: Services, principal: Principal, resident_id: int, operation: str) -> None:
+    """Log that somebody looked at another person's account."""
+    session.add(
+        IdentityLookRow(
+            subject=principal.subject,
+            resident_id=resident_id,
+            operation=operation,
+            looked_at=services.clock.timestamp(),
+        )
+    )
+
+
+def hash_of(field: str, text: str) -> bytes:
+    """Return the 32 bytes of an id in a path. Raises MalformedId."""
+    try:
+        value = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        raise MalformedId(field) from None
+    if len(value) != 32 or not text.startswith("0x"):
+        raise MalformedId(field)
+    return value
+
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Needed on every write: 8 to 160 printable characters, new for each intent. The same key with the "
+        "same request gives the first answer again; with another request 409.",
+        examples=["3f1c9a52-1f0e-4c1b-9a55-0d9d4d7e2c11"],
+    ),
+]
+
+Cursor = Annotated[str | None, Query(max_length=120, description="`next_cursor` of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX, description="Items a page.")]
+DEFAULT_LIMIT = PAGE_SIZE
+
+
+class Writer:
+    """The one way in which a write is done: once a key, with its answer stored beside its effect."""
+
+    def __init__(self, request: Request, services: Deps, principal: Who, key: IdempotencyKey = None) -> None:
+        self.services = services
+        self.principal = principal
+        self._request = request
+        self._key = key
+
+    def once(self, body: BaseModel | None, effect: Callable[[Session], tuple[int, BaseModel]]) -> Response:
+        """Run ``effect`` in one transaction and answer with its (status, model), now and at every repeat."""
+        route = self._request.scope["route"]
+        request = write_request(
+            self.services.request_secret,
+            self.principal.subject,
+            self._key,
+            f"{self._request.method} {route.path}",
+            self._request.url.path,
+            body,
+        )
+        answer = run_once(self.services.database, self.services.clock, request, effect)
+        if not answer.is_replay:
+            self.services.after_write()
+        return stored_response(answer)
+
+
+Write = Annotated[Writer, Depends()]

@@ -1,0 +1,109 @@
+"""Programmes, supply and funding; positions and clearing. Aggregates only: nothing here tells about a person."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ledger.standard.ids import merchant_participant, programme_participant
+from ledger_api import queries, scopes, views
+from ledger_api.answers import cacheable
+from ledger_api.dependencies import Deps, Public, Who, require
+from ledger_api.errors import NotFound
+from ledger_api.schemas import (
+    ClearingOut,
+    MerchantNumber,
+    PositionOut,
+    ProgrammeNumber,
+    ProgrammeOut,
+    ProgrammesOut,
+    money,
+)
+from ledger_api.services import Services
+
+router = APIRouter()
+
+PROGRAMMES: list[str | Enum] = ["Programmes"]
+CLEARING: list[str | Enum] = ["Clearing"]
+
+
+@router.get(
+    "/v1/programmes",
+    operation_id="listProgrammes",
+    response_model=ProgrammesOut,
+    dependencies=[Public],
+    tags=PROGRAMMES,
+)
+def list_programmes(request: Request, services: Deps) -> Response:
+    """Return all programmes with their pars, flags, supply and flows.
+
+    granted + exchanged in + refunded - exchanged out - redeemed - revoked - expired = outstanding.
+    """
+    with services.database.read() as session:
+        block = queries.projected_block(session)
+        found = queries.programmes(session)
+    items = [views.programme(one, services.names, shows_money=False) for one in found]
+    return cacheable(request, ProgrammesOut(as_of=views.as_of(block), items=items), is_public=True, max_age_s=2)
+
+
+@router.get("/v1/programmes/{programme}", operation_id="getProgramme", response_model=ProgrammeOut, tags=PROGRAMMES)
+def get_programme(programme: ProgrammeNumber, request: Request, services: Deps, principal: Who) -> Response:
+    """Return a programme with its funding, for its agency, the finance bureau and auditors."""
+    require(principal, scopes.issuer(programme), scopes.FINANCE, scopes.AUDITOR)
+    with services.database.read() as session:
+        found = [one for one in queries.programmes(session) if one.programme == programme]
+    if not found:
+        raise NotFound("programme", str(programme))
+    return cacheable(request, views.programme(found[0], services.names, shows_money=True))
+
+
+@router.get("/v1/clearing", operation_id="getClearing", response_model=ClearingOut, tags=CLEARING)
+def clearing(request: Request, services: Deps, principal: Who) -> Response:
+    """Return every position; their sum is 0, and a sum that is not is the first thing to look for."""
+    require(principal, scopes.FINANCE, scopes.AUDITOR)
+    with services.database.read() as session:
+        block = queries.projected_block(session)
+        positions = queries.positions(session)
+        merchants = {one.merchant_id: one for one in services.merchants.page(session, None, 10_000)}
+    return cacheable(
+        request,
+        ClearingOut(
+            as_of=views.as_of(block),
+            sum=money(sum(fen for _, fen in positions)),
+            positions=[views.position(who, fen, services.names, merchants) for who, fen in positions],
+        ),
+    )
+
+
+@router.get(
+    "/v1/clearing/programmes/{programme}",
+    operation_id="getProgrammePosition",
+    response_model=PositionOut,
+    tags=CLEARING,
+)
+def programme_position(programme: ProgrammeNumber, request: Request, services: Deps, principal: Who) -> Response:
+    """Return what one programme is owed or owes."""
+    require(principal, scopes.issuer(programme), scopes.FINANCE, scopes.AUDITOR)
+    return cacheable(request, _position(services, programme_participant(programme)))
+
+
+@router.get(
+    "/v1/clearing/merchants/{merchant_id}",
+    operation_id="getMerchantPosition",
+    response_model=PositionOut,
+    tags=CLEARING,
+)
+def merchant_position(merchant_id: MerchantNumber, request: Request, services: Deps, principal: Who) -> Response:
+    """Return what one merchant has to get."""
+    require(principal, scopes.merchant(merchant_id), scopes.FINANCE, scopes.AUDITOR)
+    return cacheable(request, _position(services, merchant_participant(merchant_id)))
+
+
+def _position(services: Services, participant: int) -> PositionOut:
+    with services.database.read() as session:
+        fen = dict(queries.positions(session)).get(participant, 0)
+        found = {one.merchant_id: one for one in services.merchants.page(session, None, 10_000)}
+    return views.position(participant, fen, services.names, found)

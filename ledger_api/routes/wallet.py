@@ -1,0 +1,83 @@
+"""What a resident has: balances, lots, what expires soon, history."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from sqlalchemy.orm import Session
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ledger.standard.ids import Address
+from ledger_api import queries, views
+from ledger_api.answers import cacheable
+from ledger_api.dependencies import DEFAULT_LIMIT, Cursor, Deps, Limit, ResidentToken, own_resident
+from ledger_api.pagination import decode_cursor, encode_cursor
+from ledger_api.schemas import HistoryPage, LotOut, WalletOut, moment
+from ledger_api.services import Services
+from redemption.purse import on_their_way
+
+router = APIRouter(tags=["Wallet"])
+
+
+@router.get("/v1/wallet", operation_id="getWallet", response_model=WalletOut)
+def wallet(request: Request, services: Deps, principal: ResidentToken) -> Response:
+    """Return all that the resident holds, by programme and by lot, as of the last final block that was read."""
+    with services.database.read() as session:
+        resident = services.registry.get(session, own_resident(session, principal))
+        return cacheable(request, wallet_of(session, services, resident.account))
+
+
+@router.get("/v1/wallet/expiring", operation_id="listExpiringLots", response_model=list[LotOut])
+def expiring(
+    services: Deps,
+    principal: ResidentToken,
+    within_days: Annotated[int, Query(ge=1, le=3660, description="How far to look ahead.")] = 90,
+) -> list[LotOut]:
+    """Return the live lots that expire soon, soonest first."""
+    with services.database.read() as session:
+        resident = services.registry.get(session, own_resident(session, principal))
+        balances = queries.balances(session, resident.account)
+    now = services.clock.timestamp()
+    last = moment(now + within_days * 86_400)
+    lots = [views.lot(token, minor, now) for token, minor in balances]
+    soon = [lot for lot in lots if lot.expires_at is not None and not lot.is_expired and lot.expires_at <= last]
+    return sorted(soon, key=lambda lot: (lot.expires_at, lot.programme))
+
+
+@router.get("/v1/wallet/history", operation_id="listHistory", response_model=HistoryPage)
+def history(
+    request: Request, services: Deps, principal: ResidentToken, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+) -> Response:
+    """Return the account's movements, newest first."""
+    before = decode_cursor(cursor, 3)
+    with services.database.read() as session:
+        resident = services.registry.get(session, own_resident(session, principal))
+        entries = queries.history(session, resident.account, before, limit + 1)
+    page = entries[:limit]
+    last = page[-1] if len(entries) > limit else None
+    return cacheable(
+        request,
+        HistoryPage(
+            items=[views.history_item(entry) for entry in page],
+            next_cursor=None if last is None else encode_cursor(last.block_number, last.log_index, last.side),
+        ),
+    )
+
+
+def wallet_of(session: Session, services: Services, account: Address) -> WalletOut:
+    """Return an account's wallet from one snapshot."""
+    reserved = dict(on_their_way(session, account))
+    for source in services.redemptions.reservations:
+        for token, minor in source.reserved(session, account).items():
+            reserved[token] = reserved.get(token, 0) + minor
+    return views.wallet(
+        account,
+        queries.projected_block(session),
+        queries.balances(session, account),
+        reserved,
+        queries.programmes(session),
+        services.names,
+        services.clock.timestamp(),
+    )

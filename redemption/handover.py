@@ -1,0 +1,300 @@
+"""From a paid order to goods in a hand: slips with one-time codes, and the merchant's answer to them.
+
+Two people see every purchase made at a desk: whoever took the order can never hand it over, nor can anyone else of the
+same desk. A code opens nothing but one order at one merchant, once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from ledger.clock import Clock
+from ledger.custody.master import RandomBytes
+from ledger.custody.signer import Signer
+from ledger.outbox.outbox import Outbox
+from ledger.standard.ids import OrderId, split_token_id
+from ledger.standard.packed import pack_capture, pack_release
+from ledger.standard.typed_data import Capture, Domain, HoldOrder, Lot, Release
+from ledger.store.models.redemption import RedemptionActionRow, RedemptionOrderRow, SlipRow
+from redemption.codes import CodeBook, parse
+from redemption.errors import (
+    BadSlipCode,
+    MerchantHoldsKey,
+    OrderStateConflict,
+    OwnOrder,
+    SlipExpired,
+    SlipUsed,
+)
+from redemption.lots import keep_down
+from redemption.merchants import MerchantDirectory
+from redemption.orders import Kind, RedemptionOrder, Redemptions
+from redemption.purse import pars
+from redemption.states import State
+
+SLIP_LIFETIME_S = 7 * 24 * 3600
+SCREEN_CODE_LIFETIME_S = 15 * 60
+
+_CAN_HAVE_SLIP = frozenset({State.PLACED, State.PAID, State.HELD})
+
+
+class Keys(Protocol):
+    """Finds the key of a name (the keystore)."""
+
+    def get(self, name: str) -> Signer:
+        """Return the signer. Raises KeyNotFound."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """A slip as the desk and the resident may know it; the code is derived from the id."""
+
+    slip_id: str
+    order_id: OrderId
+    expires_at: int
+    used_at: int | None
+    is_replaced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something at a counter: the subject, and the desks it works for."""
+
+    subject: str
+    desks: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """The only writer of slips and of captures, releases and their actions."""
+
+    redemptions: Redemptions
+    merchants: MerchantDirectory
+    outbox: Outbox
+    keys: Keys
+    codes: CodeBook
+    domain: Domain
+    clock: Clock
+    random: RandomBytes = os.urandom
+
+    def issue_slip(
+        self, session: Session, order_id: bytes, issued_by: str, *, lifetime_s: int = SLIP_LIFETIME_S
+    ) -> Slip:
+        """Issue a slip for an order; an earlier one becomes void. Raises UnknownOrder or OrderStateConflict."""
+        row = self.redemptions.row(session, order_id)
+        if State(row.state) not in _CAN_HAVE_SLIP or row.handed_over_at is not None:
+            raise OrderStateConflict("0x" + order_id.hex(), row.state, "issue a slip")
+        session.execute(
+            update(SlipRow).where(SlipRow.order_id == order_id, SlipRow.used_at.is_(None)).values(is_replaced=True)
+        )
+        now = self.clock.timestamp()
+        expires_at = now + lifetime_s
+        if row.capture_by is not None:
+            expires_at = min(expires_at, row.capture_by)
+        slip_id = self.random(16).hex()
+        slip = SlipRow(
+            slip_id=slip_id,
+            order_id=order_id,
+            code_hmac=self.codes.finder(self.codes.code(slip_id)),
+            expires_at=expires_at,
+            used_at=None,
+            used_by=None,
+            is_replaced=False,
+            issued_by=issued_by,
+            created_at=now,
+        )
+        session.add(slip)
+        session.flush()
+        return _slip(slip)
+
+    def slip(self, session: Session, slip_id: str) -> Slip:
+        """Return a slip. Raises BadSlipCode."""
+        row = session.get(SlipRow, slip_id)
+        if row is None:
+            raise BadSlipCode
+        return _slip(row)
+
+    def look_up(self, session: Session, merchant_id: int, text: str) -> RedemptionOrder:
+        """Return the order behind a code, for the merchant to see before it hands anything over.
+
+        Raises BadSlipCode (another merchant's code too), SlipExpired or SlipUsed.
+        """
+        return self.redemptions.get(session, self._open_slip(session, merchant_id, text, lock=False).order_id)
+
+    def hand_over(self, session: Session, merchant_id: int, text: str, actor: Actor) -> RedemptionOrder:
+        """Use up a code: the goods change hands. A held order is captured whole.
+
+        Checks in order: BadSlipCode, SlipExpired, SlipUsed, OwnOrder, OrderStateConflict (an order that is not final
+        yet: wait), MerchantHoldsKey.
+        """
+        slip = self._open_slip(session, merchant_id, text)
+        row = self.redemptions.row(session, slip.order_id)
+        name = "0x" + row.order_id.hex()
+        if row.clerk is not None and (row.clerk == actor.subject or row.desk_id in actor.desks):
+            raise OwnOrder(name)
+        if State(row.state) not in {State.PAID, State.HELD}:
+            raise OrderStateConflict(name, row.state, "hand over")
+        now = self.clock.timestamp()
+        slip.used_at, slip.used_by = now, actor.subject
+        row.handed_over_at, row.handed_over_by, row.updated_at = now, actor.subject, now
+        if State(row.state) is State.HELD:
+            order = self.redemptions.get(session, row.order_id)
+            self._capture(session, order, len(order.lots), order.lots[-1].amount, "handed over", actor.subject)
+        session.flush()
+        return self.redemptions.get(session, row.order_id)
+
+    def capture_part(
+        self, session: Session, merchant_id: int, order_id: bytes, keep_fen: int, actor: Actor
+    ) -> RedemptionOrder:
+        """Capture the shortest prefix of a hold that is worth ``keep_fen``; the rest is released.
+
+        Raises UnknownOrder, OwnOrder, OrderStateConflict, NotEnoughPoints or MerchantHoldsKey.
+        """
+        order = self._held(session, merchant_id, order_id, actor, "capture")
+        par = pars(session)
+        lots = [(par[split_token_id(lot.id)[0]], lot) for lot in order.lots]
+        kept, last = keep_down(lots, keep_fen)
+        self._capture(session, order, kept, last, "captured in part", actor.subject)
+        return order
+
+    def release(self, session: Session, merchant_id: int, order_id: bytes, actor: Actor, reason: str) -> None:
+        """Give a hold back, by the merchant. Raises UnknownOrder, OwnOrder, OrderStateConflict or MerchantHoldsKey."""
+        order = self._held(session, merchant_id, order_id, actor, "release")
+        signature = self._merchant_key(session, merchant_id).sign_digest(Release(order_id).digest(self.domain))
+        self._send_release(session, order, signature, actor.subject, reason)
+
+    def cancel(self, session: Session, resident_id: int, order_id: bytes, reason: str) -> None:
+        """Give a hold back, by the resident, where the order allows it or the merchant let its time pass.
+
+        Raises UnknownOrder, OrderStateConflict, or NotCustodial.
+        """
+        order = self.redemptions.get(session, order_id)
+        if order.resident_id != resident_id or order.state is not State.HELD:
+            raise OrderStateConflict("0x" + order_id.hex(), order.state.value, "cancel")
+        is_overdue = order.capture_by is not None and self.clock.timestamp() > order.capture_by
+        if not order.is_cancellable and not is_overdue:
+            raise OrderStateConflict("0x" + order_id.hex(), "not cancellable", "cancel")
+        signer = self.redemptions.registry.signer(session, resident_id)
+        signature = signer.sign_digest(Release(order_id).digest(self.domain))
+        self._send_release(session, order, signature, f"resident:{resident_id}", reason)
+
+    def release_overdue(self, session: Session, final_timestamp: int, limit: int = 500) -> int:
+        """Release holds whose merchant let the time pass; needs nobody's signature. Returns how many."""
+        rows = session.scalars(
+            select(RedemptionOrderRow.order_id)
+            .where(RedemptionOrderRow.state == State.HELD, RedemptionOrderRow.capture_by < final_timestamp)
+            .limit(limit)
+        ).all()
+        return sum(
+            self._send_release(session, self.redemptions.get(session, order_id), b"", "gateway", "time is over")
+            for order_id in rows
+        )
+
+    def _open_slip(self, session: Session, merchant_id: int, text: str, *, lock: bool = True) -> SlipRow:
+        finder = self.codes.finder(parse(text))
+        query = select(SlipRow).where(SlipRow.code_hmac == finder)
+        row = session.scalar(query.with_for_update() if lock else query)
+        if row is None:
+            raise BadSlipCode
+        owner = session.scalar(
+            select(RedemptionOrderRow.merchant_id).where(RedemptionOrderRow.order_id == row.order_id)
+        )
+        if owner != merchant_id:
+            raise BadSlipCode
+        if row.used_at is not None or row.is_replaced:
+            raise SlipUsed(row.slip_id)
+        if self.clock.timestamp() >= row.expires_at:
+            raise SlipExpired(row.slip_id)
+        return row
+
+    def _held(self, session: Session, merchant_id: int, order_id: bytes, actor: Actor, wanted: str) -> RedemptionOrder:
+        order = self.redemptions.get(session, order_id)
+        name = "0x" + order_id.hex()
+        if order.merchant_id != merchant_id or order.state is not State.HELD:
+            raise OrderStateConflict(name, order.state.value, wanted)
+        if order.clerk is not None and (order.clerk == actor.subject or order.desk_id in actor.desks):
+            raise OwnOrder(name)
+        return order
+
+    def _capture(
+        self, session: Session, order: RedemptionOrder, kept: int, last_minor: int, reason: str, by: str
+    ) -> None:
+        digest = Capture(order.order_id, kept, last_minor).digest(self.domain)
+        signature = self._merchant_key(session, order.merchant_id).sign_digest(digest)
+        packed = pack_capture(_hold(order), kept, last_minor, signature)
+        self._act(session, order, "capture", kept, last_minor, reason, by)
+        self.outbox.enqueue_order(session, "capture", OrderId(digest), packed, order.capture_by)
+
+    def _send_release(self, session: Session, order: RedemptionOrder, signature: bytes, by: str, reason: str) -> bool:
+        if not self._act(session, order, "release", 0, 0, reason, by):
+            return False
+        digest = Release(order.order_id).digest(self.domain)
+        self.outbox.enqueue_order(session, "release", OrderId(digest), pack_release(_hold(order), signature))
+        return True
+
+    def _act(
+        self, session: Session, order: RedemptionOrder, kind: str, kept: int, last_minor: int, reason: str, by: str
+    ) -> bool:
+        """Note an action; return whether it is new. One capture or release an order is on its way at a time."""
+        open_one = session.scalar(
+            select(RedemptionActionRow).where(
+                RedemptionActionRow.order_id == order.order_id, RedemptionActionRow.kind.in_(["capture", "release"])
+            )
+        )
+        if open_one is not None:
+            if open_one.kind != kind:
+                raise OrderStateConflict("0x" + order.order_id.hex(), f"in {open_one.kind}", kind)
+            return False
+        now = self.clock.timestamp()
+        session.add(
+            RedemptionActionRow(
+                order_id=order.order_id,
+                kind=kind,
+                kept_lots=kept,
+                kept_last_minor=last_minor,
+                state="queued",
+                reason=reason,
+                requested_by=by,
+                created_at=now,
+                updated_at=now,
+            )
+        )
+        session.flush()
+        return True
+
+    def _merchant_key(self, session: Session, merchant_id: int) -> Signer:
+        name = self.merchants.get(session, merchant_id).signer_name
+        if name is None:
+            raise MerchantHoldsKey(merchant_id)
+        return self.keys.get(name)
+
+
+def _hold(order: RedemptionOrder) -> HoldOrder:
+    if order.kind is not Kind.HOLD or order.capture_by is None:
+        raise OrderStateConflict("0x" + order.order_id.hex(), order.state.value, "treat it as a hold")
+    return HoldOrder(
+        order.holder,
+        order.merchant_id,
+        order.lots,
+        order.nonce,
+        order.deadline,
+        order.capture_by,
+        order.is_cancellable,
+    )
+
+
+def kept_lots(lots: Sequence[Lot], kept: int, last_minor: int) -> tuple[Lot, ...]:
+    """Return the lots of a kept prefix: whole but the last, which keeps ``last_minor``."""
+    if kept == 0:
+        return ()
+    return (*lots[: kept - 1], Lot(lots[kept - 1].id, last_minor))
+
+
+def _slip(row: SlipRow) -> Slip:
+    return Slip(row.slip_id, OrderId(row.order_id), row.expires_at, row.used_at, row.is_replaced)

@@ -1,0 +1,391 @@
+"""Redemption orders: from "I want this" to a signed order in the outbox, and from the chain's answer back to the shelf.
+
+Everything takes the session of the caller's transaction, so that the order, its pieces, its nonce and the outbox
+message commit together. Nothing here waits for a network: the custodial signer is local, the outbox sends later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from ledger.clock import Clock
+from ledger.custody.signer import Signer
+from ledger.outbox.outbox import Outbox
+from ledger.residents.registry import ResidentRegistry
+from ledger.standard.ids import Address, MerchantId, OrderId, address_bytes, to_address
+from ledger.standard.packed import pack_hold_order, pack_redeem_order
+from ledger.standard.typed_data import Domain, HoldOrder, Lot, RedeemOrder
+from ledger.store.models.projection import OrderOutcomeRow, ProjectionCursorRow
+from ledger.store.models.redemption import RedemptionCursorRow, RedemptionLotRow, RedemptionOrderRow
+from redemption.errors import RequestKeyReused, UnknownOrder
+from redemption.lots import Basket, choose_lots
+from redemption.offers import Offer, OfferShelf
+from redemption.purse import spendable_at
+from redemption.states import Outcome, Progress, State, Stock, expire, fold
+
+ORDER_LIFETIME_S = 15 * 60
+"""How long a signed order may take to land. A nonce is bound and points are reserved for as long."""
+
+HOLD_LIFETIME_S = 7 * 24 * 3600
+"""How long a merchant may take to capture; the contract allows 30 days."""
+
+
+class Kind(StrEnum):
+    """How a merchant is paid."""
+
+    REDEEM = "redeem"
+    HOLD = "hold"
+
+
+class Channel(StrEnum):
+    """Where the resident was."""
+
+    APP = "app"
+    DESK = "desk"
+
+
+class PlaceOutcome(StrEnum):
+    """What became of a request with a key of its own."""
+
+    CREATED = "created"
+    EXISTS = "exists"
+
+
+class Nonces(Protocol):
+    """Gives out the nonces of a holder's orders, one word a (programme, year) of the first lot."""
+
+    def allot(self, session: Session, holder: Address, token_id: int, deadline: int) -> int:
+        """Return a nonce that no open order of ``holder`` has in the word of ``token_id``."""
+        ...
+
+    def bind(self, session: Session, holder: Address, token_id: int, nonce: int, order_id: bytes) -> None:
+        """Say which order took the nonce."""
+        ...
+
+
+class Reservations(Protocol):
+    """Knows what other kinds of orders on their way will take of an account's lots."""
+
+    def reserved(self, session: Session, account: Address) -> dict[int, int]:
+        """Return minor units by token id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """What a resident wants. ``request_key`` is the caller's own name for it: a repeat finds the first order."""
+
+    resident_id: int
+    offer_id: str
+    quantity: int = 1
+    programmes: Collection[int] | None = None
+    kind: Kind = Kind.REDEEM
+    is_cancellable: bool = True
+    channel: Channel = Channel.APP
+    desk_id: str | None = None
+    clerk: str | None = None
+    request_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a purchase would take now."""
+
+    offer: Offer
+    quantity: int
+    price_fen: int
+    basket: Basket
+
+
+@dataclass(frozen=True, slots=True)
+class RedemptionOrder:
+    """An order as others may see it; times are Unix seconds, values fen, amounts minor units."""
+
+    sequence: int
+    order_id: OrderId
+    kind: Kind
+    state: State
+    resident_id: int
+    holder: Address
+    merchant_id: MerchantId
+    offer_id: str | None
+    quantity: int
+    price_fen: int
+    value_fen: int
+    paid_fen: int
+    lots: tuple[Lot, ...]
+    nonce: int
+    deadline: int
+    capture_by: int | None
+    is_cancellable: bool
+    reject_code: int | None
+    channel: Channel
+    desk_id: str | None
+    clerk: str | None
+    handed_over_at: int | None
+    created_at: int
+    final_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The order, and whether this call made it."""
+
+    order: RedemptionOrder
+    outcome: PlaceOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a settlement did."""
+
+    block_number: int
+    orders: int
+    expired: int
+
+
+@dataclass(frozen=True, slots=True)
+class Redemptions:
+    """The only writer of the redemption orders' tables."""
+
+    registry: ResidentRegistry
+    shelf: OfferShelf
+    outbox: Outbox
+    nonces: Nonces
+    domain: Domain
+    clock: Clock
+    reservations: Sequence[Reservations] = field(default_factory=tuple)
+
+    def quote(self, session: Session, purchase: Purchase) -> Quote:
+        """Return what a purchase would take now; see `place` for what can be wrong with it."""
+        resident = self.registry.get(session, purchase.resident_id)
+        offer = self.shelf.available(session, purchase.offer_id, purchase.resident_id, purchase.quantity, lock=False)
+        return self._quote(session, resident.account, offer, purchase)
+
+    def place(self, session: Session, purchase: Purchase) -> Placed:
+        """Reserve the pieces, choose the lots, sign the order and put it in the outbox.
+
+        Checks in order: RequestKeyReused, ResidentNotFound, ResidentErased, NotCustodial, UnknownOffer,
+        MerchantSuspended, OfferClosed, OfferLimitReached, OutOfStock, UnknownMerchant (on chain), NotEnoughPoints,
+        TooManyLots.
+        """
+        known = self._by_request_key(session, purchase)
+        if known is not None:
+            return Placed(known, PlaceOutcome.EXISTS)
+        signer = self.registry.signer(session, purchase.resident_id)
+        offer = self.shelf.available(session, purchase.offer_id, purchase.resident_id, purchase.quantity)
+        quote = self._quote(session, signer.address, offer, purchase)
+        row = self._sign_and_send(session, signer, quote, purchase)
+        self.shelf.move(session, offer.offer_id, purchase.quantity, Stock.NONE, Stock.RESERVED)
+        return Placed(self._order(session, row), PlaceOutcome.CREATED)
+
+    def get(self, session: Session, order_id: bytes) -> RedemptionOrder:
+        """Return an order. Raises UnknownOrder."""
+        return self._order(session, self.row(session, order_id, lock=False))
+
+    def of_resident(self, session: Session, resident_id: int, before: int | None, limit: int) -> list[RedemptionOrder]:
+        """Return a resident's orders, newest first, those before the sequence number ``before``."""
+        query = select(RedemptionOrderRow).where(RedemptionOrderRow.resident_id == resident_id)
+        return self._page(session, query, before, limit)
+
+    def of_merchant(self, session: Session, merchant_id: int, before: int | None, limit: int) -> list[RedemptionOrder]:
+        """Return a merchant's orders, newest first, those before the sequence number ``before``."""
+        query = select(RedemptionOrderRow).where(RedemptionOrderRow.merchant_id == merchant_id)
+        return self._page(session, query, before, limit)
+
+    def settle(self, session: Session) -> Settled:
+        """Carry what the projection has learnt since the last call into orders and stock.
+
+        Each order of which the chain spoke is folded from all its outcomes, so a repeat changes nothing. While a
+        rebuilt projection is behind what was settled before, there is nothing to learn from it.
+        """
+        head = session.get(ProjectionCursorRow, 1)
+        if head is None:
+            return Settled(-1, 0, 0)
+        cursor = session.get(RedemptionCursorRow, 1, with_for_update=True)
+        if cursor is None:
+            cursor = RedemptionCursorRow(cursor_id=1, block_number=-1)
+            session.add(cursor)
+        since = cursor.block_number
+        if head.block_number < since:
+            return Settled(head.block_number, 0, 0)
+        touched = session.scalars(
+            select(RedemptionOrderRow)
+            .where(
+                RedemptionOrderRow.order_id.in_(
+                    select(OrderOutcomeRow.order_id).where(
+                        OrderOutcomeRow.block_number > since, OrderOutcomeRow.block_number <= head.block_number
+                    )
+                )
+            )
+            .order_by(RedemptionOrderRow.sequence)
+        ).all()
+        for row in touched:
+            self._apply(session, row)
+        expired = self._expire(session, head.block_timestamp)
+        cursor.block_number = head.block_number
+        session.flush()
+        return Settled(head.block_number, len(touched), expired)
+
+    def row(self, session: Session, order_id: bytes, *, lock: bool = True) -> RedemptionOrderRow:
+        """Return the stored order, locked for this transaction (this package only). Raises UnknownOrder."""
+        query = select(RedemptionOrderRow).where(RedemptionOrderRow.order_id == order_id)
+        row = session.scalar(query.with_for_update() if lock else query)
+        if row is None:
+            raise UnknownOrder("0x" + order_id.hex())
+        return row
+
+    def _quote(self, session: Session, account: Address, offer: Offer, purchase: Purchase) -> Quote:
+        reserved: dict[int, int] = {}
+        for source in self.reservations:
+            for token, amount in source.reserved(session, account).items():
+                reserved[token] = reserved.get(token, 0) + amount
+        lots = spendable_at(session, account, offer.merchant_id, self.clock.timestamp(), purchase.programmes, reserved)
+        price = offer.price_fen * purchase.quantity
+        return Quote(offer, purchase.quantity, price, choose_lots(lots, price))
+
+    def _sign_and_send(self, session: Session, signer: Signer, quote: Quote, purchase: Purchase) -> RedemptionOrderRow:
+        now = self.clock.timestamp()
+        deadline = now + ORDER_LIFETIME_S
+        lots = quote.basket.lots
+        nonce = self.nonces.allot(session, signer.address, lots[0].id, deadline)
+        capture_by = None
+        if purchase.kind is Kind.HOLD:
+            capture_by = now + HOLD_LIFETIME_S
+            hold = HoldOrder(
+                signer.address, quote.offer.merchant_id, lots, nonce, deadline, capture_by, purchase.is_cancellable
+            )
+            order_id = OrderId(hold.digest(self.domain))
+            packed = pack_hold_order(hold, signer.sign_digest(order_id))
+        else:
+            order = RedeemOrder(signer.address, quote.offer.merchant_id, lots, nonce, deadline)
+            order_id = OrderId(order.digest(self.domain))
+            packed = pack_redeem_order(order, signer.sign_digest(order_id))
+        self.nonces.bind(session, signer.address, lots[0].id, nonce, order_id)
+        row = RedemptionOrderRow(
+            order_id=order_id,
+            request_key=purchase.request_key,
+            kind=purchase.kind.value,
+            resident_id=purchase.resident_id,
+            holder=address_bytes(signer.address),
+            merchant_id=quote.offer.merchant_id,
+            offer_id=quote.offer.offer_id,
+            quantity=quote.quantity,
+            price_fen=quote.price_fen,
+            value_fen=quote.basket.value_fen,
+            nonce=nonce,
+            deadline=deadline,
+            capture_by=capture_by,
+            is_cancellable=purchase.kind is Kind.HOLD and purchase.is_cancellable,
+            state=State.PLACED.value,
+            reject_code=None,
+            paid_fen=0,
+            kept_lots=None,
+            kept_last_minor=None,
+            stock_state=Stock.RESERVED.value,
+            channel=purchase.channel.value,
+            desk_id=purchase.desk_id,
+            clerk=purchase.clerk,
+            created_at=now,
+            updated_at=now,
+        )
+        session.add(row)
+        session.flush()
+        for place, lot in enumerate(lots):
+            session.add(RedemptionLotRow(order_id=order_id, place=place, token_id=lot.id, amount_minor=lot.amount))
+        session.flush()
+        self.outbox.enqueue_order(session, purchase.kind.value, order_id, packed, deadline)
+        return row
+
+    def _by_request_key(self, session: Session, purchase: Purchase) -> RedemptionOrder | None:
+        if purchase.request_key is None:
+            return None
+        row = session.scalar(select(RedemptionOrderRow).where(RedemptionOrderRow.request_key == purchase.request_key))
+        if row is None:
+            return None
+        for name in ("resident_id", "offer_id", "quantity", "kind"):
+            if getattr(row, name) != getattr(purchase, name):
+                raise RequestKeyReused(purchase.request_key, name)
+        return self._order(session, row)
+
+    def _apply(self, session: Session, row: RedemptionOrderRow) -> None:
+        rows = session.scalars(
+            select(OrderOutcomeRow)
+            .where(OrderOutcomeRow.order_id == row.order_id)
+            .order_by(OrderOutcomeRow.block_number, OrderOutcomeRow.log_index)
+        ).all()
+        after = fold(row.offer_id is not None, [Outcome(one.kind, one.code, one.fen or 0) for one in rows])
+        if after.state is State.REJECTED:
+            row.reject_code = rows[0].code
+        row.final_at = rows[-1].block_timestamp
+        self._store(session, row, after)
+
+    def _expire(self, session: Session, final_timestamp: int) -> int:
+        overdue = session.scalars(
+            select(RedemptionOrderRow).where(
+                RedemptionOrderRow.state == State.PLACED,
+                RedemptionOrderRow.deadline < final_timestamp,
+                ~select(OrderOutcomeRow.order_id)
+                .where(OrderOutcomeRow.order_id == RedemptionOrderRow.order_id)
+                .exists(),
+            )
+        ).all()
+        for row in overdue:
+            before = Progress(State(row.state), row.paid_fen, Stock(row.stock_state))
+            row.final_at = final_timestamp
+            self._store(session, row, expire(before))
+        return len(overdue)
+
+    def _store(self, session: Session, row: RedemptionOrderRow, after: Progress) -> None:
+        if row.offer_id is not None:
+            self.shelf.move(session, row.offer_id, row.quantity, Stock(row.stock_state), after.stock)
+        row.state = after.state.value
+        row.paid_fen = after.paid_fen
+        row.stock_state = after.stock.value
+        row.updated_at = self.clock.timestamp()
+        session.flush()
+
+    def _page(
+        self, session: Session, query: Select[RedemptionOrderRow], before: int | None, limit: int
+    ) -> list[RedemptionOrder]:
+        if before is not None:
+            query = query.where(RedemptionOrderRow.sequence < before)
+        rows = session.scalars(query.order_by(RedemptionOrderRow.sequence.desc()).limit(limit)).all()
+        return [self._order(session, row) for row in rows]
+
+    def _order(self, session: Session, row: RedemptionOrderRow) -> RedemptionOrder:
+        lots = session.scalars(
+            select(RedemptionLotRow).where(RedemptionLotRow.order_id == row.order_id).order_by(RedemptionLotRow.place)
+        )
+        return RedemptionOrder(
+            sequence=row.sequence,
+            order_id=OrderId(row.order_id),
+            kind=Kind(row.kind),
+            state=State(row.state),
+            resident_id=row.resident_id,
+            holder=to_address(row.holder),
+            merchant_id=MerchantId(row.merchant_id),
+            offer_id=row.offer_id,
+            quantity=row.quantity,
+            price_fen=row.price_fen,
+            value_fen=row.value_fen,
+            paid_fen=row.paid_fen,
+            lots=tuple(Lot(lot.token_id, lot.amount_minor) for lot in lots),
+            nonce=row.nonce,
+            deadline=row.deadline,
+            capture_by=row.capture_by,
+            is_cancellable=row.is_cancellable,
+            reject_code=row.reject_code,
+            channel=Channel(row.channel),
+            desk_id=row.desk_id,
+            clerk=row.clerk,
+            handed_over_at=row.handed_over_at,
+            created_at=row.created_at,
+            final_at=row.final_at,
+        )

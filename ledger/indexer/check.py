@@ -82,9 +82,10 @@ def _questions(
 ) -> tuple[int, list[_Question], list[Difference]]:
     with database.read() as session:
         block = session.scalars(select(ProjectionCursorRow.block_number)).one()
-        questions: list[_Question] = []
-        for supply in session.scalars(select(SupplyRow)):
-            questions.append(("supply of", supply.supply_minor, LEDGER, _call("totalSupply", [supply.token_id])))
+        questions: list[_Question] = [
+            (f"supply of {row.token_id}", row.supply_minor, LEDGER, _call("totalSupply", [row.token_id]))
+            for row in session.scalars(select(SupplyRow))
+        ]
         for row in session.scalars(select(PositionRow)):
             data = artifacts.call_data("ClearingBook", "position", [row.participant])
             questions.append((f"position of {row.participant}", row.position_fen, "ClearingBook", data))

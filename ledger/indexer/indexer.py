@@ -233,7 +233,7 @@ class Indexer:
         answers = self._engine.rpc.batch(
             [("eth_getBlockByNumber", [hex(number), False]) for number in range(first, last + 1)]
         )
-        headers = []
+        headers: list[Header] = []
         for number, answer in zip(range(first, last + 1), answers, strict=True):
             if answer is None or int(answer["number"], 16) != number:
                 raise InconsistentAnswer(number, "the node does not show this final block")

@@ -109,6 +109,8 @@ class OrderNonceRow(Base):
     order_id: Mapped[Hash32]
     deadline: Mapped[UnixTime]
     state: Mapped[Word]
-    """``open``, ``spent`` or ``dead`` (never landed and past its deadline: the nonce is free again)."""
+    """``open`` or ``spent``; the row of an order that can no longer land is deleted, and its nonce is free again."""
+    lots: Mapped[bytes] = mapped_column(LargeBinary)
+    """(token id 8 | amount 8)*: what the order would spend, not to be promised twice while it is open."""
 
     __table_args__ = (UniqueConstraint("order_id"),)

@@ -1,0 +1,1 @@
+"""What an exchange between two programmes gives, at their fixed pars."""

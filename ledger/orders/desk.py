@@ -1,0 +1,500 @@
+"""The order desk: checks an order as the chain will, allots its nonce, has it signed, and puts it into the outbox.
+
+Everything happens in the caller's transaction, so that an order and what it belongs to commit together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.orm import Session
+
+from ledger.clock import Clock
+from ledger.custody.signer import Signer
+from ledger.exchange.quote import Quote, quote
+from ledger.indexer.projector import table_of
+from ledger.orders import nonces
+from ledger.orders.errors import (
+    DeadlineUnfit,
+    MerchantUnknown,
+    NonceTaken,
+    NothingToGain,
+    ProgrammeForbids,
+    TooManyOpenOrders,
+    WrongSignature,
+)
+from ledger.orders.lots import SpendableLot, for_amount, for_value, soonest_first
+from ledger.outbox.outbox import MessageState, Outbox, order_key
+from ledger.standard.errors import BadSignature
+from ledger.standard.ids import OrderId, address_bytes, split_token_id
+from ledger.standard.packed import pack_exchange_order, pack_hold_order, pack_redeem_order
+from ledger.standard.quarters import is_dead
+from ledger.standard.signatures import recover
+from ledger.standard.typed_data import Domain, ExchangeOrder, HoldOrder, Lot, RedeemOrder
+from ledger.store.database import fetch_by_keys
+from ledger.store.models.outbox import OrderNonceRow
+from ledger.store.models.projection import (
+    BalanceRow,
+    ChainMerchantRow,
+    ChainProgrammeRow,
+    OrderOutcomeRow,
+    ProjectionCursorRow,
+)
+
+ACTIVE = 1
+EXCHANGEABLE_IN = 2
+EXCHANGEABLE_OUT = 4
+REDEEMABLE = 8
+_SPENDABLE_STATES = (1, 2)
+_NONCE_UNTOUCHED = (1, 2)
+"""MALFORMED and BAD_SIGNATURE leave the nonce free. After NONCE_SPENT it is not ours to use."""
+
+
+class OrderState(StrEnum):
+    """Where an order stands."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    """The chain refused it; ``code`` says why."""
+    EXPIRED = "expired"
+    """Its deadline passed before it was sent."""
+    FAILED = "failed"
+
+
+REJECTIONS = {
+    1: "malformed",
+    2: "bad_signature",
+    3: "nonce_spent",
+    4: "expired",
+    5: "unknown_programme",
+    6: "forbidden",
+    7: "lot_dead",
+    8: "insufficient",
+    9: "below_minimum",
+    10: "cap_exceeded",
+    11: "no_value",
+    12: "unknown_merchant",
+    13: "out_of_scope",
+    14: "not_held",
+    15: "bad_capture_time",
+}
+"""The contracts' verdicts by code."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedOrder:
+    """An order in the outbox. ``lots`` is what it spends."""
+
+    order_id: OrderId
+    kind: str
+    lots: tuple[Lot, ...]
+    nonce: int
+    deadline: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedExchange:
+    """One order for each lot that is given, and what they give together."""
+
+    orders: tuple[PlacedOrder, ...]
+    quote: Quote
+
+
+@dataclass(frozen=True, slots=True)
+class OrderStatus:
+    """What is known of an order. Amounts in minor units; None where the chain has not said, or says nothing."""
+
+    order_id: OrderId
+    state: OrderState
+    code: int | None = None
+    reason: str | None = None
+    fen: int | None = None
+    amount_out_minor: int | None = None
+    block_number: int | None = None
+    block_timestamp: int | None = None
+    transaction_hash: bytes | None = None
+    log_index: int | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.state not in (OrderState.QUEUED, OrderState.SENT)
+
+
+class OrderDesk:
+    """Places orders for holders. ``ttl_s`` is how long an order may wait for its block unless the caller says."""
+
+    def __init__(self, domain: Domain, outbox: Outbox, clock: Clock, *, ttl_s: int = 600, ttl_max_s: int = 86_400):
+        self._domain = domain
+        self._outbox = outbox
+        self._clock = clock
+        self._ttl_s = ttl_s
+        self._ttl_max_s = ttl_max_s
+
+    # What can be spent ------------------------------------------------------------------------------------------
+
+    def spendable(self, session: Session, holder: str) -> list[SpendableLot]:
+        """Return the holder's living lots less what open orders would spend, soonest expiry first."""
+        account = address_bytes(holder)
+        reserved = self._reserved(session, account)
+        now = self._clock.timestamp()
+        pars = dict(session.execute(select(ChainProgrammeRow.programme, ChainProgrammeRow.par_microfen)).tuples().all())
+        rows = session.execute(
+            select(BalanceRow.token_id, BalanceRow.amount_minor).where(
+                BalanceRow.account == account, BalanceRow.amount_minor > 0
+            )
+        ).tuples()
+        lots = []
+        for token, amount in rows:
+            programme, quarter = split_token_id(token)
+            left = amount - reserved.get(token, 0)
+            if left > 0 and not is_dead(quarter, now):
+                lots.append(SpendableLot(token, left, pars.get(programme, 0)))
+        return soonest_first(lots)
+
+    def quote_exchange(
+        self, session: Session, holder: str, from_programme: int, to_programme: int, amount_minor: int
+    ) -> Quote:
+        """Return what an exchange would give now. Raises ProgrammeForbids or InsufficientPoints."""
+        source, target = self._exchange_programmes(session, from_programme, to_programme)
+        lots = [lot for lot in self.spendable(session, holder) if lot.token_id >> 32 == from_programme]
+        return quote(for_amount(lots, amount_minor), to_programme, source.par_microfen, target.par_microfen)
+
+    # Orders that we sign for custodial residents -----------------------------------------------------------------
+
+    def place_exchange(
+        self,
+        session: Session,
+        signer: Signer,
+        from_programme: int,
+        to_programme: int,
+        amount_minor: int,
+        *,
+        min_out_minor: int = 1,
+        deadline: int | None = None,
+    ) -> PlacedExchange:
+        """Exchange ``amount_minor`` of one programme, soonest expiry first, an order for each lot.
+
+        ``min_out_minor`` bounds the sum; each order carries its own quote as minimum, for a quote does not move.
+        Raises ProgrammeForbids, InsufficientPoints, NothingToGain, TooManyOpenOrders, DeadlineUnfit.
+        """
+        self._lock(session, signer.address)
+        quoted = self.quote_exchange(session, signer.address, from_programme, to_programme, amount_minor)
+        if quoted.amount_out_minor < max(1, min_out_minor) or any(not lot.amount_out_minor for lot in quoted.lots):
+            raise NothingToGain(quoted.amount_out_minor, max(1, min_out_minor))
+        until = self._deadline(deadline)
+        placed = []
+        for lot in quoted.lots:
+            order = ExchangeOrder(
+                holder=signer.address,
+                from_id=lot.from_id,
+                amount=lot.amount_in_minor,
+                to_programme=to_programme,
+                min_out=lot.amount_out_minor,
+                nonce=self._allot(session, signer.address, lot.from_id),
+                deadline=until,
+            )
+            order_id = OrderId(order.digest(self._domain))
+            packed = pack_exchange_order(order, signer.sign_digest(order_id))
+            lots = (Lot(lot.from_id, lot.amount_in_minor),)
+            placed.append(
+                self._enqueue(session, "exchange", order_id, packed, signer.address, lots, order.nonce, until)
+            )
+        return PlacedExchange(tuple(placed), quoted)
+
+    def place_redeem(
+        self,
+        session: Session,
+        signer: Signer,
+        merchant: int,
+        *,
+        value_fen: int | None = None,
+        lots: Sequence[Lot] | None = None,
+        deadline: int | None = None,
+    ) -> PlacedOrder:
+        """Pay a merchant: ``lots`` as given (in debit order), or lots worth ``value_fen``, soonest expiry first.
+
+        Raises MerchantUnknown, ProgrammeForbids, InsufficientPoints, TooManyLots, TooManyOpenOrders, DeadlineUnfit.
+        """
+        self._lock(session, signer.address)
+        chosen = self._basket(session, signer.address, merchant, value_fen, lots)
+        until = self._deadline(deadline)
+        nonce = self._allot(session, signer.address, chosen[0].id)
+        order = RedeemOrder(signer.address, merchant, chosen, nonce, until)
+        order_id = OrderId(order.digest(self._domain))
+        packed = pack_redeem_order(order, signer.sign_digest(order_id))
+        return self._enqueue(session, "redeem", order_id, packed, signer.address, chosen, nonce, until)
+
+    def place_hold(
+        self,
+        session: Session,
+        signer: Signer,
+        merchant: int,
+        *,
+        capture_by: int,
+        is_cancellable: bool,
+        value_fen: int | None = None,
+        lots: Sequence[Lot] | None = None,
+        deadline: int | None = None,
+    ) -> PlacedOrder:
+        """Set lots aside for a merchant until ``capture_by`` (Unix seconds, at most 30 days ahead). As place_redeem."""
+        self._lock(session, signer.address)
+        chosen = self._basket(session, signer.address, merchant, value_fen, lots)
+        until = self._deadline(deadline)
+        nonce = self._allot(session, signer.address, chosen[0].id)
+        order = HoldOrder(signer.address, merchant, chosen, nonce, until, capture_by, is_cancellable)
+        order_id = OrderId(order.digest(self._domain))
+        packed = pack_hold_order(order, signer.sign_digest(order_id))
+        return self._enqueue(session, "hold", order_id, packed, signer.address, chosen, nonce, until)
+
+    # Orders that come in signed ----------------------------------------------------------------------------------
+
+    def next_nonce(self, session: Session, holder: str, token_id: int) -> int:
+        """Return a nonce that a holder with an own key may use for an order whose first lot this is.
+
+        Raises TooManyOpenOrders.
+        """
+        return self._allot(session, holder, token_id)
+
+    def accept_exchange(self, session: Session, order: ExchangeOrder, signature: bytes) -> PlacedOrder:
+        """Take an exchange order that its holder signed. Raises WrongSignature, NonceTaken, DeadlineUnfit."""
+        lots = (Lot(order.from_id, order.amount),)
+        return self._accept(session, "exchange", order, lots, signature, pack_exchange_order(order, signature))
+
+    def accept_redeem(self, session: Session, order: RedeemOrder, signature: bytes) -> PlacedOrder:
+        """Take a redeem order that its holder signed. Raises WrongSignature, NonceTaken, DeadlineUnfit."""
+        return self._accept(session, "redeem", order, order.lots, signature, pack_redeem_order(order, signature))
+
+    def accept_hold(self, session: Session, order: HoldOrder, signature: bytes) -> PlacedOrder:
+        """Take a hold order that its holder signed. Raises WrongSignature, NonceTaken, DeadlineUnfit."""
+        return self._accept(session, "hold", order, order.lots, signature, pack_hold_order(order, signature))
+
+    # What became of them -----------------------------------------------------------------------------------------
+
+    def status(self, session: Session, order_id: bytes) -> OrderStatus | None:
+        """Return what is known of an order, or None if nobody has placed it here."""
+        return self.statuses(session, [order_id]).get(order_id)
+
+    def statuses(self, session: Session, order_ids: Sequence[bytes]) -> dict[bytes, OrderStatus]:
+        """Return what is known of orders, by id; unknown ones are left out."""
+        outcomes = _outcomes(session, order_ids)
+        messages = self._outbox.statuses(session, [order_key(order_id) for order_id in order_ids])
+        found = {}
+        for order_id in order_ids:
+            outcome = outcomes.get(order_id)
+            message = messages.get(order_key(order_id))
+            if outcome is not None:
+                found[order_id] = outcome
+            elif message is not None:
+                # Done but not projected yet is still under way for whoever asks.
+                state = OrderState.SENT if message.state is MessageState.DONE else OrderState(message.state.value)
+                found[order_id] = OrderStatus(OrderId(order_id), state, reason=message.reason)
+        return found
+
+    # Inside ------------------------------------------------------------------------------------------------------
+
+    def _accept(
+        self,
+        session: Session,
+        kind: str,
+        order: ExchangeOrder | RedeemOrder | HoldOrder,
+        lots: tuple[Lot, ...],
+        signature: bytes,
+        packed: bytes,
+    ) -> PlacedOrder:
+        order_id = OrderId(order.digest(self._domain))
+        try:
+            signed_by = recover(order_id, signature)
+        except BadSignature:
+            raise WrongSignature(order.holder) from None
+        if address_bytes(signed_by) != address_bytes(order.holder):
+            raise WrongSignature(order.holder)
+        self._lock(session, order.holder)
+        self._deadline(order.deadline)
+        word = nonces.word_of(lots[0].id)
+        row = session.get(OrderNonceRow, (address_bytes(order.holder), word, order.nonce))
+        if row is not None and row.order_id != order_id:
+            raise NonceTaken(order.holder, order.nonce)
+        if row is not None:
+            return PlacedOrder(order_id, kind, lots, order.nonce, order.deadline)
+        return self._enqueue(session, kind, order_id, packed, order.holder, lots, order.nonce, order.deadline)
+
+    def _enqueue(
+        self,
+        session: Session,
+        kind: str,
+        order_id: OrderId,
+        packed: bytes,
+        holder: str,
+        lots: tuple[Lot, ...],
+        nonce: int,
+        deadline: int,
+    ) -> PlacedOrder:
+        session.add(
+            OrderNonceRow(
+                holder=address_bytes(holder),
+                word=nonces.word_of(lots[0].id),
+                nonce=nonce,
+                order_id=order_id,
+                deadline=deadline,
+                state="open",
+                lots=b"".join(lot.id.to_bytes(8, "big") + lot.amount.to_bytes(8, "big") for lot in lots),
+            )
+        )
+        session.flush()
+        self._outbox.enqueue_order(session, kind, order_id, packed, deadline)
+        return PlacedOrder(order_id, kind, lots, nonce, deadline)
+
+    def _basket(
+        self, session: Session, holder: str, merchant: int, value_fen: int | None, lots: Sequence[Lot] | None
+    ) -> tuple[Lot, ...]:
+        shop = session.get(ChainMerchantRow, merchant)
+        if shop is None or shop.key == bytes(20):
+            raise MerchantUnknown(merchant)
+        programmes = {row.programme: row for row in session.scalars(select(ChainProgrammeRow))}
+        if lots is not None:
+            for lot in lots:
+                if reason := _cannot_pay(programmes.get(lot.id >> 32), shop):
+                    raise ProgrammeForbids(lot.id >> 32, reason)
+            return tuple(lots)
+        usable = [
+            lot
+            for lot in self.spendable(session, holder)
+            if _cannot_pay(programmes.get(lot.token_id >> 32), shop) is None
+        ]
+        return for_value(usable, value_fen or 0)
+
+    def _exchange_programmes(
+        self, session: Session, from_programme: int, to_programme: int
+    ) -> tuple[ChainProgrammeRow, ChainProgrammeRow]:
+        source = session.get(ChainProgrammeRow, from_programme)
+        target = session.get(ChainProgrammeRow, to_programme)
+        if source is None or source.state not in _SPENDABLE_STATES or not source.flags & EXCHANGEABLE_OUT:
+            raise ProgrammeForbids(from_programme, "its points cannot be exchanged")
+        if target is None or target.state != ACTIVE or not target.flags & EXCHANGEABLE_IN:
+            raise ProgrammeForbids(to_programme, "it takes no exchanged points")
+        if from_programme == to_programme:
+            raise ProgrammeForbids(to_programme, "source and target are the same")
+        return source, target
+
+    def _deadline(self, deadline: int | None) -> int:
+        now = self._clock.timestamp()
+        if deadline is None:
+            return now + self._ttl_s
+        if not now <= deadline <= now + self._ttl_max_s:
+            raise DeadlineUnfit(deadline, now, now + self._ttl_max_s)
+        return deadline
+
+    def _lock(self, session: Session, holder: str) -> None:
+        """Let orders of one holder queue up: two at once would take one nonce (SQLite has one writer anyway)."""
+        if session.get_bind().dialect.name == "postgresql":
+            key = int.from_bytes(address_bytes(holder)[:8], "big", signed=True)
+            session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+    def _allot(self, session: Session, holder: str, token_id: int) -> int:
+        account = address_bytes(holder)
+        self._settle(session, account)
+        word = nonces.word_of(token_id)
+        rows = session.execute(
+            select(OrderNonceRow.nonce, OrderNonceRow.state).where(
+                OrderNonceRow.holder == account, OrderNonceRow.word == word
+            )
+        ).tuples()
+        states: dict[str, list[int]] = {"open": [], "spent": []}
+        for nonce, state in rows:
+            states[state].append(nonce)
+        chosen = nonces.choose(states["spent"], states["open"])
+        if chosen is None:
+            raise TooManyOpenOrders(holder)
+        return chosen
+
+    def _reserved(self, session: Session, account: bytes) -> dict[int, int]:
+        reserved: dict[int, int] = {}
+        rows = self._open(session, account)
+        ended = self._ended(session, rows)
+        for row in rows:
+            if row.order_id in ended:
+                continue
+            for at in range(0, len(row.lots), 16):
+                token = int.from_bytes(row.lots[at : at + 8], "big")
+                reserved[token] = reserved.get(token, 0) + int.from_bytes(row.lots[at + 8 : at + 16], "big")
+        return reserved
+
+    def _open(self, session: Session, account: bytes) -> Sequence[OrderNonceRow]:
+        return session.scalars(
+            select(OrderNonceRow).where(OrderNonceRow.holder == account, OrderNonceRow.state == "open")
+        ).all()
+
+    def _ended(self, session: Session, rows: Sequence[OrderNonceRow]) -> dict[bytes, bool]:
+        """Return which open orders can change nothing any more, and whether their nonce is spent."""
+        ids = [row.order_id for row in rows]
+        outcomes = _outcomes(session, ids)
+        chain_time = session.scalar(select(ProjectionCursorRow.block_timestamp)) or 0
+        ended = {}
+        for row in rows:
+            outcome = outcomes.get(row.order_id)
+            if outcome is not None and outcome.state is OrderState.ACCEPTED:
+                ended[row.order_id] = True
+            elif outcome is not None and outcome.code is not None:
+                ended[row.order_id] = outcome.code not in _NONCE_UNTOUCHED
+            elif row.deadline < chain_time:
+                ended[row.order_id] = False  # every later block refuses it
+        return ended
+
+    def _settle(self, session: Session, account: bytes) -> None:
+        """Close what has ended: spent nonces stay known, those of orders that can never land are free again."""
+        rows = self._open(session, account)
+        ended = self._ended(session, rows)
+        spent = [order_id for order_id, is_spent in ended.items() if is_spent]
+        free = [order_id for order_id, is_spent in ended.items() if not is_spent]
+        if spent:
+            session.execute(update(OrderNonceRow).where(OrderNonceRow.order_id.in_(spent)).values(state="spent"))
+        if free:
+            session.execute(delete(OrderNonceRow).where(OrderNonceRow.order_id.in_(free)))
+
+
+def _cannot_pay(programme: ChainProgrammeRow | None, merchant: ChainMerchantRow) -> str | None:
+    """Say why a programme's points cannot pay this merchant, or None."""
+    if programme is None or programme.state not in _SPENDABLE_STATES:
+        return "it is unknown or closed"
+    if not programme.flags & REDEEMABLE or programme.par_microfen == 0:
+        return "its points cannot be redeemed"
+    scope = int.from_bytes(programme.spend_scope, "big")
+    if scope and not scope & int.from_bytes(merchant.scope, "big"):
+        return "its points cannot be spent at this merchant"
+    return None
+
+
+def _outcomes(session: Session, order_ids: Sequence[bytes]) -> dict[bytes, OrderStatus]:
+    """Return the chain's word on orders: success if it was ever said, else the last rejection."""
+    columns = ["order_id", "code", "fen", "amount_out", "block_number", "block_timestamp", "transaction_hash"]
+    rows = fetch_by_keys(
+        session, table_of(OrderOutcomeRow), [*columns, "log_index", "kind"], "order_id", list(order_ids)
+    )
+    found: dict[bytes, OrderStatus] = {}
+    for order_id, code, fen, amount_out, block, time, transaction, log_index, kind in sorted(
+        rows, key=lambda row: (row[4], row[7])
+    ):
+        key = bytes(order_id)
+        if kind in ("capture", "release", "refund"):
+            continue  # what happens to a hold or a payment later is not the outcome of placing it
+        if code and key in found and found[key].state is OrderState.ACCEPTED:
+            continue
+        found[key] = OrderStatus(
+            order_id=OrderId(key),
+            state=OrderState.REJECTED if code else OrderState.ACCEPTED,
+            code=code or None,
+            reason=REJECTIONS.get(code, f"code_{code}") if code else None,
+            fen=fen,
+            amount_out_minor=amount_out,
+            block_number=block,
+            block_timestamp=time,
+            transaction_hash=bytes(transaction),
+            log_index=log_index,
+        )
+    return found

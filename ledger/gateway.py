@@ -1,0 +1,226 @@
+"""The gateway's engine room, without HTTP: sender, blocks and indexer, step by step or in threads."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ledger.chain.deployment import Deployment
+from ledger.chain.engine import Engine
+from ledger.chain.rpc import RpcError
+from ledger.clock import Clock
+from ledger.errors import InvariantViolation, TongduiError
+from ledger.indexer.check import ProjectionCheck, check_projection
+from ledger.indexer.errors import InconsistentAnswer
+from ledger.indexer.indexer import Indexer, IndexerLimits, contracts_of
+from ledger.orders.desk import OrderDesk
+from ledger.outbox.outbox import Outbox
+from ledger.outbox.routes import Routes
+from ledger.outbox.sender import Sender, SenderLimits
+from ledger.standard.ids import address_bytes
+from ledger.standard.signatures import SigningKey
+from ledger.store.database import Database
+
+_LOG = logging.getLogger(__name__)
+
+
+class GatewayStuck(TongduiError):
+    """Work remains, and nothing has moved for a long time."""
+
+    def __init__(self, unsettled: int, waited_s: float, alarms: Sequence[str]) -> None:
+        self.unsettled = unsettled
+        self.waited_s = waited_s
+        self.alarms = tuple(alarms)
+        because = f": {'; '.join(alarms)}" if alarms else ""
+        super().__init__(f"{unsettled} messages have had no outcome for {waited_s:.0f} s{because}")
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """What one step of the whole did."""
+
+    signed: int
+    settled: int
+    blocks_made: int
+    blocks_indexed: int
+    logs: int
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing moved."""
+        return not (self.signed or self.settled or self.blocks_made or self.blocks_indexed)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayHealth:
+    """How the loops fare. ``alarms`` need a person; ``trouble`` is what is being tried again."""
+
+    is_running: bool
+    final_height: int
+    projected_height: int
+    alarms: tuple[str, ...]
+    trouble: str | None
+
+
+class Gateway:
+    """Everything between the outbox and the projections, wired for one deployment.
+
+    ``owner`` names this process in the relayers' leases; see ``Sender``. Use either ``step``/``run_until_idle`` or
+    ``start``/``stop``, not both at once.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        engine: Engine,
+        deployment: Deployment,
+        relayers: Sequence[SigningKey],
+        clock: Clock,
+        *,
+        owner: str = "gateway",
+        sender_limits: SenderLimits | None = None,
+        indexer_limits: IndexerLimits | None = None,
+        poll_s: float = 0.05,
+    ) -> None:
+        self.database = database
+        self.engine = engine
+        self.deployment = deployment
+        self.outbox = Outbox(clock)
+        self.desk = OrderDesk(deployment.domain(), self.outbox, clock)
+        self._addresses = {name: contract.address for name, contract in deployment.contracts.items()}
+        routes = Routes.of(
+            address_bytes(deployment.address("Exchange")), address_bytes(deployment.address("Redemption"))
+        )
+        self.sender = Sender(database, engine, relayers, routes, clock, owner=owner, limits=sender_limits)
+        self.indexer = Indexer(
+            database,
+            engine,
+            contracts_of(self._addresses),
+            salt=bytes.fromhex(deployment.salt[2:]),
+            first_block=deployment.block,
+            limits=indexer_limits,
+        )
+        self._poll_s = poll_s
+        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._grown = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._alarm: str | None = None
+        self._trouble: str | None = None
+
+    def step(self) -> StepReport:
+        """Send, make blocks, settle and project once. Raises what the parts raise."""
+        signed, settled, blocks_made = self._send()
+        indexed = self.indexer.step()
+        return StepReport(signed, settled, blocks_made, indexed.blocks, indexed.logs)
+
+    def run_until_idle(self, *, timeout_s: float = 120.0, steady: Callable[[], float] = time.monotonic) -> StepReport:
+        """Step until nothing is queued or under way and all final blocks are projected; returns the sums.
+
+        What waits (for funding, for a pause to end) is not awaited. ``timeout_s`` is counted anew whenever something
+        moves. Raises GatewayStuck, and what the parts raise except for what passes.
+        """
+        sums = [0, 0, 0, 0, 0]
+        moved_s = steady()
+        while True:
+            try:
+                report = self.step()
+            except (RpcError, InconsistentAnswer) as error:
+                if isinstance(error, RpcError) and not error.is_retryable:
+                    raise
+                self._trouble = str(error)
+                report = StepReport(0, 0, 0, 0, 0)
+            for place, value in enumerate(
+                (report.signed, report.settled, report.blocks_made, report.blocks_indexed, report.logs)
+            ):
+                sums[place] += value
+            if not report.is_idle:
+                moved_s = steady()
+                continue
+            unsettled = self.sender.unsettled()
+            if unsettled == 0 and self._trouble is None:
+                return StepReport(*sums)
+            self._trouble = None
+            if steady() - moved_s > timeout_s:
+                raise GatewayStuck(unsettled, timeout_s, self.sender.alarms)
+            time.sleep(self._poll_s)
+
+    def start(self) -> None:
+        """Run the loops in threads until ``stop``. A broken invariant ends them and becomes an alarm."""
+        if self._threads:
+            return
+        self._stopping.clear()
+        self._alarm = None
+        self._threads = [
+            threading.Thread(target=self._loop, args=(self._send_once, self._wake), name="sender", daemon=True),
+            threading.Thread(target=self._loop, args=(self._index_once, self._grown), name="indexer", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout_s: float = 30.0) -> None:
+        """Let the loops finish their step and end. What is under way is taken up by the next start."""
+        self._stopping.set()
+        self._wake.set()
+        self._grown.set()
+        for thread in self._threads:
+            thread.join(timeout_s)
+        self._threads = []
+
+    def wake(self) -> None:
+        """Tell the sender that something was enqueued, so that it need not be found by polling."""
+        self._wake.set()
+
+    def health(self) -> GatewayHealth:
+        """Return how the loops fare."""
+        alarms = (*self.sender.alarms, *([self._alarm] if self._alarm else []))
+        return GatewayHealth(
+            is_running=bool(self._threads) and all(thread.is_alive() for thread in self._threads),
+            final_height=self.engine.final_height(),
+            projected_height=self.indexer.cursor().block_number,
+            alarms=alarms,
+            trouble=self._trouble,
+        )
+
+    def check_projection(self, *, balances_max: int = 1_000) -> ProjectionCheck:
+        """Compare the projection with the chain; see ``ledger.indexer.check``."""
+        return check_projection(self.database, self.engine, self._addresses, balances_max=balances_max)
+
+    def _send(self) -> tuple[int, int, int]:
+        report = self.sender.step()
+        blocks = self.engine.produce()
+        settled = report.settled + (self.sender.settle() if blocks else 0)
+        return report.signed, settled, blocks
+
+    def _send_once(self) -> bool:
+        signed, settled, blocks = self._send()
+        if blocks or settled:
+            self._grown.set()
+        return bool(signed or settled or blocks)
+
+    def _index_once(self) -> bool:
+        return not self.indexer.step().is_idle
+
+    def _loop(self, once: Callable[[], bool], wake: threading.Event) -> None:
+        delay_s = self._poll_s
+        while not self._stopping.is_set():
+            try:
+                moved = once()
+                self._trouble = None
+                delay_s = self._poll_s
+            except InvariantViolation as error:
+                _LOG.critical("stopped: %s", error)
+                self._alarm = str(error)
+                return
+            except TongduiError as error:
+                # The node is away, or answers nonsense: nothing is lost, so try again, less and less often.
+                _LOG.warning("tried again in %.1f s: %s", delay_s, error)
+                self._trouble = str(error)
+                moved = False
+                delay_s = min(delay_s * 2, 5.0)
+            if not moved:
+                wake.wait(delay_s)
+                wake.clear()

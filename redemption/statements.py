@@ -11,7 +11,7 @@ from ledger.standard.ids import OrderId, merchant_participant
 from ledger.store.models.projection import OrderOutcomeRow, PositionRow
 from ledger.store.models.redemption import RedemptionOrderRow
 
-_PAYS = ("redeem",)
+_PAYS = ("redeem", "capture")
 _RETURNS = ("refund",)
 
 

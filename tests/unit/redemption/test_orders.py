@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.orm import Session
+
+from ledger.custody.errors import NotCustodial
+from ledger.outbox.outbox import order_key
+from ledger.residents.errors import ResidentNotFound
+from ledger.residents.registry import NewResident, Resident
+from ledger.standard.ids import Address, address_bytes, token_id
+from ledger.standard.packed import unpack_hold_orders, unpack_redeem_orders
+from ledger.standard.signatures import recover
+from ledger.standard.typed_data import Lot
+from ledger.store.models.outbox import OutboxMessageRow
+from ledger.store.models.projection import ChainMerchantRow, OrderOutcomeRow, ProjectionCursorRow
+from redemption.errors import (
+    MerchantSuspended,
+    NotEnoughPoints,
+    OfferClosed,
+    OfferLimitReached,
+    OutOfStock,
+    RequestKeyReused,
+    UnknownMerchant,
+    UnknownOffer,
+    UnknownOrder,
+)
+from redemption.merchants import SUSPENDED
+from redemption.orders import HOLD_LIFETIME_S, ORDER_LIFETIME_S, Kind, Placed, PlaceOutcome, Purchase, Redemptions
+from redemption.states import State
+from tests.unit.redemption.world import CULTURE, GREEN, GROCER, MUSEUM, Q2026_4, Q2027_1, VOLUNTEER, World
+
+
+@pytest.fixture
+def resident(world: World) -> Resident:
+    found = world.resident()
+    world.give(found.account, VOLUNTEER, Q2026_4, 20_000)
+    return found
+
+
+def place(world: World, purchase: Purchase) -> Placed:
+    with world.database.transaction() as session:
+        return world.redemptions.place(session, purchase)
+
+
+def test_an_order_is_signed_by_the_resident_and_waits_in_the_outbox(world: World, resident: Resident) -> None:
+    placed = place(world, Purchase(resident.resident_id, "rice"))
+    order = placed.order
+    # 28 yuan at 0.20 yuan a point are 140 points.
+    assert order.lots == (Lot(token_id(VOLUNTEER, Q2026_4), 14_000),)
+    assert (order.state, order.value_fen, order.deadline) == (State.PLACED, 2800, world.now + ORDER_LIFETIME_S)
+    with world.database.read() as session:
+        status = world.outbox.status(session, order_key(order.order_id))
+        assert status is not None
+        assert (status.kind, status.state) == ("redeem", "queued")
+        row = session.query(OutboxMessageRow).one()
+    [(signed, signature)] = unpack_redeem_orders(row.payload)
+    assert (signed.holder, signed.merchant, signed.lots) == (resident.account, GROCER, order.lots)
+    assert signed.digest(world.domain) == order.order_id
+    assert recover(order.order_id, signature) == resident.account
+    assert world.nonces.bound == {0: order.order_id}
+
+
+def test_a_hold_says_until_when_the_merchant_may_capture(world: World, resident: Resident) -> None:
+    order = place(world, Purchase(resident.resident_id, "rice", kind=Kind.HOLD)).order
+    with world.database.read() as session:
+        row = session.query(OutboxMessageRow).one()
+    [(signed, signature)] = unpack_hold_orders(row.payload)
+    assert (row.kind, signed.capture_by, signed.cancellable) == ("hold", world.now + HOLD_LIFETIME_S, True)
+    assert recover(signed.digest(world.domain), signature) == resident.account
+    assert order.capture_by == signed.capture_by
+
+
+def test_pieces_are_reserved_then_taken(world: World, resident: Resident) -> None:
+    order = place(world, Purchase(resident.resident_id, "rice")).order
+    assert (world.offer().stock_reserved, world.offer().stock_taken) == (1, 0)
+    world.say(order.order_id, "redeem", 2800)
+    world.settle()
+    assert (world.offer().stock_reserved, world.offer().stock_taken) == (0, 1)
+    world.settle()
+    assert (world.offer().stock_reserved, world.offer().stock_taken) == (0, 1)
+
+
+def test_a_rejected_order_gives_its_pieces_back_once(world: World, resident: Resident) -> None:
+    world.give(resident.account, VOLUNTEER, Q2026_4, 60_000)
+    order = place(world, Purchase(resident.resident_id, "rice", 3)).order
+    assert world.offer().stock_left == 0
+    world.say(order.order_id, "rejected", code=8)
+    world.settle()
+    world.settle()
+    assert world.offer().stock_left == 3
+    with world.database.read() as session:
+        found = world.redemptions.get(session, order.order_id)
+    assert (found.state, found.reject_code) == (State.REJECTED, 8)
+
+
+def test_an_order_that_never_lands_expires_only_after_a_final_block_past_its_deadline(
+    world: World, resident: Resident
+) -> None:
+    order = place(world, Purchase(resident.resident_id, "rice")).order
+    world.clock.set(world.clock.now() + timedelta(seconds=ORDER_LIFETIME_S))
+    world.block()
+    world.settle()
+    assert world.offer().stock_reserved == 1
+    world.clock.set(world.clock.now() + timedelta(seconds=1))
+    world.block()
+    world.settle()
+    with world.database.read() as session:
+        assert world.redemptions.get(session, order.order_id).state is State.EXPIRED
+    assert world.offer().stock_left == 3
+
+
+def test_points_in_an_order_on_its_way_are_not_spent_twice(world: World, resident: Resident) -> None:
+    place(world, Purchase(resident.resident_id, "rice"))
+    with pytest.raises(NotEnoughPoints) as caught:
+        place(world, Purchase(resident.resident_id, "rice"))
+    assert caught.value.available_fen == 1200
+    assert world.offer().stock_reserved == 1
+
+
+def test_once_the_chain_has_spoken_the_projection_alone_counts(world: World, resident: Resident) -> None:
+    order = place(world, Purchase(resident.resident_id, "rice")).order
+    world.give(resident.account, VOLUNTEER, Q2026_4, 14_000)
+    world.say(order.order_id, "rejected", code=11)
+    assert place(world, Purchase(resident.resident_id, "rice")).outcome is PlaceOutcome.CREATED
+
+
+def test_points_reserved_by_exchanges_are_left_alone(world: World, resident: Resident) -> None:
+    class Exchanging:
+        def reserved(self, session: Session, account: Address) -> dict[int, int]:
+            return {token_id(VOLUNTEER, Q2026_4): 7_000} if account == resident.account else {}
+
+    careful = replace(world.redemptions, reservations=(Exchanging(),))
+    with world.database.transaction() as session, pytest.raises(NotEnoughPoints) as caught:
+        careful.place(session, Purchase(resident.resident_id, "rice"))
+    assert caught.value.available_fen == 2600
+
+
+def test_only_points_in_scope_pay(world: World, resident: Resident) -> None:
+    """Culture points are for museums; volunteer points buy anything."""
+    world.give(resident.account, CULTURE, Q2026_4, 10_000)
+    museum = place(world, Purchase(resident.resident_id, "ticket")).order
+    assert museum.lots[0].id == token_id(VOLUNTEER, Q2026_4)
+    assert museum.lots[1].id == token_id(CULTURE, Q2026_4)
+    with pytest.raises(NotEnoughPoints):
+        place(world, Purchase(resident.resident_id, "rice", programmes={CULTURE}))
+
+
+def test_chosen_programmes_alone_pay(world: World, resident: Resident) -> None:
+    world.give(resident.account, GREEN, Q2027_1, 60_000)
+    order = place(world, Purchase(resident.resident_id, "rice", programmes={GREEN})).order
+    assert [lot.id for lot in order.lots] == [token_id(GREEN, Q2027_1)]
+
+
+def test_a_request_key_makes_one_order(world: World, resident: Resident) -> None:
+    purchase = Purchase(resident.resident_id, "rice", request_key="demo:rice")
+    first = place(world, purchase)
+    again = place(world, purchase)
+    assert (first.outcome, again.outcome) == (PlaceOutcome.CREATED, PlaceOutcome.EXISTS)
+    assert again.order == first.order
+    assert world.offer().stock_reserved == 1
+    with pytest.raises(RequestKeyReused, match="quantity"):
+        place(world, replace(purchase, quantity=2))
+
+
+def test_checks_come_in_the_documented_order(world: World, resident: Resident) -> None:
+    with pytest.raises(ResidentNotFound):
+        place(world, Purchase(1, "rice"))
+    own = Address("0x" + "Bb" * 20)
+    with world.database.transaction() as session:
+        holder = world.registry.register(session, NewResident("X1", {}, own)).resident
+    with pytest.raises(NotCustodial):
+        place(world, Purchase(holder.resident_id, "no-such-offer"))
+    with pytest.raises(UnknownOffer):
+        place(world, Purchase(resident.resident_id, "no-such-offer"))
+    with world.database.transaction() as session:
+        shop = world.merchants.get(session, GROCER)
+        world.merchants.save(session, replace(shop, status=SUSPENDED))
+        world.shelf.set_status(session, "rice", "paused")
+    with pytest.raises(MerchantSuspended):
+        place(world, Purchase(resident.resident_id, "rice"))
+    with world.database.transaction() as session:
+        world.merchants.save(session, shop)
+    with pytest.raises(OfferClosed):
+        place(world, Purchase(resident.resident_id, "rice"))
+    with world.database.transaction() as session:
+        world.shelf.set_status(session, "rice", "active")
+    with pytest.raises(OutOfStock) as caught:
+        place(world, Purchase(resident.resident_id, "rice", 4))
+    assert (caught.value.asked, caught.value.left) == (4, 3)
+    with pytest.raises(OfferLimitReached):
+        place(world, Purchase(resident.resident_id, "ticket", 2))
+    with world.database.transaction() as session:
+        session.merge(ChainMerchantRow(merchant=GROCER, key=bytes(20), scope=bytes(32)))
+    with pytest.raises(UnknownMerchant):
+        place(world, Purchase(resident.resident_id, "rice"))
+    assert world.nonces.next == 0
+    assert world.offer().stock_reserved == 0
+
+
+def test_a_limit_counts_orders_on_their_way_and_forgets_rejected_ones(world: World, resident: Resident) -> None:
+    world.give(resident.account, CULTURE, Q2026_4, 20_000)
+    order = place(world, Purchase(resident.resident_id, "ticket")).order
+    with pytest.raises(OfferLimitReached):
+        place(world, Purchase(resident.resident_id, "ticket"))
+    world.say(order.order_id, "rejected", code=8)
+    world.settle()
+    assert place(world, Purchase(resident.resident_id, "ticket")).order.merchant_id == MUSEUM
+
+
+def test_a_quote_takes_nothing(world: World, resident: Resident) -> None:
+    with world.database.read() as session:
+        quote = world.redemptions.quote(session, Purchase(resident.resident_id, "rice"))
+    assert quote.basket.lots == (Lot(token_id(VOLUNTEER, Q2026_4), 14_000),)
+    assert world.offer().stock_reserved == 0
+
+
+def test_a_projection_that_is_rebuilt_teaches_nothing_until_it_has_caught_up(world: World, resident: Resident) -> None:
+    order = place(world, Purchase(resident.resident_id, "rice")).order
+    world.say(order.order_id, "redeem", 2800)
+    world.settle()
+    with world.database.transaction() as session:
+        session.query(OrderOutcomeRow).delete()
+        cursor = session.get(ProjectionCursorRow, 1)
+        assert cursor is not None
+        cursor.block_number = 0
+    world.settle()
+    with world.database.read() as session:
+        assert world.redemptions.get(session, order.order_id).state is State.PAID
+
+
+def test_an_order_that_nobody_placed_is_unknown(world: World) -> None:
+    with world.database.read() as session, pytest.raises(UnknownOrder):
+        world.redemptions.get(session, b"\x01" * 32)
+
+
+def test_lists_page_by_sequence_newest_first(world: World, resident: Resident) -> None:
+    world.give(resident.account, VOLUNTEER, Q2026_4, 60_000)
+    orders = [place(world, Purchase(resident.resident_id, "rice")).order for _ in range(3)]
+    service: Redemptions = world.redemptions
+    with world.database.read() as session:
+        first = service.of_resident(session, resident.resident_id, None, 2)
+        rest = service.of_resident(session, resident.resident_id, first[-1].sequence, 2)
+        other = service.of_merchant(session, MUSEUM, None, 10)
+    assert [one.order_id for one in [*first, *rest]] == [one.order_id for one in reversed(orders)]
+    assert other == []
+    assert address_bytes(orders[0].holder) == address_bytes(resident.account)

@@ -1,0 +1,219 @@
+"""A small city for tests: the real services over SQLite, with a projection that the test writes itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from ledger.clock import ManualClock
+from ledger.custody.custodian import Custodian
+from ledger.custody.keyring import IdentityHasher, Keyring, SourceIdHasher
+from ledger.custody.master import Envelope
+from ledger.custody.signer import LocalSigner
+from ledger.outbox.outbox import Outbox
+from ledger.residents.registry import NewResident, Resident, ResidentRegistry
+from ledger.standard.ids import Address, MerchantId, address_bytes, token_id
+from ledger.standard.typed_data import Domain
+from ledger.store.database import Database
+from ledger.store.models.projection import (
+    BalanceRow,
+    ChainMerchantRow,
+    ChainProgrammeRow,
+    OrderOutcomeRow,
+    PositionRow,
+    ProjectionCursorRow,
+    SupplyRow,
+)
+from redemption.codes import CodeBook
+from redemption.consent import DeskConsent
+from redemption.handover import Handover
+from redemption.merchants import Merchant, MerchantDirectory
+from redemption.offers import Offer, OfferShelf
+from redemption.orders import Redemptions
+
+START = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
+Q2026_4 = 26 * 4 + 4
+Q2027_1 = 27 * 4 + 1
+VOLUNTEER, GREEN, CULTURE, RESIDENCE = 1, 2, 4, 5
+PARS = {VOLUNTEER: 20_000_000, GREEN: 5_000_000, CULTURE: 100_000_000, RESIDENCE: 0}
+GROCER, MUSEUM = MerchantId(1), MerchantId(2)
+FOOD, MUSEUMS = 1, 2
+MERCHANT_SECRET = b"\x07" * 32
+
+
+class CountingNonces:
+    """Nonces in order; what the real book does with words and windows is its own tests' business."""
+
+    def __init__(self) -> None:
+        self.next = 0
+        self.bound: dict[int, bytes] = {}
+
+    def allot(self, session: Session, holder: Address, token: int, deadline: int) -> int:
+        self.next += 1
+        return self.next - 1
+
+    def bind(self, session: Session, holder: Address, token: int, nonce: int, order_id: bytes) -> None:
+        self.bound[nonce] = order_id
+
+
+class OneKey:
+    """A keystore with the grocer's key."""
+
+    def get(self, name: str) -> LocalSigner:
+        assert name == "merchants/grocer"
+        return LocalSigner(MERCHANT_SECRET)
+
+
+@dataclass
+class World:
+    """Services over one database, and what tests do to it."""
+
+    directory: Path
+    clock: ManualClock = field(default_factory=lambda: ManualClock(START))
+    database: Database = field(init=False)
+
+    def __post_init__(self) -> None:
+        # A file, for the API's threads each need a connection of their own.
+        self.database = Database(f"sqlite:///{self.directory / 'books.db'}")
+        self.database.create_all()
+        envelope = Envelope(b"\x01" * 32)
+        keyring = Keyring(self.directory / "keyring", envelope)
+        self.registry = ResidentRegistry(
+            Custodian(envelope), IdentityHasher(keyring), SourceIdHasher(keyring), self.clock
+        )
+        self.domain = Domain(1337, "0x" + "aa" * 20, b"\x05" * 32)
+        self.outbox = Outbox(self.clock)
+        self.nonces = CountingNonces()
+        self.merchants = MerchantDirectory(self.clock)
+        self.shelf = OfferShelf(self.merchants, self.clock)
+        self.redemptions = Redemptions(self.registry, self.shelf, self.outbox, self.nonces, self.domain, self.clock)
+        self.codes = CodeBook(b"\x03" * 32)
+        self.handover = Handover(
+            self.redemptions, self.merchants, self.outbox, OneKey(), self.codes, self.domain, self.clock
+        )
+        self.consent = DeskConsent(self.clock)
+        self._block = 0
+        with self.database.transaction() as session:
+            self._chain(session)
+            self._shops(session)
+
+    @property
+    def now(self) -> int:
+        return self.clock.timestamp()
+
+    def close(self) -> None:
+        self.database.close()
+
+    def resident(self, document: str = "510107195403071234") -> Resident:
+        with self.database.transaction() as session:
+            return self.registry.register(session, NewResident(document, {"name": "王秀英"})).resident
+
+    def give(self, account: Address, programme: int, quarter: int, minor: int) -> None:
+        """Set what an account holds of a lot."""
+        with self.database.transaction() as session:
+            session.merge(
+                BalanceRow(account=address_bytes(account), token_id=token_id(programme, quarter), amount_minor=minor)
+            )
+
+    def say(self, order_id: bytes, kind: str, fen: int = 0, code: int = 0) -> None:
+        """Let the chain say something of an order in a new block, and the projection hear it."""
+        self._block += 1
+        with self.database.transaction() as session:
+            session.add(
+                OrderOutcomeRow(
+                    block_number=self._block,
+                    log_index=0,
+                    order_id=order_id,
+                    kind=kind,
+                    code=code,
+                    holder=None,
+                    merchant=GROCER,
+                    from_id=None,
+                    amount_in=None,
+                    to_id=None,
+                    amount_out=None,
+                    fen=fen,
+                    transaction_hash=b"\x09" * 32,
+                    block_timestamp=self.now,
+                )
+            )
+            self._cursor(session)
+
+    def block(self) -> None:
+        """Make an empty block now."""
+        self._block += 1
+        with self.database.transaction() as session:
+            self._cursor(session)
+
+    def settle(self) -> None:
+        with self.database.transaction() as session:
+            self.redemptions.settle(session)
+
+    def offer(self, offer_id: str = "rice") -> Offer:
+        with self.database.read() as session:
+            return self.shelf.get(session, offer_id)
+
+    def _cursor(self, session: Session) -> None:
+        session.merge(
+            ProjectionCursorRow(
+                cursor_id=1,
+                chain_id=1337,
+                deployment_salt=b"\x05" * 32,
+                ledger=b"\xaa" * 20,
+                block_number=self._block,
+                block_hash=b"\x08" * 32,
+                block_timestamp=self.now,
+            )
+        )
+
+    def _chain(self, session: Session) -> None:
+        for programme, par in PARS.items():
+            session.add(
+                ChainProgrammeRow(
+                    programme=programme,
+                    par_microfen=par,
+                    flags=14 if par else 0,
+                    state=1,
+                    # Culture may be spent in museums only.
+                    spend_scope=(MUSEUMS if programme == CULTURE else 0).to_bytes(32, "big"),
+                    rulebook_version=1,
+                    rulebook_hash=b"\x04" * 32,
+                    appropriated_fen=1_000_000,
+                    paid_fen=0,
+                )
+            )
+            session.add(
+                SupplyRow(
+                    token_id=token_id(programme, Q2026_4), programme=programme, supply_minor=50_000, escrowed_minor=0
+                )
+            )
+        session.add(PositionRow(participant=1 << 32 | VOLUNTEER, position_fen=-2800, block_number=1))
+        session.add(PositionRow(participant=2 << 32 | GROCER, position_fen=2800, block_number=1))
+        for merchant, scope in ((GROCER, FOOD), (MUSEUM, MUSEUMS)):
+            key = address_bytes(LocalSigner(MERCHANT_SECRET).address)
+            session.add(ChainMerchantRow(merchant=merchant, key=key, scope=scope.to_bytes(32, "big")))
+        self._cursor(session)
+
+    def _shops(self, session: Session) -> None:
+        grocer = Merchant(GROCER, "红旗粮油店", "Hongqi Grocery", "food", "人民南路 1 号", "1 Renmin South Road")
+        self.merchants.save(session, grocer)
+        self.merchants.save(
+            session, Merchant(MUSEUM, "金沙遗址博物馆", "Jinsha Site Museum", "museum", "金沙路 2 号", "2 Jinsha Road")
+        )
+        self.merchants.save(
+            session,
+            Merchant(
+                GROCER,
+                "红旗粮油店",
+                "Hongqi Grocery",
+                "food",
+                "人民南路 1 号",
+                "1 Renmin South Road",
+                signer_name="merchants/grocer",
+            ),
+        )
+        self.shelf.create(session, Offer("rice", GROCER, "大米 5 公斤", "Rice, 5 kg", 2800, stock_total=3))
+        self.shelf.create(session, Offer("ticket", MUSEUM, "门票", "Ticket", 5000, per_resident_max=1))

@@ -115,9 +115,9 @@ def _some_balances(session: Any, balances_max: int, draw: Callable[[int], int]) 
 def _sums(session: Any) -> list[Difference]:
     """Σ balances = supply for each lot, and Σ positions = 0, within the projection."""
     sums = dict(
-        session.execute(
-            select(BalanceRow.token_id, func.sum(BalanceRow.amount_minor)).group_by(BalanceRow.token_id)
-        ).tuples()
+        session.execute(select(BalanceRow.token_id, func.sum(BalanceRow.amount_minor)).group_by(BalanceRow.token_id))
+        .tuples()
+        .all()
     )
     differences = [
         Difference(f"sum of balances of {row.token_id}", int(sums.get(row.token_id, 0)), row.supply_minor)

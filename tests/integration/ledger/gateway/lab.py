@@ -1,0 +1,112 @@
+"""A city with its gateway on a real Anvil and a real database, for tests of everything between outbox and projection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ledger.chain import artifacts
+from ledger.chain.city import CityActors, load
+from ledger.chain.deploy import deploy
+from ledger.chain.deployment import Deployment
+from ledger.chain.embedded import EmbeddedEngine, EmbeddedOptions
+from ledger.clock import ManualClock
+from ledger.gateway import Gateway
+from ledger.outbox.routes import mint_gas
+from ledger.standard import packed
+from ledger.standard.ids import MerchantId, ProgrammeId, token_id
+from ledger.standard.keccak import keccak256
+from ledger.standard.quarters import quarter_at
+from ledger.standard.signatures import SigningKey
+from ledger.standard.typed_data import MintBatch
+from ledger.store.database import Database
+
+START = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
+QUARTER = quarter_at(int(START.timestamp()))
+
+
+def key(name: str) -> SigningKey:
+    """A key that is the same in every run."""
+    return SigningKey(keccak256(b"gateway lab " + name.encode()))
+
+
+def open_engine(state: Path, clock: ManualClock) -> EmbeddedEngine:
+    """Open the lab's chain: the same in every run."""
+    options = EmbeddedOptions(chain_id=1_234_567_890, genesis_timestamp=int(START.timestamp()))
+    return EmbeddedEngine.open(state / "chain", clock, options)
+
+
+def deploy_city(engine: EmbeddedEngine) -> Deployment:
+    """Put the demo's city on the chain (idempotent)."""
+    config = load()
+    actors = CityActors(
+        council=(key("council").address,),
+        council_threshold=1,
+        finance_bureau=key("finance").address,
+        guardian=key("guardian").address,
+        registrar=key("registrar").address,
+        issuers={ProgrammeId(p.id): (key(f"issuer {p.id}").address,) for p in config.programmes},
+        merchants={MerchantId(m.id): key(f"merchant {m.id}").address for m in config.merchants},
+    )
+    return deploy(engine, config, actors, key("deployer"))
+
+
+@dataclass
+class GatewayLab:
+    """An installation in a folder. ``close`` and ``open_lab`` again is a restart."""
+
+    state: Path
+    clock: ManualClock
+    engine: EmbeddedEngine
+    database: Database
+    deployment: Deployment
+    gateway: Gateway
+    _numbers: dict[int, int] = field(default_factory=dict)
+
+    def mint_calldata(self, programme: int, grants: Sequence[tuple[str, int]], number: int, quarter: int) -> bytes:
+        """Calldata of a batch signed by the programme's issuer."""
+        body = packed.pack_grants(grants)
+        root = keccak256(b"root" + number.to_bytes(8, "big"))
+        batch = MintBatch(programme, quarter, number, root, keccak256(body))
+        signature = key(f"issuer {programme}").sign_digest(batch.digest(self.deployment.domain()))
+        return artifacts.call_data("Issuance", "mint", [programme, quarter, number, root, body, signature])
+
+    def enqueue_mint(
+        self, programme: int, grants: Sequence[tuple[str, int]], number: int, quarter: int = QUARTER + 4
+    ) -> str:
+        """Enqueue a signed batch and return its dedupe key."""
+        dedupe_key = f"mint:{programme}:{number}"
+        calldata = self.mint_calldata(programme, grants, number, quarter)
+        with self.database.transaction() as session:
+            self.gateway.outbox.enqueue_call(
+                session, "mint", dedupe_key, self.deployment.address("Issuance"), calldata, mint_gas(len(grants))
+            )
+        return dedupe_key
+
+    def lot(self, programme: int, quarter: int = QUARTER + 4) -> int:
+        """A token id."""
+        return token_id(programme, quarter)
+
+    def close(self) -> None:
+        """End as a process would."""
+        self.gateway.stop()
+        self.engine.close()
+        self.database.close()
+
+
+def open_lab(state: Path, url: str | None = None, relayers: int = 2) -> GatewayLab:
+    """Open, or open again, an installation."""
+    clock = ManualClock(START)
+    engine = open_engine(state, clock)
+    try:
+        deployment = deploy_city(engine)
+        database = Database(url or f"sqlite:///{state}/desk.sqlite3")
+        database.create_all()
+        keys = [key(f"relayer {index}") for index in range(relayers)]
+        gateway = Gateway(database, engine, deployment, keys, clock)
+    except BaseException:
+        engine.close()
+        raise
+    return GatewayLab(state, clock, engine, database, deployment, gateway)

@@ -127,14 +127,13 @@ class AnvilNode:
         return node
 
     def is_alive(self) -> bool:
-        """Return True while the process runs."""
-        return self._process.poll() is None
+        """Return True while the process runs, or has ended so shortly ago that it was not noticed yet."""
+        # The keeper waits for the end. Popen.poll() would say None as long as another thread waits.
+        return self._keeper.is_alive()
 
     def kill(self) -> None:
         """Kill the node (it keeps nothing worth a farewell) and wait for its end. Harmless when it is gone."""
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
+        self._process.kill()
         self._keeper.join()
         (self._folder / _IDENTITY_FILE).unlink(missing_ok=True)
 

@@ -13,6 +13,10 @@ Measured traps of Anvil 1.7.1, and what is done about them here:
   a replay differs, once more one by one.
 - A transaction for another chain is accepted into the pool and silently dropped when a block is made: it is refused
   here.
+- A transaction that is tried for a block but left out of it (the gas was used up, or it had become invalid) still
+  changes the state root, for its sender's account is created empty. Such a block cannot be made again from its
+  transactions. So no more gas waits in the pool than a block has, a full pool becomes a block at once, and a block that
+  left something out is thrown away with the node.
 - Every block keeps its state; without ``--prune-history`` 160 blocks over 200k slots take 2 GB.
 """
 
@@ -22,6 +26,7 @@ import logging
 import secrets
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,13 +44,12 @@ from ledger.chain.errors import (
     EngineClosed,
     EngineStopped,
     GenesisMismatch,
-    JournalWriteFailed,
     ReplayMismatch,
     UnexpectedBlock,
 )
 from ledger.chain.journal import Genesis, Head, Journal, JournaledBlock
 from ledger.chain.rpc import HealingRpcClient, RpcClient, RpcError, RpcReason
-from ledger.chain.transactions import chain_id_of
+from ledger.chain.transactions import peek
 from ledger.clock import Clock, SystemClock
 from ledger.errors import InvariantViolation, TongduiError
 from ledger.standard.keccak import keccak256
@@ -56,6 +60,7 @@ T = TypeVar("T")
 
 _ORDERED_BATCH = 32
 _ATTEMPTS = 3
+_LEFT_OUT_MAX = 10_000
 _NODE_TIMEOUT_S = 120.0
 _READER_TIMEOUT_S = 60.0
 _CLOCK_TOLERANCE_S = 30.0
@@ -71,6 +76,22 @@ class ReplayProgress:
     blocks_done: int
     blocks_total: int
     transactions_done: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A transaction in the node's pool."""
+
+    tx_hash: bytes
+    raw: bytes
+    gas: int
+
+
+class _LeftOut(TongduiError):
+    """The node tried transactions for a block and left them out of it."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"{count} transactions were left out of a block")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +141,8 @@ class EmbeddedEngine:
         self._beyond_repair = False
         self._node: AnvilNode | None = None
         self._client: RpcClient | None = None
-        self._pending: dict[bytes, bytes] = {}
+        self._pending: dict[bytes, _Waiting] = {}
+        self._left_out: deque[bytes] = deque(maxlen=_LEFT_OUT_MAX)
         self._final = 0
         self._watch = isinstance(clock, SystemClock) if options.watch_clock is None else options.watch_clock
         self._last_reading: ClockReading | None = None
@@ -215,25 +237,27 @@ class EmbeddedEngine:
         return len(self._pending)
 
     def submit(self, raw: Sequence[bytes]) -> list[SubmitOutcome]:
-        """Put transactions into the pool, in order. See `engine.Engine.submit`."""
-        outcomes: dict[int, SubmitOutcome] = {}
-        calls: list[tuple[int, bytes, bytes]] = []
-        for index, transaction in enumerate(raw):
+        """Put transactions into the pool, in order; see `engine.Engine.submit`.
+
+        A pool that holds a block's worth of gas is made into a block at once, so this may do what `produce` does, and
+        raise what it raises. What waits for an earlier nonce is dropped when there is no room otherwise.
+        """
+        outcomes: list[SubmitOutcome | None] = []
+        accepted: list[_Waiting] = []
+        for transaction in raw:
             tx_hash = keccak256(transaction)
-            refusal = self._refusal(transaction)
-            if refusal is None:
-                calls.append((index, tx_hash, transaction))
-            else:
-                outcomes[index] = SubmitOutcome(tx_hash, RpcReason.INVALID_TRANSACTION, refusal)
+            try:
+                accepted.append(_Waiting(tx_hash, transaction, self._examine(tx_hash, transaction)))
+                outcomes.append(None)
+            except BadTransaction as error:
+                outcomes.append(SubmitOutcome(tx_hash, RpcReason.INVALID_TRANSACTION, error.reason))
         with self._lock:
             self._require_usable()
-            answers = self._with_node(lambda client: _send(client, [transaction for _, _, transaction in calls]))
-            for (index, tx_hash, transaction), answer in zip(calls, answers, strict=True):
-                outcome = _outcome(tx_hash, answer)
-                outcomes[index] = outcome
-                if outcome.in_pool:
-                    self._pending[tx_hash] = transaction
-        return [outcomes[index] for index in range(len(raw))]
+            answers: list[SubmitOutcome] = []
+            # What was answered stays answered when a node dies in the middle: it may be in a block by now.
+            self._with_node(lambda client: self._fill_pool(client, accepted, answers))
+        rest = iter(answers)
+        return [outcome or next(rest) for outcome in outcomes]
 
     def produce(self) -> int:
         """Make blocks until nothing that can be mined waits; each is journaled before the next. Returns their number.
@@ -315,12 +339,12 @@ class EmbeddedEngine:
             node, client = self._replayed_node(batch=1)
         self._node, self._client = node, client
         self._restarts += 1
-        waiting = list(self._pending.items())
-        answers = _send(client, [transaction for _, transaction in waiting])
+        waiting = list(self._pending.values())
+        answers = _send(client, [transaction.raw for transaction in waiting])
         self._pending = {
-            tx_hash: transaction
-            for (tx_hash, transaction), answer in zip(waiting, answers, strict=True)
-            if _outcome(tx_hash, answer).in_pool
+            transaction.tx_hash: transaction
+            for transaction, answer in zip(waiting, answers, strict=True)
+            if _outcome(transaction.tx_hash, answer).in_pool
         }
         # Readers learn the new address only now: during the replay the node would show them a past as the present.
         self._rpc.move_to(node.url)
@@ -375,10 +399,9 @@ class EmbeddedEngine:
                 return False
             if url != self._rpc.url:
                 return True
-            if self._node is not None and self._node.is_alive():
-                return False
             try:
-                self._with_node(lambda _client: None)
+                # A node that dies closes its connections before it is gone: only an answer says that it lives.
+                self._with_node(lambda client: client.call("eth_chainId"))
             except TongduiError:
                 _LOG.exception("the node could not be revived")
                 return False
@@ -397,6 +420,10 @@ class EmbeddedEngine:
                 # Whatever it was, nobody knows any more what this node has mined. The journal does.
                 _LOG.warning("the node is replaced: %s", error)
                 failure = error
+                self._drop_node()
+            except _LeftOut as error:
+                _LOG.error("a block could not be made again and is thrown away: %s", error)
+                failure = RpcError(RpcReason.NODE_INTERNAL, str(error))
                 self._drop_node()
             except ClockJumped as error:
                 self._alarm = str(error)  # no block was made: readers may go on with this node
@@ -424,26 +451,74 @@ class EmbeddedEngine:
 
     # Blocks -----------------------------------------------------------------------------------------------------
 
+    def _fill_pool(self, client: RpcClient, wanted: Sequence[_Waiting], answers: list[SubmitOutcome]) -> None:
+        """Send what has no answer yet, in order, and make a block whenever the pool holds one's worth of gas."""
+        limit = self._genesis.settings.block_gas_limit
+        while len(answers) < len(wanted):
+            free = limit - sum(transaction.gas for transaction in self._pending.values())
+            part = _fitting(wanted[len(answers) : len(answers) + _ORDERED_BATCH], free)
+            if not part and wanted[len(answers)].gas > limit:
+                part = [wanted[len(answers)]]  # the node refuses it, in its own words
+            if not part:
+                if self._ready(client) > 0:
+                    self._drain(client)
+                else:
+                    self._evict(client, wanted[len(answers)].gas - free)
+                continue
+            for transaction, answer in zip(part, _send(client, [each.raw for each in part]), strict=True):
+                outcome = _outcome(transaction.tx_hash, answer)
+                answers.append(outcome)
+                if outcome.in_pool:
+                    self._pending[transaction.tx_hash] = transaction
+
+    def _evict(self, client: RpcClient, gas: int) -> None:
+        """Drop transactions that wait for an earlier nonce, oldest first, until so much gas is free.
+
+        Otherwise anybody could stop the chain by filling the pool with what can never be mined.
+        """
+        for transaction in list(self._pending.values()):
+            client.call("anvil_dropTransaction", ["0x" + transaction.tx_hash.hex()])
+            del self._pending[transaction.tx_hash]
+            gas -= transaction.gas
+            if gas <= 0:
+                return
+
     def _drain(self, client: RpcClient) -> None:
-        while int(client.call("txpool_status")["pending"], 16) > 0:
-            if self._make_block(client) == 0:
-                break  # all that waited was invalid by now, and the node dropped it
+        while ready := self._ready(client):
+            self._make_block(client, ready)
         if self._pending:
             self._forget_dropped(client)
 
-    def _make_block(self, client: RpcClient) -> int:
-        """Mine one block, journal it, and only then count it as final. Returns its number of transactions."""
+    def _ready(self, client: RpcClient) -> int:
+        """Return how many transactions of the pool the next block would try."""
+        return int(client.call("txpool_status")["pending"], 16)
+
+    def _make_block(self, client: RpcClient, ready: int) -> None:
+        """Mine one block, journal it, and only then count it as final."""
         head = self._journal.head()
         timestamp = self._next_timestamp(head)
         client.call("evm_mine", [{"timestamp": timestamp}])
         number = head.number + 1
         mined = client.call("eth_getBlockByNumber", [hex(number), False])
         block = self._accept(head, timestamp, mined)
+        if len(block.transactions) != ready:
+            self._condemn(client, {_hash(tx_hash) for tx_hash in mined["transactions"]})
+            raise _LeftOut(ready - len(block.transactions))
         self._journal.append(block)
         self._final = number
         for tx_hash in mined["transactions"]:
             self._pending.pop(_hash(tx_hash), None)
-        return len(block.transactions)
+
+    def _condemn(self, client: RpcClient, mined: set[bytes]) -> None:
+        """Forget, and never take again, what was tried for a block and left out: neither mined nor waiting its turn."""
+        queued = {
+            _hash(transaction["hash"])
+            for by_nonce in client.call("txpool_content")["queued"].values()
+            for transaction in by_nonce.values()
+        }
+        for tx_hash in [known for known in self._pending if known not in mined and known not in queued]:
+            del self._pending[tx_hash]
+            self._left_out.append(tx_hash)
 
     def _accept(self, head: Head, timestamp: int, mined: Any) -> JournaledBlock:
         number = head.number + 1
@@ -455,10 +530,10 @@ class EmbeddedEngine:
             raise UnexpectedBlock(number, f"its time is {int(mined['timestamp'], 16)}, asked for was {timestamp}")
         raws = []
         for tx_hash in mined["transactions"]:
-            raw = self._pending.get(_hash(tx_hash))
-            if raw is None:  # not through `submit`; only somebody who found our port could have sent it
+            waiting = self._pending.get(_hash(tx_hash))
+            if waiting is None:  # not through `submit`; only somebody who found our port could have sent it
                 raise UnexpectedBlock(number, f"nobody submitted its transaction {tx_hash}")
-            raws.append(raw)
+            raws.append(waiting.raw)
         return JournaledBlock(number, timestamp, _hash(mined["hash"]), head.block_hash, tuple(raws))
 
     def _next_timestamp(self, head: Head) -> int:
@@ -478,12 +553,24 @@ class EmbeddedEngine:
             if answer is None:
                 del self._pending[tx_hash]
 
-    def _refusal(self, raw: bytes) -> str | None:
-        try:
-            chain_id = chain_id_of(raw)
-        except BadTransaction as error:
-            return str(error)
-        return None if chain_id == self.chain_id else f"it is signed for chain {chain_id}, this is {self.chain_id}"
+    def _examine(self, tx_hash: bytes, raw: bytes) -> int:
+        """Return a transaction's gas limit. Raises BadTransaction for what the pool would take and no block hold."""
+        chain_id, gas = peek(raw)
+        if chain_id != self.chain_id:
+            raise BadTransaction(f"it is signed for chain {chain_id}, this is {self.chain_id}")
+        if tx_hash in self._left_out:
+            raise BadTransaction("it was left out of a block before")
+        return gas
+
+
+def _fitting(transactions: Sequence[_Waiting], gas: int) -> list[_Waiting]:
+    """Return as many transactions from the beginning as ``gas`` is enough for."""
+    total = 0
+    for index, transaction in enumerate(transactions):
+        total += transaction.gas
+        if total > gas:
+            return list(transactions[:index])
+    return list(transactions)
 
 
 def _send(client: RpcClient, raws: Sequence[bytes], batch: int = _ORDERED_BATCH) -> list[Any]:
@@ -504,6 +591,3 @@ def _hash(text: str) -> bytes:
 def _check_asked(field: str, journaled: int, asked: int | None) -> None:
     if asked is not None and asked != journaled:
         raise GenesisMismatch(field, journaled, asked)
-
-
-__all__ = ["EmbeddedEngine", "EmbeddedOptions", "JournalWriteFailed", "ReplayProgress"]

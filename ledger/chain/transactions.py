@@ -125,8 +125,8 @@ def decode_legacy(raw: bytes) -> LegacyTransaction:
     )
 
 
-def chain_id_of(raw: bytes) -> int:
-    """Return the chain a raw transaction is signed for. Raises BadTransaction like `decode_legacy`, but faster."""
+def peek(raw: bytes) -> tuple[int, int]:
+    """Return (chain id, gas limit) of a raw transaction. Raises BadTransaction like `decode_legacy`, but is faster."""
     if not raw or raw[0] < 0xC0:
         raise BadTransaction("only type 0 (legacy) transactions are taken")
     items = _decode_flat_list(raw)
@@ -135,7 +135,7 @@ def chain_id_of(raw: bytes) -> int:
     v = _to_int(items[6])
     if v < 37:
         raise BadTransaction("it is signed for any chain (no EIP-155 protection)")
-    return (v - 35) // 2
+    return (v - 35) // 2, _to_int(items[2])
 
 
 def contract_address(sender: str, nonce: int) -> Address:

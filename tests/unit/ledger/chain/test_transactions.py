@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.chain.errors import BadTransaction
-from ledger.chain.transactions import chain_id_of, contract_address, decode_legacy, sign_legacy
+from ledger.chain.transactions import contract_address, decode_legacy, peek, sign_legacy
 from ledger.standard.ids import to_address
 from ledger.standard.signatures import SigningKey, address_of
 
@@ -41,7 +41,7 @@ def test_what_is_signed_is_read_back(key: bytes, chain_id: int, nonce: int, to: 
     assert (read.chain_id, read.nonce, read.to, read.data, read.gas) == (chain_id, nonce, to, data, 21_000)
     assert (read.gas_price, read.value) == (0, 0)
     assert read.sender == address_of(key)
-    assert chain_id_of(raw) == chain_id
+    assert peek(raw) == (chain_id, 21_000)
 
 
 @given(raw=st.binary(max_size=200))
@@ -56,7 +56,7 @@ def test_a_cut_transaction_is_refused(cut: int, flip: int) -> None:
     with pytest.raises(BadTransaction):
         decode_legacy(raw[: min(cut, len(raw) - 1)])
     with pytest.raises(BadTransaction):
-        chain_id_of(raw + b"\x00")
+        peek(raw + b"\x00")
 
 
 def test_typed_and_unprotected_transactions_are_refused() -> None:
@@ -79,7 +79,7 @@ def test_typed_and_unprotected_transactions_are_refused() -> None:
     )
     for raw, words in ((typed, "type 0"), (unprotected, "EIP-155")):
         with pytest.raises(BadTransaction, match=words):
-            chain_id_of(bytes(raw.raw_transaction))
+            peek(bytes(raw.raw_transaction))
 
 
 @pytest.mark.parametrize(("chain_id", "nonce", "gas"), [(0, 0, 1), (1, -1, 1), (1, 2**64 - 1, 1), (1, 0, 0)])

@@ -222,18 +222,20 @@ class _Audit:
             ),
             ("ClearingBook", book_layout, BOOK_VARIABLES, list(book_cells(books, book_layout, authority)), True),
         ]
-        for contract, layout, variables, cells, complete in plans:
-            address = self._addresses[contract]
+        words: dict[str, dict[int, int]] = {}
+        for contract, _, _, cells, _ in plans:
             told = functools.partial(self._progress, f"storage of {contract}")
-            words = state.check_cells(self._rpc, contract, address, head, cells, told)
+            words[contract] = state.check_cells(self._rpc, contract, self._addresses[contract], head, cells, told)
             self._checks.append(f"{len(cells)} storage words of {contract} are what the events make of them")
+        # Only now, so that a forged word that has a name is reported by it and not by a root.
+        for contract, layout, variables, _, complete in plans:
             try:
                 layout.check_known(variables)
             except UnknownVariable as error:
                 self._notes.append(str(error))
                 continue
             if complete:
-                self._check_nothing_else(contract, address, head, words)
+                self._check_nothing_else(contract, self._addresses[contract], head, words[contract])
 
     def _check_nothing_else(self, contract: str, address: Account, head: Block, words: dict[int, int]) -> None:
         code_hash = bytes.fromhex(self._deployment.contracts[contract].code_hash[2:])

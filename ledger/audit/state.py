@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from ledger.audit import unseen
 from ledger.audit.cells import LANE_BITS, LANES_MASK, Cell
 from ledger.audit.chain import Block, read_many
 from ledger.audit.report import Contradicted
@@ -57,17 +58,32 @@ def check_storage_root(
         raise
     try:
         account = state.verify_account(block.header.state_root, address, state.nodes_of(answer["accountProof"]))
+        if account.storage_root != state.storage_root(words):
+            _check_walk(rpc, contract, address, block, account.storage_root, words)
     except ProofError as error:
         root = "0x" + block.header.state_root.hex()
         raise Contradicted(f"state of {contract}", where, f"what the state root {root} says", error) from error
-    expected = state.storage_root(words)
-    if account.storage_root != expected:
-        found = "0x" + account.storage_root.hex()
-        what = f"storage of {contract}"
-        raise Contradicted(what, where, f"only what events explain, root 0x{expected.hex()}", f"more, root {found}")
     if account.code_hash != code_hash:
         raise Contradicted(f"code of {contract}", where, "0x" + code_hash.hex(), "0x" + account.code_hash.hex())
     return True
+
+
+def _check_walk(
+    rpc: RpcClient, contract: str, address: bytes, block: Block, root: bytes, words: dict[int, int]
+) -> None:
+    """Open the storage trie wherever it differs from ours; words of 0 are nothing, all others are a contradiction."""
+
+    def fetch(slots: Sequence[int]) -> list[tuple[bytes, ...]]:
+        answer = state.fetch(rpc, address, slots, block.header.number)
+        return [state.nodes_of(entry["proof"]) for entry in answer["storageProof"]]
+
+    surplus, lacking = unseen.differences(root, words, fetch)
+    where = f"{contract}, block {block.header.number}"
+    for key, word in surplus[:1]:
+        found = f"{_shown(word)} under key 0x{key.hex()}, and {len(surplus) - 1} more such"
+        raise Contradicted(f"storage of {contract}", where, "only words that events explain", found)
+    for key, word in lacking[:1]:
+        raise Contradicted(f"storage of {contract}", where, f"{_shown(word)} under key 0x{key.hex()}", "nothing")
 
 
 def _read(rpc: RpcClient, address: bytes, slots: Sequence[int], block: Block) -> list[int]:

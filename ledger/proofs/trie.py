@@ -26,7 +26,7 @@ class Trie:
         if any(not value for value in items.values()):
             raise BrokenPath("an empty value cannot be stored in a trie")
         self._nodes: dict[bytes, bytes] = {}
-        pairs = sorted((_nibbles(key), value) for key, value in items.items())
+        pairs = sorted((nibbles_of(key), value) for key, value in items.items())
         encoded = rlp.encode(self._node(pairs, 0)) if pairs else rlp.encode(b"")
         self.root = keccak256(encoded)
         self._nodes[self.root] = encoded
@@ -36,6 +36,27 @@ class Trie:
         path: list[bytes] = []
         _walk(self.root, key, _recording(self._nodes, path))
         return path
+
+    def reference_at(self, prefix: bytes) -> rlp.Decoded | None:
+        """Return what names the node under a prefix of nibbles: its hash, or itself if short; None if none is there."""
+        reference: rlp.Decoded = self.root
+        at = 0
+        while at < len(prefix):
+            node = rlp.decode(self._nodes[reference]) if isinstance(reference, bytes) else reference
+            if not isinstance(node, list):
+                return None
+            if len(node) == _BRANCH_ITEMS:
+                reference = node[prefix[at]]
+                at += 1
+            else:
+                part, is_leaf = _decode_hex_prefix(node[0])
+                if is_leaf or prefix[at : at + len(part)] != part:
+                    return None
+                reference = node[1]
+                at += len(part)
+            if reference == b"":
+                return None
+        return reference
 
     def _node(self, pairs: Sequence[tuple[bytes, bytes]], depth: int) -> rlp.Item:
         if len(pairs) == 1:
@@ -97,7 +118,7 @@ def _walk(root: bytes, key: bytes, node_of: Callable[[bytes], bytes]) -> bytes |
     """Follow ``key`` down from ``root``; return its value, or None if there is none."""
     if root == EMPTY_ROOT:
         return None
-    nibbles, at = _nibbles(key), 0
+    nibbles, at = nibbles_of(key), 0
     reference: rlp.Decoded = root
     while True:
         node = _resolve(reference, node_of)
@@ -128,13 +149,29 @@ def _resolve(reference: rlp.Decoded, node_of: Callable[[bytes], bytes]) -> rlp.D
     return rlp.decode(node_of(reference))
 
 
+def children(node: bytes | list[rlp.Decoded]) -> list[tuple[bytes, rlp.Decoded, bool]]:
+    """Return what a node leads to as (nibbles on the way, reference or value, whether it is a value).
+
+    Raises BrokenPath or MalformedRlp.
+    """
+    item = rlp.decode(node) if isinstance(node, bytes) else node
+    if not isinstance(item, list) or len(item) not in (2, _BRANCH_ITEMS):
+        raise BrokenPath("a node is neither a branch nor a leaf nor an extension")
+    if len(item) == _BRANCH_ITEMS:
+        found = [(bytes([nibble]), child, False) for nibble, child in enumerate(item[:16]) if child != b""]
+        return found + ([(b"", item[16], True)] if item[16] != b"" else [])
+    part, is_leaf = _decode_hex_prefix(item[0])
+    return [(part, item[1], is_leaf)]
+
+
 def _value(item: rlp.Decoded) -> bytes | None:
     if isinstance(item, list):
         raise BrokenPath("a value is a list")
     return item or None
 
 
-def _nibbles(key: bytes) -> bytes:
+def nibbles_of(key: bytes) -> bytes:
+    """Return a key's half bytes, one a byte."""
     return bytes([nibble for byte in key for nibble in (byte >> 4, byte & 15)])
 
 
@@ -154,7 +191,7 @@ def _hex_prefix(nibbles: bytes, *, leaf: bool) -> bytes:
 def _decode_hex_prefix(item: rlp.Decoded) -> tuple[bytes, bool]:
     if isinstance(item, list) or not item:
         raise BrokenPath("a path part is not a byte string")
-    nibbles = _nibbles(item)
+    nibbles = nibbles_of(item)
     flag = nibbles[0]
     if flag > 3 or (flag % 2 == 0 and nibbles[1] != 0):
         raise BrokenPath("a path part has an unknown prefix")

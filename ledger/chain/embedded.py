@@ -476,12 +476,13 @@ class EmbeddedEngine:
 
         Otherwise anybody could stop the chain by filling the pool with what can never be mined.
         """
-        for transaction in list(self._pending.values()):
-            client.call("anvil_dropTransaction", ["0x" + transaction.tx_hash.hex()])
-            del self._pending[transaction.tx_hash]
-            gas -= transaction.gas
-            if gas <= 0:
-                return
+        kept = list(self._pending.values())
+        while kept and gas > 0:
+            gas -= kept.pop(0).gas
+        # anvil_dropTransaction does not find what is queued; dropping all does.
+        client.call("anvil_dropAllTransactions")
+        self._pending = {transaction.tx_hash: transaction for transaction in kept}
+        _send(client, [transaction.raw for transaction in kept])
 
     def _drain(self, client: RpcClient) -> None:
         while ready := self._ready(client):

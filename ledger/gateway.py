@@ -94,7 +94,16 @@ class Gateway:
         routes = Routes.of(
             address_bytes(deployment.address("Exchange")), address_bytes(deployment.address("Redemption"))
         )
-        self.sender = Sender(database, engine, relayers, routes, clock, owner=owner, limits=sender_limits)
+        self.sender = Sender(
+            database,
+            engine,
+            relayers,
+            routes,
+            clock,
+            owner=owner,
+            limits=sender_limits,
+            witnesses=[deployment.address(name) for name in ("Issuance", "Exchange", "Redemption")],
+        )
         self.indexer = Indexer(
             database,
             engine,

@@ -41,6 +41,7 @@ _OPEN_STATES = ("signed", "pending")
 _BROADCAST_MAX = 1_000
 _SETTLE_MAX = 2_000
 _RETRY_S = 0.5
+_WITNESS_BLOCKS_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,10 @@ class Sender:
     A lease ends by the wall clock, so with several gateways each needs an owner's name of its own and a running clock;
     where one lock already keeps others out (the embedded engine) the name stays the same over restarts. Waiting and
     trying again go by ``steady``, for the wall clock may jump, or stand still in a demonstration.
+
+    ``witnesses`` are contracts that emit at least one event in each successful call of theirs, and not many more: one
+    query for their logs then replaces hundreds of receipts, which carry a log for each grant. They are a part of the
+    receipts, and only speak for success; whatever they are silent about is asked for by its receipt.
     """
 
     def __init__(
@@ -113,6 +118,7 @@ class Sender:
         *,
         owner: str,
         limits: SenderLimits | None = None,
+        witnesses: Sequence[str] = (),
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
@@ -124,6 +130,8 @@ class Sender:
         self._limits = limits or SenderLimits()
         self._leased: frozenset[bytes] = frozenset()
         self._steady = steady
+        self._witnesses = list(witnesses)
+        self._witnessed_height: int | None = None
         self._watched: dict[int, _Watch] = {}
         self._alarms: dict[str, str] = {}
 
@@ -394,10 +402,11 @@ class Sender:
         height = self._engine.final_height()
         rows = self._to_check(height)
         if not rows:
+            self._witnessed_height = height
             return 0
         # In this order: a nonce used at a height, and no receipt asked for later, means that another one used it.
         used = self._nonces_used(sorted({row.relayer for row in rows}), height)
-        receipts = dict(zip((row.hash for row in rows), self._receipts([row.hash for row in rows]), strict=True))
+        receipts = self._receipts([row.hash for row in rows], height)
         fates: dict[Fate, list[_Open]] = {one: [] for one in Fate}
         for row in rows:
             watch = self._watched.setdefault(row.transaction_id, _Watch(self._steady(), 1))
@@ -462,16 +471,32 @@ class Sender:
         )
         return {one: int(answer, 16) for one, answer in zip(relayers, answers, strict=True)}
 
-    def _receipts(self, hashes: Sequence[bytes]) -> list[Receipt | None]:
+    def _receipts(self, hashes: Sequence[bytes], height: int) -> dict[bytes, Receipt | None]:
+        receipts: dict[bytes, Receipt | None] = {}
+        receipts.update(self._witnessed(set(hashes), height))
+        missing = [one for one in hashes if one not in receipts]
         answers = self._engine.rpc.batch(
-            [("eth_getTransactionReceipt", ["0x" + one.hex()]) for one in hashes], chunk=50
+            [("eth_getTransactionReceipt", ["0x" + one.hex()]) for one in missing], chunk=50
         )
-        return [
-            None
-            if answer is None
-            else Receipt(int(answer["blockNumber"], 16), int(answer["status"], 16) == 1, int(answer["gasUsed"], 16))
-            for answer in answers
-        ]
+        for one, answer in zip(missing, answers, strict=True):
+            receipts[one] = answer and Receipt(
+                int(answer["blockNumber"], 16), int(answer["status"], 16) == 1, int(answer["gasUsed"], 16)
+            )
+        self._witnessed_height = height
+        return receipts
+
+    def _witnessed(self, hashes: set[bytes], height: int) -> dict[bytes, Receipt]:
+        """Return the receipts of those whose success the witnesses' new logs prove."""
+        since = self._witnessed_height
+        if not self._witnesses or since is None or not since < height <= since + _WITNESS_BLOCKS_MAX:
+            return {}
+        question = {"fromBlock": hex(since + 1), "toBlock": hex(height), "address": self._witnesses}
+        found: dict[bytes, Receipt] = {}
+        for log in self._engine.rpc.call("eth_getLogs", [question]):
+            digest = bytes.fromhex(log["transactionHash"][2:])
+            if digest in hashes and digest not in found:
+                found[digest] = Receipt(int(log["blockNumber"], 16), succeeded=True, gas_used=0)
+        return found
 
     def _explain(
         self, rows: Sequence[_Open], receipts: Mapping[bytes, Receipt | None]

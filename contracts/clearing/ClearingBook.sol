@@ -5,7 +5,7 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 
 import {IClearingBook} from "../interfaces/IClearingBook.sol";
 import {Merchant, Posting} from "../interfaces/Types.sol";
-import {Tally} from "../libraries/Tally.sol";
+import {Tabs} from "../libraries/Tabs.sol";
 
 /// @title ClearingBook
 /// @notice See {IClearingBook}.
@@ -47,7 +47,7 @@ contract ClearingBook is IClearingBook, AccessManaged {
 
     /// @inheritdoc IClearingBook
     function fundingFen(uint32 programme) external view returns (int256) {
-        return int256(appropriated[programme]) - int256(paid[programme]) + position[Tally.programme(programme)];
+        return int256(appropriated[programme]) - int256(paid[programme]) + position[Tabs.programmeParticipant(programme)];
     }
 
     /// @inheritdoc IClearingBook
@@ -62,7 +62,7 @@ contract ClearingBook is IClearingBook, AccessManaged {
 
     /// @inheritdoc IClearingBook
     function refundableFen(uint32 merchantId) public view returns (uint256) {
-        int256 fen = position[Tally.merchant(merchantId)];
+        int256 fen = position[Tabs.merchantParticipant(merchantId)];
         return fen > 0 ? uint256(fen) : 0;
     }
 
@@ -123,10 +123,10 @@ contract ClearingBook is IClearingBook, AccessManaged {
         uint64 lastAmount
     ) external restricted {
         uint256 coveredFen = refundableFen(merchantId);
-        int256 before = position[Tally.merchant(merchantId)];
+        int256 before = position[Tabs.merchantParticipant(merchantId)];
         keptPrefix[orderId] = Prefix(true, keptLots, lastAmount);
         _post(postings);
-        uint256 neededFen = uint256(before - position[Tally.merchant(merchantId)]);
+        uint256 neededFen = uint256(before - position[Tabs.merchantParticipant(merchantId)]);
         if (neededFen > coveredFen) revert ClearingBookNotCovered(merchantId, neededFen, coveredFen);
     }
 

@@ -10,18 +10,15 @@ import {IPointsLedger} from "../interfaces/IPointsLedger.sol";
 import {EXCHANGEABLE_IN, EXCHANGEABLE_OUT, Programme, ProgrammeState, Verdict} from "../interfaces/Types.sol";
 import {QuarterTime} from "../ledger/QuarterTime.sol";
 import {Packed} from "../libraries/Packed.sol";
-import {ProgrammeCache} from "../libraries/ProgrammeCache.sol";
 import {SignatureCheck} from "../libraries/SignatureCheck.sol";
-import {Tally} from "../libraries/Tally.sol";
+import {Tabs} from "../libraries/Tabs.sol";
 import {TypedData} from "../libraries/TypedData.sol";
 import {Value} from "../libraries/Value.sol";
 
 /// @title Exchange
 /// @notice See {IExchange}.
 contract Exchange is IExchange, Pausable {
-    using ProgrammeCache for ProgrammeCache.Cache;
-    using ProgrammeCache for Programme;
-    using Tally for Tally.Sums;
+    using Tabs for Tabs.Batch;
 
     /// @dev What went through a day's cap. A replaced module starts again from 0: caps slow a drain, they are no book.
     struct Flow {
@@ -30,11 +27,13 @@ contract Exchange is IExchange, Pausable {
         uint64 usedFen;
     }
 
-    /// @dev What the checks worked out for an order.
+    /// @dev What the checks worked out for an order, and what acting on it needs again.
     struct Terms {
         uint64 toId;
         uint64 amountOut;
         uint64 fen;
+        Tabs.ProgrammeTab from;
+        Tabs.ProgrammeTab to;
     }
 
     uint256 private constant ORDER_BYTES = 57;
@@ -58,8 +57,7 @@ contract Exchange is IExchange, Pausable {
     /// @inheritdoc IExchange
     function execute(bytes calldata packed) external whenNotPaused {
         ledger.beginExchange();
-        ProgrammeCache.Cache memory programmes;
-        Tally.Sums memory sums;
+        Tabs.Batch memory tabs;
         uint256 cursor;
         while (cursor < packed.length) {
             uint256 end = _endOfOrder(packed, cursor);
@@ -67,10 +65,10 @@ contract Exchange is IExchange, Pausable {
                 emit Rejected(keccak256(packed[cursor:]), address(0), Verdict.MALFORMED);
                 break;
             }
-            _execute(packed[cursor:end], programmes, sums);
+            _execute(Packed.slice(packed, cursor, end - cursor), tabs);
             cursor = end;
         }
-        if (sums.length != 0) book.post(sums.done());
+        if (tabs.programmeCount != 0) book.post(tabs.postings());
     }
 
     /// @inheritdoc IExchange
@@ -88,20 +86,23 @@ contract Exchange is IExchange, Pausable {
     /// @inheritdoc IExchange
     function inflow(uint32 programme) external view returns (uint64 capFen, uint64 usedFen) {
         Flow memory flow = _inflows[programme];
-        return (flow.capFen, flow.day == _today() ? flow.usedFen : 0);
+        return (flow.capFen, _usedToday(flow));
     }
 
     /// @inheritdoc IExchange
     function outflow(address holder) external view returns (uint64 capFen, uint64 usedFen) {
         Flow memory flow = _outflows[holder];
-        return (_residentCapFen, flow.day == _today() ? flow.usedFen : 0);
+        return (_residentCapFen, _usedToday(flow));
     }
 
-    /// @dev Beyond the batch's end if the order is not whole.
-    function _endOfOrder(bytes calldata packed, uint256 cursor) private pure returns (uint256) {
-        uint256 signature = cursor + ORDER_BYTES + SIGNATURE_LENGTH_BYTES;
-        if (signature > packed.length) return signature;
-        return signature + Packed.read(packed, cursor + ORDER_BYTES, SIGNATURE_LENGTH_BYTES);
+    /// @dev Where the order at `cursor` ends: beyond the batch's end if it is not whole.
+    function _endOfOrder(bytes calldata packed, uint256 cursor) private pure returns (uint256 end) {
+        // No part of an order is longer than 2^16 bytes.
+        unchecked {
+            end = cursor + ORDER_BYTES + SIGNATURE_LENGTH_BYTES;
+            if (end > packed.length) return end;
+            end += Packed.read(packed, cursor + ORDER_BYTES, SIGNATURE_LENGTH_BYTES);
+        }
     }
 
     function _unpack(bytes calldata packed) private pure returns (ExchangeOrder memory) {
@@ -116,13 +117,13 @@ contract Exchange is IExchange, Pausable {
         });
     }
 
-    function _execute(bytes calldata packed, ProgrammeCache.Cache memory programmes, Tally.Sums memory sums) private {
+    function _execute(bytes calldata packed, Tabs.Batch memory tabs) private {
         ExchangeOrder memory order = _unpack(packed);
         bytes32 orderId = TypedData.digest(_domain, TypedData.exchangeOrder(order));
+        Verdict verdict = _checkForm(order, orderId, packed);
         Terms memory terms;
-        Verdict verdict = _checkForm(order, orderId, packed[ORDER_BYTES + SIGNATURE_LENGTH_BYTES:]);
         if (verdict == Verdict.ACCEPTED) {
-            verdict = _checkTerms(order, terms, programmes);
+            verdict = _checkTerms(order, terms, tabs);
             verdict = ledger.exchange(
                 order.holder, order.nonce, verdict, order.fromId, order.amount, terms.toId, terms.amountOut
             );
@@ -132,72 +133,79 @@ contract Exchange is IExchange, Pausable {
             return;
         }
         _countFlows(order.toProgramme, order.holder, terms.fen);
-        sums.add(Tally.programme(uint32(order.fromId >> 32)), -int256(uint256(terms.fen)));
-        sums.add(Tally.programme(order.toProgramme), int256(uint256(terms.fen)));
+        terms.from.fen -= int256(uint256(terms.fen));
+        terms.to.fen += int256(uint256(terms.fen));
         emit Exchanged(
             orderId, order.holder, order.fromId, order.amount, terms.toId, terms.amountOut, terms.fen
         );
     }
 
     /// @dev What comes before the nonce.
-    function _checkForm(ExchangeOrder memory order, bytes32 orderId, bytes calldata signature)
+    function _checkForm(ExchangeOrder memory order, bytes32 orderId, bytes calldata packed)
         private
         view
         returns (Verdict)
     {
         if (order.amount == 0) return Verdict.MALFORMED;
-        if (!SignatureCheck.isValid(order.holder, orderId, signature)) return Verdict.BAD_SIGNATURE;
-        return Verdict.ACCEPTED;
+        uint256 offset = ORDER_BYTES + SIGNATURE_LENGTH_BYTES;
+        bytes calldata signature = Packed.slice(packed, offset, packed.length - offset);
+        return SignatureCheck.isValid(order.holder, orderId, signature) ? Verdict.ACCEPTED : Verdict.BAD_SIGNATURE;
     }
 
     /// @dev What comes after the nonce and before the lot. Fills in `terms`.
-    function _checkTerms(ExchangeOrder memory order, Terms memory terms, ProgrammeCache.Cache memory programmes)
+    function _checkTerms(ExchangeOrder memory order, Terms memory terms, Tabs.Batch memory tabs)
         private
         view
         returns (Verdict)
     {
         if (block.timestamp > order.deadline) return Verdict.EXPIRED;
         uint32 fromProgramme = uint32(order.fromId >> 32);
-        Programme memory from = programmes.get(ledger, fromProgramme);
-        Programme memory to = programmes.get(ledger, order.toProgramme);
+        terms.from = tabs.programme(ledger, fromProgramme);
+        terms.to = tabs.programme(ledger, order.toProgramme);
+        Programme memory from = terms.from.terms;
+        Programme memory to = terms.to.terms;
         if (from.state == ProgrammeState.UNKNOWN || to.state == ProgrammeState.UNKNOWN) {
             return Verdict.UNKNOWN_PROGRAMME;
         }
         // Par 0 needs no check of its own: the ledger gives such a programme no exchange flag.
-        bool allowed = fromProgramme != order.toProgramme && from.flags & EXCHANGEABLE_OUT != 0 && from.isSpendable()
-            && to.flags & EXCHANGEABLE_IN != 0 && to.state == ProgrammeState.ACTIVE;
+        bool allowed = fromProgramme != order.toProgramme && from.flags & EXCHANGEABLE_OUT != 0
+            && Tabs.isSpendable(from) && to.flags & EXCHANGEABLE_IN != 0 && to.state == ProgrammeState.ACTIVE;
         if (!allowed) return Verdict.FORBIDDEN;
         uint256 fen = Value.toFenDown(order.amount, from.par);
         uint256 amountOut = Value.toMinorDown(fen, to.par);
         if (amountOut == 0) return Verdict.NO_VALUE;
         if (amountOut < order.minOut) return Verdict.BELOW_MINIMUM;
-        if (amountOut > type(uint48).max || fen > type(uint64).max) return Verdict.CAP_EXCEEDED;
+        bool fits = amountOut <= type(uint48).max && fen <= type(uint64).max
+            && _fitsFlows(order.toProgramme, order.holder, fen);
+        if (!fits) return Verdict.CAP_EXCEEDED;
         terms.toId = (uint64(order.toProgramme) << 32) | uint32(order.fromId);
         terms.amountOut = uint64(amountOut);
         terms.fen = uint64(fen);
-        return _fitsFlows(order.toProgramme, order.holder, fen) ? Verdict.ACCEPTED : Verdict.CAP_EXCEEDED;
+        return Verdict.ACCEPTED;
     }
 
     function _fitsFlows(uint32 toProgramme, address holder, uint256 fen) private view returns (bool) {
         uint256 residentCapFen = _residentCapFen;
-        if (residentCapFen != 0 && _used(_outflows[holder]) + fen > residentCapFen) return false;
-        Flow storage into = _inflows[toProgramme];
-        return into.capFen == 0 || _used(into) + fen <= into.capFen;
+        if (residentCapFen != 0 && _usedToday(_outflows[holder]) + fen > residentCapFen) return false;
+        Flow memory into = _inflows[toProgramme];
+        return into.capFen == 0 || _usedToday(into) + fen <= into.capFen;
     }
 
-    /// @dev Nothing is counted where no cap is set: a day's count would cost each resident a slot.
+    /// @dev Nothing is counted where no cap is set: a count would cost each resident a slot.
     function _countFlows(uint32 toProgramme, address holder, uint64 fen) private {
         if (_residentCapFen != 0) _count(_outflows[holder], fen);
-        if (_inflows[toProgramme].capFen != 0) _count(_inflows[toProgramme], fen);
+        Flow storage into = _inflows[toProgramme];
+        if (into.capFen != 0) _count(into, fen);
     }
 
     function _count(Flow storage flow, uint64 fen) private {
-        // In this order: once the day is written the old count would look like today's.
-        flow.usedFen = uint64(_used(flow)) + fen;
-        flow.day = _today();
+        Flow memory now_ = flow;
+        now_.usedFen = _usedToday(now_) + fen;
+        now_.day = _today();
+        (flow.day, flow.usedFen) = (now_.day, now_.usedFen);
     }
 
-    function _used(Flow storage flow) private view returns (uint256) {
+    function _usedToday(Flow memory flow) private view returns (uint64) {
         return flow.day == _today() ? flow.usedFen : 0;
     }
 

@@ -7,7 +7,7 @@ import {
     IERC6909Metadata,
     IERC6909TokenSupply
 } from "@openzeppelin/contracts/interfaces/draft-IERC6909.sol";
-import {Lot, Programme, ProgrammeState, Verdict} from "./Types.sol";
+import {Programme, ProgrammeState, Verdict} from "./Types.sol";
 
 /// @title IPointsLedger
 /// @notice The book of points of a city: balances, escrow, supply, programmes, order nonces and landed batches.
@@ -50,7 +50,8 @@ interface IPointsLedger is IERC6909Metadata, IERC6909TokenSupply, IERC5267 {
     event Swept(address indexed holder, uint256 indexed id, uint256 amount);
 
     /// @notice Lots of `holder` went to escrow under `holdId`, the digest of the hold order.
-    event HoldOpened(bytes32 indexed holdId, address indexed holder, Lot[] lots);
+    /// @param lots Packed: (id 8 | amount 8)*.
+    event HoldOpened(bytes32 indexed holdId, address indexed holder, bytes lots);
 
     /// @notice The hold is over: the first `keptLots` lots were burned, whole but the last, of which `lastAmount` was;
     /// the rest went back to `receiver`, the holder or a successor.
@@ -172,7 +173,7 @@ interface IPointsLedger is IERC6909Metadata, IERC6909TokenSupply, IERC5267 {
     /// @notice Minor units revoked of the grant with this evidence leaf so far.
     function revokedTotal(bytes32 leaf) external view returns (uint64);
 
-    /// @notice keccak256(abi.encode(holder, lots)) of an open hold; 0 if no such hold is open.
+    /// @notice keccak256(abi.encodePacked(holder, lots)) of an open hold; 0 if no such hold is open.
     function holdCommitment(bytes32 holdId) external view returns (bytes32);
 
     /// @notice The account to which `holder` gave way, 0 if none.
@@ -235,17 +236,17 @@ interface IPointsLedger is IERC6909Metadata, IERC6909TokenSupply, IERC5267 {
 
     // ------------------------------------------------------------------------------------------------ redemption
 
-    /// @notice Admits the calling module to `redeem`, `hold`, `closeHold` and `restore` until the end of this block.
+    /// @notice Admits the calling module to `spend`, `hold`, `closeHold` and `restore` until the end of this block.
     /// @dev Restricted to redemption. See `beginExchange` for the warning.
     function beginRedemption() external;
 
     /// @notice One signed order: spends the nonce in the word of the first lot and burns all `lots` or none.
     /// Checks, in order: nonce, the module's own `verdict`, each lot alive and its balance, in the signed order.
-    /// @param lots 1 or more; the same id may appear twice.
-    function redeem(address holder, uint32 nonce, Verdict verdict, Lot[] calldata lots) external returns (Verdict);
+    /// @param lots Packed: (id 8 | amount 8)*, at least one; the same id may appear twice.
+    function spend(address holder, uint32 nonce, bytes calldata lots, Verdict verdict) external returns (Verdict);
 
-    /// @notice As `redeem`, but the lots go to escrow under `holdId`.
-    function hold(bytes32 holdId, address holder, uint32 nonce, Verdict verdict, Lot[] calldata lots)
+    /// @notice As `spend`, but the lots go to escrow under `holdId`.
+    function hold(bytes32 holdId, address holder, uint32 nonce, bytes calldata lots, Verdict verdict)
         external
         returns (Verdict);
 
@@ -258,14 +259,22 @@ interface IPointsLedger is IERC6909Metadata, IERC6909TokenSupply, IERC5267 {
     function closeHold(
         bytes32 holdId,
         address holder,
-        Lot[] calldata lots,
+        bytes calldata lots,
         uint8 keptLots,
         uint64 lastAmount
     ) external returns (bool);
 
-    /// @notice Mints `lots` back to `holder` or its successor for a refund, reborn where they died meanwhile.
+    /// @notice For a refund: mints back to `holder` or its successor what lies between the prefix of `lots` that was kept
+    /// before and the shorter one that is kept from now on, reborn where lots died meanwhile.
     /// @return The account that received them.
-    function restore(address holder, Lot[] calldata lots) external returns (address);
+    function restore(
+        address holder,
+        bytes calldata lots,
+        uint8 keptLotsBefore,
+        uint64 lastAmountBefore,
+        uint8 keptLots,
+        uint64 lastAmount
+    ) external returns (address);
 
     // ----------------------------------------------------------------------------------------------------- anyone
 

@@ -2,28 +2,20 @@
 pragma solidity 0.8.30;
 
 import {IPausable} from "./IPausable.sol";
-import {Lot, Verdict} from "./Types.sol";
-
-/// @notice What a resident signs to pay a merchant at once.
-/// @param lots 1 to 16 parts of lots, in the order in which their issuers are debited. The typed data calls for
-/// Lot(uint64 id,uint64 amount).
-/// @param nonce Free in the word of the first lot.
-/// @param deadline Last Unix second at which it may land.
-struct RedeemOrder {
-    address holder;
-    uint32 merchant;
-    Lot[] lots;
-    uint32 nonce;
-    uint40 deadline;
-}
+import {Verdict} from "./Types.sol";
 
 /// @notice What a resident signs to reserve points for a merchant.
+/// The typed data has `Lot[] lots` in place of their hash: 1 to 16 parts of lots, Lot(uint64 id,uint64 amount), in the
+/// order in which their programmes are debited.
+/// @param lotsHash EIP-712 hash of the lots.
+/// @param nonce Free in the word of the first lot.
+/// @param deadline Last Unix second at which it may land.
 /// @param captureBy Last Unix second at which the merchant may capture; at most 30 days after the hold lands.
 /// @param cancellable Whether the holder's signature alone releases it.
 struct HoldOrder {
     address holder;
     uint32 merchant;
-    Lot[] lots;
+    bytes32 lotsHash;
     uint32 nonce;
     uint40 deadline;
     uint40 captureBy;
@@ -33,7 +25,7 @@ struct HoldOrder {
 /// @notice What is kept of a redemption: one leaf of its batch's receipts tree.
 /// Leaf hash = keccak256(bytes.concat(keccak256(abi.encode(receipt)))).
 /// @param orderId EIP-712 digest of the redeem or hold order.
-/// @param lotsHash keccak256 of the concatenated EIP-712 hashes of the lots paid with, as in the order's digest.
+/// @param lotsHash EIP-712 hash of the lots paid with, an array of Lot; for a capture the captured prefix.
 /// @param fen Value paid.
 /// @param time Unix time of the block.
 struct Receipt {
@@ -132,11 +124,11 @@ interface IRedemption is IPausable {
 
     /// @notice Gives back what an order paid beyond a shorter kept prefix: same programmes and amounts; lots that died
     /// since come back in the current quarter's. Draws only on value of the merchant not locked for payment.
-    /// Never paused. Checks, in order: time, lots, proof, prefix, signature, value.
+    /// Never paused. Checks, in order: time, lots, proof, signature, prefix, value.
     /// @param receipt The order's leaf.
     /// @param batch The receipts batch it is in.
     /// @param proof Path from the leaf to the batch's root.
-    /// @param paid The lots paid with (for a capture: the captured prefix).
+    /// @param paid The packed lots paid with, (id 8 | amount 8)*; for a capture the captured prefix.
     /// @param keptLots New prefix; shorter than the one in force.
     /// @param lastAmount New prefix.
     /// @param signature Of Refund by the merchant.
@@ -144,7 +136,7 @@ interface IRedemption is IPausable {
         Receipt calldata receipt,
         uint64 batch,
         bytes32[] calldata proof,
-        Lot[] calldata paid,
+        bytes calldata paid,
         uint8 keptLots,
         uint64 lastAmount,
         bytes calldata signature

@@ -1,26 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-/// @notice Part of one lot: `id << 64 | amount`, the 16 bytes in which a packed order names it.
-/// `id` is the token id (programme << 32 | expiry quarter), `amount` is in minor units (1 point = 100).
-type Lot is uint128;
-
-using LotFields for Lot global;
-
-/// @title LotFields
-/// @notice Takes a `Lot` apart.
-library LotFields {
-    /// @notice The token id.
-    function id(Lot lot) internal pure returns (uint64) {
-        return uint64(Lot.unwrap(lot) >> 64);
-    }
-
-    /// @notice The amount in minor units.
-    function amount(Lot lot) internal pure returns (uint64) {
-        return uint64(Lot.unwrap(lot));
-    }
-}
-
 /// @notice What became of one order of a batch; the codes of `Rejected`.
 /// Checks run in the order in which the modules document them, which is not the order of the codes.
 /// MALFORMED, BAD_SIGNATURE and NONCE_SPENT leave the nonce as it was; every other code has spent it.

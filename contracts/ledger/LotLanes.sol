@@ -21,7 +21,10 @@ library LotLanes {
 
     /// @notice Where the lot `id` lives: the key of its word, and the shift of its lane in it.
     function locate(uint256 id) internal pure returns (uint64 key, uint256 shift) {
-        uint256 s = uint256(uint32(id)) + 3;
+        uint256 s;
+        unchecked {
+            s = uint256(uint32(id)) + 3;
+        }
         key = uint64(((id >> 32) << 32) | (s >> 2));
         shift = (s & 3) * LANE_BITS;
     }
@@ -34,9 +37,9 @@ library LotLanes {
     /// @notice `word` with `amount` more in the lane at `shift`; `ok` is false, and the word unchanged, if the lane
     /// would overflow.
     function credit(uint256 word, uint256 shift, uint256 amount) internal pure returns (bool ok, uint256) {
-        // Compared this way round neither side can overflow.
-        if (amount > LANE_MAX - amountAt(word, shift)) return (false, word);
         unchecked {
+            // Compared this way round neither side can overflow.
+            if (amount > LANE_MAX - amountAt(word, shift)) return (false, word);
             return (true, word + (amount << shift));
         }
     }
@@ -62,17 +65,20 @@ library LotLanes {
     /// @dev A nonce 32…63 above the base slides the window until it is the window's last bit, and so cancels every
     /// unspent nonce that falls below.
     function spendNonce(uint256 word, uint32 nonce) internal pure returns (bool ok, uint256) {
-        (uint256 base, uint256 window) = nonceState(word);
-        if (nonce < base || nonce >= base + 2 * WINDOW) return (false, word);
-        uint256 ahead = nonce - base;
-        if (ahead >= WINDOW) {
-            uint256 slide = ahead - (WINDOW - 1);
-            base += slide;
-            window >>= slide;
-            ahead = WINDOW - 1;
+        unchecked {
+            (uint256 base, uint256 window) = nonceState(word);
+            uint256 ahead = uint256(nonce) - base;
+            // A nonce below the base wraps round and so is far ahead too.
+            if (ahead >= 2 * WINDOW) return (false, word);
+            if (ahead >= WINDOW) {
+                uint256 slide = ahead - (WINDOW - 1);
+                base += slide;
+                window >>= slide;
+                ahead = WINDOW - 1;
+            }
+            uint256 bit = 1 << ahead;
+            if (window & bit != 0) return (false, word);
+            return (true, (word & LANES_MASK) | (base << BASE_SHIFT) | ((window | bit) << WINDOW_SHIFT));
         }
-        uint256 bit = 1 << ahead;
-        if (window & bit != 0) return (false, word);
-        return (true, (word & LANES_MASK) | (base << BASE_SHIFT) | ((window | bit) << WINDOW_SHIFT));
     }
 }

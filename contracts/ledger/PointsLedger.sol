@@ -14,7 +14,6 @@ import {IPointsLedger} from "../interfaces/IPointsLedger.sol";
 import {
     EXCHANGEABLE_IN,
     EXCHANGEABLE_OUT,
-    Lot,
     Programme,
     ProgrammeState,
     REDEEMABLE,
@@ -22,6 +21,7 @@ import {
     Verdict
 } from "../interfaces/Types.sol";
 import {Packed} from "../libraries/Packed.sol";
+import {PackedLots} from "../libraries/PackedLots.sol";
 import {Value} from "../libraries/Value.sol";
 import {LotLanes} from "./LotLanes.sol";
 import {QuarterTime} from "./QuarterTime.sol";
@@ -281,10 +281,8 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         uint64 amountOut
     ) external returns (Verdict) {
         _checkBegun(_exchangeCounter);
-        if (!_spendNonce(holder, fromId, nonce)) return Verdict.NONCE_SPENT;
+        verdict = _spendFirst(holder, nonce, verdict, fromId, amountIn);
         if (verdict != Verdict.ACCEPTED) return verdict;
-        if (_isDead(fromId)) return Verdict.LOT_DEAD;
-        if (!_debit(holder, fromId, amountIn)) return Verdict.INSUFFICIENT;
         if (!_tryCredit(holder, toId, amountOut)) {
             _credit(holder, fromId, amountIn);
             return Verdict.CAP_EXCEEDED;
@@ -304,12 +302,13 @@ contract PointsLedger is IPointsLedger, AccessManaged {
     }
 
     /// @inheritdoc IPointsLedger
-    function redeem(address holder, uint32 nonce, Verdict verdict, Lot[] calldata lots) external returns (Verdict) {
+    function spend(address holder, uint32 nonce, bytes calldata lots, Verdict verdict) external returns (Verdict) {
         _checkBegun(_redemptionCounter);
-        verdict = _spend(holder, nonce, verdict, lots);
+        verdict = _spend(holder, nonce, lots, verdict);
         if (verdict != Verdict.ACCEPTED) return verdict;
-        for (uint256 i; i < lots.length; ++i) {
-            (uint64 id, uint64 amount) = (lots[i].id(), lots[i].amount());
+        uint256 count = PackedLots.count(lots);
+        for (uint256 i; i < count; ++i) {
+            (uint64 id, uint64 amount) = PackedLots.at(lots, i);
             _subtractSupply(id, amount);
             emit Transfer(msg.sender, holder, address(0), id, amount);
         }
@@ -317,15 +316,16 @@ contract PointsLedger is IPointsLedger, AccessManaged {
     }
 
     /// @inheritdoc IPointsLedger
-    function hold(bytes32 holdId, address holder, uint32 nonce, Verdict verdict, Lot[] calldata lots)
+    function hold(bytes32 holdId, address holder, uint32 nonce, bytes calldata lots, Verdict verdict)
         external
         returns (Verdict)
     {
         _checkBegun(_redemptionCounter);
-        verdict = _spend(holder, nonce, verdict, lots);
+        verdict = _spend(holder, nonce, lots, verdict);
         if (verdict != Verdict.ACCEPTED) return verdict;
-        for (uint256 i; i < lots.length; ++i) {
-            (uint64 id, uint64 amount) = (lots[i].id(), lots[i].amount());
+        uint256 count = PackedLots.count(lots);
+        for (uint256 i; i < count; ++i) {
+            (uint64 id, uint64 amount) = PackedLots.at(lots, i);
             _credit(address(this), id, amount);
             emit Transfer(msg.sender, holder, address(this), id, amount);
         }
@@ -335,21 +335,19 @@ contract PointsLedger is IPointsLedger, AccessManaged {
     }
 
     /// @inheritdoc IPointsLedger
-    function closeHold(
-        bytes32 holdId,
-        address holder,
-        Lot[] calldata lots,
-        uint8 keptLots,
-        uint64 lastAmount
-    ) external returns (bool) {
+    function closeHold(bytes32 holdId, address holder, bytes calldata lots, uint8 keptLots, uint64 lastAmount)
+        external
+        returns (bool)
+    {
         _checkBegun(_redemptionCounter);
         if (holdCommitment[holdId] != _commitment(holder, lots)) return false;
+        if (!PackedLots.isPrefix(lots, keptLots, lastAmount)) revert PointsLedgerBadPrefix(keptLots, lastAmount);
         delete holdCommitment[holdId];
         address receiver = currentAccount(holder);
-        for (uint256 i; i < lots.length; ++i) {
-            (uint64 id, uint64 amount) = (lots[i].id(), lots[i].amount());
-            uint64 kept = i + 1 < keptLots ? amount : i + 1 == keptLots ? lastAmount : 0;
-            if (kept > amount) revert PointsLedgerBadPrefix(keptLots, lastAmount);
+        uint256 count = PackedLots.count(lots);
+        for (uint256 i; i < count; ++i) {
+            (uint64 id, uint64 amount) = PackedLots.at(lots, i);
+            uint64 kept = PackedLots.keptOf(i, amount, keptLots, lastAmount);
             if (kept != 0) _burn(address(this), id, kept);
             if (kept != amount) _release(receiver, id, amount - kept);
         }
@@ -358,11 +356,22 @@ contract PointsLedger is IPointsLedger, AccessManaged {
     }
 
     /// @inheritdoc IPointsLedger
-    function restore(address holder, Lot[] calldata lots) external returns (address receiver) {
+    function restore(
+        address holder,
+        bytes calldata lots,
+        uint8 keptLotsBefore,
+        uint64 lastAmountBefore,
+        uint8 keptLots,
+        uint64 lastAmount
+    ) external returns (address receiver) {
         _checkBegun(_redemptionCounter);
         receiver = currentAccount(holder);
-        for (uint256 i; i < lots.length; ++i) {
-            (uint64 id, uint64 amount) = (lots[i].id(), lots[i].amount());
+        uint256 count = PackedLots.count(lots);
+        for (uint256 i; i < count; ++i) {
+            (uint64 id, uint64 amount) = PackedLots.at(lots, i);
+            amount = PackedLots.keptOf(i, amount, keptLotsBefore, lastAmountBefore)
+                - PackedLots.keptOf(i, amount, keptLots, lastAmount);
+            if (amount == 0) continue;
             (uint64 rebornId, uint64 reborn) = _reborn(receiver, id, amount);
             if (reborn != 0) _mint(receiver, rebornId, reborn);
             if (reborn != amount) _mint(receiver, id, amount - reborn);
@@ -408,7 +417,11 @@ contract PointsLedger is IPointsLedger, AccessManaged {
     /// @inheritdoc IPointsLedger
     function cancelNonce(uint256 id, uint32 nonce) external {
         if (id > type(uint64).max) revert PointsLedgerUnknownProgramme(0);
-        if (!_spendNonce(msg.sender, uint64(id), nonce)) revert PointsLedgerNonceSpent(msg.sender, nonce);
+        (uint64 key,) = LotLanes.locate(id);
+        Lanes storage lanes = _lanes[key][msg.sender];
+        (bool fresh, uint256 word) = LotLanes.spendNonce(lanes.word, nonce);
+        if (!fresh) revert PointsLedgerNonceSpent(msg.sender, nonce);
+        lanes.word = word;
         emit NonceCancelled(msg.sender, id, nonce);
     }
 
@@ -574,41 +587,53 @@ contract PointsLedger is IPointsLedger, AccessManaged {
     // ---------------------------------------------------------------------------------------------------- orders
 
     /// @dev The authority said yes to this module earlier in this block.
-    function _checkBegun(Counter storage counter) private view {
+    function _checkBegun(Counter memory counter) private view {
         if (counter.module != msg.sender || counter.blockNumber != block.number) {
             revert PointsLedgerNotBegun(msg.sender);
         }
     }
 
-    function _spendNonce(address holder, uint64 id, uint32 nonce) private returns (bool ok) {
-        (uint64 key,) = LotLanes.locate(id);
-        Lanes storage lanes = _lanes[key][holder];
-        uint256 word;
-        (ok, word) = LotLanes.spendNonce(lanes.word, nonce);
-        if (ok) lanes.word = word;
-    }
-
     /// @dev Nonce, then the module's verdict, then the debit of all lots or none.
-    function _spend(address holder, uint32 nonce, Verdict verdict, Lot[] calldata lots) private returns (Verdict) {
-        if (!_spendNonce(holder, lots[0].id(), nonce)) return Verdict.NONCE_SPENT;
+    function _spend(address holder, uint32 nonce, bytes calldata lots, Verdict verdict) private returns (Verdict) {
+        (uint64 id, uint64 amount) = PackedLots.at(lots, 0);
+        verdict = _spendFirst(holder, nonce, verdict, id, amount);
         if (verdict != Verdict.ACCEPTED) return verdict;
-        for (uint256 i; i < lots.length; ++i) {
-            uint64 id = lots[i].id();
+        uint256 count = PackedLots.count(lots);
+        for (uint256 i = 1; i < count; ++i) {
+            (id, amount) = PackedLots.at(lots, i);
             bool dead = _isDead(id);
-            if (dead || !_debit(holder, id, lots[i].amount())) {
-                // Undone, not checked beforehand: an id may appear twice.
-                while (i != 0) {
-                    --i;
-                    _credit(holder, lots[i].id(), lots[i].amount());
-                }
-                return dead ? Verdict.LOT_DEAD : Verdict.INSUFFICIENT;
+            if (!dead && _debit(holder, id, amount)) continue;
+            // Undone, not checked beforehand: an id may appear twice.
+            for (uint256 j; j < i; ++j) {
+                (id, amount) = PackedLots.at(lots, j);
+                _credit(holder, id, amount);
             }
+            return dead ? Verdict.LOT_DEAD : Verdict.INSUFFICIENT;
         }
         return Verdict.ACCEPTED;
     }
 
-    function _commitment(address holder, Lot[] calldata lots) private pure returns (bytes32) {
-        return keccak256(abi.encode(holder, lots));
+    /// @dev The nonce and the first lot share a word, which is written once.
+    function _spendFirst(address holder, uint32 nonce, Verdict verdict, uint64 id, uint64 amount)
+        private
+        returns (Verdict)
+    {
+        (uint64 key, uint256 shift) = LotLanes.locate(id);
+        Lanes storage lanes = _lanes[key][holder];
+        (bool fresh, uint256 word) = LotLanes.spendNonce(lanes.word, nonce);
+        if (!fresh) return Verdict.NONCE_SPENT;
+        if (verdict == Verdict.ACCEPTED) {
+            bool enough = true;
+            if (_isDead(id)) verdict = Verdict.LOT_DEAD;
+            else (enough, word) = LotLanes.debit(word, shift, amount);
+            if (!enough) verdict = Verdict.INSUFFICIENT;
+        }
+        lanes.word = word;
+        return verdict;
+    }
+
+    function _commitment(address holder, bytes calldata lots) private pure returns (bytes32) {
+        return keccak256(abi.encodePacked(holder, lots));
     }
 
     /// @dev Gives `amount` of `id` back from escrow, reborn where the lot has died.
@@ -624,7 +649,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
     /// @dev How much of `amount` comes back in the current quarter's lot instead of its own, and counts it against the
     /// holder's cap. Lots of a programme whose spending time is over are not reborn: they would be dead again.
     function _reborn(address holder, uint64 id, uint64 amount) private returns (uint64 rebornId, uint64 reborn) {
-        uint256 quarter = uint32(id);
+        uint32 quarter = uint32(id);
         if (quarter == 0 || block.timestamp < QuarterTime.endOf(quarter)) return (0, 0);
         uint32 current = QuarterTime.quarterOf(block.timestamp);
         rebornId = uint64(_id(uint32(id >> 32), current));
@@ -693,7 +718,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
     }
 
     function _isDead(uint256 id) private view returns (bool) {
-        uint256 quarter = uint32(id);
+        uint32 quarter = uint32(id);
         if (quarter != 0 && block.timestamp >= QuarterTime.endOf(quarter)) return true;
         uint256 spendableUntil = _programmes[uint32(id >> 32)].spendableUntil;
         return spendableUntil != 0 && block.timestamp >= spendableUntil;

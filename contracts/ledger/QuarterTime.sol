@@ -12,17 +12,20 @@ library QuarterTime {
 
     /// @notice Unix time at which `quarter` is over: the first second of the next quarter.
     /// @param quarter 1 or more; quarter 0 has no end and is the caller's case.
-    function endOf(uint256 quarter) internal pure returns (uint256) {
-        // `quarter` counts from 1, so as an index from 0 it already names the next quarter.
-        uint256 year = 2000 + quarter / 4;
-        uint256 index = quarter % 4;
-        uint256 past = year - 1;
-        uint256 day = 365 * (year - 1970) + past / 4 - past / 100 + past / 400 - LEAP_DAYS_BEFORE_1970;
-        if (index != 0) {
-            day += index == 1 ? 90 : index == 2 ? 181 : 273;
-            if (isLeap(year)) day += 1;
+    function endOf(uint32 quarter) internal pure returns (uint256) {
+        // A quarter of 32 bits is less than 2^41 days away: nothing here can overflow or fall below 0.
+        unchecked {
+            // `quarter` counts from 1, so as an index from 0 it already names the next quarter.
+            uint256 year = 2000 + uint256(quarter) / 4;
+            uint256 index = uint256(quarter) % 4;
+            uint256 past = year - 1;
+            uint256 day = 365 * (year - 1970) + past / 4 - past / 100 + past / 400 - LEAP_DAYS_BEFORE_1970;
+            if (index != 0) {
+                day += index == 1 ? 90 : index == 2 ? 181 : 273;
+                if (isLeap(year)) day += 1;
+            }
+            return day * 1 days - OFFSET;
         }
-        return day * 1 days - OFFSET;
     }
 
     /// @notice The quarter that holds Unix time `timestamp` (2000 or later).

@@ -5,8 +5,7 @@ import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/Messa
 
 import {ExchangeOrder} from "../interfaces/IExchange.sol";
 import {Revocation} from "../interfaces/IIssuance.sol";
-import {HoldOrder, RedeemOrder} from "../interfaces/IRedemption.sol";
-import {Lot} from "../interfaces/Types.sol";
+import {HoldOrder} from "../interfaces/IRedemption.sol";
 
 /// @title TypedData
 /// @notice EIP-712 struct hashes of all that is signed. `digest` binds one to the ledger's domain.
@@ -18,7 +17,6 @@ library TypedData {
     bytes32 internal constant REVOCATION = keccak256(
         "Revocation(uint32 programme,uint64 number,bytes32 leaf,uint64 revokedTotal,uint16 reason)"
     );
-    bytes32 internal constant LOT = keccak256("Lot(uint64 id,uint64 amount)");
     bytes32 internal constant EXCHANGE_ORDER = keccak256(
         "ExchangeOrder(address holder,uint64 fromId,uint64 amount,uint32 toProgramme,uint64 minOut,uint32 nonce,uint40 deadline)"
     );
@@ -66,33 +64,20 @@ library TypedData {
         );
     }
 
-    /// @param lotsHash The hash of the order's lots, which the caller needs once more for the receipt.
-    function redeemOrder(RedeemOrder memory o, bytes32 lotsHash) internal pure returns (bytes32) {
-        return keccak256(abi.encode(REDEEM_ORDER, o.holder, o.merchant, lotsHash, o.nonce, o.deadline));
+    function redeemOrder(address holder, uint32 merchant, bytes32 lotsHash, uint32 nonce, uint40 deadline)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(REDEEM_ORDER, holder, merchant, lotsHash, nonce, deadline));
     }
 
     function holdOrder(HoldOrder memory o) internal pure returns (bytes32) {
         return keccak256(
             abi.encode(
-                HOLD_ORDER,
-                o.holder,
-                o.merchant,
-                lots(o.lots),
-                o.nonce,
-                o.deadline,
-                o.captureBy,
-                o.cancellable
+                HOLD_ORDER, o.holder, o.merchant, o.lotsHash, o.nonce, o.deadline, o.captureBy, o.cancellable
             )
         );
-    }
-
-    /// @notice EIP-712 hash of an array of lots: keccak256 of their concatenated struct hashes.
-    function lots(Lot[] memory array) internal pure returns (bytes32) {
-        bytes32[] memory hashes = new bytes32[](array.length);
-        for (uint256 i; i < array.length; ++i) {
-            hashes[i] = keccak256(abi.encode(LOT, array[i].id(), array[i].amount()));
-        }
-        return keccak256(abi.encodePacked(hashes));
     }
 
     function capture(bytes32 orderId, uint8 keptLots, uint64 lastAmount) internal pure returns (bytes32) {

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {Packed} from "./Packed.sol";
+
+/// @title PackedLots
+/// @notice Lots as an order names them: (token id 8 | amount 8)*, big-endian, amounts in minor units.
+///
+/// A prefix (keptLots, lastAmount) of them is the first `keptLots` lots, whole but the last, of which `lastAmount` is
+/// kept; (0, 0) is nothing.
+library PackedLots {
+    uint256 internal constant LOT_BYTES = 16;
+
+    bytes32 private constant LOT_TYPEHASH = keccak256("Lot(uint64 id,uint64 amount)");
+
+    /// @notice How many lots there are.
+    function count(bytes calldata lots) internal pure returns (uint256) {
+        return lots.length / LOT_BYTES;
+    }
+
+    /// @notice Lot `i`, which must exist.
+    function at(bytes calldata lots, uint256 i) internal pure returns (uint64 id, uint64 amount) {
+        uint256 lot;
+        unchecked {
+            lot = Packed.read(lots, i * LOT_BYTES, LOT_BYTES);
+        }
+        return (uint64(lot >> 64), uint64(lot));
+    }
+
+    /// @notice Whether there are 1 to `most` lots and none is of nothing.
+    function areSound(bytes calldata lots, uint256 most) internal pure returns (bool) {
+        uint256 length = count(lots);
+        if (length == 0 || length > most) return false;
+        for (uint256 i; i < length; ++i) {
+            (, uint64 amount) = at(lots, i);
+            if (amount == 0) return false;
+        }
+        return true;
+    }
+
+    /// @notice The prefix that is all of them. There is at least one lot.
+    function all(bytes calldata lots) internal pure returns (uint256 keptLots, uint64 lastAmount) {
+        keptLots = count(lots);
+        (, lastAmount) = at(lots, keptLots - 1);
+    }
+
+    /// @notice Whether (keptLots, lastAmount) is a prefix of them.
+    function isPrefix(bytes calldata lots, uint256 keptLots, uint64 lastAmount) internal pure returns (bool) {
+        if (keptLots == 0) return lastAmount == 0;
+        if (keptLots > count(lots)) return false;
+        (, uint64 amount) = at(lots, keptLots - 1);
+        return lastAmount != 0 && lastAmount <= amount;
+    }
+
+    /// @notice How much of lot `i`, whose amount is `amount`, belongs to the prefix.
+    function keptOf(uint256 i, uint64 amount, uint256 keptLots, uint64 lastAmount) internal pure returns (uint64) {
+        unchecked {
+            if (i + 1 < keptLots) return amount;
+            return i + 1 == keptLots ? lastAmount : 0;
+        }
+    }
+
+    /// @notice EIP-712 hash of all of them as an array of Lot; there may be none.
+    function hash(bytes calldata lots) internal pure returns (bytes32) {
+        if (lots.length == 0) return keccak256("");
+        (uint256 length, uint64 lastAmount) = all(lots);
+        return hash(lots, length, lastAmount);
+    }
+
+    /// @notice EIP-712 hash of the prefix as an array of Lot: keccak256 of the concatenated struct hashes.
+    function hash(bytes calldata lots, uint256 keptLots, uint64 lastAmount) internal pure returns (bytes32 result) {
+        bytes32 typeHash = LOT_TYPEHASH;
+        // In Solidity every lot would be encoded, and then all hashes copied, into memory of their own. Here the hashes
+        // grow from the free memory pointer on, and behind the last of them is the one struct that is hashed each time.
+        assembly ("memory-safe") {
+            let hashes := mload(0x40)
+            let lot := add(hashes, shl(5, keptLots))
+            mstore(lot, typeHash)
+            for { let i := 0 } lt(i, keptLots) { i := add(i, 1) } {
+                let packed := calldataload(add(lots.offset, shl(4, i)))
+                let amount := and(shr(128, packed), 0xffffffffffffffff)
+                if eq(add(i, 1), keptLots) { amount := lastAmount }
+                mstore(add(lot, 32), shr(192, packed))
+                mstore(add(lot, 64), amount)
+                mstore(add(hashes, shl(5, i)), keccak256(lot, 96))
+            }
+            result := keccak256(hashes, shl(5, keptLots))
+        }
+    }
+}

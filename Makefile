@@ -73,7 +73,8 @@ clean: ## Remove what was built, but neither the environments nor the state in .
 .venv/.runtime.stamp: requirements.txt pyproject.toml | .venv/bin/python
 	@echo "installing Python packages into .venv" >&2
 	@.venv/bin/python $(PIP) -r requirements.txt
-	@.venv/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+	@said=$$(.venv/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable . 2>&1) || \
+	  { echo "$$said" >&2; exit 1; }
 	@touch $@
 
 .venv/.dev.stamp: requirements-dev.txt .venv/.runtime.stamp

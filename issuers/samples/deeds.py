@@ -28,6 +28,7 @@ _PROJECTS: Final = ("锦江河岸清洁", "社区图书角", "敬老院陪伴", 
 _BODIES: Final = ("成都市志愿者协会", "锦江区社工服务中心", "青羊区文明办", "武侯区敬老服务站")
 MATERIALS: Final = ("PAPER", "PLASTIC", "METAL", "GLASS", "TEXTILE")
 _VENUES: Final = ("成都博物馆特展", "金沙遗址音乐剧", "城市音乐厅交响乐", "川剧《白蛇传》", "天府书展", "独立影院")
+_THEATRE: Final = 1
 _CATEGORIES: Final = ("museum", "theatre", "concert", "opera", "bookfair", "cinema")
 
 
@@ -204,12 +205,12 @@ def traffic(people: Sequence[Person], rng: random.Random, count: int) -> Plan:
 
 
 def culture(people: Sequence[Person], rng: random.Random, count: int) -> Plan:
-    """Tickets bought and used. The yearly cap is 200 points at 15 %, so clean rows stay below ¥1,300 a person."""
+    """Tickets bought and used. The cap is 200 points a year at 15 or 20 %: clean rows stay within ¥1,000 a person."""
     plan = Plan("culture")
     spent: Counter[int] = Counter()
 
-    def row(number: int, person: Person, day: date, yuan: int) -> Row:
-        kind = rng.randrange(len(_VENUES))
+    def row(number: int, person: Person, day: date, yuan: int, kind: int | None = None) -> Row:
+        kind = rng.randrange(len(_VENUES)) if kind is None else kind
         return {
             "order_no": f"WH2026{number:07d}",
             "member_no": person.source_ids["culture"],
@@ -223,17 +224,21 @@ def culture(people: Sequence[Person], rng: random.Random, count: int) -> Plan:
     clean = []
     for number, (person, day) in enumerate(_days_of(rng, _known(people, "culture"), count), start=1):
         yuan = rng.choice((20, 40, 60, 80, 120, 180, 280))
-        if spent[person.number] + yuan > 1_300:
+        if spent[person.number] + yuan > 1_000:
             yuan = 20
-        if spent[person.number] + yuan <= 1_300:
+        if spent[person.number] + yuan <= 1_000:
             spent[person.number] += yuan
             clean.append(row(number, person, day, yuan))
     _await_links(plan, people, clean, "member_no")
     # The theatre lover reaches the cap of 200: 180 points, then 20 of 60, then nothing.
     lover = people[3]
-    plan.rows.append(row(5_000_000, lover, date(2026, 5, 2), 1_200))
-    plan.plant("cap_partial", row(5_000_001, lover, date(2026, 6, 6), 400))
-    plan.plant("cap_reached", row(5_000_002, lover, date(2026, 7, 4), 180), row(5_000_003, lover, date(2026, 8, 8), 80))
+    plan.rows.append(row(5_000_000, lover, date(2026, 5, 2), 1_200, _THEATRE))
+    plan.plant("cap_partial", row(5_000_001, lover, date(2026, 6, 6), 400, _THEATRE))
+    plan.plant(
+        "cap_reached",
+        row(5_000_002, lover, date(2026, 7, 4), 180, _THEATRE),
+        row(5_000_003, lover, date(2026, 8, 8), 80, _THEATRE),
+    )
     bad = _sampler(rng, clean)
     plan.plant("negative_quantity", *(bad("order_no", f"WHN{n}", paid="-80.00") for n in range(5)))
     plan.plant("bad_number", *(bad("order_no", f"WHB{n}", paid="eighty") for n in range(4)))

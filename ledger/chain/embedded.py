@@ -61,9 +61,7 @@ T = TypeVar("T")
 _ORDERED_BATCH = 32
 _ATTEMPTS = 3
 _LEFT_OUT_MAX = 10_000
-_NODE_TIMEOUT_S = 120.0
 _READER_TIMEOUT_S = 60.0
-_CLOCK_TOLERANCE_S = 30.0
 # Chain ids of installations: above those that public chains use, below 2^31 for every tool's sake.
 _CHAIN_ID_FIRST = 1_000_000_000
 _CHAIN_ID_SPAN = 1_000_000_000
@@ -107,7 +105,9 @@ class EmbeddedOptions:
     """Past blocks whose state can still be read."""
     binary: Path | None = None
     """The anvil binary; None: found by `anvil.find_binary`."""
-    clock_tolerance_s: float = _CLOCK_TOLERANCE_S
+    node_timeout_s: float = 120.0
+    """A node that takes longer for a call is replaced."""
+    clock_tolerance_s: float = 30.0
     watch_clock: bool | None = None
     """Stop when the clock jumps; None: only if it is the system's clock."""
 
@@ -352,7 +352,7 @@ class EmbeddedEngine:
     def _replayed_node(self, *, batch: int) -> tuple[AnvilNode, RpcClient]:
         settings = replace(self._genesis.settings, history_states=self._options.history_states)
         node = AnvilNode.start(settings, self._node_dir, self._options.binary)
-        client = RpcClient(node.url, _NODE_TIMEOUT_S)
+        client = RpcClient(node.url, self._options.node_timeout_s)
         try:
             self._replay(client, batch)
         except BaseException:

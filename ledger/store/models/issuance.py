@@ -1,6 +1,6 @@
 """What the issuers know: deliveries, records, refusals, grants, batches, usage of caps, reviews, revocations.
 
-Nothing here names a person: source ids are keyed HMACs, and the record itself is sealed (``sealed``, ``raw``). Money and
+Nothing here names a person: source ids are keyed HMACs, the record itself is sealed (``sealed``, ``raw``). Money and
 points are integers; ``quantity_micro`` is millionths of the base unit of its dimension (second, gram, metre, fen, one).
 """
 
@@ -51,6 +51,8 @@ class IssuanceDeliveryRow(Base):
     """``reading`` or ``done``."""
     rows_done: Mapped[Big]
     cursor: Mapped[str | None] = mapped_column(Text)
+    data_key: Mapped[Blob]
+    """Random key of this delivery under the master key; it seals the delivery's records and refused rows."""
     repeats: Mapped[int] = mapped_column(Integer)
     """How often the very same bytes were delivered again (and had no effect)."""
     created_at: Mapped[UnixTime]
@@ -90,6 +92,8 @@ class IssuanceRecordRow(Base):
     pending_until: Mapped[UnixTime | None]
     granted_minor: Mapped[PointsMinor]
     """Σ of the record's grants less what was revoked of them."""
+    counted_micro: Mapped[Big]
+    """The part of the quantity that was charged to the caps."""
     grants_made: Mapped[int] = mapped_column(Integer)
     sealed: Mapped[Blob | None]
     """The canonical record under the programme's data key; NULL once erased."""
@@ -117,6 +121,13 @@ class IssuanceRecordRow(Base):
             "deed_day",
             sqlite_where=text("started_at IS NOT NULL"),
             postgresql_where=text("started_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_issuance_records_device",
+            "device_hmac",
+            "deed_day",
+            sqlite_where=text("device_hmac IS NOT NULL"),
+            postgresql_where=text("device_hmac IS NOT NULL"),
         ),
         Index(
             "ix_issuance_records_fingerprint",
@@ -216,7 +227,7 @@ class IssuanceGrantRow(Base):
 
 
 class IssuanceBatchRow(Base):
-    """One mint call: its number and its grants never change; quarter, root and signature may while it has not landed."""
+    """One mint call: number and grants never change; quarter, root and signature may while it has not landed."""
 
     __tablename__ = "issuance_batches"
 

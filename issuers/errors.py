@@ -1,0 +1,85 @@
+"""Errors of the issuers' own: what a caller asked for that cannot be done."""
+
+from __future__ import annotations
+
+from ledger.errors import TongduiError
+
+
+class IssuersError(TongduiError):
+    """Base of the issuers' errors."""
+
+
+class UnknownProgramme(IssuersError):
+    """No rulebook is loaded for the programme."""
+
+    def __init__(self, programme: object) -> None:
+        self.programme = programme
+        super().__init__(f"no rulebook is loaded for programme {programme!r}")
+
+
+class UnknownMapping(IssuersError):
+    """No mapping of that name, or the mapping belongs to another programme."""
+
+    def __init__(self, mapping: str, programme: str) -> None:
+        self.mapping = mapping
+        self.programme = programme
+        super().__init__(f"no mapping {mapping!r} for programme {programme!r}")
+
+
+class GrantNotFound(IssuersError):
+    """No grant has this id."""
+
+    def __init__(self, grant_id: bytes) -> None:
+        self.grant_id = grant_id
+        super().__init__(f"no grant 0x{grant_id.hex()}")
+
+
+class ReviewNotFound(IssuersError):
+    """No review has this id."""
+
+    def __init__(self, review_id: int) -> None:
+        self.review_id = review_id
+        super().__init__(f"no review {review_id}")
+
+
+class ReviewClosed(IssuersError):
+    """The review was decided before."""
+
+    def __init__(self, review_id: int, state: str) -> None:
+        self.review_id = review_id
+        self.state = state
+        super().__init__(f"review {review_id} is {state}")
+
+
+class SameApprover(IssuersError):
+    """The second approval must come from another person."""
+
+    def __init__(self, review_id: int, approver: str) -> None:
+        self.review_id = review_id
+        self.approver = approver
+        super().__init__(f"review {review_id} was approved by {approver} already; a second person must agree")
+
+
+class RefusalNotFound(IssuersError):
+    """No open refusal has this id."""
+
+    def __init__(self, refusal_id: int) -> None:
+        self.refusal_id = refusal_id
+        super().__init__(f"no open refusal {refusal_id}")
+
+
+class ErasedRecord(IssuersError):
+    """The record was erased; it can neither be read nor rated again."""
+
+    def __init__(self, record_id: int) -> None:
+        self.record_id = record_id
+        super().__init__(f"record {record_id} was erased")
+
+
+class SourceUnavailable(IssuersError):
+    """A source system did not answer as agreed, after all attempts."""
+
+    def __init__(self, system: str, detail: str) -> None:
+        self.system = system
+        self.detail = detail
+        super().__init__(f"{system}: {detail}")

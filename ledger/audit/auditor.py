@@ -6,8 +6,6 @@ import functools
 from collections.abc import Iterable
 from pathlib import Path
 
-import orjson
-
 from ledger.audit import leaves as evidence
 from ledger.audit import state
 from ledger.audit.books import Account, Books
@@ -15,8 +13,6 @@ from ledger.audit.cells import (
     BOOK_VARIABLES,
     LEDGER_VARIABLES,
     Cell,
-    Layout,
-    UnknownVariable,
     book_cells,
     ledger_cells,
 )
@@ -29,6 +25,7 @@ from ledger.chain import artifacts
 from ledger.chain.deployment import Deployment
 from ledger.chain.rpc import RpcClient
 from ledger.errors import ConfigurationError
+from ledger.proofs.layout import Layout, UnknownVariable
 from ledger.standard.ids import address_bytes, to_address
 from ledger.standard.keccak import keccak256
 
@@ -211,7 +208,7 @@ class _Audit:
         if nonce_words is None:
             self._notes.append("an order refused in a relaying contract's call hides its nonce's word")
         authority = self._addresses["AccessManager"]
-        ledger_layout, book_layout = _layout("PointsLedger"), _layout("ClearingBook")
+        ledger_layout, book_layout = Layout.load("PointsLedger"), Layout.load("ClearingBook")
         plans: list[tuple[str, Layout, tuple[str, ...], list[Cell], bool]] = [
             (
                 "PointsLedger",
@@ -300,9 +297,3 @@ class _Audit:
             report.programmes[slugs.get(identifier, str(identifier))] = figures
         report.merchants = {merchant: books.positions.get(2 << 32 | merchant, 0) for merchant in books.merchants}
         return report
-
-
-def _layout(name: str) -> Layout:
-    """Read the storage layout that the compiler gave, from the contract's published artifact."""
-    path = artifacts.folder() / f"{name}.json"
-    return Layout.of(name, orjson.loads(path.read_bytes())["storageLayout"])

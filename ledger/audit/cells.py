@@ -13,9 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ledger.audit.books import Account, Books
-from ledger.errors import TongduiError
+from ledger.proofs.layout import Layout
 from ledger.standard.ids import to_address
 from ledger.standard.keccak import keccak256
+from ledger.standard.packed import pack_lots
+from ledger.standard.typed_data import Lot
 
 FULL = 2**256 - 1
 NOTHING = 0
@@ -39,15 +41,6 @@ _YEAR = (("recorded", 128), ("lapsed", 128))
 _PREFIX = (("refunded", 8), ("kept_lots", 8), ("last_amount", 64))
 
 
-class UnknownVariable(TongduiError):
-    """A contract has a storage variable for which the auditor knows no words: it cannot vouch for all of storage."""
-
-    def __init__(self, contract: str, label: str) -> None:
-        self.contract = contract
-        self.label = label
-        super().__init__(f"{contract} has the storage variable {label}, which this auditor does not know")
-
-
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One storage word: its slot, what it stands for, and the value it must have in the bits of ``mask``."""
@@ -58,34 +51,6 @@ class Cell:
     mask: int = FULL
     is_text: bool = False
     """The head of a string: a long one goes on in further words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Slots of a contract's variables by name."""
-
-    contract: str
-    slots: Mapping[str, int]
-
-    @classmethod
-    def of(cls, contract: str, entries: Iterable[Mapping[str, object]]) -> Layout:
-        """Take solc's ``storageLayout`` entries."""
-        return cls(contract, {str(entry["label"]): int(str(entry["slot"])) for entry in entries})
-
-    def at(self, label: str, *keys: int | bytes) -> int:
-        """Return the slot of a variable, or of the value under ``keys`` if it is a (nested) mapping."""
-        slot = self.slots[label]
-        for key in keys:
-            word = key.to_bytes(32, "big") if isinstance(key, int) else key.rjust(32, b"\0")
-            slot = int.from_bytes(keccak256(word + slot.to_bytes(32, "big")), "big")
-        return slot
-
-    def check_known(self, known: Iterable[str]) -> None:
-        """Raise UnknownVariable if the contract has a variable outside ``known``."""
-        known = set(known)
-        for label in self.slots:
-            if label not in known:
-                raise UnknownVariable(self.contract, label)
 
 
 LEDGER_VARIABLES = (
@@ -222,9 +187,7 @@ def _hold_cells(books: Books, layout: Layout) -> Iterator[Cell]:
     for hold_id in books.hold_ids:
         hold, commitment = books.holds.get(hold_id), 0
         if hold is not None:
-            words = [int.from_bytes(hold.holder, "big"), 64, len(hold.lots)]
-            words += [token << 64 | amount for token, amount in hold.lots]
-            encoded = b"".join([word.to_bytes(32, "big") for word in words])
+            encoded = hold.holder + pack_lots([Lot(token, amount) for token, amount in hold.lots])
             commitment = int.from_bytes(keccak256(encoded), "big")
         yield Cell(layout.at("holdCommitment", hold_id), f"hold 0x{hold_id.hex()}", commitment)
 

@@ -30,9 +30,10 @@ from ledger.audit.books import (
 )
 from ledger.audit.events import Event
 from ledger.audit.report import Contradicted
-from ledger.standard.errors import NoValue
+from ledger.standard.errors import MalformedPacked, NoValue
 from ledger.standard.evidence import MerkleTree, RedemptionReceipt
 from ledger.standard.ids import merchant_participant, programme_participant, to_address
+from ledger.standard.packed import unpack_lots
 from ledger.standard.quarters import is_dead, quarter_at
 from ledger.standard.typed_data import Lot, lots_hash
 from ledger.standard.value import MICROFEN_MINOR, basket_debits_down, exchange_down
@@ -256,7 +257,10 @@ class Replay:
 
     def _hold_opened(self, event: Event) -> None:
         hold_id, holder = event["holdId"], event["holder"]
-        lots = tuple((lot >> 64, lot & (2**64 - 1)) for lot in event["lots"])
+        try:
+            lots = tuple((lot.id, lot.amount) for lot in unpack_lots(event["lots"]))
+        except MalformedPacked as error:
+            raise Contradicted(f"lots of hold {_hex(hold_id)}", event.log.where, "packed lots", error) from error
         self._once(hold_id, event)
         self._take(event, [(holder, self.books.ledger, token, amount) for token, amount in lots])
         for token, _ in lots:

@@ -5,7 +5,8 @@ Arrays of the Solidity ABI would let one order's dirty high bits revert a whole 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum
 from typing import Final
 
 from ledger.standard.errors import MalformedPacked, OutOfRange
@@ -15,6 +16,8 @@ from ledger.standard.typed_data import ExchangeOrder, HoldOrder, Lot, RedeemOrde
 GRANT_BYTES: Final = 28
 LOTS_MAX: Final = 16
 _SIGNATURE_MAX: Final = 2**16 - 1
+_LENGTH_BYTES: Final = 2
+_LOT_BYTES: Final = 16
 
 
 def pack_grants(grants: Sequence[tuple[str, int]]) -> bytes:
@@ -39,6 +42,20 @@ def unpack_grants(packed: bytes) -> list[tuple[Address, int]]:
         (to_address(packed[at : at + 20]), int.from_bytes(packed[at + 20 : at + 28], "big"))
         for at in range(0, len(packed), GRANT_BYTES)
     ]
+
+
+def pack_lots(lots: Sequence[Lot]) -> bytes:
+    """Pack lots as refunds and events carry them: id 8 | amount 8, for each lot. Raises OutOfRange."""
+    return b"".join([_int("lot id", lot.id, 8) + _int("lot amount", lot.amount, 8) for lot in lots])
+
+
+def unpack_lots(packed: bytes) -> tuple[Lot, ...]:
+    """Return the lots of packed bytes. Raises MalformedPacked if a lot is cut."""
+    if len(packed) % _LOT_BYTES:
+        raise MalformedPacked(len(packed) - len(packed) % _LOT_BYTES, f"a lot takes {_LOT_BYTES} bytes")
+    starts = range(0, len(packed), _LOT_BYTES)
+    words = [(packed[at : at + 8], packed[at + 8 : at + _LOT_BYTES]) for at in starts]
+    return tuple([Lot(int.from_bytes(token, "big"), int.from_bytes(amount, "big")) for token, amount in words])
 
 
 def pack_exchange_order(order: ExchangeOrder, signature: bytes) -> bytes:
@@ -145,6 +162,64 @@ def unpack_hold_orders(packed: bytes) -> list[tuple[HoldOrder, bytes]]:
     return orders
 
 
+class OrderCall(Enum):
+    """The calls that take packed orders."""
+
+    EXCHANGE = "exchange"
+    REDEEM = "redeem"
+    HOLD = "hold"
+    CAPTURE = "capture"
+    RELEASE = "release"
+
+
+_SHAPES: Final = {
+    OrderCall.EXCHANGE: (57, 0),
+    OrderCall.REDEEM: (34, 0),
+    OrderCall.HOLD: (40, 0),
+    OrderCall.CAPTURE: (40, 9),
+    OrderCall.RELEASE: (40, 0),
+}
+"""Bytes of an order before its lots (whose count is the last of them), and between lots and signature."""
+
+
+def split_orders(packed: bytes, call: OrderCall) -> Iterator[bytes]:
+    """Cut the orders of a call apart by their lengths alone, as the contracts do; bytes left at the end are dropped.
+
+    What is cut out need not be well-formed: the unpackers say so.
+    """
+    head, tail = _SHAPES[call]
+    at = 0
+    while at + head <= len(packed):
+        lots = 0 if call is OrderCall.EXCHANGE else packed[at + head - 1]
+        signature = at + head + lots * _LOT_BYTES + tail + _LENGTH_BYTES
+        if signature > len(packed):
+            return
+        end = signature + int.from_bytes(packed[signature - _LENGTH_BYTES : signature], "big")
+        if end > len(packed):
+            return
+        yield packed[at:end]
+        at = end
+
+
+def unpack_order(part: bytes, call: OrderCall) -> tuple[ExchangeOrder | RedeemOrder | HoldOrder, bytes]:
+    """Return (order, signature) of one cut-out order.
+
+    The signature is the holder's; it is empty for captures and releases, which carry a merchant's over something else.
+    Raises MalformedPacked.
+    """
+    match call:
+        case OrderCall.EXCHANGE:
+            return unpack_exchange_orders(part)[0]
+        case OrderCall.REDEEM:
+            return unpack_redeem_orders(part)[0]
+        case OrderCall.HOLD:
+            return unpack_hold_orders(part)[0]
+        case OrderCall.CAPTURE | OrderCall.RELEASE:
+            head, _ = _SHAPES[call]
+            lots_end = head + part[head - 1] * _LOT_BYTES
+            return unpack_hold_orders(part[:lots_end] + bytes(_LENGTH_BYTES))[0]
+
+
 def _well_formed(grants: Sequence[tuple[str, int]]) -> bool:
     return all(len(account) == 42 and account[:2] == "0x" and 0 <= minor < 2**64 for account, minor in grants)
 
@@ -168,8 +243,7 @@ def _int(field: str, value: int, size: int) -> bytes:
 def _lots(lots: tuple[Lot, ...]) -> bytes:
     if not 1 <= len(lots) <= LOTS_MAX:
         raise OutOfRange("lots of an order", len(lots), f"1 to {LOTS_MAX}")
-    parts = [_int("lot id", lot.id, 8) + _int("lot amount", lot.amount, 8) for lot in lots]
-    return bytes([len(lots)]) + b"".join(parts)
+    return bytes([len(lots)]) + pack_lots(lots)
 
 
 def _signature(signature: bytes) -> bytes:

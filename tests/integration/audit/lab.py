@@ -235,8 +235,8 @@ class Lab:
         self, receipt: tuple[Any, ...], batch: int, proof: list[bytes], paid: Sequence[Lot], lots: int, last: int
     ) -> str:
         signature = self.sign(f"merchant {receipt[2]}", Refund(receipt[0], lots, last))
-        words = [lot.id << 64 | lot.amount for lot in paid]
-        return self.call("Redemption", "refund", (receipt, batch, proof, words, lots, last, signature))
+        arguments = (receipt, batch, proof, packed.pack_lots(paid), lots, last, signature)
+        return self.call("Redemption", "refund", arguments)
 
     def sign(self, who: str, message: Any) -> bytes:
         return key(who).sign_digest(message.digest(self.deployment.domain()))

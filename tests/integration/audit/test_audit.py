@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from ledger.audit import AuditReport, audit
-from ledger.audit.auditor import _layout
-from ledger.audit.cells import Layout, locate
+from ledger.audit.cells import locate
 from ledger.chain.deployment import Contract
 from ledger.chain.proxy import Proxy
 from ledger.errors import ConfigurationError
+from ledger.proofs.layout import Layout
 from ledger.standard.ids import token_id
 from ledger.standard.keccak import keccak256
 from tests.integration.audit.lab import Lab
@@ -42,7 +42,7 @@ def written(lab: Lab, contract: str, slot: int, change: Callable[[int], int]) ->
 
 
 def lane_slot(holder: bytes, token: int) -> int:
-    return _layout("PointsLedger").at("_lanes", locate(token)[0], holder)
+    return Layout.load("PointsLedger").at("_lanes", locate(token)[0], holder)
 
 
 def failed(report: AuditReport) -> str:
@@ -166,7 +166,7 @@ def test_a_forgery_that_later_blocks_have_sealed_is_caught(lab: Lab) -> None:
     ],
 )
 def test_every_other_forged_word_of_the_ledger_is_named(lab: Lab, label: str, keys: tuple[int, ...], what: str) -> None:
-    slot = _layout("PointsLedger").at(label, *keys)
+    slot = Layout.load("PointsLedger").at(label, *keys)
     with written(lab, "PointsLedger", slot, lambda word: word ^ 1 << 3):
         assert what in failed(audit(lab.url, lab.deployment))
 
@@ -185,7 +185,7 @@ def test_every_other_forged_word_of_the_ledger_is_named(lab: Lab, label: str, ke
 def test_every_forged_word_of_the_clearing_book_is_named(
     lab: Lab, label: str, keys: tuple[int, ...], what: str
 ) -> None:
-    slot = _layout("ClearingBook").at(label, *keys)
+    slot = Layout.load("ClearingBook").at(label, *keys)
     with written(lab, "ClearingBook", slot, lambda word: word ^ 1):
         assert what in failed(audit(lab.url, lab.deployment))
 
@@ -377,4 +377,3 @@ def test_the_lots_used_here_exist(lab: Lab) -> None:
     assert lab.batches[VOLUNTEER, 1].quarter == QUARTER
     assert report.programmes["volunteer"].batches == 3
     assert {TRAFFIC, RESIDENCE} <= {listed.id for listed in lab.deployment.programmes}
-    assert isinstance(_layout("PointsLedger"), Layout)

@@ -91,6 +91,34 @@ def test_orders_survive_a_round_trip(exchanges: Any, redeems: Any, holds: Any) -
     assert packed.unpack_hold_orders(packed.pack_hold_orders(holds)) == holds
 
 
+@given(LOTS)
+def test_lots_survive_a_round_trip(lots: tuple[Lot, ...]) -> None:
+    data = packed.pack_lots(lots)
+    assert len(data) == 16 * len(lots)
+    assert packed.unpack_lots(data) == lots
+    with pytest.raises(MalformedPacked):
+        packed.unpack_lots(data[:-1])
+
+
+@given(st.lists(st.tuples(REDEEMS, SIGNATURES), max_size=4), st.binary(max_size=50))
+def test_orders_are_cut_apart_as_the_contracts_do(orders: Any, rest: bytes) -> None:
+    """Whatever follows the last whole order does not touch those before it."""
+    data = packed.pack_redeem_orders(orders)
+    parts = list(packed.split_orders(data, packed.OrderCall.REDEEM))
+    assert [packed.unpack_order(part, packed.OrderCall.REDEEM) for part in parts] == orders
+    assert list(packed.split_orders(data + rest, packed.OrderCall.REDEEM))[: len(orders)] == parts
+
+
+@given(st.lists(st.tuples(HOLDS, uints(8), uints(64), SIGNATURES), max_size=3))
+def test_captures_and_releases_name_the_hold_order(captures: Any) -> None:
+    data = b"".join(packed.pack_capture(*capture) for capture in captures)
+    parts = packed.split_orders(data, packed.OrderCall.CAPTURE)
+    assert [packed.unpack_order(part, packed.OrderCall.CAPTURE) for part in parts] == [(c[0], b"") for c in captures]
+    data = b"".join(packed.pack_release(order, signature) for order, _, _, signature in captures)
+    parts = packed.split_orders(data, packed.OrderCall.RELEASE)
+    assert [packed.unpack_order(part, packed.OrderCall.RELEASE)[0] for part in parts] == [c[0] for c in captures]
+
+
 @given(st.tuples(REDEEMS, SIGNATURES), st.data())
 def test_cut_bytes_are_refused_and_say_where(order: Any, data: Any) -> None:
     whole = packed.pack_redeem_orders([order])

@@ -64,7 +64,7 @@ class Statement:
 
 def positions(session: Session) -> dict[int, int]:
     """Return every participant's position in fen."""
-    return dict(session.execute(select(PositionRow.participant, PositionRow.position_fen)).tuples().all())
+    return dict(session.execute(select(PositionRow.participant, PositionRow.position_fen)).all())
 
 
 def positions_at(session: Session, until: int) -> dict[int, int]:
@@ -73,7 +73,7 @@ def positions_at(session: Session, until: int) -> dict[int, int]:
         select(PositionChangeRow.participant, func.sum(PositionChangeRow.delta_fen))
         .where(PositionChangeRow.block_timestamp < until)
         .group_by(PositionChangeRow.participant)
-    ).tuples()
+    )
     return {participant: int(fen) for participant, fen in rows}
 
 
@@ -85,9 +85,9 @@ def payments_at(session: Session, until: int) -> list[Payment]:
 def funding(session: Session) -> list[Funding]:
     """Return every programme's funding, by id."""
     supplies = dict(
-        session.execute(select(SupplyRow.programme, func.sum(SupplyRow.supply_minor)).group_by(SupplyRow.programme))
-        .tuples()
-        .all()
+        session.execute(
+            select(SupplyRow.programme, func.sum(SupplyRow.supply_minor)).group_by(SupplyRow.programme)
+        ).all()
     )
     held = positions(session)
     return [

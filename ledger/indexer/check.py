@@ -105,19 +105,19 @@ def _some_balances(session: Any, balances_max: int, draw: Callable[[int], int]) 
         BalanceRow.account, BalanceRow.token_id
     )
     start = draw(1 << 32).to_bytes(4, "big")
-    found = list(session.execute(query.where(BalanceRow.account >= start).limit(balances_max)).tuples())
+    found = list(session.execute(query.where(BalanceRow.account >= start).limit(balances_max)))
     if len(found) < balances_max:
         left = balances_max - len(found)
-        found += list(session.execute(query.where(BalanceRow.account < start).limit(left)).tuples())
+        found += list(session.execute(query.where(BalanceRow.account < start).limit(left)))
     return found
 
 
 def _sums(session: Any) -> list[Difference]:
     """Σ balances = supply for each lot, and Σ positions = 0, within the projection."""
     sums = dict(
-        session.execute(select(BalanceRow.token_id, func.sum(BalanceRow.amount_minor)).group_by(BalanceRow.token_id))
-        .tuples()
-        .all()
+        session.execute(
+            select(BalanceRow.token_id, func.sum(BalanceRow.amount_minor)).group_by(BalanceRow.token_id)
+        ).all()
     )
     differences = [
         Difference(f"sum of balances of {row.token_id}", int(sums.get(row.token_id, 0)), row.supply_minor)

@@ -168,7 +168,7 @@ def rebuild_registry(session: Session) -> None:
         select(event.name, event.topics, event.data)
         .where(event.name.in_(_REGISTRY_EVENTS))
         .order_by(event.block_number, event.log_index)
-    ).tuples()
+    )
     for name, topics, data in rows:
         subject = int.from_bytes(topics[32:64], "big")
         words = [int.from_bytes(data[at : at + 32], "big") for at in range(0, len(data), 32)]
@@ -205,7 +205,7 @@ def _fund(session: Session, programmes: dict[int, list[Any]]) -> None:
     event = tables.FundingEventRow
     rows = session.execute(
         select(event.programme, event.kind, event.amount_fen).order_by(event.block_number, event.log_index)
-    ).tuples()
+    )
     for programme, kind, fen in rows:
         row = programmes.get(programme)
         if row is None:

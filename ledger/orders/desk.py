@@ -143,12 +143,12 @@ class OrderDesk:
         account = address_bytes(holder)
         reserved = self._reserved(session, account)
         now = self._clock.timestamp()
-        pars = dict(session.execute(select(ChainProgrammeRow.programme, ChainProgrammeRow.par_microfen)).tuples().all())
+        pars = dict(session.execute(select(ChainProgrammeRow.programme, ChainProgrammeRow.par_microfen)).all())
         rows = session.execute(
             select(BalanceRow.token_id, BalanceRow.amount_minor).where(
                 BalanceRow.account == account, BalanceRow.amount_minor > 0
             )
-        ).tuples()
+        )
         lots = []
         for token, amount in rows:
             programme, quarter = split_token_id(token)
@@ -404,7 +404,7 @@ class OrderDesk:
             select(OrderNonceRow.nonce, OrderNonceRow.state).where(
                 OrderNonceRow.holder == account, OrderNonceRow.word == word
             )
-        ).tuples()
+        )
         states: dict[str, list[int]] = {"open": [], "spent": []}
         for nonce, state in rows:
             states[state].append(nonce)

@@ -202,7 +202,7 @@ class Outbox:
     def counts(self, session: Session) -> dict[str, int]:
         """Return how many messages are in each state."""
         query = select(OutboxMessageRow.state, func.count()).group_by(OutboxMessageRow.state)
-        return {str(state): int(count) for state, count in session.execute(query).tuples()}
+        return {str(state): int(count) for state, count in session.execute(query)}
 
     def _changeable(self, session: Session, dedupe_key: str) -> OutboxMessageRow:
         row = session.scalar(

@@ -217,7 +217,7 @@ class Sender:
             .where(OutboxTransactionRow.state.in_(_OPEN_STATES))
             .group_by(OutboxTransactionRow.relayer)
         )
-        in_flight = dict(counts.tuples().all())
+        in_flight = dict(counts.all())
         return [
             RelayerLoad(row.address, row.next_nonce, in_flight.get(row.address, 0))
             for row in rows
@@ -309,7 +309,7 @@ class Sender:
         with self._database.read() as session:
             rows = session.execute(
                 select(RelayerRow.address, RelayerRow.next_nonce).where(RelayerRow.address.in_(relayers))
-            ).tuples()
+            )
             for address, next_nonce in rows:
                 if counts[address] > next_nonce:
                     raise RelayerBehindChain(to_address(address), next_nonce, counts[address])
@@ -455,7 +455,7 @@ class Sender:
                 .where(OutboxTransactionRow.state == "pending", OutboxTransactionRow.relayer.in_(self._leased))
                 .order_by(OutboxTransactionRow.transaction_id)
                 .limit(_SETTLE_MAX)
-            ).tuples()
+            )
             found = [_Open(*row) for row in rows]
         patience_s = self._limits.patience_s
         to_check = []

@@ -1,4 +1,4 @@
-"""A city with its gateway on a real Anvil and a real database, for tests of everything between outbox and projection."""
+"""A city and its gateway on a real Anvil and a real database, for tests from outbox to projection."""
 
 from __future__ import annotations
 

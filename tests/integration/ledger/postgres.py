@@ -1,0 +1,67 @@
+"""A PostgreSQL server of the tests' own: Debian's programs, a folder under the test's, a socket and no port."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+
+def programs() -> Path | None:
+    """Return the folder of the newest PostgreSQL server's programs, or None if there is none."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    initdb = shutil.which("initdb")
+    return Path(initdb).parent if initdb else None
+
+
+@contextmanager
+def server(*, durable: bool = False) -> Iterator[str]:
+    """Run a server and yield the URL of its empty database. ``durable`` keeps fsync on, for tests that kill it."""
+    folder = programs()
+    if folder is None:
+        raise RuntimeError("no PostgreSQL server programs on this machine")
+    # A socket's path may have 107 bytes, so not under pytest's long folders.
+    with tempfile.TemporaryDirectory(prefix="tdpg") as name:
+        root = Path(name)
+        prefix = _as_postgres(root)
+        data = root / "data"
+        run = [*prefix, str(folder / "initdb"), "-D", str(data), "-A", "trust", "-U", "tongdui", "-E", "UTF8"]
+        subprocess.run([*run, "--no-sync"], check=True, capture_output=True)
+        options = f"-c listen_addresses='' -c unix_socket_directories={root}"
+        if not durable:
+            options += " -c fsync=off -c full_page_writes=off"
+        control = [*prefix, str(folder / "pg_ctl"), "-D", str(data), "-w"]
+        subprocess.run([*control, "-l", str(root / "log"), "-o", options, "start"], check=True, capture_output=True)
+        try:
+            yield f"postgresql://tongdui@/postgres?host={root}"
+        finally:
+            subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True)
+
+
+@contextmanager
+def fresh_database(url: str, name: str) -> Iterator[str]:
+    """Create a database on a running server, yield its URL, and drop it."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        try:
+            yield url.replace("/postgres?", f"/{name}?")
+        finally:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+
+def _as_postgres(root: Path) -> list[str]:
+    """initdb refuses root, so root becomes somebody else for it."""
+    if os.getuid() != 0:
+        return []
+    user = pwd.getpwnam("postgres")
+    os.chown(root, user.pw_uid, user.pw_gid)
+    return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]

@@ -1,0 +1,160 @@
+"""The same statements on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+from sqlalchemy import Table, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from ledger.store.database import (
+    Database,
+    NestedTransaction,
+    bulk_add,
+    bulk_add_existing,
+    bulk_insert,
+    bulk_insert_new,
+    fetch_by_keys,
+)
+from ledger.store.migrations import differences, head, upgrade
+from ledger.store.models.outbox import RelayerRow
+from ledger.store.models.projection import BalanceRow
+
+BALANCES = cast(Table, BalanceRow.__table__)
+ALICE, BOB, CAROL = b"a" * 20, b"b" * 20, b"c" * 20
+COLUMNS = ["account", "token_id", "amount_minor"]
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    upgrade(database)
+    yield database
+    database.close()
+
+
+def amounts(database: Database) -> dict[bytes, int]:
+    with database.read() as session:
+        return dict(session.execute(select(BalanceRow.account, BalanceRow.amount_minor)).all())
+
+
+def test_migrations_give_what_the_models_say(database: Database) -> None:
+    assert differences(database) == []
+
+
+def test_upgrading_twice_changes_nothing(database: Database) -> None:
+    upgrade(database)
+    with database.read() as session:
+        assert session.scalar(text("SELECT version_num FROM alembic_version")) == head() != ""
+
+
+def test_two_processes_may_upgrade_at_once(database_url: str) -> None:
+    databases = [Database(database_url) for _ in range(2)]
+    threads = [threading.Thread(target=upgrade, args=(one,)) for one in databases]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert differences(databases[0]) == []
+    for one in databases:
+        one.close()
+
+
+def test_an_exception_rolls_everything_back(database: Database) -> None:
+    def fail() -> None:
+        with database.transaction() as session:
+            bulk_insert(session, BALANCES, COLUMNS, [(ALICE, 1, 5)])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert amounts(database) == {}
+
+
+def test_a_transaction_inside_a_transaction_is_refused(database: Database) -> None:
+    with database.transaction(), pytest.raises(NestedTransaction), database.transaction():
+        pass
+
+
+def test_a_reader_cannot_write_on_postgresql(database: Database) -> None:
+    if database.is_sqlite:
+        pytest.skip("SQLite has no read-only transactions")
+    with database.read() as session, pytest.raises(DBAPIError):
+        session.execute(text("DELETE FROM balances"))
+
+
+def test_a_reader_sees_one_snapshot(database: Database) -> None:
+    with database.read() as session:
+        assert session.scalar(text("SELECT count(*) FROM balances")) == 0
+        with database.transaction() as writing:
+            bulk_insert(writing, BALANCES, COLUMNS, [(ALICE, 1, 5)])
+        assert session.scalar(text("SELECT count(*) FROM balances")) == 0
+    assert amounts(database) == {ALICE: 5}
+
+
+def test_writers_queue_and_lose_no_update(database: Database) -> None:
+    with database.transaction() as session:
+        bulk_insert(session, BALANCES, COLUMNS, [(ALICE, 1, 0)])
+
+    def add() -> None:
+        for _ in range(20):
+            with database.transaction() as session:
+                bulk_add(session, BALANCES, COLUMNS[:2], COLUMNS[2:], [(ALICE, 1, 1)])
+
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert amounts(database) == {ALICE: 80}
+
+
+def test_bulk_insert_refuses_what_exists(database: Database) -> None:
+    import psycopg
+
+    with database.transaction() as session:
+        bulk_insert(session, BALANCES, COLUMNS, [(ALICE, 1, 5)])
+    with pytest.raises((IntegrityError, psycopg.errors.UniqueViolation)), database.transaction() as session:
+        bulk_insert(session, BALANCES, COLUMNS, [(BOB, 1, 1), (ALICE, 1, 5)])
+    assert amounts(database) == {ALICE: 5}
+
+
+def test_bulk_insert_new_leaves_out_what_exists(database: Database) -> None:
+    with database.transaction() as session:
+        assert bulk_insert_new(session, BALANCES, COLUMNS, [(ALICE, 1, 5)]) == 1
+        assert bulk_insert_new(session, BALANCES, COLUMNS, [(ALICE, 1, 9), (BOB, 1, 7)]) == 1
+    assert amounts(database) == {ALICE: 5, BOB: 7}
+
+
+def test_bulk_add_adds_or_inserts(database: Database) -> None:
+    with database.transaction() as session:
+        bulk_add(session, BALANCES, COLUMNS[:2], COLUMNS[2:], [(ALICE, 1, 5)])
+        bulk_add(session, BALANCES, COLUMNS[:2], COLUMNS[2:], [(BOB, 1, 7), (ALICE, 1, 2)])
+        assert bulk_add_existing(session, BALANCES, COLUMNS[:2], COLUMNS[2:], [(BOB, 1, -7), (CAROL, 1, -1)]) == 1
+    assert amounts(database) == {ALICE: 7, BOB: 0}
+
+
+def test_a_balance_below_zero_is_refused(database: Database) -> None:
+    with database.transaction() as session:
+        bulk_insert(session, BALANCES, COLUMNS, [(ALICE, 1, 5)])
+    with pytest.raises(IntegrityError), database.transaction() as session:
+        bulk_add_existing(session, BALANCES, COLUMNS[:2], COLUMNS[2:], [(ALICE, 1, -6)])
+
+
+def test_fetch_by_keys_takes_more_keys_than_a_statement_has_parameters(database: Database) -> None:
+    keys = [index.to_bytes(20, "big") for index in range(40_000)]
+    with database.transaction() as session:
+        bulk_insert(session, BALANCES, COLUMNS, [(one, 1, 1) for one in keys])
+        bulk_insert(session, BALANCES, COLUMNS, [(keys[0], 2, 9)])
+        found = fetch_by_keys(session, BALANCES, ["account"], "account", [*keys, CAROL], where={"token_id": 1})
+    assert sorted(bytes(row[0]) for row in found) == keys
+
+
+def test_an_autogenerated_key_counts_up(database: Database) -> None:
+    with database.transaction() as session:
+        session.add(RelayerRow(address=ALICE, next_nonce=3))
+    with database.read() as session:
+        assert session.get_one(RelayerRow, ALICE).next_nonce == 3

@@ -94,7 +94,7 @@ def went(programme: Programme) -> list[Segment]:
 
 
 def reach_before(story: Story) -> str:
-    """Draw every programme as an island with the shops it signed up itself."""
+    """Draw every programme as an island with the shops of its own field."""
     valued = [p for p in story.programmes if p.reach is not None]
     return _reach(valued, joined=False, shops=[p.reach.shops_before for p in valued if p.reach])
 

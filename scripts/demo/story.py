@@ -281,8 +281,6 @@ class Story:
     merchants: tuple[Merchant, ...]
     exchanges: tuple[ExchangeFlow, ...]
     redemptions: tuple[RedemptionFlow, ...]
-    programmes_per_shop_before: int
-    programmes_per_shop_after: int
     share_before_ppm: int
     share_after_ppm: int
     caught: tuple[Caught, ...]
@@ -306,7 +304,7 @@ class Story:
         return sum(flow.fen for flow in self.redemptions)
 
     def programme(self, slug: str) -> Programme:
-        """Return the programme of a slug. Raises StopIteration-free LookupError for an unknown one."""
+        """Return the programme of a slug. Raises LookupError for an unknown one."""
         for programme in self.programmes:
             if programme.slug == slug:
                 return programme

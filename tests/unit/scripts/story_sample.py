@@ -110,8 +110,6 @@ def sample_story() -> Story:
         ),
         exchanges=EXCHANGES,
         redemptions=REDEMPTIONS,
-        programmes_per_shop_before=1,
-        programmes_per_shop_after=4,
         share_before_ppm=386_000,
         share_after_ppm=978_400,
         caught=tuple(

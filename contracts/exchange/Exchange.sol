@@ -20,20 +20,22 @@ import {Value} from "../libraries/Value.sol";
 contract Exchange is IExchange, Pausable {
     using Tabs for Tabs.Batch;
 
-    /// @dev What went through a day's cap. A replaced module starts again from 0: caps slow a drain, they are no book.
-    struct Flow {
-        uint64 capFen;
-        uint64 day;
-        uint64 usedFen;
-    }
-
-    /// @dev What the checks worked out for an order, and what acting on it needs again.
+    /// @dev What the checks worked out for an order: what it gets, where the two programmes' tabs are, and what its
+    /// holder and its programme will have used of their caps.
     struct Terms {
         uint64 toId;
         uint64 amountOut;
         uint64 fen;
-        Tabs.ProgrammeTab from;
-        Tabs.ProgrammeTab to;
+        uint256 from;
+        uint256 to;
+        uint256 outflowFen;
+        uint256 inflowFen;
+    }
+
+    /// @dev What is the same for all orders of a call.
+    struct Day {
+        uint256 number;
+        uint256 residentCapFen;
     }
 
     uint256 private constant ORDER_BYTES = 57;
@@ -44,9 +46,11 @@ contract Exchange is IExchange, Pausable {
     bytes32 private immutable _domain;
 
     uint64 private _residentCapFen;
-    mapping(uint32 programme => Flow) private _inflows;
-    /// @dev `capFen` is unused here: the residents' cap is one for all.
-    mapping(address holder => Flow) private _outflows;
+    mapping(uint32 programme => uint64 fen) private _inflowCaps;
+    /// @dev What went through a cap on its last day: day << 64 | fen. A replaced module starts again from 0: caps slow a
+    /// drain, they are no book.
+    mapping(uint32 programme => uint256) private _inflows;
+    mapping(address holder => uint256) private _outflows;
 
     constructor(address authority_, IPointsLedger ledger_, IClearingBook book_) AccessManaged(authority_) {
         ledger = ledger_;
@@ -58,6 +62,8 @@ contract Exchange is IExchange, Pausable {
     function execute(bytes calldata packed) external whenNotPaused {
         ledger.beginExchange();
         Tabs.Batch memory tabs;
+        tabs.open();
+        Day memory day = Day(QuarterTime.dayOf(block.timestamp), _residentCapFen);
         uint256 cursor;
         while (cursor < packed.length) {
             uint256 end = _endOfOrder(packed, cursor);
@@ -65,7 +71,7 @@ contract Exchange is IExchange, Pausable {
                 emit Rejected(keccak256(packed[cursor:]), address(0), Verdict.MALFORMED);
                 break;
             }
-            _execute(Packed.slice(packed, cursor, end - cursor), tabs);
+            _execute(Packed.slice(packed, cursor, end - cursor), tabs, day);
             cursor = end;
         }
         if (tabs.programmeCount != 0) book.post(tabs.postings());
@@ -73,7 +79,7 @@ contract Exchange is IExchange, Pausable {
 
     /// @inheritdoc IExchange
     function setInflowCap(uint32 programme, uint64 capFen) external restricted {
-        _inflows[programme].capFen = capFen;
+        _inflowCaps[programme] = capFen;
         emit InflowCapSet(programme, capFen);
     }
 
@@ -85,14 +91,12 @@ contract Exchange is IExchange, Pausable {
 
     /// @inheritdoc IExchange
     function inflow(uint32 programme) external view returns (uint64 capFen, uint64 usedFen) {
-        Flow memory flow = _inflows[programme];
-        return (flow.capFen, _usedToday(flow));
+        return (_inflowCaps[programme], uint64(_used(_inflows[programme], QuarterTime.dayOf(block.timestamp))));
     }
 
     /// @inheritdoc IExchange
     function outflow(address holder) external view returns (uint64 capFen, uint64 usedFen) {
-        Flow memory flow = _outflows[holder];
-        return (_residentCapFen, _usedToday(flow));
+        return (_residentCapFen, uint64(_used(_outflows[holder], QuarterTime.dayOf(block.timestamp))));
     }
 
     /// @dev Where the order at `cursor` ends: beyond the batch's end if it is not whole.
@@ -105,8 +109,8 @@ contract Exchange is IExchange, Pausable {
         }
     }
 
-    function _unpack(bytes calldata packed) private pure returns (ExchangeOrder memory) {
-        return ExchangeOrder({
+    function _execute(bytes calldata packed, Tabs.Batch memory tabs, Day memory day) private {
+        ExchangeOrder memory order = ExchangeOrder({
             holder: address(uint160(Packed.read(packed, 0, 20))),
             fromId: uint64(Packed.read(packed, 20, 8)),
             amount: uint64(Packed.read(packed, 28, 8)),
@@ -115,15 +119,11 @@ contract Exchange is IExchange, Pausable {
             nonce: uint32(Packed.read(packed, 48, 4)),
             deadline: uint40(Packed.read(packed, 52, 5))
         });
-    }
-
-    function _execute(bytes calldata packed, Tabs.Batch memory tabs) private {
-        ExchangeOrder memory order = _unpack(packed);
         bytes32 orderId = TypedData.digest(_domain, TypedData.exchangeOrder(order));
         Verdict verdict = _checkForm(order, orderId, packed);
         Terms memory terms;
         if (verdict == Verdict.ACCEPTED) {
-            verdict = _checkTerms(order, terms, tabs);
+            verdict = _checkTerms(order, terms, tabs, day);
             verdict = ledger.exchange(
                 order.holder, order.nonce, verdict, order.fromId, order.amount, terms.toId, terms.amountOut
             );
@@ -132,9 +132,10 @@ contract Exchange is IExchange, Pausable {
             emit Rejected(orderId, order.holder, verdict);
             return;
         }
-        _countFlows(order.toProgramme, order.holder, terms.fen);
-        terms.from.fen -= int256(uint256(terms.fen));
-        terms.to.fen += int256(uint256(terms.fen));
+        _count(order, terms, day);
+        int256 fen = int256(uint256(terms.fen));
+        tabs.programmes[terms.from].fen -= fen;
+        tabs.programmes[terms.to].fen += fen;
         emit Exchanged(
             orderId, order.holder, order.fromId, order.amount, terms.toId, terms.amountOut, terms.fen
         );
@@ -153,7 +154,7 @@ contract Exchange is IExchange, Pausable {
     }
 
     /// @dev What comes after the nonce and before the lot. Fills in `terms`.
-    function _checkTerms(ExchangeOrder memory order, Terms memory terms, Tabs.Batch memory tabs)
+    function _checkTerms(ExchangeOrder memory order, Terms memory terms, Tabs.Batch memory tabs, Day memory day)
         private
         view
         returns (Verdict)
@@ -162,54 +163,45 @@ contract Exchange is IExchange, Pausable {
         uint32 fromProgramme = uint32(order.fromId >> 32);
         terms.from = tabs.programme(ledger, fromProgramme);
         terms.to = tabs.programme(ledger, order.toProgramme);
-        Programme memory from = terms.from.terms;
-        Programme memory to = terms.to.terms;
-        if (from.state == ProgrammeState.UNKNOWN || to.state == ProgrammeState.UNKNOWN) {
-            return Verdict.UNKNOWN_PROGRAMME;
-        }
+        if (terms.from == 0 || terms.to == 0) return Verdict.UNKNOWN_PROGRAMME;
+        Programme memory from = tabs.programmes[terms.from].terms;
+        Programme memory to = tabs.programmes[terms.to].terms;
         // Par 0 needs no check of its own: the ledger gives such a programme no exchange flag.
-        bool allowed = fromProgramme != order.toProgramme && from.flags & EXCHANGEABLE_OUT != 0
-            && Tabs.isSpendable(from) && to.flags & EXCHANGEABLE_IN != 0 && to.state == ProgrammeState.ACTIVE;
+        bool allowed = terms.from != terms.to && from.flags & EXCHANGEABLE_OUT != 0 && Tabs.isSpendable(from)
+            && to.flags & EXCHANGEABLE_IN != 0 && to.state == ProgrammeState.ACTIVE;
         if (!allowed) return Verdict.FORBIDDEN;
         uint256 fen = Value.toFenDown(order.amount, from.par);
         uint256 amountOut = Value.toMinorDown(fen, to.par);
         if (amountOut == 0) return Verdict.NO_VALUE;
         if (amountOut < order.minOut) return Verdict.BELOW_MINIMUM;
-        bool fits = amountOut <= type(uint48).max && fen <= type(uint64).max
-            && _fitsFlows(order.toProgramme, order.holder, fen);
-        if (!fits) return Verdict.CAP_EXCEEDED;
+        if (amountOut > type(uint48).max || fen > type(uint64).max) return Verdict.CAP_EXCEEDED;
         terms.toId = (uint64(order.toProgramme) << 32) | uint32(order.fromId);
         terms.amountOut = uint64(amountOut);
         terms.fen = uint64(fen);
+        return _checkCaps(order, terms, day);
+    }
+
+    /// @dev Nothing is counted where there is no cap: a count costs each resident a slot.
+    function _checkCaps(ExchangeOrder memory order, Terms memory terms, Day memory day) private view returns (Verdict) {
+        if (day.residentCapFen != 0) {
+            terms.outflowFen = _used(_outflows[order.holder], day.number) + terms.fen;
+            if (terms.outflowFen > day.residentCapFen) return Verdict.CAP_EXCEEDED;
+        }
+        uint256 inflowCapFen = _inflowCaps[order.toProgramme];
+        if (inflowCapFen != 0) {
+            terms.inflowFen = _used(_inflows[order.toProgramme], day.number) + terms.fen;
+            if (terms.inflowFen > inflowCapFen) return Verdict.CAP_EXCEEDED;
+        }
         return Verdict.ACCEPTED;
     }
 
-    function _fitsFlows(uint32 toProgramme, address holder, uint256 fen) private view returns (bool) {
-        uint256 residentCapFen = _residentCapFen;
-        if (residentCapFen != 0 && _usedToday(_outflows[holder]) + fen > residentCapFen) return false;
-        Flow memory into = _inflows[toProgramme];
-        return into.capFen == 0 || _usedToday(into) + fen <= into.capFen;
+    function _count(ExchangeOrder memory order, Terms memory terms, Day memory day) private {
+        if (terms.outflowFen != 0) _outflows[order.holder] = (day.number << 64) | terms.outflowFen;
+        if (terms.inflowFen != 0) _inflows[order.toProgramme] = (day.number << 64) | terms.inflowFen;
     }
 
-    /// @dev Nothing is counted where no cap is set: a count would cost each resident a slot.
-    function _countFlows(uint32 toProgramme, address holder, uint64 fen) private {
-        if (_residentCapFen != 0) _count(_outflows[holder], fen);
-        Flow storage into = _inflows[toProgramme];
-        if (into.capFen != 0) _count(into, fen);
-    }
-
-    function _count(Flow storage flow, uint64 fen) private {
-        Flow memory now_ = flow;
-        now_.usedFen = _usedToday(now_) + fen;
-        now_.day = _today();
-        (flow.day, flow.usedFen) = (now_.day, now_.usedFen);
-    }
-
-    function _usedToday(Flow memory flow) private view returns (uint64) {
-        return flow.day == _today() ? flow.usedFen : 0;
-    }
-
-    function _today() private view returns (uint64) {
-        return uint64(QuarterTime.dayOf(block.timestamp));
+    /// @dev Fen that `flow` says were used on `day`.
+    function _used(uint256 flow, uint256 day) private pure returns (uint256) {
+        return flow >> 64 == day ? uint64(flow) : 0;
     }
 }

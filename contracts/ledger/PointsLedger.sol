@@ -48,12 +48,6 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         uint256 word;
     }
 
-    /// @dev Who may act on the ledger order by order until the end of a block.
-    struct Counter {
-        address module;
-        uint64 blockNumber;
-    }
-
     /// @dev What was reborn for a holder in a quarter.
     struct Rebirth {
         uint32 quarter;
@@ -104,8 +98,9 @@ contract PointsLedger is IPointsLedger, AccessManaged {
     mapping(address owner => mapping(address spender => mapping(uint256 id => uint256))) private _allowances;
     /// @inheritdoc IERC6909
     mapping(address owner => mapping(address spender => bool)) public isOperator;
-    Counter private _exchangeCounter;
-    Counter private _redemptionCounter;
+    /// @dev The module that last began a batch, and when: block number << 160 | module.
+    uint256 private _exchangeBegun;
+    uint256 private _redemptionBegun;
     /// @inheritdoc IPointsLedger
     uint64 public rebirthCapFen;
 
@@ -267,7 +262,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
 
     /// @inheritdoc IPointsLedger
     function beginExchange() external restricted {
-        _exchangeCounter = Counter(msg.sender, uint64(block.number));
+        _exchangeBegun = _callerNow();
     }
 
     /// @inheritdoc IPointsLedger
@@ -280,7 +275,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         uint64 toId,
         uint64 amountOut
     ) external returns (Verdict) {
-        _checkBegun(_exchangeCounter);
+        _checkBegun(_exchangeBegun);
         verdict = _spendFirst(holder, nonce, verdict, fromId, amountIn);
         if (verdict != Verdict.ACCEPTED) return verdict;
         if (!_tryCredit(holder, toId, amountOut)) {
@@ -298,12 +293,12 @@ contract PointsLedger is IPointsLedger, AccessManaged {
 
     /// @inheritdoc IPointsLedger
     function beginRedemption() external restricted {
-        _redemptionCounter = Counter(msg.sender, uint64(block.number));
+        _redemptionBegun = _callerNow();
     }
 
     /// @inheritdoc IPointsLedger
     function spend(address holder, uint32 nonce, bytes calldata lots, Verdict verdict) external returns (Verdict) {
-        _checkBegun(_redemptionCounter);
+        _checkBegun(_redemptionBegun);
         verdict = _spend(holder, nonce, lots, verdict);
         if (verdict != Verdict.ACCEPTED) return verdict;
         uint256 count = PackedLots.count(lots);
@@ -320,7 +315,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         external
         returns (Verdict)
     {
-        _checkBegun(_redemptionCounter);
+        _checkBegun(_redemptionBegun);
         verdict = _spend(holder, nonce, lots, verdict);
         if (verdict != Verdict.ACCEPTED) return verdict;
         uint256 count = PackedLots.count(lots);
@@ -339,7 +334,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         external
         returns (bool)
     {
-        _checkBegun(_redemptionCounter);
+        _checkBegun(_redemptionBegun);
         if (holdCommitment[holdId] != _commitment(holder, lots)) return false;
         if (!PackedLots.isPrefix(lots, keptLots, lastAmount)) revert PointsLedgerBadPrefix(keptLots, lastAmount);
         delete holdCommitment[holdId];
@@ -364,7 +359,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         uint8 keptLots,
         uint64 lastAmount
     ) external returns (address receiver) {
-        _checkBegun(_redemptionCounter);
+        _checkBegun(_redemptionBegun);
         receiver = currentAccount(holder);
         uint256 count = PackedLots.count(lots);
         for (uint256 i; i < count; ++i) {
@@ -586,11 +581,13 @@ contract PointsLedger is IPointsLedger, AccessManaged {
 
     // ---------------------------------------------------------------------------------------------------- orders
 
+    function _callerNow() private view returns (uint256) {
+        return (block.number << 160) | uint160(msg.sender);
+    }
+
     /// @dev The authority said yes to this module earlier in this block.
-    function _checkBegun(Counter memory counter) private view {
-        if (counter.module != msg.sender || counter.blockNumber != block.number) {
-            revert PointsLedgerNotBegun(msg.sender);
-        }
+    function _checkBegun(uint256 begun) private view {
+        if (begun != _callerNow()) revert PointsLedgerNotBegun(msg.sender);
     }
 
     /// @dev Nonce, then the module's verdict, then the debit of all lots or none.
@@ -774,9 +771,12 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         record.supply = _toSupply(record.supply + uint256(amount));
     }
 
+    /// @dev What is burned was debited first, and no balance exceeds the supply.
     function _subtractSupply(uint64 id, uint64 amount) private {
-        totalSupply[id] -= amount;
-        _programmes[uint32(id >> 32)].supply -= amount;
+        unchecked {
+            totalSupply[id] -= amount;
+            _programmes[uint32(id >> 32)].supply -= amount;
+        }
     }
 
     /// @dev 2^96 minor units are 8e26 points; a city does not get there, but the check costs nothing worth saving.

@@ -10,70 +10,77 @@ import {Merchant, Posting, Programme, ProgrammeState} from "../interfaces/Types.
 /// the fen run up for them, posted to the book once.
 /// @dev Only what no order of a batch can change is remembered: not the supply.
 library Tabs {
-    /// @param terms As the ledger has them; the state of one that is not registered is UNKNOWN.
+    /// @param terms As the ledger has them.
     struct ProgrammeTab {
         uint32 id;
         Programme terms;
         int256 fen;
     }
 
-    /// @param terms As the book has them; the key of one that is not registered is 0.
+    /// @param terms As the book has them.
     struct MerchantTab {
         uint32 id;
         Merchant terms;
         int256 fen;
     }
 
-    /// @dev The first `…Count` entries of an array are in use; the last one met is tried first.
+    /// @dev Tab 0 of each array stays empty and stands for whatever is not registered; `…Count` tells how many others
+    /// follow. The last one found is tried first.
     struct Batch {
         ProgrammeTab[] programmes;
         uint256 programmeCount;
-        ProgrammeTab lastProgramme;
+        uint256 lastProgramme;
         MerchantTab[] merchants;
         uint256 merchantCount;
-        MerchantTab lastMerchant;
+        uint256 lastMerchant;
     }
 
     uint64 private constant PROGRAMME = 1 << 32;
     uint64 private constant MERCHANT = 2 << 32;
-    uint256 private constant FIRST_ROOM = 8;
+    uint256 private constant ROOM = 4;
 
-    /// @notice The programme's tab.
-    function programme(Batch memory batch, IPointsLedger ledger, uint32 id) internal view returns (ProgrammeTab memory tab) {
-        tab = batch.lastProgramme;
-        // Id 0 is no programme, so the empty tab of a new batch never passes for one that was met.
-        if (tab.id == id && id != 0) return tab;
-        for (uint256 i; i < batch.programmeCount; ++i) {
-            tab = batch.programmes[i];
-            if (tab.id == id) {
-                batch.lastProgramme = tab;
-                return tab;
-            }
-        }
-        tab = ProgrammeTab(id, ledger.programme(id), 0);
-        // Unknown ones are not remembered: orders that name thousands of them would slow down every search.
-        if (tab.terms.state == ProgrammeState.UNKNOWN) return tab;
-        if (batch.programmeCount == batch.programmes.length) batch.programmes = _grown(batch.programmes);
-        batch.programmes[batch.programmeCount++] = tab;
-        batch.lastProgramme = tab;
+    /// @notice Opens the tabs of a batch.
+    function open(Batch memory batch) internal pure {
+        batch.programmes = new ProgrammeTab[](ROOM);
+        batch.merchants = new MerchantTab[](ROOM);
     }
 
-    /// @notice The merchant's tab.
-    function merchant(Batch memory batch, IClearingBook book, uint32 id) internal view returns (MerchantTab memory tab) {
-        tab = batch.lastMerchant;
-        if (tab.id == id && id != 0) return tab;
-        for (uint256 i; i < batch.merchantCount; ++i) {
-            tab = batch.merchants[i];
-            if (tab.id == id) {
-                batch.lastMerchant = tab;
-                return tab;
+    /// @notice The place of the programme's tab in `programmes`; 0 if there is no such programme.
+    /// @dev A place, not the tab: a function that returns a struct allocates one each time it is called.
+    function programme(Batch memory batch, IPointsLedger ledger, uint32 id) internal view returns (uint256 place) {
+        place = batch.lastProgramme;
+        if (batch.programmes[place].id == id) return place;
+        for (place = 1; place <= batch.programmeCount; ++place) {
+            if (batch.programmes[place].id == id) {
+                batch.lastProgramme = place;
+                return place;
             }
         }
-        tab = MerchantTab(id, book.merchant(id), 0);
-        if (tab.terms.key == address(0)) return tab;
-        if (batch.merchantCount == batch.merchants.length) batch.merchants = _grown(batch.merchants);
-        batch.merchants[batch.merchantCount++] = tab;
-        batch.lastMerchant = tab;
+        Programme memory terms = ledger.programme(id);
+        // Unknown ones are not remembered: orders that name thousands of them would slow down every search.
+        if (terms.state == ProgrammeState.UNKNOWN) return 0;
+        if (place == batch.programmes.length) batch.programmes = _grown(batch.programmes);
+        batch.programmes[place] = ProgrammeTab(id, terms, 0);
+        batch.programmeCount = place;
+        batch.lastProgramme = place;
+    }
+
+    /// @notice The place of the merchant's tab in `merchants`; 0 if there is no such merchant, or it is retired.
+    function merchant(Batch memory batch, IClearingBook book, uint32 id) internal view returns (uint256 place) {
+        place = batch.lastMerchant;
+        if (batch.merchants[place].id == id) return place;
+        for (place = 1; place <= batch.merchantCount; ++place) {
+            if (batch.merchants[place].id == id) {
+                batch.lastMerchant = place;
+                return place;
+            }
+        }
+        Merchant memory terms = book.merchant(id);
+        if (terms.key == address(0)) return 0;
+        if (place == batch.merchants.length) batch.merchants = _grown(batch.merchants);
+        batch.merchants[place] = MerchantTab(id, terms, 0);
+        batch.merchantCount = place;
+        batch.lastMerchant = place;
     }
 
     /// @notice Whether the programme's points can be spent now.
@@ -83,11 +90,11 @@ library Tabs {
 
     /// @notice Turns what was run up round: debits become credits.
     function negate(Batch memory batch) internal pure {
-        for (uint256 i; i < batch.programmeCount; ++i) {
-            batch.programmes[i].fen = -batch.programmes[i].fen;
+        for (uint256 place = 1; place <= batch.programmeCount; ++place) {
+            batch.programmes[place].fen = -batch.programmes[place].fen;
         }
-        for (uint256 i; i < batch.merchantCount; ++i) {
-            batch.merchants[i].fen = -batch.merchants[i].fen;
+        for (uint256 place = 1; place <= batch.merchantCount; ++place) {
+            batch.merchants[place].fen = -batch.merchants[place].fen;
         }
     }
 
@@ -95,11 +102,12 @@ library Tabs {
     function postings(Batch memory batch) internal pure returns (Posting[] memory all) {
         all = new Posting[](batch.programmeCount + batch.merchantCount);
         for (uint256 i; i < batch.programmeCount; ++i) {
-            all[i] = Posting(programmeParticipant(batch.programmes[i].id), batch.programmes[i].fen);
+            ProgrammeTab memory tab = batch.programmes[i + 1];
+            all[i] = Posting(programmeParticipant(tab.id), tab.fen);
         }
         for (uint256 i; i < batch.merchantCount; ++i) {
-            all[batch.programmeCount + i] =
-                Posting(merchantParticipant(batch.merchants[i].id), batch.merchants[i].fen);
+            MerchantTab memory tab = batch.merchants[i + 1];
+            all[batch.programmeCount + i] = Posting(merchantParticipant(tab.id), tab.fen);
         }
     }
 
@@ -114,14 +122,14 @@ library Tabs {
     }
 
     function _grown(ProgrammeTab[] memory old) private pure returns (ProgrammeTab[] memory room) {
-        room = new ProgrammeTab[](2 * old.length + FIRST_ROOM);
+        room = new ProgrammeTab[](2 * old.length);
         for (uint256 i; i < old.length; ++i) {
             room[i] = old[i];
         }
     }
 
     function _grown(MerchantTab[] memory old) private pure returns (MerchantTab[] memory room) {
-        room = new MerchantTab[](2 * old.length + FIRST_ROOM);
+        room = new MerchantTab[](2 * old.length);
         for (uint256 i; i < old.length; ++i) {
             room[i] = old[i];
         }

@@ -55,6 +55,7 @@ contract Redemption is IRedemption, Pausable {
     function execute(bytes calldata packed) external whenNotPaused {
         ledger.beginRedemption();
         Tabs.Batch memory tabs;
+        tabs.open();
         Receipts memory receipts = _newReceipts(packed, REDEEM_HEAD_BYTES);
         uint256 cursor;
         while (cursor < packed.length) {
@@ -70,6 +71,7 @@ contract Redemption is IRedemption, Pausable {
     function hold(bytes calldata packed) external whenNotPaused {
         ledger.beginRedemption();
         Tabs.Batch memory tabs;
+        tabs.open();
         uint256 cursor;
         while (cursor < packed.length) {
             uint256 end = _endOfOrder(packed, cursor, HOLD_HEAD_BYTES, 0);
@@ -83,6 +85,7 @@ contract Redemption is IRedemption, Pausable {
     function capture(bytes calldata packed) external whenNotPaused {
         ledger.beginRedemption();
         Tabs.Batch memory tabs;
+        tabs.open();
         Receipts memory receipts = _newReceipts(packed, HOLD_HEAD_BYTES);
         uint256 cursor;
         while (cursor < packed.length) {
@@ -98,6 +101,7 @@ contract Redemption is IRedemption, Pausable {
     function release(bytes calldata packed) external {
         ledger.beginRedemption();
         Tabs.Batch memory tabs;
+        tabs.open();
         uint256 cursor;
         while (cursor < packed.length) {
             uint256 end = _endOfOrder(packed, cursor, HOLD_HEAD_BYTES, 0);
@@ -285,13 +289,13 @@ contract Redemption is IRedemption, Pausable {
         returns (Verdict)
     {
         if (block.timestamp > deadline) return Verdict.EXPIRED;
-        Merchant memory merchant = tabs.merchant(book, merchantId).terms;
+        Merchant memory merchant = tabs.merchants[tabs.merchant(book, merchantId)].terms;
         if (merchant.key == address(0)) return Verdict.UNKNOWN_MERCHANT;
         uint256 count = lots.count();
         uint256 microfenMinor;
         for (uint256 i; i < count; ++i) {
             (uint64 id, uint64 amount) = lots.at(i);
-            Programme memory programme = tabs.programme(ledger, uint32(id >> 32)).terms;
+            Programme memory programme = tabs.programmes[tabs.programme(ledger, uint32(id >> 32))].terms;
             if (programme.state == ProgrammeState.UNKNOWN) return Verdict.UNKNOWN_PROGRAMME;
             if (programme.flags & REDEEMABLE == 0 || !Tabs.isSpendable(programme)) return Verdict.FORBIDDEN;
             bytes32 scope = programme.spendScope;
@@ -313,7 +317,7 @@ contract Redemption is IRedemption, Pausable {
         Tabs.Batch memory tabs
     ) private view returns (bool) {
         bytes32 digest = TypedData.digest(_domain, TypedData.capture(orderId, keptLots, lastAmount));
-        return SignatureCheck.isValid(tabs.merchant(book, merchantId).terms.key, digest, signature);
+        return SignatureCheck.isValid(tabs.merchants[tabs.merchant(book, merchantId)].terms.key, digest, signature);
     }
 
     function _mayRelease(HoldOrder memory order, bytes32 orderId, bytes calldata signature, Tabs.Batch memory tabs)
@@ -323,7 +327,7 @@ contract Redemption is IRedemption, Pausable {
     {
         if (block.timestamp > order.captureBy) return true;
         bytes32 digest = TypedData.digest(_domain, TypedData.release(orderId));
-        if (SignatureCheck.isValid(tabs.merchant(book, order.merchant).terms.key, digest, signature)) return true;
+        if (SignatureCheck.isValid(tabs.merchants[tabs.merchant(book, order.merchant)].terms.key, digest, signature)) return true;
         return order.cancellable && SignatureCheck.isValid(order.holder, digest, signature);
     }
 
@@ -338,7 +342,7 @@ contract Redemption is IRedemption, Pausable {
         uint256 microfenMinor;
         for (uint256 i; i < keptLots; ++i) {
             (uint64 id, uint64 amount) = lots.at(i);
-            uint256 par = tabs.programme(ledger, uint32(id >> 32)).terms.par;
+            uint256 par = tabs.programmes[tabs.programme(ledger, uint32(id >> 32))].terms.par;
             microfenMinor += uint256(PackedLots.keptOf(i, amount, keptLots, lastAmount)) * par;
         }
         return microfenMinor / Value.MICROFEN_MINOR;
@@ -355,7 +359,7 @@ contract Redemption is IRedemption, Pausable {
         uint256 microfenMinor;
         for (uint256 i; i < keptLots; ++i) {
             (uint64 id, uint64 amount) = lots.at(i);
-            Tabs.ProgrammeTab memory tab = tabs.programme(ledger, uint32(id >> 32));
+            Tabs.ProgrammeTab memory tab = tabs.programmes[tabs.programme(ledger, uint32(id >> 32))];
             // At most 16 lots of 48 bits at a par of 37 bits, and a few hundred orders a call.
             unchecked {
                 microfenMinor += uint256(i + 1 == keptLots ? lastAmount : amount) * tab.terms.par;
@@ -365,7 +369,7 @@ contract Redemption is IRedemption, Pausable {
             }
         }
         unchecked {
-            tabs.merchant(book, merchantId).fen += int256(fen);
+            tabs.merchants[tabs.merchant(book, merchantId)].fen += int256(fen);
         }
     }
 
@@ -419,6 +423,7 @@ contract Redemption is IRedemption, Pausable {
         if (!shorter || !paid.isPrefix(keptLots, lastAmount)) revert RedemptionBadPrefix(keptLots, lastAmount);
 
         Tabs.Batch memory tabs;
+        tabs.open();
         uint256 fen = _runUp(receipt.merchant, paid, keptBefore, lastBefore, tabs);
         tabs.negate();
         fen -= _runUp(receipt.merchant, paid, keptLots, lastAmount, tabs);

@@ -51,7 +51,7 @@ def stored_response(answer: StoredAnswer) -> Response:
 
 def cacheable(request: Request, model: BaseModel, *, is_public: bool = False, max_age_s: int = 0) -> Response:
     """Return a read with an ETag, or 304 where the client has it already (RFC 9110, 13.1.2)."""
-    content = model.model_dump_json(exclude_none=True).encode()
+    content = model.model_dump_json().encode()
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     visibility = "public" if is_public else "private"
     headers = {"ETag": tag, "Cache-Control": f"{visibility}, max-age={max_age_s}, must-revalidate"}

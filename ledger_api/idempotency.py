@@ -84,7 +84,7 @@ def run_once(
             session.add(row)
             _claim(session)
             status, answer = effect(session)
-            content = answer.model_dump_json(exclude_none=True).encode()
+            content = answer.model_dump_json().encode()
             row.status = status
             row.answer = content
             return StoredAnswer(status, content, is_replay=False)

@@ -13,6 +13,7 @@ from typing import Any
 
 from ledger.custody import errors as custody
 from ledger.errors import ConfigurationError, InvariantViolation, TongduiError
+from ledger.orders import errors as orders
 from ledger.residents import errors as residents
 from ledger.standard import errors as standard
 from ledger_api import errors as request
@@ -196,17 +197,56 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
         "该商品每人最多兑付 {limit} 件。",
         ("offer_id", "limit"),
     ),
-    redemption.NotEnoughPoints: ProblemType(
+    redemption.NotEnoughHeld: ProblemType(
+        "not-enough-held",
+        409,
+        "The hold is worth less",
+        "冻结额度不足",
+        "冻结的积分价值低于要核销的金额。",
+    ),
+    orders.InsufficientPoints: ProblemType(
         "not-enough-points",
         409,
         "Not enough points",
         "积分不足",
-        "可用于该商户的积分不足以兑付。",
-        detail_en="The points that can be spent at this merchant are not enough.",
+        "可用的积分不足。",
+        detail_en="The points that can be used for this are not enough.",
     ),
-    redemption.TooManyLots: ProblemType(
-        "too-many-lots", 409, "The points are spread too thin", "积分过于零散", "请减少数量后再兑付。", ("lots_max",)
+    orders.ProgrammeForbids: ProblemType(
+        "programme-forbids",
+        409,
+        "These points cannot be used so",
+        "该积分不支持此操作",
+        "该积分项目不支持此操作。",
+        ("programme",),
     ),
+    orders.MerchantUnknown: ProblemType(
+        "unknown-merchant", 404, "Unknown merchant", "未找到该商户", "没有编号为 {merchant} 的商户。", ("merchant",)
+    ),
+    orders.TooManyLots: ProblemType(
+        "too-many-lots", 409, "The points are spread too thin", "积分过于零散", "请减少数量后再试。", ("lots_max",)
+    ),
+    orders.TooManyOpenOrders: ProblemType(
+        "too-many-open-orders",
+        409,
+        "Too many orders on their way",
+        "处理中的指令过多",
+        "请等待先前的指令完成后再试。",
+        detail_en="Too many orders are on their way; wait for one of them.",
+    ),
+    orders.NothingToGain: ProblemType(
+        "too-little",
+        409,
+        "Too little would come out",
+        "可得积分过少",
+        "互换所得低于要求的最低数量。",
+        detail_en="Less would come out than was asked for, or less than the least value.",
+    ),
+    orders.WrongSignature: ProblemType("wrong-signature", 422, "Wrong signature", "签名不正确", "签名与账户不符。"),
+    orders.DeadlineUnfit: ProblemType(
+        "deadline", 422, "The deadline does not fit", "截止时间不合适", "截止时间已过或过远。"
+    ),
+    orders.NonceTaken: ProblemType("nonce-taken", 409, "The nonce is taken", "序号已被占用", "该指令序号已被使用。"),
     redemption.UnknownOrder: ProblemType(
         "unknown-order", 404, "Unknown order", "未找到该指令", "没有这条指令。", ("order_id",)
     ),

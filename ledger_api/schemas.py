@@ -333,13 +333,14 @@ class OrderOut(Out):
     kind: Literal["exchange", "redeem", "hold"]
     state: str = Field(
         description="`placed` is on its way; `paid`, `done`, `captured`, `released`, `refunded`, `part_refunded`, "
-        "`rejected` and `expired` are final; `held` waits for the merchant.",
+        "`rejected`, `expired` and `failed` are final; `held` waits for the merchant.",
         examples=["paid"],
     )
     is_final: bool
     reject_code: int | None = Field(default=None, description="The chain's code where it was rejected.")
     reject_reason: str | None = None
     lots: list[OrderLot] = Field(default_factory=list)
+    to_programme: int | None = None
     amount_out: Points | None = None
     merchant: int | None = None
     offer: str | None = None

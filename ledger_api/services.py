@@ -6,11 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sqlalchemy.orm import Session
-
 from ledger.clock import Clock
+from ledger.orders.desk import OrderDesk
 from ledger.residents.registry import ResidentRegistry
-from ledger.standard.ids import Address, OrderId
 from ledger.store.database import Database
 from ledger_api.metrics import Metrics
 from ledger_api.middleware import RateLimiter
@@ -40,57 +38,6 @@ class Check:
     name: str
     ok: bool
     detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class ExchangePart:
-    """One lot's part of an exchange, in minor units of either programme."""
-
-    from_id: int
-    amount_in: int
-    to_id: int
-    amount_out: int
-
-
-@dataclass(frozen=True, slots=True)
-class ExchangeOrderView:
-    """An exchange order that was placed; times are Unix seconds."""
-
-    order_id: OrderId
-    resident_id: int
-    from_id: int
-    amount_in: int
-    to_programme: int
-    min_out: int
-    deadline: int
-    state: str
-    created_at: int
-
-
-class Exchanges(Protocol):
-    """Quotes and places exchanges in the caller's transaction."""
-
-    def quote(
-        self, session: Session, account: Address, from_programme: int, to_programme: int, amount_minor: int
-    ) -> Sequence[ExchangePart]:
-        """Return the parts, soonest expiry first. Raises what cannot be exchanged."""
-        ...
-
-    def place(
-        self,
-        session: Session,
-        resident_id: int,
-        from_programme: int,
-        to_programme: int,
-        amount_minor: int,
-        min_out_minor: int | None,
-    ) -> Sequence[ExchangeOrderView]:
-        """Sign one order a lot and put them in the outbox."""
-        ...
-
-    def find(self, session: Session, order_id: bytes) -> ExchangeOrderView | None:
-        """Return an order that was placed here, or None."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +98,7 @@ class Services:
     database: Database
     names: Mapping[int, ProgrammeName]
     registry: ResidentRegistry
-    exchanges: Exchanges
+    orders: OrderDesk
     merchants: MerchantDirectory
     shelf: OfferShelf
     redemptions: Redemptions

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from ledger.exchange.quote import LotQuote
+from ledger.orders.desk import OrderState
 from ledger.residents.registry import Registration, Resident
 from ledger.standard.ids import MerchantId, split_token_id
 from ledger.standard.quarters import NEVER, is_dead, quarter_end_timestamp
 from ledger.standard.typed_data import Lot
 from ledger.standard.value import MICROFEN_MINOR
 from ledger_api import queries
+from ledger_api.exchanges import PlacedExchange
 from ledger_api.schemas import (
     AsOf,
     ExchangePart,
@@ -33,8 +36,7 @@ from ledger_api.schemas import (
     money,
     points,
 )
-from ledger_api.services import ExchangeOrderView, ProgrammeName
-from ledger_api.services import ExchangePart as PartView
+from ledger_api.services import ProgrammeName
 from redemption.merchants import Merchant
 from redemption.offers import Offer
 from redemption.orders import RedemptionOrder
@@ -103,19 +105,19 @@ def wallet(
     account: str,
     block: queries.Block,
     balances: Sequence[tuple[int, int]],
-    reserved: Mapping[int, int],
+    spendable: Mapping[int, int],
     programmes: Iterable[queries.ChainProgramme],
     names: Mapping[int, ProgrammeName],
     now: int,
 ) -> WalletOut:
-    """Return a wallet; ``reserved`` are minor units by token id in orders on their way."""
+    """Return a wallet; ``spendable`` are minor units by token id, less those in orders on their way."""
     shown = []
     for programme in programmes:
         own = [(token, minor) for token, minor in balances if split_token_id(token)[0] == programme.programme]
         live = [(token, minor) for token, minor in own if not is_dead(split_token_id(token)[1], now)]
         soon = [(token, minor) for token, minor in live if _dies_before(token, now + EXPIRING_SOON_S)]
         total = sum(minor for _, minor in live)
-        waiting = sum(min(reserved.get(token, 0), minor) for token, minor in live)
+        available = sum(spendable.get(token, 0) for token, _ in live)
         name = names.get(programme.programme) or _nameless(programme.programme)
         shown.append(
             ProgrammeBalance(
@@ -124,7 +126,7 @@ def wallet(
                 name_zh=name.name_zh,
                 name_en=name.name_en,
                 balance=points(total),
-                available=points(total - waiting),
+                available=points(available),
                 expiring=points(sum(minor for _, minor in soon)),
                 expired=points(sum(minor for _, minor in own) - total),
                 is_spendable=programme.par_microfen > 0,
@@ -152,13 +154,13 @@ def history_item(entry: queries.Entry) -> HistoryItem:
     )
 
 
-def exchange_part(part: PartView) -> ExchangePart:
+def exchange_part(part: LotQuote) -> ExchangePart:
     """Return one lot's part of an exchange."""
     quarter = split_token_id(part.from_id)[1]
     return ExchangePart(
         from_token_id=str(part.from_id),
-        amount_in=points(part.amount_in),
-        amount_out=points(part.amount_out),
+        amount_in=points(part.amount_in_minor),
+        amount_out=points(part.amount_out_minor),
         expires_at=None if quarter == NEVER else moment(quarter_end_timestamp(quarter)),
     )
 
@@ -193,35 +195,42 @@ def redemption(order: RedemptionOrder, outcome: queries.OrderOutcome | None) -> 
     )
 
 
-def exchange(order: ExchangeOrderView, outcome: queries.OrderOutcome | None) -> OrderOut:
+_EXCHANGE_STATES = {
+    OrderState.QUEUED: "placed",
+    OrderState.SENT: "placed",
+    OrderState.ACCEPTED: "done",
+    OrderState.REJECTED: "rejected",
+    OrderState.EXPIRED: "expired",
+    OrderState.FAILED: "failed",
+}
+
+
+def exchange(placed: PlacedExchange) -> OrderOut:
     """Return an exchange order: the chain's word where there is one, else our own."""
-    name = hex_text(order.order_id)
-    landed = outcome is not None and outcome.code == 0
-    if outcome is None:
-        state = order.state
-    else:
-        state = "done" if landed else "rejected"
-    code = outcome.code if outcome is not None and outcome.code else None
+    name = hex_text(placed.order_id)
+    order, status = placed.order, placed.status
+    landed = status.state is OrderState.ACCEPTED
     return OrderOut(
         order_id=name,
         kind="exchange",
-        state=state,
-        is_final=state != "placed",
-        reject_code=code,
-        reject_reason=None if code is None else REJECTIONS.get(code, "rejected"),
-        lots=order_lots([Lot(order.from_id, order.amount_in)]),
-        amount_out=points(outcome.amount_out) if landed and outcome and outcome.amount_out is not None else None,
-        placed_at=moment(order.created_at),
-        final_at=None if outcome is None else moment(outcome.timestamp),
+        state=_EXCHANGE_STATES[status.state],
+        is_final=status.is_final,
+        reject_code=status.code,
+        reject_reason=None if status.code is None else REJECTIONS.get(status.code, "rejected"),
+        lots=order_lots([Lot(order.from_id, order.amount)]),
+        to_programme=order.to_programme,
+        amount_out=None if status.amount_out_minor is None or not landed else points(status.amount_out_minor),
+        placed_at=moment(placed.placed_at),
+        final_at=None if status.block_timestamp is None else moment(status.block_timestamp),
         deadline=moment(order.deadline),
-        transaction=None if outcome is None else hex_text(outcome.transaction_hash),
+        transaction=None if status.transaction_hash is None else hex_text(status.transaction_hash),
         receipt=f"/v1/orders/{name}/receipt" if landed else None,
     )
 
 
 def is_settled(state: str) -> bool:
     """Return whether a client that waits for an order has its answer (a hold is one)."""
-    return state == State.HELD or state == "done" or state in FINAL
+    return state != State.PLACED
 
 
 def merchant(found: Merchant) -> MerchantOut:

@@ -61,21 +61,13 @@ class OfferLimitReached(RedemptionError):
         super().__init__(f"a resident may redeem offer {offer_id!r} {limit} times at most")
 
 
-class NotEnoughPoints(RedemptionError):
-    """The spendable lots are worth less than the price."""
+class NotEnoughHeld(RedemptionError):
+    """A hold is worth less than the merchant wants to keep of it."""
 
-    def __init__(self, needed_fen: int, available_fen: int) -> None:
-        self.needed_fen = needed_fen
-        self.available_fen = available_fen
-        super().__init__(f"the points that can be spent here are worth {available_fen} fen; {needed_fen} are needed")
-
-
-class TooManyLots(RedemptionError):
-    """The value is there, but spread over more lots than one order can carry."""
-
-    def __init__(self, lots_max: int) -> None:
-        self.lots_max = lots_max
-        super().__init__(f"an order carries {lots_max} lots at most; redeem a smaller quantity")
+    def __init__(self, wanted_fen: int, held_fen: int) -> None:
+        self.wanted_fen = wanted_fen
+        self.held_fen = held_fen
+        super().__init__(f"{wanted_fen} fen are wanted; the order is worth {held_fen} fen")
 
 
 class UnknownOrder(RedemptionError):

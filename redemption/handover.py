@@ -7,7 +7,7 @@ same desk. A code opens nothing but one order at one merchant, once.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from ledger.custody.signer import Signer
 from ledger.outbox.outbox import Outbox
 from ledger.standard.ids import OrderId, split_token_id
 from ledger.standard.packed import pack_capture, pack_release
-from ledger.standard.typed_data import Capture, Domain, HoldOrder, Lot, Release
+from ledger.standard.typed_data import Capture, Domain, HoldOrder, Release
 from ledger.store.models.redemption import RedemptionActionRow, RedemptionOrderRow, SlipRow
 from redemption.codes import CodeBook, parse
 from redemption.errors import (
@@ -154,7 +154,7 @@ class Handover:
     ) -> RedemptionOrder:
         """Capture the shortest prefix of a hold that is worth ``keep_fen``; the rest is released.
 
-        Raises UnknownOrder, OwnOrder, OrderStateConflict, NotEnoughPoints or MerchantHoldsKey.
+        Raises UnknownOrder, OwnOrder, OrderStateConflict, NotEnoughHeld or MerchantHoldsKey.
         """
         order = self._held(session, merchant_id, order_id, actor, "capture")
         par = pars(session)
@@ -287,13 +287,6 @@ def _hold(order: RedemptionOrder) -> HoldOrder:
         order.capture_by,
         order.is_cancellable,
     )
-
-
-def kept_lots(lots: Sequence[Lot], kept: int, last_minor: int) -> tuple[Lot, ...]:
-    """Return the lots of a kept prefix: whole but the last, which keeps ``last_minor``."""
-    if kept == 0:
-        return ()
-    return (*lots[: kept - 1], Lot(lots[kept - 1].id, last_minor))
 
 
 def _slip(row: SlipRow) -> Slip:

@@ -6,27 +6,28 @@ message commit together. Nothing here waits for a network: the custodial signer 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from ledger.clock import Clock
 from ledger.custody.signer import Signer
-from ledger.outbox.outbox import Outbox
+from ledger.orders.desk import OrderDesk
+from ledger.orders.lots import for_value
+from ledger.outbox.outbox import MessageState
 from ledger.residents.registry import ResidentRegistry
-from ledger.standard.ids import Address, MerchantId, OrderId, address_bytes, to_address
-from ledger.standard.packed import pack_hold_order, pack_redeem_order
-from ledger.standard.typed_data import Domain, HoldOrder, Lot, RedeemOrder
+from ledger.standard.ids import Address, MerchantId, OrderId, address_bytes, split_token_id, to_address
+from ledger.standard.typed_data import Lot
+from ledger.standard.value import basket_debits_down
+from ledger.store.models.outbox import OutboxMessageRow
 from ledger.store.models.projection import OrderOutcomeRow, ProjectionCursorRow
 from ledger.store.models.redemption import RedemptionCursorRow, RedemptionLotRow, RedemptionOrderRow
 from redemption.errors import RequestKeyReused, UnknownOrder
-from redemption.lots import Basket, choose_lots
 from redemption.offers import Offer, OfferShelf
-from redemption.purse import spendable_at
+from redemption.purse import redeemable_at
 from redemption.states import Outcome, Progress, State, Stock, expire, fold
 
 ORDER_LIFETIME_S = 15 * 60
@@ -57,26 +58,6 @@ class PlaceOutcome(StrEnum):
     EXISTS = "exists"
 
 
-class Nonces(Protocol):
-    """Gives out the nonces of a holder's orders, one word a (programme, year) of the first lot."""
-
-    def allot(self, session: Session, holder: Address, token_id: int, deadline: int) -> int:
-        """Return a nonce that no open order of ``holder`` has in the word of ``token_id``."""
-        ...
-
-    def bind(self, session: Session, holder: Address, token_id: int, nonce: int, order_id: bytes) -> None:
-        """Say which order took the nonce."""
-        ...
-
-
-class Reservations(Protocol):
-    """Knows what other kinds of orders on their way will take of an account's lots."""
-
-    def reserved(self, session: Session, account: Address) -> dict[int, int]:
-        """Return minor units by token id."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Purchase:
     """What a resident wants. ``request_key`` is the caller's own name for it: a repeat finds the first order."""
@@ -95,12 +76,13 @@ class Purchase:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a purchase would take now."""
+    """What a purchase would take now: lots in debit order, worth ``value_fen`` (the price, or a part of a fen more)."""
 
     offer: Offer
     quantity: int
     price_fen: int
-    basket: Basket
+    value_fen: int
+    lots: tuple[Lot, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +138,8 @@ class Redemptions:
 
     registry: ResidentRegistry
     shelf: OfferShelf
-    outbox: Outbox
-    nonces: Nonces
-    domain: Domain
+    desk: OrderDesk
     clock: Clock
-    reservations: Sequence[Reservations] = field(default_factory=tuple)
 
     def quote(self, session: Session, purchase: Purchase) -> Quote:
         """Return what a purchase would take now; see `place` for what can be wrong with it."""
@@ -172,8 +151,8 @@ class Redemptions:
         """Reserve the pieces, choose the lots, sign the order and put it in the outbox.
 
         Checks in order: RequestKeyReused, ResidentNotFound, ResidentErased, NotCustodial, UnknownOffer,
-        MerchantSuspended, OfferClosed, OfferLimitReached, OutOfStock, UnknownMerchant (on chain), NotEnoughPoints,
-        TooManyLots.
+        MerchantSuspended, OfferClosed, OfferLimitReached, OutOfStock, UnknownMerchant (on chain), InsufficientPoints,
+        TooManyLots, TooManyOpenOrders.
         """
         known = self._by_request_key(session, purchase)
         if known is not None:
@@ -242,45 +221,44 @@ class Redemptions:
         return row
 
     def _quote(self, session: Session, account: Address, offer: Offer, purchase: Purchase) -> Quote:
-        reserved: dict[int, int] = {}
-        for source in self.reservations:
-            for token, amount in source.reserved(session, account).items():
-                reserved[token] = reserved.get(token, 0) + amount
-        lots = spendable_at(session, account, offer.merchant_id, self.clock.timestamp(), purchase.programmes, reserved)
+        par = redeemable_at(session, offer.merchant_id, purchase.programmes)
+        spendable = [lot for lot in self.desk.spendable(session, account) if split_token_id(lot.token_id)[0] in par]
         price = offer.price_fen * purchase.quantity
-        return Quote(offer, purchase.quantity, price, choose_lots(lots, price))
+        lots = for_value(spendable, price)
+        value = sum(basket_debits_down([(par[split_token_id(lot.id)[0]], lot.amount) for lot in lots]))
+        return Quote(offer, purchase.quantity, price, value, lots)
 
     def _sign_and_send(self, session: Session, signer: Signer, quote: Quote, purchase: Purchase) -> RedemptionOrderRow:
         now = self.clock.timestamp()
+        merchant = quote.offer.merchant_id
         deadline = now + ORDER_LIFETIME_S
-        lots = quote.basket.lots
-        nonce = self.nonces.allot(session, signer.address, lots[0].id, deadline)
         capture_by = None
         if purchase.kind is Kind.HOLD:
             capture_by = now + HOLD_LIFETIME_S
-            hold = HoldOrder(
-                signer.address, quote.offer.merchant_id, lots, nonce, deadline, capture_by, purchase.is_cancellable
+            placed = self.desk.place_hold(
+                session,
+                signer,
+                merchant,
+                capture_by=capture_by,
+                is_cancellable=purchase.is_cancellable,
+                lots=quote.lots,
+                deadline=deadline,
             )
-            order_id = OrderId(hold.digest(self.domain))
-            packed = pack_hold_order(hold, signer.sign_digest(order_id))
         else:
-            order = RedeemOrder(signer.address, quote.offer.merchant_id, lots, nonce, deadline)
-            order_id = OrderId(order.digest(self.domain))
-            packed = pack_redeem_order(order, signer.sign_digest(order_id))
-        self.nonces.bind(session, signer.address, lots[0].id, nonce, order_id)
+            placed = self.desk.place_redeem(session, signer, merchant, lots=quote.lots, deadline=deadline)
         row = RedemptionOrderRow(
-            order_id=order_id,
+            order_id=placed.order_id,
             request_key=purchase.request_key,
             kind=purchase.kind.value,
             resident_id=purchase.resident_id,
             holder=address_bytes(signer.address),
-            merchant_id=quote.offer.merchant_id,
+            merchant_id=merchant,
             offer_id=quote.offer.offer_id,
             quantity=quote.quantity,
             price_fen=quote.price_fen,
-            value_fen=quote.basket.value_fen,
-            nonce=nonce,
-            deadline=deadline,
+            value_fen=quote.value_fen,
+            nonce=placed.nonce,
+            deadline=placed.deadline,
             capture_by=capture_by,
             is_cancellable=purchase.kind is Kind.HOLD and purchase.is_cancellable,
             state=State.PLACED.value,
@@ -297,10 +275,9 @@ class Redemptions:
         )
         session.add(row)
         session.flush()
-        for place, lot in enumerate(lots):
-            session.add(RedemptionLotRow(order_id=order_id, place=place, token_id=lot.id, amount_minor=lot.amount))
+        for place, lot in enumerate(placed.lots):
+            session.add(RedemptionLotRow(order_id=row.order_id, place=place, token_id=lot.id, amount_minor=lot.amount))
         session.flush()
-        self.outbox.enqueue_order(session, purchase.kind.value, order_id, packed, deadline)
         return row
 
     def _by_request_key(self, session: Session, purchase: Purchase) -> RedemptionOrder | None:
@@ -327,18 +304,21 @@ class Redemptions:
         self._store(session, row, after)
 
     def _expire(self, session: Session, final_timestamp: int) -> int:
+        """Give up what can never land: past its deadline in a final block, or past it before it was ever sent."""
+        unsent = select(OutboxMessageRow.order_id).where(
+            OutboxMessageRow.order_id == RedemptionOrderRow.order_id, OutboxMessageRow.state == MessageState.EXPIRED
+        )
+        spoken = select(OrderOutcomeRow.order_id).where(OrderOutcomeRow.order_id == RedemptionOrderRow.order_id)
         overdue = session.scalars(
             select(RedemptionOrderRow).where(
                 RedemptionOrderRow.state == State.PLACED,
-                RedemptionOrderRow.deadline < final_timestamp,
-                ~select(OrderOutcomeRow.order_id)
-                .where(OrderOutcomeRow.order_id == RedemptionOrderRow.order_id)
-                .exists(),
+                or_(RedemptionOrderRow.deadline < final_timestamp, unsent.exists()),
+                ~spoken.exists(),
             )
         ).all()
         for row in overdue:
             before = Progress(State(row.state), row.paid_fen, Stock(row.stock_state))
-            row.final_at = final_timestamp
+            row.final_at = max(final_timestamp, row.deadline)
             self._store(session, row, expire(before))
         return len(overdue)
 

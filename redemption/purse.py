@@ -1,22 +1,14 @@
-"""What a resident can spend at a merchant now: live lots of redeemable programmes in scope, less what is on its way.
-
-Reads the projections and the open orders in the caller's snapshot. The chain decides in the end: an order that was
-chosen from a stale view is rejected there, and nothing is lost.
-"""
+"""Which programmes' points a merchant may take: redeemable, not closed, of value, and in its scopes."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ledger.standard.ids import Address, address_bytes, split_token_id
-from ledger.store.models.projection import BalanceRow, ChainMerchantRow, ChainProgrammeRow, OrderOutcomeRow
-from ledger.store.models.redemption import RedemptionLotRow, RedemptionOrderRow
+from ledger.store.models.projection import ChainMerchantRow, ChainProgrammeRow
 from redemption.errors import UnknownMerchant
-from redemption.lots import HeldLot, spendable
-from redemption.states import State
 
 REDEEMABLE = 8
 _CLOSED = 3
@@ -26,21 +18,6 @@ _NO_KEY = bytes(20)
 def pars(session: Session) -> dict[int, int]:
     """Return the par of each programme in micro-fen a point."""
     return {row.programme: row.par_microfen for row in session.scalars(select(ChainProgrammeRow))}
-
-
-def on_their_way(session: Session, account: Address) -> dict[int, int]:
-    """Return the minor units of each lot in redemption orders of which the projection has not heard."""
-    rows = session.execute(
-        select(RedemptionLotRow.token_id, func.sum(RedemptionLotRow.amount_minor))
-        .join(RedemptionOrderRow, RedemptionOrderRow.order_id == RedemptionLotRow.order_id)
-        .where(
-            RedemptionOrderRow.holder == address_bytes(account),
-            RedemptionOrderRow.state == State.PLACED,
-            ~exists().where(OrderOutcomeRow.order_id == RedemptionOrderRow.order_id),
-        )
-        .group_by(RedemptionLotRow.token_id)
-    )
-    return {token: int(amount) for token, amount in rows}
 
 
 def takes(session: Session, merchant_id: int) -> dict[int, int]:
@@ -69,30 +46,3 @@ def redeemable_at(session: Session, merchant_id: int, programmes: Collection[int
         if row.flags & REDEEMABLE and row.state != _CLOSED and row.par_microfen > 0 and in_scope and is_asked:
             taken[row.programme] = row.par_microfen
     return taken
-
-
-def spendable_at(
-    session: Session,
-    account: Address,
-    merchant_id: int,
-    now: int,
-    programmes: Collection[int] | None = None,
-    reserved: dict[int, int] | None = None,
-) -> list[HeldLot]:
-    """Return the lots of ``account`` that ``merchant_id`` may take at Unix time ``now``, soonest expiry first.
-
-    ``reserved`` are minor units of each lot that other orders on their way (exchanges) will take.
-    Raises UnknownMerchant.
-    """
-    par = redeemable_at(session, merchant_id, programmes)
-    waiting = on_their_way(session, account)
-    lots = []
-    rows = session.execute(
-        select(BalanceRow.token_id, BalanceRow.amount_minor).where(BalanceRow.account == address_bytes(account))
-    )
-    for token, amount in rows:
-        programme = split_token_id(token)[0]
-        if programme in par:
-            left = amount - waiting.get(token, 0) - (reserved or {}).get(token, 0)
-            lots.append(HeldLot(token, max(left, 0), par[programme]))
-    return spendable(lots, now)

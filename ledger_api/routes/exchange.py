@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from ledger_api import scopes, views
+from ledger_api import exchanges, scopes, views
 from ledger_api.amounts import parse_points
 from ledger_api.dependencies import Deps, ResidentToken, Write, own_resident, require
 from ledger_api.schemas import ExchangeIn, ExchangeQuoteOut, OrdersPlaced, points
-from ledger_api.services import ExchangePart
 
 router = APIRouter(tags=["Exchange"])
 
@@ -23,9 +20,15 @@ def quote(body: ExchangeIn, services: Deps, principal: ResidentToken) -> Exchang
     """Say what an exchange would give now. Changes nothing, so it needs no Idempotency-Key."""
     amount = parse_points("amount", body.amount)
     with services.database.read() as session:
-        resident = services.registry.get(session, own_resident(session, principal))
-        parts = services.exchanges.quote(session, resident.account, body.from_programme, body.to_programme, amount)
-    return _quote(body, parts)
+        account = services.registry.get(session, own_resident(session, principal)).account
+        quoted = services.orders.quote_exchange(session, account, body.from_programme, body.to_programme, amount)
+    return ExchangeQuoteOut(
+        from_programme=body.from_programme,
+        to_programme=body.to_programme,
+        amount_in=points(quoted.amount_in_minor),
+        amount_out=points(quoted.amount_out_minor),
+        parts=[views.exchange_part(lot) for lot in quoted.lots],
+    )
 
 
 @router.post("/v1/exchange/orders", operation_id="placeExchange", status_code=202, response_model=OrdersPlaced)
@@ -34,21 +37,14 @@ def place(body: ExchangeIn, write: Write) -> Response:
     require(write.principal, scopes.RESIDENT)
     services = write.services
     amount = parse_points("amount", body.amount)
-    min_out = None if body.min_out is None else parse_points("min_out", body.min_out)
+    min_out = 1 if body.min_out is None else parse_points("min_out", body.min_out)
 
     def effect(session: Session) -> tuple[int, BaseModel]:
-        resident_id = own_resident(session, write.principal)
-        orders = services.exchanges.place(session, resident_id, body.from_programme, body.to_programme, amount, min_out)
-        return 202, OrdersPlaced(orders=[views.exchange(order, None) for order in orders])
+        signer = services.registry.signer(session, own_resident(session, write.principal))
+        placed = services.orders.place_exchange(
+            session, signer, body.from_programme, body.to_programme, amount, min_out_minor=min_out
+        )
+        found = [exchanges.find(session, services.orders, order.order_id) for order in placed.orders]
+        return 202, OrdersPlaced(orders=[views.exchange(one) for one in found if one is not None])
 
     return write.once(body, effect)
-
-
-def _quote(body: ExchangeIn, parts: Sequence[ExchangePart]) -> ExchangeQuoteOut:
-    return ExchangeQuoteOut(
-        from_programme=body.from_programme,
-        to_programme=body.to_programme,
-        amount_in=points(sum(part.amount_in for part in parts)),
-        amount_out=points(sum(part.amount_out for part in parts)),
-        parts=[views.exchange_part(part) for part in parts],
-    )

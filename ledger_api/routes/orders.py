@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ledger_api import queries, scopes, views
+from ledger_api import exchanges, queries, scopes, views
 from ledger_api.answers import cacheable
 from ledger_api.dependencies import Deps, Who, hash_of, own_resident
 from ledger_api.errors import NotFinal
@@ -82,10 +82,13 @@ def _redemption(session: Session, services: Services, principal: Principal, key:
 
 
 def _exchange(session: Session, services: Services, principal: Principal, key: bytes) -> OrderOut:
-    order = services.exchanges.find(session, key)
-    if order is None or not _is_own(session, principal, order.resident_id):
+    placed = exchanges.find(session, services.orders, key)
+    if placed is None:
         raise UnknownOrder("0x" + key.hex())
-    return views.exchange(order, queries.order_outcome(session, key))
+    resident = services.registry.by_account(session, placed.holder)
+    if not _is_own(session, principal, resident.resident_id):
+        raise UnknownOrder("0x" + key.hex())
+    return views.exchange(placed)
 
 
 def _is_own(session: Session, principal: Principal, resident_id: int) -> bool:

@@ -50,7 +50,7 @@ def quote(body: RedeemIn, services: Deps, principal: ResidentToken) -> RedeemQuo
         offer=found.offer.offer_id,
         quantity=found.quantity,
         merchant=found.offer.merchant_id,
-        lots=views.order_lots(found.basket.lots),
+        lots=views.order_lots(found.lots),
     )
 
 

@@ -16,7 +16,6 @@ from ledger_api.dependencies import DEFAULT_LIMIT, Cursor, Deps, Limit, Resident
 from ledger_api.pagination import decode_cursor, encode_cursor
 from ledger_api.schemas import HistoryPage, LotOut, WalletOut, moment
 from ledger_api.services import Services
-from redemption.purse import on_their_way
 
 router = APIRouter(tags=["Wallet"])
 
@@ -68,15 +67,12 @@ def history(
 
 def wallet_of(session: Session, services: Services, account: Address) -> WalletOut:
     """Return an account's wallet from one snapshot."""
-    reserved = dict(on_their_way(session, account))
-    for source in services.redemptions.reservations:
-        for token, minor in source.reserved(session, account).items():
-            reserved[token] = reserved.get(token, 0) + minor
+    spendable = {lot.token_id: lot.amount_minor for lot in services.orders.spendable(session, account)}
     return views.wallet(
         account,
         queries.projected_block(session),
         queries.balances(session, account),
-        reserved,
+        spendable,
         queries.programmes(session),
         services.names,
         services.clock.timestamp(),

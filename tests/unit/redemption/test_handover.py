@@ -8,7 +8,7 @@ import pytest
 from ledger.custody.signer import LocalSigner
 from ledger.residents.registry import Resident
 from ledger.standard.signatures import recover
-from ledger.standard.typed_data import Capture, Lot, Release
+from ledger.standard.typed_data import Capture, Release
 from ledger.store.models.outbox import OutboxMessageRow
 from redemption.errors import (
     BadSlipCode,
@@ -18,7 +18,7 @@ from redemption.errors import (
     SlipExpired,
     SlipUsed,
 )
-from redemption.handover import SLIP_LIFETIME_S, Actor, kept_lots
+from redemption.handover import SLIP_LIFETIME_S, Actor
 from redemption.orders import HOLD_LIFETIME_S, Channel, Kind, Purchase, RedemptionOrder
 from redemption.states import State
 from tests.unit.redemption.world import GROCER, MERCHANT_SECRET, MUSEUM, Q2026_4, VOLUNTEER, World
@@ -216,9 +216,3 @@ def test_codes_are_not_in_the_database(world: World, resident: Resident) -> None
     world.database.close()
     for path in world.directory.glob("books.db*"):
         assert code.encode() not in path.read_bytes()
-
-
-def test_kept_lots_are_a_prefix() -> None:
-    lots = (Lot(1, 10), Lot(2, 20), Lot(3, 30))
-    assert kept_lots(lots, 0, 0) == ()
-    assert kept_lots(lots, 2, 5) == (Lot(1, 10), Lot(2, 5))

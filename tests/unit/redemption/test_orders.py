@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy.orm import Session
 
 from ledger.custody.errors import NotCustodial
+from ledger.orders.errors import InsufficientPoints
 from ledger.outbox.outbox import order_key
 from ledger.residents.errors import ResidentNotFound
 from ledger.residents.registry import NewResident, Resident
@@ -18,7 +18,6 @@ from ledger.store.models.outbox import OutboxMessageRow
 from ledger.store.models.projection import ChainMerchantRow, OrderOutcomeRow, ProjectionCursorRow
 from redemption.errors import (
     MerchantSuspended,
-    NotEnoughPoints,
     OfferClosed,
     OfferLimitReached,
     OutOfStock,
@@ -60,7 +59,6 @@ def test_an_order_is_signed_by_the_resident_and_waits_in_the_outbox(world: World
     assert (signed.holder, signed.merchant, signed.lots) == (resident.account, GROCER, order.lots)
     assert signed.digest(world.domain) == order.order_id
     assert recover(order.order_id, signature) == resident.account
-    assert world.nonces.bound == {0: order.order_id}
 
 
 def test_a_hold_says_until_when_the_merchant_may_capture(world: World, resident: Resident) -> None:
@@ -114,9 +112,9 @@ def test_an_order_that_never_lands_expires_only_after_a_final_block_past_its_dea
 
 def test_points_in_an_order_on_its_way_are_not_spent_twice(world: World, resident: Resident) -> None:
     place(world, Purchase(resident.resident_id, "rice"))
-    with pytest.raises(NotEnoughPoints) as caught:
+    with pytest.raises(InsufficientPoints) as caught:
         place(world, Purchase(resident.resident_id, "rice"))
-    assert caught.value.available_fen == 1200
+    assert caught.value.available == 1200
     assert world.offer().stock_reserved == 1
 
 
@@ -127,15 +125,13 @@ def test_once_the_chain_has_spoken_the_projection_alone_counts(world: World, res
     assert place(world, Purchase(resident.resident_id, "rice")).outcome is PlaceOutcome.CREATED
 
 
-def test_points_reserved_by_exchanges_are_left_alone(world: World, resident: Resident) -> None:
-    class Exchanging:
-        def reserved(self, session: Session, account: Address) -> dict[int, int]:
-            return {token_id(VOLUNTEER, Q2026_4): 7_000} if account == resident.account else {}
-
-    careful = replace(world.redemptions, reservations=(Exchanging(),))
-    with world.database.transaction() as session, pytest.raises(NotEnoughPoints) as caught:
-        careful.place(session, Purchase(resident.resident_id, "rice"))
-    assert caught.value.available_fen == 2600
+def test_points_in_an_exchange_on_its_way_are_left_alone(world: World, resident: Resident) -> None:
+    with world.database.transaction() as session:
+        signer = world.registry.signer(session, resident.resident_id)
+        world.desk.place_exchange(session, signer, VOLUNTEER, GREEN, 7_000)
+    with pytest.raises(InsufficientPoints) as caught:
+        place(world, Purchase(resident.resident_id, "rice"))
+    assert (caught.value.needed, caught.value.available) == (2800, 2600)
 
 
 def test_only_points_in_scope_pay(world: World, resident: Resident) -> None:
@@ -144,7 +140,7 @@ def test_only_points_in_scope_pay(world: World, resident: Resident) -> None:
     museum = place(world, Purchase(resident.resident_id, "ticket")).order
     assert museum.lots[0].id == token_id(VOLUNTEER, Q2026_4)
     assert museum.lots[1].id == token_id(CULTURE, Q2026_4)
-    with pytest.raises(NotEnoughPoints):
+    with pytest.raises(InsufficientPoints):
         place(world, Purchase(resident.resident_id, "rice", programmes={CULTURE}))
 
 
@@ -196,7 +192,6 @@ def test_checks_come_in_the_documented_order(world: World, resident: Resident) -
         session.merge(ChainMerchantRow(merchant=GROCER, key=bytes(20), scope=bytes(32)))
     with pytest.raises(UnknownMerchant):
         place(world, Purchase(resident.resident_id, "rice"))
-    assert world.nonces.next == 0
     assert world.offer().stock_reserved == 0
 
 
@@ -213,7 +208,7 @@ def test_a_limit_counts_orders_on_their_way_and_forgets_rejected_ones(world: Wor
 def test_a_quote_takes_nothing(world: World, resident: Resident) -> None:
     with world.database.read() as session:
         quote = world.redemptions.quote(session, Purchase(resident.resident_id, "rice"))
-    assert quote.basket.lots == (Lot(token_id(VOLUNTEER, Q2026_4), 14_000),)
+    assert quote.lots == (Lot(token_id(VOLUNTEER, Q2026_4), 14_000),)
     assert world.offer().stock_reserved == 0
 
 

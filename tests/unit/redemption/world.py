@@ -13,6 +13,7 @@ from ledger.custody.custodian import Custodian
 from ledger.custody.keyring import IdentityHasher, Keyring, SourceIdHasher
 from ledger.custody.master import Envelope
 from ledger.custody.signer import LocalSigner
+from ledger.orders.desk import OrderDesk
 from ledger.outbox.outbox import Outbox
 from ledger.residents.registry import NewResident, Resident, ResidentRegistry
 from ledger.standard.ids import Address, MerchantId, address_bytes, token_id
@@ -44,21 +45,6 @@ FOOD, MUSEUMS = 1, 2
 MERCHANT_SECRET = b"\x07" * 32
 
 
-class CountingNonces:
-    """Nonces in order; what the real book does with words and windows is its own tests' business."""
-
-    def __init__(self) -> None:
-        self.next = 0
-        self.bound: dict[int, bytes] = {}
-
-    def allot(self, session: Session, holder: Address, token: int, deadline: int) -> int:
-        self.next += 1
-        return self.next - 1
-
-    def bind(self, session: Session, holder: Address, token: int, nonce: int, order_id: bytes) -> None:
-        self.bound[nonce] = order_id
-
-
 class OneKey:
     """A keystore with the grocer's key."""
 
@@ -86,10 +72,10 @@ class World:
         )
         self.domain = Domain(1337, "0x" + "aa" * 20, b"\x05" * 32)
         self.outbox = Outbox(self.clock)
-        self.nonces = CountingNonces()
+        self.desk = OrderDesk(self.domain, self.outbox, self.clock)
         self.merchants = MerchantDirectory(self.clock)
         self.shelf = OfferShelf(self.merchants, self.clock)
-        self.redemptions = Redemptions(self.registry, self.shelf, self.outbox, self.nonces, self.domain, self.clock)
+        self.redemptions = Redemptions(self.registry, self.shelf, self.desk, self.clock)
         self.codes = CodeBook(b"\x03" * 32)
         self.handover = Handover(
             self.redemptions, self.merchants, self.outbox, OneKey(), self.codes, self.domain, self.clock

@@ -1,0 +1,376 @@
+"""The only place where things are wired: from settings to a running city, for the server, the CLI and the demo alike.
+
+``open_city`` opens the state directory, the chain, the deployment, the database and the keys, and closes them in the
+opposite order. Whatever is not there yet is made on the first start: keys are drawn, the chain begins, the contracts
+are deployed. Whatever is there is checked before it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from ledger.chain.city import CityActors, CityConfig, RulebookRef
+from ledger.chain.city import load as load_city
+from ledger.chain.deploy import ensure_deployed
+from ledger.chain.deployment import FILE_NAME, Deployment
+from ledger.chain.embedded import EmbeddedEngine, EmbeddedOptions, ReplayProgress
+from ledger.chain.engine import Engine
+from ledger.chain.remote import Finality, RemoteEngine
+from ledger.clock import Clock, SystemClock
+from ledger.custody.custodian import Custodian
+from ledger.custody.keyring import IdentityHasher, Keyring, SourceIdHasher
+from ledger.custody.keystore import Keystore
+from ledger.custody.master import Envelope, load_master_key
+from ledger.errors import InvariantViolation, TongduiError
+from ledger.gateway import Gateway
+from ledger.residents.registry import ResidentRegistry
+from ledger.standard.ids import ProgrammeId
+from ledger.standard.signatures import SigningKey
+from ledger.store.database import Database
+from ledger.store.migrations import upgrade
+from ledger_api import catalogue_names
+from ledger_api.chain_view import EngineChainView
+from ledger_api.idempotency import forget_before
+from ledger_api.invariants import InvariantWatch
+from ledger_api.metrics import Metrics
+from ledger_api.middleware import RateLimiter
+from ledger_api.readiness import readiness_checks
+from ledger_api.receipts import ReceiptOffice
+from ledger_api.services import Services
+from ledger_api.settings import Settings
+from ledger_api.tokens import LOCAL_ALGORITHM, OIDC_ALGORITHMS, LocalIssuer, RemoteKeys, TokenVerifier
+from redemption import catalogue
+from redemption.codes import CodeBook
+from redemption.consent import DeskConsent
+from redemption.handover import Handover
+from redemption.merchants import MerchantDirectory
+from redemption.offers import OfferShelf
+from redemption.orders import Redemptions
+
+_LOG = logging.getLogger(__name__)
+
+LOCAL_ISSUER = "urn:tongdui:local"
+COUNCIL_MEMBERS = 5
+COUNCIL_THRESHOLD = 3
+_KEYS_FOR_ANSWERS_S = 7 * 24 * 3600
+_UPKEEP_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """An open installation. Everything in it lives as long as ``open_city``'s block."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    engine: Engine
+    deployment: Deployment
+    keystore: Keystore
+    keyring: Keyring
+    sources: SourceIdHasher
+    registry: ResidentRegistry
+    gateway: Gateway
+    merchants: MerchantDirectory
+    shelf: OfferShelf
+    redemptions: Redemptions
+    handover: Handover
+    consent: DeskConsent
+    invariants: InvariantWatch
+    services: Services
+
+    def upkeep(self) -> None:
+        """Do once what the workers do all the time besides sending: settle orders, release what nobody captured."""
+        with self.database.transaction() as session:
+            settled = self.redemptions.settle(session)
+        if settled.block_number >= 0:
+            with self.database.transaction() as session:
+                released = self.handover.release_overdue(session, self.gateway.indexer.cursor().block_timestamp)
+            if released:
+                self.gateway.wake()
+
+    def run_until_idle(self, *, timeout_s: float = 120.0) -> None:
+        """Without workers: send, make blocks, project and settle until nothing is under way (demo, CLI, tests)."""
+        self.gateway.run_until_idle(timeout_s=timeout_s)
+        self.upkeep()
+
+
+def open_token_issuer(settings: Settings, clock: Clock) -> LocalIssuer:
+    """Open the local token issuer alone (``tongdui token``), also while a server runs on the same state directory."""
+    return LocalIssuer.open(settings.state_dir / "keys" / "tokens.pem", LOCAL_ISSUER, settings.token_audience, clock)
+
+
+@contextmanager
+def open_city(
+    settings: Settings,
+    clock: Clock | None = None,
+    *,
+    config: CityConfig | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Iterator[City]:
+    """Open an installation, make what is missing, and close it at the end of the block.
+
+    Args:
+        settings: see `Settings`; nothing needs to be set.
+        clock: the time, for the demo's fixed date; by default the machine's.
+        config: the city to deploy where there is no deployment yet; by default the demo's.
+        progress: hears (step, done, total) of the deployment and of the journal's replay.
+
+    Raises:
+        ConfigurationError: a setting, key or file is missing or wrong.
+        EngineBusy: another process has the embedded chain of this state directory.
+        DeploymentMismatch: the chain is not the one that the deployment file describes.
+    """
+    with ExitStack() as stack:
+        yield _open(stack, settings, clock or SystemClock(), config or load_city(), progress or _quiet)
+
+
+def _open(
+    stack: ExitStack,
+    settings: Settings,
+    clock: Clock,
+    config: CityConfig,
+    progress: Callable[[str, int, int], None],
+) -> City:
+    settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    keys = settings.state_dir / "keys"
+    master = load_master_key(settings.master_key_file or settings.state_dir / "master.key")
+    keys.mkdir(exist_ok=True, mode=0o700)
+    envelope = Envelope(master)
+    keyring = Keyring(keys / "keyring", envelope)
+    keystore = Keystore(keys / "store", master)
+
+    engine = _open_engine(stack, settings, clock, progress)
+    deployment = _deploy(settings, engine, config, keystore, progress)
+    database = _open_database(stack, settings)
+    relayers = [
+        SigningKey(keystore.get_or_create(f"relayers/{number}").private_key)
+        for number in range(1, settings.relayers + 1)
+    ]
+    gateway = Gateway(database, engine, deployment, relayers, clock)
+
+    sources = SourceIdHasher(keyring)
+    registry = ResidentRegistry(Custodian(envelope), IdentityHasher(keyring), sources, clock)
+    merchants = MerchantDirectory(clock)
+    shelf = OfferShelf(merchants, clock)
+    redemptions = Redemptions(registry, shelf, gateway.desk, clock)
+    handover = Handover(
+        redemptions,
+        merchants,
+        gateway.outbox,
+        keystore,
+        CodeBook(_derive(master, "slips")),
+        deployment.domain(),
+        clock,
+    )
+    consent = DeskConsent(clock)
+    _stock_shelves(database, deployment, keystore, merchants, shelf)
+
+    invariants = InvariantWatch(gateway, clock)
+    metrics = _metrics(gateway)
+    issuer = None if settings.uses_oidc else open_token_issuer(settings, clock)
+    services = Services(
+        settings=settings,
+        clock=clock,
+        database=database,
+        names=catalogue_names.of(deployment),
+        registry=registry,
+        orders=gateway.desk,
+        merchants=merchants,
+        shelf=shelf,
+        redemptions=redemptions,
+        handover=handover,
+        consent=consent,
+        chain=EngineChainView(engine, deployment, database),
+        receipts=ReceiptOffice(engine, deployment, database),
+        verifier=_verifier(settings, issuer, clock),
+        local_issuer=issuer,
+        request_secret=_derive(master, "requests"),
+        readiness=readiness_checks(database, gateway, settings.workers),
+        invariants=invariants.report,
+        limiter=RateLimiter(settings.rate_per_minute),
+        metrics=metrics,
+        after_write=gateway.wake,
+    )
+    city = City(
+        settings=settings,
+        clock=clock,
+        database=database,
+        engine=engine,
+        deployment=deployment,
+        keystore=keystore,
+        keyring=keyring,
+        sources=sources,
+        registry=registry,
+        gateway=gateway,
+        merchants=merchants,
+        shelf=shelf,
+        redemptions=redemptions,
+        handover=handover,
+        consent=consent,
+        invariants=invariants,
+        services=services,
+    )
+    if settings.workers:
+        _start_workers(stack, city)
+    return city
+
+
+def _open_engine(
+    stack: ExitStack, settings: Settings, clock: Clock, progress: Callable[[str, int, int], None]
+) -> Engine:
+    engine: Engine
+    if settings.rpc_url is not None:
+        engine = RemoteEngine.open(settings.rpc_url, Finality.parse(settings.finality))
+    else:
+
+        def replayed(at: ReplayProgress) -> None:
+            progress("replay the journal", at.blocks_done, at.blocks_total)
+
+        engine = EmbeddedEngine.open(settings.state_dir / "chain", clock, EmbeddedOptions(), progress=replayed)
+    stack.callback(engine.close)
+    return engine
+
+
+def _deploy(
+    settings: Settings,
+    engine: Engine,
+    config: CityConfig,
+    keystore: Keystore,
+    progress: Callable[[str, int, int], None],
+) -> Deployment:
+    path = settings.deployment_file or settings.state_dir / FILE_NAME
+    deployer = keystore.get_or_create("deployer")
+    return ensure_deployed(engine, config, city_actors(config, keystore), deployer, path, progress=progress)
+
+
+def city_actors(
+    config: CityConfig, keystore: Keystore, rulebooks: Mapping[ProgrammeId, RulebookRef] | None = None
+) -> CityActors:
+    """Return who holds which key in the embedded default: every actor's key is drawn into the keystore.
+
+    Warning: in a city each actor holds its own key, and the deployment is made with their addresses.
+    """
+    return CityActors(
+        council=tuple(
+            keystore.get_or_create(f"council/member-{number}").address for number in range(1, COUNCIL_MEMBERS + 1)
+        ),
+        council_threshold=COUNCIL_THRESHOLD,
+        finance_bureau=keystore.get_or_create("finance").address,
+        guardian=keystore.get_or_create("guardian").address,
+        registrar=keystore.get_or_create("registrar").address,
+        issuers={
+            programme.id: (keystore.get_or_create(f"issuers/{programme.slug}").address,)
+            for programme in config.programmes
+        },
+        merchants={
+            merchant.id: keystore.get_or_create(f"merchants/{merchant.slug}").address for merchant in config.merchants
+        },
+        rulebooks=rulebooks or {},
+    )
+
+
+def _open_database(stack: ExitStack, settings: Settings) -> Database:
+    url = settings.database_url
+    text = f"sqlite:///{settings.state_dir / 'books.db'}" if url is None else url.get_secret_value()
+    database = Database(text)
+    stack.callback(database.close)
+    upgrade(database)
+    return database
+
+
+def _stock_shelves(
+    database: Database,
+    deployment: Deployment,
+    keystore: Keystore,
+    merchants: MerchantDirectory,
+    shelf: OfferShelf,
+) -> None:
+    kept = set(keystore.names("merchants/"))
+    signers = {one.id: f"merchants/{one.slug}" for one in deployment.merchants if f"merchants/{one.slug}" in kept}
+    entries = catalogue.load(catalogue.default_path())
+    with database.transaction() as session:
+        catalogue.stock_shelves(session, deployment, entries, merchants, shelf, signers)
+
+
+def _verifier(settings: Settings, issuer: LocalIssuer | None, clock: Clock) -> TokenVerifier:
+    if issuer is not None:
+        return TokenVerifier(issuer, LOCAL_ISSUER, settings.token_audience, [LOCAL_ALGORITHM], clock)
+    keys = RemoteKeys(settings.oidc_jwks_url or "")
+    return TokenVerifier(keys, settings.oidc_issuer or "", settings.token_audience, OIDC_ALGORITHMS, clock)
+
+
+def _metrics(gateway: Gateway) -> Metrics:
+    metrics = Metrics()
+
+    def lag() -> float:
+        health = gateway.health()
+        return health.final_height - health.projected_height
+
+    def queued() -> float:
+        with gateway.database.read() as session:
+            counts = gateway.outbox.counts(session)
+        return sum(counts.get(state, 0) for state in ("queued", "sent"))
+
+    def waiting() -> float:
+        with gateway.database.read() as session:
+            return gateway.outbox.counts(session).get("waiting_funding", 0)
+
+    metrics.gauge("tongdui_final_height", "Last final block", lambda: gateway.health().final_height)
+    metrics.gauge("tongdui_projection_lag_blocks", "Final blocks not projected yet", lag)
+    metrics.gauge("tongdui_outbox_under_way", "Messages queued or sent", queued)
+    metrics.gauge("tongdui_outbox_waiting_funding", "Mints that wait for funding", waiting)
+    metrics.gauge("tongdui_alarms", "Alarms that need a person", lambda: len(gateway.health().alarms))
+    return metrics
+
+
+def _start_workers(stack: ExitStack, city: City) -> None:
+    """Run sender, indexer and upkeep in threads until the city closes; they end before what they use does."""
+    stopping = threading.Event()
+
+    def loop() -> None:
+        last_block = -1
+        while not stopping.wait(_UPKEEP_S):
+            try:
+                block = city.gateway.indexer.cursor().block_number
+                if block != last_block:
+                    city.upkeep()
+                    last_block = block
+                city.invariants.refresh_if_due()
+                _forget_old_answers(city)
+            except InvariantViolation as error:
+                _LOG.critical("upkeep stopped: %s", error)
+                city.invariants.alarm(str(error))
+                return
+            except TongduiError as error:
+                _LOG.warning("upkeep is tried again: %s", error)
+
+    thread = threading.Thread(target=loop, name="upkeep", daemon=True)
+
+    def stop() -> None:
+        stopping.set()
+        thread.join(30)
+
+    city.gateway.start()
+    stack.callback(city.gateway.stop)
+    thread.start()
+    stack.callback(stop)
+
+
+def _forget_old_answers(city: City) -> None:
+    with city.database.transaction() as session:
+        forget_before(session, city.clock.timestamp() - _KEYS_FOR_ANSWERS_S)
+
+
+def _derive(master: bytes, purpose: str) -> bytes:
+    """Return a key of its own for a purpose, so that no two uses of the master key meet."""
+    return hmac.digest(master, f"tongdui {purpose}".encode(), hashlib.sha256)
+
+
+def _quiet(_step: str, _done: int, _total: int) -> None:
+    """Hear progress and say nothing."""

@@ -17,7 +17,6 @@ from ledger.audit.cells import (
     ledger_cells,
 )
 from ledger.audit.chain import Block, Progress, check_logs_complete, pages, read_blocks, read_logs
-from ledger.audit.events import Catalogue
 from ledger.audit.nonces import spent_by_rejected
 from ledger.audit.replay import Replay
 from ledger.audit.report import FAIL, PASS, AuditReport, Contradicted
@@ -25,6 +24,8 @@ from ledger.chain import artifacts
 from ledger.chain.deployment import Deployment
 from ledger.chain.rpc import RpcClient
 from ledger.errors import ConfigurationError
+from ledger.proofs.errors import UnknownEvent
+from ledger.proofs.events import Catalogue, Event, RawLog
 from ledger.proofs.layout import Layout, UnknownVariable
 from ledger.standard.ids import address_bytes, to_address
 from ledger.standard.keccak import keccak256
@@ -71,9 +72,7 @@ class _Audit:
         }
         for name in ("PointsLedger", "ClearingBook", "AccessManager"):
             deployment.address(name)  # raises ConfigurationError if the file lacks it
-        self._catalogue = Catalogue(
-            (name, address, artifacts.load(name).abi) for name, address in self._addresses.items()
-        )
+        self._catalogue = Catalogue.of(deployment)
         self._replay = Replay(self._addresses["PointsLedger"])
         self._checks: list[str] = []
         self._notes: list[str] = []
@@ -130,7 +129,7 @@ class _Audit:
             proven += check_logs_complete(self._rpc, addresses, blocks, logs)
             times = {block.header.number: block.header.timestamp for block in blocks}
             for log in logs:
-                self._replay.apply(self._catalogue.decode(log), times[log.block])
+                self._replay.apply(self._decode(log), times[log.block])
             self._head = blocks[-1]
             self._progress("blocks", end - first + 1, last - first + 1)
         self._replay.end_transaction()
@@ -138,6 +137,12 @@ class _Audit:
         self._checks.append(f"logs complete: receipts of {proven} blocks rebuilt to their headers' receipts roots")
         self._checks.append("every event explained; orders and batches at most once; values and postings recomputed")
         self._checks.append("funding held after every mint; no dead lot moved")
+
+    def _decode(self, log: RawLog) -> Event:
+        try:
+            return self._catalogue.decode(log)
+        except UnknownEvent as error:
+            raise Contradicted(error.what, error.where, error.expected, error.found) from error
 
     def _check_books(self) -> None:
         """Invariants over the books as they stand at the end."""

@@ -54,8 +54,6 @@ class Cell:
 
 
 LEDGER_VARIABLES = (
-    "_authority",
-    "_consumingSchedule",
     "_lanes",
     "totalSupply",
     "_programmes",
@@ -68,9 +66,6 @@ LEDGER_VARIABLES = (
     "_rebirths",
     "_allowances",
     "isOperator",
-    "_exchangeCounter",
-    "_redemptionCounter",
-    "rebirthCapFen",
 )
 
 
@@ -118,9 +113,15 @@ def ledger_cells(
         yield Cell(layout.at("revokedTotal", leaf), f"revoked total of leaf 0x{leaf.hex()}", total)
     yield from _hold_cells(books, layout)
     yield from _account_cells(books, layout)
-    for label in ("_exchangeCounter", "_redemptionCounter"):
-        yield Cell(layout.at(label), label, 0, NOTHING)
     yield Cell(layout.at("rebirthCapFen"), "rebirth cap", books.rebirth_cap_fen)
+    yield from _other_words(layout, ("_authority", "_consumingSchedule", "rebirthCapFen"))
+
+
+def _other_words(layout: Layout, compared: Iterable[str]) -> Iterator[Cell]:
+    """Single words that no event speaks of, such as which module acts in this block: listed, not compared."""
+    for label in layout.single_words():
+        if label not in compared:
+            yield Cell(layout.at(label), label, 0, NOTHING)
 
 
 def _lane_cells(books: Books, layout: Layout, nonce_words: Iterable[tuple[Account, int]]) -> Iterator[Cell]:
@@ -193,8 +194,6 @@ def _hold_cells(books: Books, layout: Layout) -> Iterator[Cell]:
 
 
 BOOK_VARIABLES = (
-    "_authority",
-    "_consumingSchedule",
     "position",
     "appropriated",
     "paid",
@@ -202,7 +201,6 @@ BOOK_VARIABLES = (
     "_fiscalYears",
     "_merchants",
     "receiptsRoot",
-    "lastReceiptsBatch",
     "keptPrefix",
 )
 _YEARS_PER_WORD = 8
@@ -226,6 +224,7 @@ def book_cells(books: Books, layout: Layout, authority: Account) -> Iterator[Cel
     for batch, root in books.receipt_roots.items():
         yield Cell(layout.at("receiptsRoot", batch), f"receipts of batch {batch}", int.from_bytes(root, "big"))
     yield Cell(layout.at("lastReceiptsBatch"), "last receipts batch", len(books.receipt_roots))
+    yield from _other_words(layout, ("_authority", "_consumingSchedule", "lastReceiptsBatch"))
     for order_id, order in books.paid_orders.items():
         if order.refunded:
             last = order.lots[-1][1] if order.lots else 0

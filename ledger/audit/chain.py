@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.audit.events import RawLog, raw_log
 from ledger.audit.report import Contradicted
 from ledger.chain.rpc import Call, RpcClient, RpcError, RpcReason
 from ledger.proofs import receipts, seals
 from ledger.proofs.errors import ProofError
+from ledger.proofs.events import RawLog, raw_log
 from ledger.proofs.headers import Header
 from ledger.proofs.trie import EMPTY_ROOT
 from ledger.standard.keccak import keccak256

@@ -28,8 +28,8 @@ from ledger.audit.books import (
     PaidOrder,
     ProgrammeBook,
 )
-from ledger.audit.events import Event
 from ledger.audit.report import Contradicted
+from ledger.proofs.events import Event
 from ledger.standard.errors import MalformedPacked, NoValue
 from ledger.standard.evidence import MerkleTree, RedemptionReceipt
 from ledger.standard.ids import merchant_participant, programme_participant, to_address
@@ -138,6 +138,9 @@ class Replay:
             "TargetAdminDelayUpdated",
         ):
             self._handlers["AccessManager", name] = self._no_effect
+
+        for name in ("Proposed", "Approved", "ApprovalWithdrawn", "Queued", "Executed", "MemberSet", "RulesSet"):
+            self._handlers["Council", name] = self._no_effect
 
     def knows(self, contract: str, event: str) -> bool:
         """Whether the replay understands an event of a contract."""

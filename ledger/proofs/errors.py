@@ -58,3 +58,14 @@ class BadReceipt(ProofError):
         self.where = where
         self.reason = reason
         super().__init__(f"{where}: {reason}")
+
+
+class UnknownEvent(ProofError):
+    """A log is not an event of the contract it comes from: what it should be, and what it is."""
+
+    def __init__(self, what: str, where: str, expected: object, found: object) -> None:
+        self.what = what
+        self.where = where
+        self.expected = str(expected)
+        self.found = str(found)
+        super().__init__(f"{what} at {where}: expected {expected}, found {found}")

@@ -27,11 +27,18 @@ class Layout:
 
     contract: str
     slots: Mapping[str, int]
+    kinds: Mapping[str, str]
+    """solc's names of the types, such as ``t_uint64``."""
 
     @classmethod
     def of(cls, contract: str, entries: Iterable[Mapping[str, object]]) -> Layout:
         """Take solc's ``storageLayout`` entries."""
-        return cls(contract, {str(entry["label"]): int(str(entry["slot"])) for entry in entries})
+        listed = list(entries)
+        return cls(
+            contract,
+            {str(entry["label"]): int(str(entry["slot"])) for entry in listed},
+            {str(entry["label"]): str(entry["type"]) for entry in listed},
+        )
 
     @classmethod
     def load(cls, contract: str) -> Layout:
@@ -50,9 +57,14 @@ class Layout:
             slot = int.from_bytes(keccak256(word + slot.to_bytes(32, "big")), "big")
         return slot
 
+    def single_words(self) -> list[str]:
+        """Return the variables that are one word, or part of one: numbers, addresses, flags and fixed bytes."""
+        compound = ("t_mapping(", "t_array(", "t_struct(", "t_string", "t_bytes_storage")
+        return [label for label, kind in self.kinds.items() if not kind.startswith(compound)]
+
     def check_known(self, known: Iterable[str]) -> None:
-        """Raise UnknownVariable if the contract has a variable outside ``known``."""
-        known = set(known)
+        """Raise UnknownVariable if the contract has a variable outside ``known`` that is more than a single word."""
+        expected = {*known, *self.single_words()}
         for label in self.slots:
-            if label not in known:
+            if label not in expected:
                 raise UnknownVariable(self.contract, label)

@@ -1,4 +1,4 @@
-"""Decodes the logs of the deployed contracts. A log that none of their ABIs explains is a contradiction."""
+"""Decodes the logs of the deployed contracts. A log that none of their ABIs explains is an error, never skipped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 from eth_abi.abi import decode as abi_decode
 from eth_abi.exceptions import DecodingError
 
-from ledger.audit.report import Contradicted
+from ledger.chain import artifacts
+from ledger.chain.deployment import Deployment
+from ledger.proofs.errors import UnknownEvent
+from ledger.standard.ids import address_bytes
 from ledger.standard.keccak import keccak256
 
 WORD = 32
@@ -43,6 +46,8 @@ class Event:
     name: str
     values: Mapping[str, Value]
     log: RawLog
+    kinds: Mapping[str, str]
+    """ABI types of the values."""
 
     def __getitem__(self, name: str) -> Value:
         return self.values[name]
@@ -53,6 +58,7 @@ class _Codec:
     name: str
     indexed: tuple[tuple[str, Callable[[bytes], Value]], ...]
     plain: tuple[tuple[str, Callable[[bytes], Value]], ...]
+    kinds: Mapping[str, str]
     dynamic: tuple[str, ...] | None
     """ABI types of the unindexed values if one of them has no fixed size, else None."""
 
@@ -87,6 +93,12 @@ class Catalogue:
                 keccak256(signature(entry).encode()): _codec(entry) for entry in abi if entry["type"] == "event"
             }
 
+    @classmethod
+    def of(cls, deployment: Deployment) -> Catalogue:
+        """Return the catalogue of a deployment's contracts, by their artifacts."""
+        contracts = deployment.contracts.items()
+        return cls((name, address_bytes(each.address), artifacts.load(name).abi) for name, each in contracts)
+
     @property
     def addresses(self) -> list[bytes]:
         """The contracts' addresses."""
@@ -97,16 +109,16 @@ class Catalogue:
         return self._names.get(address)
 
     def decode(self, log: RawLog) -> Event:
-        """Return the event that ``log`` is. Raises Contradicted if no ABI explains it or it does not fit."""
+        """Return the event that ``log`` is. Raises UnknownEvent if no ABI explains it or it does not fit."""
         contract = self._names.get(log.address)
         if contract is None:
-            raise Contradicted("unknown contract", log.where, "an address of the deployment", "0x" + log.address.hex())
+            raise UnknownEvent("unknown contract", log.where, "an address of the deployment", "0x" + log.address.hex())
         codec = self._codecs[log.address].get(log.topics[0]) if log.topics else None
         if codec is None:
             topic = "0x" + log.topics[0].hex() if log.topics else "no topic"
-            raise Contradicted("unknown event", f"{contract}, {log.where}", "an event of its interface", topic)
+            raise UnknownEvent("unknown event", f"{contract}, {log.where}", "an event of its interface", topic)
         if len(log.topics) != len(codec.indexed) + 1:
-            raise Contradicted(
+            raise UnknownEvent(
                 "malformed event", f"{contract}.{codec.name}, {log.where}", "its topics", len(log.topics)
             )
         values: dict[str, Value] = {}
@@ -117,7 +129,7 @@ class Catalogue:
         else:
             data = log.data
             if len(data) != WORD * len(codec.plain):
-                raise Contradicted(
+                raise UnknownEvent(
                     "malformed event",
                     f"{contract}.{codec.name}, {log.where}",
                     f"{WORD * len(codec.plain)} bytes",
@@ -127,14 +139,14 @@ class Catalogue:
             for name, convert in codec.plain:
                 values[name] = convert(data[at : at + WORD])
                 at += WORD
-        return Event(contract, codec.name, values, log)
+        return Event(contract, codec.name, values, log, codec.kinds)
 
     @staticmethod
     def _decode_dynamic(codec: _Codec, log: RawLog, values: dict[str, Value]) -> None:
         try:
             decoded = abi_decode(codec.dynamic or (), log.data)
         except DecodingError as error:
-            raise Contradicted("malformed event", f"{codec.name}, {log.where}", "its interface", error) from error
+            raise UnknownEvent("malformed event", f"{codec.name}, {log.where}", "its interface", error) from error
         for (name, _), kind, value in zip(codec.plain, codec.dynamic or (), decoded, strict=True):
             values[name] = bytes.fromhex(value[2:]) if kind == "address" else value
 
@@ -145,7 +157,8 @@ def _codec(entry: Mapping[str, Any]) -> _Codec:
     types = tuple(_type(item) for item in rest)
     dynamic = any(kind.endswith("]") or kind in ("string", "bytes") or kind.startswith("(") for kind in types)
     plain = tuple((item["name"], _converter(_type(item))) for item in rest)
-    return _Codec(entry["name"], indexed, plain, types if dynamic else None)
+    kinds = {item["name"]: _type(item) for item in entry["inputs"]}
+    return _Codec(entry["name"], indexed, plain, kinds, types if dynamic else None)
 
 
 def _type(item: Mapping[str, Any]) -> str:

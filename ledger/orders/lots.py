@@ -29,7 +29,8 @@ def for_value(lots: Iterable[SpendableLot], fen: int) -> tuple[Lot, ...]:
     """Return lots worth ``fen`` together (floored once), soonest expiry first, the last one in part.
 
     They are worth exactly that unless the last programme's par is above 1 yuan a point, whose smallest unit is worth
-    more than a fen; then they are worth the least that suffices. Where that takes more than 16 lots, the most valuable ones pay. Raises InsufficientPoints or TooManyLots.
+    more than a fen; then they are worth the least that suffices. Where that takes more than 16 lots, the most valuable
+    ones pay. Raises InsufficientPoints or TooManyLots.
     """
     usable = [lot for lot in lots if lot.par_microfen > 0 and lot.amount_minor > 0]
     total = sum(lot.amount_minor * lot.par_microfen for lot in usable)

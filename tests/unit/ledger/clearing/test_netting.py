@@ -54,7 +54,9 @@ def test_every_merchant_gets_all_and_no_debtor_pays_more_than_it_owes(
     debts: dict[int, int], claims: list[tuple[int, int]]
 ) -> None:
     total = sum(fen for _, fen in claims)
-    positions = {p(one): -fen for one, fen in debts.items()} | {m(one): fen for one, fen in claims}
+    positions: dict[int, int] = {}
+    positions.update({p(one): -fen for one, fen in debts.items()})
+    positions.update({m(one): fen for one, fen in claims})
     credit = sum(debts.values()) - total
     if credit < 0:
         positions[p(1)] = positions.get(p(1), 0) + credit

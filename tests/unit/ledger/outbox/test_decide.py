@@ -1,0 +1,193 @@
+"""The sender's decisions, each case by its name."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.chain.rpc import RpcReason
+from ledger.outbox import decide
+from ledger.outbox.decide import AfterSubmit, Fate, InFlight, Queued, Receipt, RelayerLoad
+from ledger.outbox.errors import UnknownKind
+from ledger.outbox.routes import GAS_MAX, ORDERS_MAX, Routes, mint_gas
+
+EXCHANGE, REDEMPTION, ISSUANCE = b"x" * 20, b"r" * 20, b"i" * 20
+A, B = b"\x01" * 20, b"\x02" * 20
+ROUTES = Routes.of(EXCHANGE, REDEMPTION)
+
+
+def exchange(message_id: int, *, deadline: int | None = None, attempts: int = 0, signature: int = 65) -> Queued:
+    packed = bytes([message_id % 256]) * 57 + signature.to_bytes(2, "big") + b"s" * signature
+    return Queued(message_id, "exchange", True, None, packed, 0, deadline, attempts)
+
+
+def redeem(message_id: int, lots: int) -> Queued:
+    packed = b"h" * 33 + bytes([lots]) + b"l" * 16 * lots + (65).to_bytes(2, "big") + b"s" * 65
+    return Queued(message_id, "redeem", True, None, packed, 0, None, 0)
+
+
+def mint(message_id: int, gas: int = 10_000_000) -> Queued:
+    return Queued(message_id, "mint", False, ISSUANCE, b"data", gas, None, 0)
+
+
+def load(address: bytes = A, in_flight: int = 0, next_nonce: int = 7) -> RelayerLoad:
+    return RelayerLoad(address, next_nonce, in_flight)
+
+
+# planning
+
+
+def test_orders_of_a_kind_share_a_call_and_go_before_calls() -> None:
+    planned = decide.plan([mint(1), exchange(2), redeem(3, 1), exchange(4)], [load()], ROUTES, 0, 16).transactions
+    assert [(one.kind, one.message_ids, one.nonce) for one in planned] == [
+        ("exchange", (2, 4), 7),
+        ("redeem", (3,), 8),
+        ("mint", (1,), 9),
+    ]
+    assert [one.target for one in planned] == [EXCHANGE, REDEMPTION, ISSUANCE]
+
+
+def test_the_calldata_is_what_solidity_encodes() -> None:
+    from eth_abi.abi import encode
+
+    first, second = exchange(1), exchange(2)
+    (planned,) = decide.plan([first, second], [load()], ROUTES, 0, 16).transactions
+    assert planned.data[4:] == encode(["bytes"], [first.payload + second.payload])
+
+
+def test_a_call_has_at_most_so_many_orders_and_so_much_gas() -> None:
+    planned = decide.plan([exchange(n) for n in range(300)], [load()], ROUTES, 0, 16).transactions
+    assert sum(len(one.message_ids) for one in planned) == 300
+    assert all(len(one.message_ids) <= ORDERS_MAX and one.gas <= GAS_MAX for one in planned)
+    planned = decide.plan([redeem(n, 16) for n in range(100)], [load()], ROUTES, 0, 16).transactions
+    assert len(planned) > 3
+
+
+def test_a_contract_wallet_gets_gas_for_its_check() -> None:
+    plain, wallet = exchange(1), exchange(1, signature=130)
+    assert ROUTES.order_gas("exchange", wallet.payload) > ROUTES.order_gas("exchange", plain.payload) + 100_000
+
+
+def test_the_least_loaded_relayer_takes_the_next_call() -> None:
+    planned = decide.plan([mint(n) for n in range(3)], [load(A, 2), load(B, 1, 0)], ROUTES, 0, 16).transactions
+    assert [(one.relayer, one.nonce) for one in planned] == [(B, 0), (A, 7), (B, 1)]
+
+
+def test_nothing_is_planned_beyond_the_limit_in_flight() -> None:
+    assert len(decide.plan([mint(n) for n in range(9)], [load(A, 14)], ROUTES, 0, 16).transactions) == 2
+    assert decide.plan([mint(1)], [], ROUTES, 0, 16).transactions == ()
+
+
+def test_an_order_past_its_deadline_is_not_sent() -> None:
+    planned = decide.plan([exchange(1, deadline=99), exchange(2, deadline=100)], [load()], ROUTES, 100, 16)
+    assert planned.expired == (1,)
+    assert planned.transactions[0].message_ids == (2,)
+
+
+def test_an_order_of_a_reverted_call_travels_alone() -> None:
+    planned = decide.plan([exchange(1), exchange(2, attempts=1), exchange(3)], [load()], ROUTES, 0, 16).transactions
+    assert sorted(one.message_ids for one in planned) == [(1, 3), (2,)]
+
+
+def test_an_order_of_an_unknown_kind_stops_the_sender() -> None:
+    with pytest.raises(UnknownKind):
+        decide.plan([Queued(1, "barter", True, None, b"", 0, None, 0)], [load()], ROUTES, 0, 16)
+
+
+def test_the_gas_of_a_full_batch_fits_a_transaction() -> None:
+    assert mint_gas(500) < GAS_MAX
+
+
+# submission
+
+
+def test_every_reason_has_a_decision() -> None:
+    assert {decide.after_submit(reason) for reason in RpcReason} == set(AfterSubmit)
+
+
+@pytest.mark.parametrize(
+    ("reason", "decision"),
+    [
+        (None, AfterSubmit.WAIT),
+        (RpcReason.ALREADY_KNOWN, AfterSubmit.WAIT),
+        (RpcReason.NONCE_TOO_LOW, AfterSubmit.WAIT),
+        (RpcReason.NONCE_GAP, AfterSubmit.RETRY),
+        (RpcReason.POOL_FULL, AfterSubmit.RETRY),
+        (RpcReason.UNDERPRICED, AfterSubmit.RETRY),
+        (RpcReason.UNREACHABLE, AfterSubmit.RETRY),
+        (RpcReason.NOT_PERMITTED, AfterSubmit.RETRY_WITH_ALARM),
+        (RpcReason.UNKNOWN, AfterSubmit.RETRY_WITH_ALARM),
+        (RpcReason.GAS_TOO_HIGH, AfterSubmit.ABANDON),
+        (RpcReason.INVALID_TRANSACTION, AfterSubmit.ABANDON),
+    ],
+)
+def test_what_a_node_answers_decides_what_is_done(reason: RpcReason | None, decision: AfterSubmit) -> None:
+    assert decide.after_submit(reason) is decision
+
+
+# outcomes
+
+
+def in_flight(*, nonce: int = 5, unseen_s: float = 0.0, attempts: int = 1) -> InFlight:
+    return InFlight(1, A, nonce, unseen_s, attempts)
+
+
+def receipt(block: int, *, succeeded: bool = True) -> Receipt:
+    return Receipt(block, succeeded, 21_000)
+
+
+def test_a_receipt_in_a_final_block_is_the_outcome() -> None:
+    assert decide.fate(in_flight(), receipt(10), 10, {A: 6}, 5) is Fate.MINED
+    assert decide.fate(in_flight(), receipt(10, succeeded=False), 10, {A: 6}, 5) is Fate.REVERTED
+
+
+def test_a_receipt_in_a_block_that_is_not_final_is_no_outcome() -> None:
+    assert decide.fate(in_flight(unseen_s=1e9), receipt(11), 10, {A: 5}, 5) is Fate.OPEN
+
+
+def test_a_used_nonce_without_a_receipt_was_used_by_another() -> None:
+    assert decide.fate(in_flight(nonce=5), None, 10, {A: 6}, 5) is Fate.REPLACED
+    assert decide.fate(in_flight(nonce=5), None, 10, {A: 5}, 5) is Fate.OPEN
+
+
+def test_what_is_unseen_is_handed_in_again_less_and_less_often() -> None:
+    assert decide.fate(in_flight(unseen_s=4.9), None, 10, {}, 5) is Fate.OPEN
+    assert decide.fate(in_flight(unseen_s=5), None, 10, {}, 5) is Fate.RESUBMIT
+    assert decide.fate(in_flight(unseen_s=9, attempts=2), None, 10, {}, 5) is Fate.OPEN
+    assert decide.fate(in_flight(unseen_s=10, attempts=2), None, 10, {}, 5) is Fate.RESUBMIT
+    assert decide.fate(in_flight(unseen_s=320, attempts=99), None, 10, {}, 5) is Fate.RESUBMIT
+
+
+# reverts
+
+
+def test_a_mint_beyond_the_funding_waits_for_funding() -> None:
+    verdict = decide.after_revert(
+        False, "IssuanceFundingExceeded(programme=1, neededFen=9, availableFen=8)", False, 1, 10**7, 0
+    )
+    assert (verdict.state, verdict.reason.split("(")[0]) == ("waiting_funding", "IssuanceFundingExceeded")
+
+
+def test_a_batch_that_another_gateway_relayed_is_done() -> None:
+    assert decide.after_revert(False, "PointsLedgerBatchLanded(programme=1)", False, 1, 10**7, 0).state == "done"
+
+
+def test_a_paused_module_is_asked_again_later() -> None:
+    verdict = decide.after_revert(True, "PausableIsPaused(until=5)", False, 1, 10**7, 100)
+    assert verdict.state == "queued"
+    assert verdict.not_before > 100
+
+
+def test_a_call_without_enough_gas_gets_more_until_there_is_no_more() -> None:
+    verdict = decide.after_revert(False, None, True, 1, 1_000_000, 0)
+    assert (verdict.state, verdict.gas) == ("queued", 2_000_000)
+    assert decide.after_revert(False, None, True, 1, GAS_MAX, 0).state == "failed"
+
+
+def test_a_call_that_the_contract_refuses_fails_with_its_words() -> None:
+    verdict = decide.after_revert(False, "PointsLedgerBatchVoid(programme=1, number=2)", False, 1, 10**7, 0)
+    assert (verdict.state, verdict.reason) == ("failed", "PointsLedgerBatchVoid(programme=1, number=2)")
+
+
+def test_an_order_of_a_reverted_call_is_tried_alone_and_not_for_ever() -> None:
+    assert decide.after_revert(True, "Panic(17)", False, 1, 0, 0).state == "queued"
+    assert decide.after_revert(True, "Panic(17)", False, decide.ATTEMPTS_MAX, 0, 0).state == "failed"

@@ -15,6 +15,7 @@ from ledger.standard.keccak import keccak256
 
 TRANSFER = "0x" + keccak256(b"Transfer(address,address,address,uint256,uint256)").hex()
 _ZERO_TOPIC = "0x" + "0" * 64
+_LOT_BYTES = 16
 _SIGN_BIT = 1 << 255
 _WORD_SPAN = 1 << 256
 
@@ -287,11 +288,10 @@ class Decoder:
     def _hold_opened(self, log: Log, block_number: int, log_index: int) -> None:
         order_id, holder = _hash(log, 1), _address(log, 2)
         self._flush("hold", order_id)
-        count = int(log["data"][66:130], 16)
-        lots = b"".join(
-            bytes.fromhex(log["data"][130 + 64 * index + 32 : 130 + 64 * index + 64]) for index in range(count)
-        )
-        if len(lots) != 16 * count:
+        data = log["data"]
+        size = int(data[66:130], 16)
+        lots = bytes.fromhex(data[130 : 130 + 2 * size])
+        if len(lots) != size or size == 0 or size % _LOT_BYTES:
             raise ValueError("lots are cut off")
         self.changes.holds_opened[order_id] = [
             order_id, holder, None, lots, None, False, "open", 0, 0, block_number, None,
@@ -406,7 +406,7 @@ _HANDLERS: dict[tuple[str, str], _Handler] = {
     ("Redemption", "Held"): Decoder._held,
     ("Redemption", "Captured"): Decoder._captured_event,
     ("Redemption", "Released"): Decoder._released,
-    ("Redemption", "Refunded"): Decoder._refunded,
+    ("RefundDesk", "Refunded"): Decoder._refunded,
     ("Redemption", "RedemptionBatch"): Decoder._redemption_batch,
     ("PointsLedger", "HoldOpened"): Decoder._hold_opened,
     ("PointsLedger", "HoldClosed"): Decoder._hold_closed,

@@ -18,7 +18,7 @@ from ledger.store.models import projection as tables
 BLOCKS_KEPT = 4_096
 """Hashes of past blocks that are remembered, to find where a reorganised chain forks."""
 
-_ALL = (
+TABLES = (
     tables.EntryRow,
     tables.BalanceRow,
     tables.SupplyRow,
@@ -151,10 +151,10 @@ def roll_back(session: Session, block_number: int) -> None:
 def clear(session: Session) -> None:
     """Empty every table of the projection."""
     if session.get_bind().dialect.name == "postgresql":
-        names = ", ".join(table_of(row_class).name for row_class in _ALL)
+        names = ", ".join(table_of(row_class).name for row_class in TABLES)
         session.execute(text(f"TRUNCATE {names}"))
         return
-    for row_class in _ALL:
+    for row_class in TABLES:
         session.execute(delete(row_class))
 
 

@@ -154,22 +154,25 @@ class Sender:
         return SenderReport(signed, submitted, settled, self.alarms)
 
     def unsettled(self) -> int:
-        """Return how many messages are queued (and due) or part of a transaction without an outcome."""
+        """Return how many messages are queued and due, and how many of our transactions have no outcome."""
         with self._database.read() as session:
-            return int(
-                session.scalar(
-                    select(func.count())
-                    .select_from(OutboxMessageRow)
-                    .where(
-                        (OutboxMessageRow.state == MessageState.SENT)
-                        | (
-                            (OutboxMessageRow.state == MessageState.QUEUED)
-                            & (OutboxMessageRow.not_before <= self._clock.timestamp())
-                        )
-                    )
+            queued = session.scalar(
+                select(func.count())
+                .select_from(OutboxMessageRow)
+                .where(
+                    OutboxMessageRow.state == MessageState.QUEUED,
+                    OutboxMessageRow.not_before <= self._clock.timestamp(),
                 )
-                or 0
             )
+            under_way = session.scalar(
+                select(func.count())
+                .select_from(OutboxTransactionRow)
+                .where(
+                    OutboxTransactionRow.state.in_(_OPEN_STATES),
+                    OutboxTransactionRow.relayer.in_(list(self._keys)),
+                )
+            )
+        return int(queued or 0) + int(under_way or 0)
 
     # Planning ---------------------------------------------------------------------------------------------------
 

@@ -109,7 +109,7 @@ def test_a_rejection_moves_nothing(contracts: Contracts) -> None:
 
 def test_a_hold_is_escrow_and_no_change_of_supply(contracts: Contracts) -> None:
     log = Log(contracts).transfer(ALICE, LEDGER, 5)
-    log.emit("PointsLedger", "HoldOpened", [ORDER, ALICE], [32, 1, LOT << 64 | 5])
+    log.emit("PointsLedger", "HoldOpened", [ORDER, ALICE], [32, 16, (LOT << 64 | 5) << 128])
     changes = log.emit("Redemption", "Held", [ORDER, ALICE, 3], [9_999, 1]).decode()
     assert changes.supplies == {LOT: [0, 5]}
     hold = changes.holds_opened[ORDER]

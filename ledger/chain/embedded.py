@@ -28,7 +28,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,6 +49,7 @@ from ledger.chain.errors import (
 )
 from ledger.chain.journal import Genesis, Head, Journal, JournaledBlock
 from ledger.chain.rpc import HealingRpcClient, RpcClient, RpcError, RpcReason
+from ledger.chain.snapshots import SnapshotPolicy, Snapshots
 from ledger.chain.transactions import peek
 from ledger.clock import Clock, SystemClock
 from ledger.errors import InvariantViolation, TongduiError
@@ -61,6 +62,7 @@ T = TypeVar("T")
 _ORDERED_BATCH = 32
 _ATTEMPTS = 3
 _LEFT_OUT_MAX = 10_000
+_PROGRESS_S = 0.1
 _READER_TIMEOUT_S = 60.0
 # Chain ids of installations: above those that public chains use, below 2^31 for every tool's sake.
 _CHAIN_ID_FIRST = 1_000_000_000
@@ -108,6 +110,8 @@ class EmbeddedOptions:
     node_timeout_s: float = 120.0
     """A node that takes longer for a call is replaced."""
     clock_tolerance_s: float = 30.0
+    snapshots: SnapshotPolicy = field(default_factory=SnapshotPolicy)
+    """When to write down the node's state, so that a start is shorter."""
     watch_clock: bool | None = None
     """Stop when the clock jumps; None: only if it is the system's clock."""
 
@@ -131,6 +135,9 @@ class EmbeddedEngine:
         self._clock = clock
         self._options = options
         self._journal = journal
+        self._snapshots = Snapshots(state_dir, journal)
+        self._snapshot_cost_s = 0.0
+        self._replay_s = 0.0
         self._file_lock = lock
         self._draw = draw
         self._steady = steady
@@ -269,7 +276,10 @@ class EmbeddedEngine:
             self._require_usable()
             before = self._journal.head().number
             self._with_node(self._drain)
-            return self._journal.head().number - before
+            made = self._journal.head().number - before
+            if made:
+                self._consider_snapshot()
+            return made
 
     def final_height(self) -> int:
         """Return the number of the last journaled block. Never waits."""
@@ -331,12 +341,7 @@ class EmbeddedEngine:
     def _revive(self) -> None:
         """Replace the node by a new one that has replayed the journal and holds what was pending."""
         self._drop_node()
-        try:
-            node, client = self._replayed_node(batch=_ORDERED_BATCH)
-        except ReplayMismatch as error:
-            # The order inside a batch is the node's goodwill; one by one it is certain.
-            _LOG.warning("replay differs, trying again one transaction at a time: %s", error)
-            node, client = self._replayed_node(batch=1)
+        node, client = self._shortest_replay()
         self._node, self._client = node, client
         self._restarts += 1
         waiting = list(self._pending.values())
@@ -349,39 +354,76 @@ class EmbeddedEngine:
         # Readers learn the new address only now: during the replay the node would show them a past as the present.
         self._rpc.move_to(node.url)
 
-    def _replayed_node(self, *, batch: int) -> tuple[AnvilNode, RpcClient]:
+    def _shortest_replay(self) -> tuple[AnvilNode, RpcClient]:
+        """Replay in the fastest way that gives the journaled blocks; the last way is the one that decides."""
+        if self._snapshots.is_usable():
+            try:
+                return self._replayed_node(batch=_ORDERED_BATCH, use_snapshot=True)
+            except ReplayMismatch as error:
+                _LOG.warning("the snapshot is thrown away, everything is replayed: %s", error)
+                self._snapshots.discard()
+        try:
+            return self._replayed_node(batch=_ORDERED_BATCH, use_snapshot=False)
+        except ReplayMismatch as error:
+            # The order inside a batch is the node's goodwill; one by one it is certain.
+            _LOG.warning("replay differs, trying again one transaction at a time: %s", error)
+            return self._replayed_node(batch=1, use_snapshot=False)
+
+    def _replayed_node(self, *, batch: int, use_snapshot: bool) -> tuple[AnvilNode, RpcClient]:
         settings = replace(self._genesis.settings, history_states=self._options.history_states)
         node = AnvilNode.start(settings, self._node_dir, self._options.binary)
         client = RpcClient(node.url, self._options.node_timeout_s)
         try:
-            self._replay(client, batch)
+            self._check_genesis(client)
+            height = self._restore(client) if use_snapshot else 0
+            self._replay(client, batch, height)
         except BaseException:
             client.close()
             node.kill()
             raise
         return node, client
 
-    def _replay(self, client: RpcClient, batch: int) -> None:
-        genesis_hash = _hash(client.call("eth_getBlockByNumber", ["0x0", False])["hash"])
-        version = client.call("web3_clientVersion")
-        if genesis_hash != self._genesis.block_hash:
-            raise ReplayMismatch(0, "hash", self._genesis.block_hash.hex(), genesis_hash.hex(), version)
+    def _restore(self, client: RpcClient) -> int:
+        """Load the snapshot and return its height. Raises ReplayMismatch if it is not the journaled chain's."""
+        try:
+            height = self._snapshots.restore(client)
+        except RpcError as error:
+            raise ReplayMismatch(0, "snapshot", "loadable", error.node_message, "the node") from error
+        if height == 0:
+            raise ReplayMismatch(0, "snapshot", "the state of its block", "another one", "the node")
+        return height
+
+    def _check_genesis(self, client: RpcClient) -> None:
+        found = _hash(client.call("eth_getBlockByNumber", ["0x0", False])["hash"])
+        if found != self._genesis.block_hash:
+            version = client.call("web3_clientVersion")
+            raise ReplayMismatch(0, "hash", self._genesis.block_hash.hex(), found.hex(), version)
+
+    def _replay(self, client: RpcClient, batch: int, height: int) -> None:
+        """Make the journaled blocks above ``height`` again and compare each hash."""
         total = self._journal.head().number
         transactions = 0
-        reported = 0.0
-        for block in self._journal.blocks():
-            for answer in _send(client, block.transactions, batch):
-                if isinstance(answer, RpcError):
-                    raise ReplayMismatch(block.number, "transactions", "accepted", answer.node_message, version)
-            client.call("evm_mine", [{"timestamp": block.timestamp}])
-            mined = client.call("eth_getBlockByNumber", [hex(block.number), False])
-            found = None if mined is None else _hash(mined["hash"])
-            if found != block.block_hash:
-                raise ReplayMismatch(block.number, "hash", block.block_hash.hex(), found and found.hex(), version)
+        began = reported = time.monotonic()
+        for block in self._journal.blocks(height + 1):
+            self._replay_block(client, block, batch)
             transactions += len(block.transactions)
-            if self._progress is not None and (block.number == total or time.monotonic() - reported > 0.1):
-                reported = time.monotonic()
+            now = time.monotonic()
+            if self._progress is not None and (block.number == total or now - reported > _PROGRESS_S):
+                reported = now
                 self._progress(ReplayProgress(block.number, total, transactions))
+        self._replay_s = time.monotonic() - began
+
+    def _replay_block(self, client: RpcClient, block: JournaledBlock, batch: int) -> None:
+        for answer in _send(client, block.transactions, batch):
+            if isinstance(answer, RpcError):
+                version = client.call("web3_clientVersion")
+                raise ReplayMismatch(block.number, "transactions", "accepted", answer.node_message, version)
+        client.call("evm_mine", [{"timestamp": block.timestamp}])
+        mined = client.call("eth_getBlockByNumber", [hex(block.number), False])
+        found = None if mined is None else _hash(mined["hash"])
+        if found != block.block_hash:
+            version = client.call("web3_clientVersion")
+            raise ReplayMismatch(block.number, "hash", block.block_hash.hex(), found and found.hex(), version)
 
     def _drop_node(self) -> None:
         """Throw the node away, and all it knows."""
@@ -496,6 +538,7 @@ class EmbeddedEngine:
 
     def _make_block(self, client: RpcClient, ready: int) -> None:
         """Mine one block, journal it, and only then count it as final."""
+        began = time.monotonic()
         head = self._journal.head()
         timestamp = self._next_timestamp(head)
         client.call("evm_mine", [{"timestamp": timestamp}])
@@ -509,6 +552,18 @@ class EmbeddedEngine:
         self._final = number
         for tx_hash in mined["transactions"]:
             self._pending.pop(_hash(tx_hash), None)
+        self._replay_s += time.monotonic() - began
+
+    def _consider_snapshot(self) -> None:
+        """Take a snapshot if a replay would take long by now; the pool is empty of what can be mined."""
+        node = self._node
+        if node is None or not self._options.snapshots.is_due(self._replay_s, self._snapshot_cost_s):
+            return
+        began = time.monotonic()
+        taken = self._snapshots.take(node.url)
+        self._snapshot_cost_s = time.monotonic() - began
+        self._replay_s = 0.0
+        _LOG.info("snapshot at block %d: %s, %.1f s", self._final, taken, self._snapshot_cost_s)
 
     def _condemn(self, client: RpcClient, mined: set[bytes]) -> None:
         """Forget, and never take again, what was tried for a block and left out: neither mined nor waiting its turn."""

@@ -39,6 +39,12 @@ CREATE TABLE IF NOT EXISTS block (
     transactions BLOB NOT NULL,
     digest BLOB NOT NULL CHECK (length(digest) = 32)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS snapshot (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    height INTEGER NOT NULL,
+    hash BLOB NOT NULL CHECK (length(hash) = 32),
+    sha256 BLOB NOT NULL CHECK (length(sha256) = 32)
+) STRICT;
 CREATE TRIGGER IF NOT EXISTS block_follows BEFORE INSERT ON block BEGIN
     SELECT RAISE(ABORT, 'the block does not follow the last one') WHERE
         NEW.number IS NOT (SELECT coalesce(max(number), 0) + 1 FROM block)
@@ -88,6 +94,15 @@ class Head:
     """Unix seconds."""
     block_hash: bytes
     digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotNote:
+    """A snapshot of the node: the block it stands at, and its file's SHA-256. See `ledger.chain.snapshots`."""
+
+    height: int
+    block_hash: bytes
+    sha256: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +241,24 @@ class Journal:
             number += 1
         if number != self.head().number + 1:
             raise JournalCorrupt(self.path, f"block {number} is missing")
+
+    def snapshot_note(self) -> SnapshotNote | None:
+        """Return what is noted of the last snapshot."""
+        with self._lock:
+            row = self._connection.execute("SELECT height, hash, sha256 FROM snapshot").fetchone()
+        return None if row is None else SnapshotNote(*row)
+
+    def note_snapshot(self, note: SnapshotNote | None) -> None:
+        """Note a snapshot in place of the last, or (None) that there is none. Raises JournalWriteFailed."""
+        with self._lock:
+            try:
+                if note is None:
+                    self._connection.execute("DELETE FROM snapshot")
+                else:
+                    values = (note.height, note.block_hash, note.sha256)
+                    self._connection.execute("REPLACE INTO snapshot VALUES (1, ?, ?, ?)", values)
+            except sqlite3.Error as error:
+                raise JournalWriteFailed(self.path, 0 if note is None else note.height, str(error)) from error
 
     def close(self) -> None:
         """Close the file."""

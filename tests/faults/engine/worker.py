@@ -12,7 +12,8 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from ledger.chain.embedded import EmbeddedEngine
+from ledger.chain.embedded import EmbeddedEngine, EmbeddedOptions
+from ledger.chain.snapshots import SnapshotPolicy
 from ledger.clock import ManualClock
 from tests.faults.engine.load import Load
 from tests.integration.ledger.chain.kit import START, senders
@@ -23,7 +24,8 @@ def main(state: Path, seed: int, report: Path) -> None:
     rng = random.Random(seed)
     clock = ManualClock(START)
     descriptor = os.open(report, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    with EmbeddedEngine.open(state, clock) as engine:
+    options = EmbeddedOptions(snapshots=SnapshotPolicy(first_s=0.2, growth=1.0))
+    with EmbeddedEngine.open(state, clock, options) as engine:
         told = engine.final_height()
         [sender] = senders(engine, 1, rng)
         load = Load(engine, sender.store, rng)

@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 
-import {IClearingBook} from "../interfaces/IClearingBook.sol";
+import {IClearingBook, Obligation} from "../interfaces/IClearingBook.sol";
 import {Merchant, Posting} from "../interfaces/Types.sol";
 import {Tabs} from "../libraries/Tabs.sol";
 
@@ -42,6 +42,10 @@ contract ClearingBook is IClearingBook, AccessManaged {
 
     /// @inheritdoc IClearingBook
     mapping(bytes32 orderId => Prefix) public keptPrefix;
+    /// @inheritdoc IClearingBook
+    mapping(uint64 participant => uint256 fen) public lockedFen;
+    /// @inheritdoc IClearingBook
+    mapping(uint32 merchantId => uint256 fen) public disputedFen;
 
     constructor(address authority_) AccessManaged(authority_) {}
 
@@ -61,9 +65,15 @@ contract ClearingBook is IClearingBook, AccessManaged {
     }
 
     /// @inheritdoc IClearingBook
-    function refundableFen(uint32 merchantId) public view returns (uint256) {
-        int256 fen = position[Tabs.merchantParticipant(merchantId)];
-        return fen > 0 ? uint256(fen) : 0;
+    function freeFen(uint32 merchantId) public view returns (uint256) {
+        uint64 participant = Tabs.merchantParticipant(merchantId);
+        return _aboveZero(position[participant] - int256(lockedFen[participant] + disputedFen[merchantId]));
+    }
+
+    /// @inheritdoc IClearingBook
+    function owedFen(uint32 programme) public view returns (uint256) {
+        uint64 participant = Tabs.programmeParticipant(programme);
+        return _aboveZero(-position[participant] - int256(lockedFen[participant]));
     }
 
     /// @inheritdoc IClearingBook
@@ -122,12 +132,58 @@ contract ClearingBook is IClearingBook, AccessManaged {
         uint8 keptLots,
         uint64 lastAmount
     ) external restricted {
-        uint256 coveredFen = refundableFen(merchantId);
+        uint256 coveredFen = freeFen(merchantId);
         int256 before = position[Tabs.merchantParticipant(merchantId)];
         keptPrefix[orderId] = Prefix(true, keptLots, lastAmount);
         _post(postings);
         uint256 neededFen = uint256(before - position[Tabs.merchantParticipant(merchantId)]);
         if (neededFen > coveredFen) revert ClearingBookNotCovered(merchantId, neededFen, coveredFen);
+    }
+
+    /// @inheritdoc IClearingBook
+    function lock(Obligation[] calldata obligations) external restricted {
+        for (uint256 i; i < obligations.length; ++i) {
+            Obligation calldata obligation = obligations[i];
+            (uint32 programme, uint32 merchantId, uint256 fen) =
+                (obligation.programme, obligation.merchant, obligation.fen);
+            uint64 payer = Tabs.programmeParticipant(programme);
+            uint64 payee = Tabs.merchantParticipant(merchantId);
+            if (fen > owedFen(programme)) revert ClearingBookNotFree(payer, fen, owedFen(programme));
+            if (fen > freeFen(merchantId)) revert ClearingBookNotFree(payee, fen, freeFen(merchantId));
+            lockedFen[payer] += fen;
+            lockedFen[payee] += fen;
+            emit Locked(programme, merchantId, fen);
+        }
+    }
+
+    /// @inheritdoc IClearingBook
+    function pay(uint32 programme, uint32 merchantId, uint256 fen) external restricted {
+        uint64 payer = Tabs.programmeParticipant(programme);
+        uint64 payee = Tabs.merchantParticipant(merchantId);
+        _unlock(payer, fen);
+        _unlock(payee, fen);
+        paid[programme] += fen;
+        _move(payer, int256(fen));
+        _move(payee, -int256(fen));
+        emit Paid(programme, merchantId, fen);
+        emit PaidChanged(programme, paid[programme]);
+    }
+
+    /// @inheritdoc IClearingBook
+    function lockDisputed(uint32 merchantId, uint256 fen) external restricted {
+        if (fen > freeFen(merchantId)) {
+            revert ClearingBookNotFree(Tabs.merchantParticipant(merchantId), fen, freeFen(merchantId));
+        }
+        disputedFen[merchantId] += fen;
+        emit DisputedChanged(merchantId, disputedFen[merchantId]);
+    }
+
+    /// @inheritdoc IClearingBook
+    function freeDisputed(uint32 merchantId, uint256 fen) external restricted {
+        uint256 current = disputedFen[merchantId];
+        if (fen > current) revert ClearingBookNotLocked(Tabs.merchantParticipant(merchantId), fen, current);
+        disputedFen[merchantId] = current - fen;
+        emit DisputedChanged(merchantId, current - fen);
     }
 
     function _post(Posting[] calldata postings) private {
@@ -136,11 +192,25 @@ contract ClearingBook is IClearingBook, AccessManaged {
             Posting calldata posting = postings[i];
             if (posting.delta == 0) continue;
             sum += posting.delta;
-            int256 current = position[posting.participant] + posting.delta;
-            position[posting.participant] = current;
-            emit PositionChanged(posting.participant, posting.delta, current);
+            _move(posting.participant, posting.delta);
         }
         if (sum != 0) revert ClearingBookUnbalanced(sum);
+    }
+
+    function _move(uint64 participant, int256 delta) private {
+        int256 current = position[participant] + delta;
+        position[participant] = current;
+        emit PositionChanged(participant, delta, current);
+    }
+
+    function _unlock(uint64 participant, uint256 fen) private {
+        uint256 current = lockedFen[participant];
+        if (fen > current) revert ClearingBookNotLocked(participant, fen, current);
+        lockedFen[participant] = current - fen;
+    }
+
+    function _aboveZero(int256 fen) private pure returns (uint256) {
+        return fen > 0 ? uint256(fen) : 0;
     }
 
     /// @dev Payments consume the oldest year first: what is left of a year is what they have not reached.

@@ -3,6 +3,14 @@ pragma solidity 0.8.30;
 
 import {Merchant, Posting} from "./Types.sol";
 
+/// @notice What a programme must pay a merchant.
+/// @param fen More than 0.
+struct Obligation {
+    uint32 programme;
+    uint32 merchant;
+    uint128 fen;
+}
+
 /// @title IClearingBook
 /// @notice The book of what institutions owe each other, in fen: a position for each programme and merchant, what the
 /// finance bureau appropriated and what was paid, the merchants' keys, and the receipts of redemptions.
@@ -23,6 +31,13 @@ interface IClearingBook {
     /// @notice A merchant was registered or changed; key 0 retires it.
     event MerchantRegistered(uint32 indexed id, address key, bytes32 scope);
 
+    /// @notice `fen` that the programme owes the merchant are locked for payment.
+    event Locked(uint32 indexed programme, uint32 indexed merchant, uint256 fen);
+    /// @notice The programme paid the merchant `fen` that were locked.
+    event Paid(uint32 indexed programme, uint32 indexed merchant, uint256 fen);
+    /// @notice Disputes now lock `disputedFen` of the merchant's value.
+    event DisputedChanged(uint32 indexed merchant, uint256 disputedFen);
+
     /// @notice The postings' sum is not 0.
     error ClearingBookUnbalanced(int256 sum);
     /// @notice Merchant id 0.
@@ -30,7 +45,11 @@ interface IClearingBook {
     /// @notice An appropriation of 0, or of no fiscal year, or beyond 2^128.
     error ClearingBookBadAppropriation(uint32 fiscalYear, uint256 fen);
     /// @notice The merchant's value that is not locked does not cover the refund.
-    error ClearingBookNotCovered(uint32 merchantId, uint256 neededFen, uint256 refundableFen);
+    error ClearingBookNotCovered(uint32 merchantId, uint256 neededFen, uint256 freeFen);
+    /// @notice The participant's position has less than `neededFen` that is not locked.
+    error ClearingBookNotFree(uint64 participant, uint256 neededFen, uint256 freeFen);
+    /// @notice Less is locked than was to be paid or freed.
+    error ClearingBookNotLocked(uint64 participant, uint256 neededFen, uint256 lockedFen);
     /// @notice Nothing is left to lapse.
     error ClearingBookNothingToLapse(uint32 programme, uint32 fiscalYear);
 
@@ -66,9 +85,18 @@ interface IClearingBook {
     /// @notice The prefix that a refunded order keeps. `refunded` is false as long as it keeps everything.
     function keptPrefix(bytes32 orderId) external view returns (bool refunded, uint8 keptLots, uint64 lastAmount);
 
-    /// @notice Fen of the merchant's position that a refund may draw on: what is neither locked for payment nor by a
-    /// dispute.
-    function refundableFen(uint32 merchantId) external view returns (uint256);
+    /// @notice Fen of the participant's position that are listed for payment: to a merchant, or by a programme.
+    function lockedFen(uint64 participant) external view returns (uint256);
+
+    /// @notice Fen of the merchant's position that disputes lock.
+    function disputedFen(uint32 merchantId) external view returns (uint256);
+
+    /// @notice Fen of the merchant's position that are locked neither for payment nor by a dispute: what a refund may draw
+    /// on, and what the next cycle pays.
+    function freeFen(uint32 merchantId) external view returns (uint256);
+
+    /// @notice Fen that the programme owes and that are not listed for payment yet.
+    function owedFen(uint32 programme) external view returns (uint256);
 
     /// @notice Records an appropriation.
     /// @param documentHash Hash of the document that grants it.
@@ -102,4 +130,21 @@ interface IClearingBook {
         uint8 keptLots,
         uint64 lastAmount
     ) external;
+
+    /// @notice Locks what programmes must pay merchants. Each must owe, and each must be owed, that much freely.
+    /// @dev Restricted to settlement.
+    function lock(Obligation[] calldata obligations) external;
+
+    /// @notice Records that a programme paid a merchant what was locked: their positions move towards 0 and `paid` rises,
+    /// which leaves the programme's funding as it was.
+    /// @dev Restricted to settlement.
+    function pay(uint32 programme, uint32 merchantId, uint256 fen) external;
+
+    /// @notice Locks `fen` of the merchant's free value for a dispute.
+    /// @dev Restricted to disputes.
+    function lockDisputed(uint32 merchantId, uint256 fen) external;
+
+    /// @notice Frees `fen` that disputes lock.
+    /// @dev Restricted to disputes.
+    function freeDisputed(uint32 merchantId, uint256 fen) external;
 }

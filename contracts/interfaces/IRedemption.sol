@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {IPausable} from "./IPausable.sol";
+import {IRefundDesk, Receipt} from "./IRefundDesk.sol";
 import {Verdict} from "./Types.sol";
 
 /// @notice What a resident signs to reserve points for a merchant.
@@ -20,21 +21,6 @@ struct HoldOrder {
     uint40 deadline;
     uint40 captureBy;
     bool cancellable;
-}
-
-/// @notice What is kept of a redemption: one leaf of its batch's receipts tree.
-/// Leaf hash = keccak256(bytes.concat(keccak256(abi.encode(receipt)))).
-/// @param orderId EIP-712 digest of the redeem or hold order.
-/// @param lotsHash EIP-712 hash of the lots paid with, an array of Lot; for a capture the captured prefix.
-/// @param fen Value paid.
-/// @param time Unix time of the block.
-struct Receipt {
-    bytes32 orderId;
-    address holder;
-    uint32 merchant;
-    bytes32 lotsHash;
-    uint64 fen;
-    uint40 time;
 }
 
 /// @title IRedemption
@@ -67,7 +53,7 @@ struct Receipt {
 /// Checks of capture: MALFORMED (the order or the prefix), EXPIRED (after captureBy), BAD_SIGNATURE (not the merchant's),
 /// NO_VALUE (something is kept, but less than a fen), NOT_HELD.
 /// Checks of release: MALFORMED, BAD_SIGNATURE, NOT_HELD. Neither touches a nonce.
-interface IRedemption is IPausable {
+interface IRedemption is IRefundDesk, IPausable {
     /// @notice The order landed, by redeem or by capture.
     event Redeemed(bytes32 indexed orderId, address indexed holder, uint32 indexed merchant, uint64 fen);
     /// @notice The receipts of one call, in order of execution, have this root (OpenZeppelin StandardMerkleTree with
@@ -86,26 +72,11 @@ interface IRedemption is IPausable {
     event Captured(bytes32 indexed orderId, uint32 indexed merchant, uint8 lots, uint64 lastAmount, uint64 fen);
     /// @notice The hold was released whole.
     event Released(bytes32 indexed orderId, address indexed holder, uint32 indexed merchant);
-    /// @notice The order keeps this shorter prefix; `fen` went back from the merchant, lots to `receiver`.
-    event Refunded(
-        bytes32 indexed orderId,
-        address indexed receiver,
-        uint32 indexed merchant,
-        uint8 lots,
-        uint64 lastAmount,
-        uint64 fen
-    );
     /// @notice The order was skipped.
     event Rejected(bytes32 indexed orderId, address indexed holder, Verdict code);
 
-    /// @notice The receipt is not in the batch.
-    error RedemptionBadProof(bytes32 orderId, uint64 batch);
-    /// @notice The lots are not the receipt's.
-    error RedemptionWrongLots(bytes32 orderId);
     /// @notice 90 days have passed since `time`.
     error RedemptionTooLate(bytes32 orderId, uint40 time);
-    /// @notice The prefix does not fit the lots, or is not shorter than what is kept now.
-    error RedemptionBadPrefix(uint8 lots, uint64 lastAmount);
     /// @notice Not the merchant's signature.
     error RedemptionBadSignature(bytes32 orderId);
 

@@ -77,9 +77,15 @@ library Tabs {
         }
         Merchant memory terms = book.merchant(id);
         if (terms.key == address(0)) return 0;
+        addMerchant(batch, id, terms);
+    }
+
+    /// @notice Opens a tab for a merchant that has none yet, registered or not: what was paid to one that has retired
+    /// since can still be refunded.
+    function addMerchant(Batch memory batch, uint32 id, Merchant memory terms) internal pure {
+        uint256 place = ++batch.merchantCount;
         if (place == batch.merchants.length) batch.merchants = _grown(batch.merchants);
         batch.merchants[place] = MerchantTab(id, terms, 0);
-        batch.merchantCount = place;
         batch.lastMerchant = place;
     }
 

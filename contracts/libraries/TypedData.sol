@@ -99,4 +99,12 @@ library TypedData {
     function contest(bytes32 orderId) internal pure returns (bytes32) {
         return keccak256(abi.encode(CONTEST, orderId));
     }
+
+    function settlement(uint64 cycle, uint32 programme, uint32 merchant, uint128 fen, bytes32 paymentReference)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(SETTLEMENT, cycle, programme, merchant, fen, paymentReference));
+    }
 }

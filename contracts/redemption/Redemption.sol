@@ -2,12 +2,12 @@
 pragma solidity 0.8.30;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
-import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 
 import {Pausable} from "../authority/Pausable.sol";
 import {IClearingBook} from "../interfaces/IClearingBook.sol";
 import {IPointsLedger} from "../interfaces/IPointsLedger.sol";
-import {HoldOrder, IRedemption, Receipt} from "../interfaces/IRedemption.sol";
+import {HoldOrder, IRedemption} from "../interfaces/IRedemption.sol";
+import {Receipt} from "../interfaces/IRefundDesk.sol";
 import {Merchant, Programme, ProgrammeState, REDEEMABLE, Verdict} from "../interfaces/Types.sol";
 import {Packed} from "../libraries/Packed.sol";
 import {PackedLots} from "../libraries/PackedLots.sol";
@@ -16,10 +16,11 @@ import {SignatureCheck} from "../libraries/SignatureCheck.sol";
 import {Tabs} from "../libraries/Tabs.sol";
 import {TypedData} from "../libraries/TypedData.sol";
 import {Value} from "../libraries/Value.sol";
+import {RefundDesk} from "./RefundDesk.sol";
 
 /// @title Redemption
 /// @notice See {IRedemption}.
-contract Redemption is IRedemption, Pausable {
+contract Redemption is IRedemption, RefundDesk, Pausable {
     using PackedLots for bytes;
     using Tabs for Tabs.Batch;
 
@@ -39,15 +40,10 @@ contract Redemption is IRedemption, Pausable {
     uint256 private constant HOLD_MAX = 30 days;
     uint256 private constant REFUND_MAX = 90 days;
 
-    IPointsLedger public immutable ledger;
-    IClearingBook public immutable book;
-    bytes32 private immutable _domain;
-
-    constructor(address authority_, IPointsLedger ledger_, IClearingBook book_) AccessManaged(authority_) {
-        ledger = ledger_;
-        book = book_;
-        _domain = ledger_.domainSeparator();
-    }
+    constructor(address authority_, IPointsLedger ledger_, IClearingBook book_)
+        AccessManaged(authority_)
+        RefundDesk(ledger_, book_)
+    {}
 
     // --------------------------------------------------------------------------------------------------- batches
 
@@ -348,31 +344,6 @@ contract Redemption is IRedemption, Pausable {
         return microfenMinor / Value.MICROFEN_MINOR;
     }
 
-    /// @dev Debits each lot's programme what the floor of the running sum gains by the lot, and credits the merchant.
-    function _runUp(
-        uint32 merchantId,
-        bytes calldata lots,
-        uint256 keptLots,
-        uint64 lastAmount,
-        Tabs.Batch memory tabs
-    ) private view returns (uint256 fen) {
-        uint256 microfenMinor;
-        for (uint256 i; i < keptLots; ++i) {
-            (uint64 id, uint64 amount) = lots.at(i);
-            Tabs.ProgrammeTab memory tab = tabs.programmes[tabs.programme(ledger, uint32(id >> 32))];
-            // At most 16 lots of 48 bits at a par of 37 bits, and a few hundred orders a call.
-            unchecked {
-                microfenMinor += uint256(i + 1 == keptLots ? lastAmount : amount) * tab.terms.par;
-                uint256 upToHere = microfenMinor / Value.MICROFEN_MINOR;
-                tab.fen -= int256(upToHere - fen);
-                fen = upToHere;
-            }
-        }
-        unchecked {
-            tabs.merchants[tabs.merchant(book, merchantId)].fen += int256(fen);
-        }
-    }
-
     function _pay(
         bytes32 orderId,
         address holder,
@@ -403,41 +374,11 @@ contract Redemption is IRedemption, Pausable {
         bytes calldata signature
     ) external {
         if (block.timestamp > receipt.time + REFUND_MAX) revert RedemptionTooLate(receipt.orderId, receipt.time);
-        if (paid.hash() != receipt.lotsHash) revert RedemptionWrongLots(receipt.orderId);
-        bytes32 leaf = ReceiptsTree.leaf(
-            receipt.orderId, receipt.holder, receipt.merchant, receipt.lotsHash, receipt.fen, receipt.time
-        );
-        if (!MerkleProof.verifyCalldata(proof, book.receiptsRoot(batch), leaf)) {
-            revert RedemptionBadProof(receipt.orderId, batch);
-        }
+        _checkReceipt(receipt, batch, proof, paid);
         bytes32 digest = TypedData.digest(_domain, TypedData.refund(receipt.orderId, keptLots, lastAmount));
         if (!SignatureCheck.isValid(book.merchant(receipt.merchant).key, digest, signature)) {
             revert RedemptionBadSignature(receipt.orderId);
         }
         _refund(receipt, paid, keptLots, lastAmount);
-    }
-
-    function _refund(Receipt calldata receipt, bytes calldata paid, uint8 keptLots, uint64 lastAmount) private {
-        (uint8 keptBefore, uint64 lastBefore) = _keptBefore(receipt.orderId, paid);
-        bool shorter = keptLots < keptBefore || (keptLots == keptBefore && lastAmount < lastBefore);
-        if (!shorter || !paid.isPrefix(keptLots, lastAmount)) revert RedemptionBadPrefix(keptLots, lastAmount);
-
-        Tabs.Batch memory tabs;
-        tabs.open();
-        uint256 fen = _runUp(receipt.merchant, paid, keptBefore, lastBefore, tabs);
-        tabs.negate();
-        fen -= _runUp(receipt.merchant, paid, keptLots, lastAmount, tabs);
-        book.postRefund(tabs.postings(), receipt.orderId, receipt.merchant, keptLots, lastAmount);
-        ledger.beginRedemption();
-        address receiver = ledger.restore(receipt.holder, paid, keptBefore, lastBefore, keptLots, lastAmount);
-        emit Refunded(receipt.orderId, receiver, receipt.merchant, keptLots, lastAmount, uint64(fen));
-    }
-
-    /// @dev What the order keeps so far: all it paid, or the prefix that an earlier refund left.
-    function _keptBefore(bytes32 orderId, bytes calldata paid) private view returns (uint8, uint64) {
-        (bool refunded, uint8 keptLots, uint64 lastAmount) = book.keptPrefix(orderId);
-        if (refunded) return (keptLots, lastAmount);
-        (uint256 all, uint64 last) = paid.all();
-        return (uint8(all), last);
     }
 }

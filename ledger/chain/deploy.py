@@ -99,7 +99,7 @@ def deploy(
     """
     salt = salt or keccak256(b"tongdui deployment" + engine.chain_id.to_bytes(32, "big") + deployer.address.encode())
     work = _Work(engine, deployer, _addresses(deployer.address), progress, timeout_s)
-    work.create(_creations(work.addresses, deployer.address, salt))
+    work.create(_creations(work.addresses, deployer.address, salt, actors))
     if work.view("AccessManager", "hasRole", (ADMIN, deployer.address))[0]:
         work.perform(_city_steps(config, actors))
         work.perform(_role_steps(work.addresses, actors))
@@ -129,7 +129,7 @@ def ensure_deployed(
 
 # The plan ---------------------------------------------------------------------------------------------------------
 
-_ORDER = ("AccessManager", "PointsLedger", "ClearingBook", "Issuance", "Exchange", "Redemption")
+_ORDER = ("AccessManager", "PointsLedger", "ClearingBook", "Issuance", "Exchange", "Redemption", "Council")
 """The deployer's first nonces create these, in this order."""
 
 
@@ -137,7 +137,7 @@ def _addresses(deployer: Address) -> dict[str, Address]:
     return {name: contract_address(deployer, nonce) for nonce, name in enumerate(_ORDER)}
 
 
-def _creations(addresses: Mapping[str, Address], deployer: Address, salt: bytes) -> list[_Creation]:
+def _creations(addresses: Mapping[str, Address], deployer: Address, salt: bytes, actors: CityActors) -> list[_Creation]:
     manager, ledger, book = addresses["AccessManager"], addresses["PointsLedger"], addresses["ClearingBook"]
     arguments: dict[str, tuple[Any, ...]] = {
         "AccessManager": (deployer,),
@@ -146,6 +146,7 @@ def _creations(addresses: Mapping[str, Address], deployer: Address, salt: bytes)
         "Issuance": (manager, ledger, book),
         "Exchange": (manager, ledger, book),
         "Redemption": (manager, ledger, book),
+        "Council": (actors.council, actors.council_threshold, actors.council_delay_s),
     }
     return [_Creation(name, arguments[name]) for name in _ORDER]
 
@@ -298,8 +299,6 @@ def _grant(role: int, account: Address) -> _Step:
 
 
 def _hand_over_steps(addresses: Mapping[str, Address], deployer: Address) -> list[_Step]:
-    if "Council" not in addresses:
-        return []
     return [
         _grant(ADMIN, addresses["Council"]),
         _Step(

@@ -104,16 +104,33 @@ def test_roles_are_with_those_who_should_have_them(
         deploy.GUARDIAN: actors.guardian,
         deploy.DESK: actors.desks[0],
         deploy.REGISTRAR: actors.registrar,
+        deploy.ADMIN: deployment.address("Council"),
     }
     everybody = [*holders.values(), deployer.address, account("stranger")]
     for role, holder in holders.items():
         having = [who for who in everybody if ask(engine, deployment, "AccessManager", "hasRole", role, who)[0]]
-        assert having == [holder], deploy.ROLE_NAMES[role]
+        assert having == [holder], f"role {role}"
     for contract, functions, role in deploy.FUNCTION_ROLES:
         for function in functions:
             selector = artifacts.load(contract).function(function).selector
             address = deployment.address(contract)
             assert ask(engine, deployment, "AccessManager", "getTargetFunctionRole", address, selector) == role
+
+
+def test_all_power_is_with_the_council(
+    engine: EmbeddedEngine, config: CityConfig, actors: CityActors, deployer: SigningKey
+) -> None:
+    deployment = deploy.deploy(engine, config, actors, deployer)
+    members = ask(engine, deployment, "Council", "members")
+    assert [member.lower() for member in members] == [member.lower() for member in actors.council]
+    assert ask(engine, deployment, "Council", "threshold") == actors.council_threshold
+    assert ask(engine, deployment, "Council", "delaySeconds") == actors.council_delay_s
+    data = "0x" + artifacts.call_data("AccessManager", "grantRole", (deploy.ADMIN, deployer.address, 0)).hex()
+    call = {"from": deployer.address, "to": deployment.address("AccessManager"), "data": data}
+    with pytest.raises(RpcError) as caught:
+        engine.rpc.call("eth_call", [call, hex(engine.final_height())])
+    assert "Unauthorized" in explain_revert(caught.value.data)
+    engine.rpc.call("eth_call", [{**call, "from": deployment.address("Council")}, hex(engine.final_height())])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,74 @@
+"""The command line ``tongdui``: puts the command groups together and turns failures into one line and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from ledger.errors import TongduiError
+from scripts.commands import audit, gateway
+from scripts.console import ExitCode, failure
+
+_HELP = """
+Tongdui (通兑): a city's points under one standard, exchanged across domains, on a ledger that anyone can verify.
+
+Start with [bold]tongdui demo[/]; then [bold]tongdui serve[/] runs the API. State is kept in .tongdui/.
+
+Every command takes [bold]--json[/]: one JSON object on the last line of standard output. Progress and errors go to
+standard error.
+"""
+_EPILOG = """
+Exit codes: 0 done · 1 the answer is no (audit FAIL, receipt does not hold, records refused) · 2 wrong command line ·
+3 a file or setting is missing or wrong · 4 something cannot be reached or is in use · 5 a broken invariant ·
+130 interrupted: run the same command again to go on.
+"""
+
+app = typer.Typer(
+    name="tongdui",
+    help=_HELP,
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("tongdui"))
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version_wanted: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Hold the options that belong to no single command."""
+
+
+gateway.register(app)
+audit.register(app)
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    as_json = "--json" in sys.argv[1:]
+    try:
+        app()
+    except TongduiError as error:
+        sys.exit(failure(error, as_json=as_json))
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

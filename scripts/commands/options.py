@@ -1,0 +1,42 @@
+"""Options that several commands share, and what they turn into."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import pydantic
+import typer
+
+from ledger.errors import ConfigurationError
+from ledger_api.settings import Settings
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on the last line of standard output.")]
+StateDir = Annotated[
+    Path | None,
+    typer.Option("--state-dir", help="Keys, database and chain [default: .tongdui, or TONGDUI_STATE_DIR]."),
+]
+
+
+def settings(state_dir: Path | None = None, **changes: Any) -> Settings:
+    """Return the settings of the environment, with what the command line says instead.
+
+    Raises ConfigurationError that names the setting.
+    """
+    given = {name: value for name, value in changes.items() if value is not None}
+    if state_dir is not None:
+        given["state_dir"] = state_dir
+    try:
+        return Settings(**given)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"setting {name} (TONGDUI_{name.upper()}): {first['msg']}") from error
+
+
+def readable(path: Path, what: str) -> Path:
+    """Return a path that is a readable file. Raises ConfigurationError that says what was looked for."""
+    if not path.is_file():
+        kind = "is a folder" if path.is_dir() else "does not exist"
+        raise ConfigurationError(f"{what} {path} {kind}")
+    return path

@@ -1,0 +1,112 @@
+"""Figures that the story needs beyond the auditor's: what points can buy, and who owes whom for what."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ledger.standard.ids import split_token_id
+from ledger.standard.typed_data import Lot
+from ledger.standard.value import MICROFEN_MINOR, basket_debits_down
+from ledger.store.models.projection import BalanceRow, OrderOutcomeRow
+from ledger.store.models.redemption import RedemptionLotRow, RedemptionOrderRow
+from redemption.lots import kept_lots
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """The cheapest thing of a shop."""
+
+    merchant_id: int
+    fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Useful:
+    """Points that can buy something, of all points of a programme (minor units)."""
+
+    total: int
+    before: int
+    after: int
+
+
+def useful_points(
+    wallets: Iterable[Mapping[int, int]],
+    pars: Mapping[int, int],
+    prices: Collection[Price],
+    own_shops: Mapping[int, Collection[int]],
+) -> dict[int, Useful]:
+    """Return what share of each programme's points can buy something, alone and together. Pure.
+
+    ``wallets`` are minor units by programme. Before: a programme's points of one wallet pay for the cheapest thing in
+    the shops of its own field. After: all points of a wallet together pay for the cheapest thing anywhere. Values are
+    rounded down to a fen once, as a redemption does.
+    """
+    anywhere = min(price.fen for price in prices)
+    alone = {
+        programme: min(
+            (price.fen for price in prices if price.merchant_id in own_shops.get(programme, ())), default=None
+        )
+        for programme in pars
+    }
+    totals: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for wallet in wallets:
+        together = sum(minor * pars.get(programme, 0) for programme, minor in wallet.items()) // MICROFEN_MINOR
+        for programme, minor in wallet.items():
+            if not pars.get(programme):
+                continue
+            cheapest = alone[programme]
+            counts = totals[programme]
+            counts[0] += minor
+            if cheapest is not None and minor * pars[programme] // MICROFEN_MINOR >= cheapest:
+                counts[1] += minor
+            if together >= anywhere:
+                counts[2] += minor
+    return {programme: Useful(*counts) for programme, counts in totals.items()}
+
+
+def read_wallets(session: Session) -> list[dict[int, int]]:
+    """Return every account's points by programme."""
+    wallets: defaultdict[bytes, dict[int, int]] = defaultdict(dict)
+    rows = session.execute(select(BalanceRow.account, BalanceRow.token_id, BalanceRow.amount_minor)).tuples()
+    for account, token, amount in rows:
+        programme = split_token_id(token)[0]
+        wallets[account][programme] = wallets[account].get(programme, 0) + amount
+    return list(wallets.values())
+
+
+def exchange_flows(session: Session) -> dict[tuple[int, int], int]:
+    """Return the fen of all exchanges that landed, by (from programme, to programme)."""
+    flows: defaultdict[tuple[int, int], int] = defaultdict(int)
+    rows = session.execute(
+        select(OrderOutcomeRow.from_id, OrderOutcomeRow.to_id, OrderOutcomeRow.fen).where(
+            OrderOutcomeRow.kind == "exchange", OrderOutcomeRow.code == 0
+        )
+    ).tuples()
+    for source, target, fen in rows:
+        if source is not None and target is not None and fen is not None:
+            flows[split_token_id(source)[0], split_token_id(target)[0]] += fen
+    return dict(flows)
+
+
+def redemption_flows(session: Session, pars: Mapping[int, int]) -> dict[tuple[int, int], int]:
+    """Return the fen that merchants keep, by (programme, merchant), from the orders' signed lots."""
+    lots: defaultdict[bytes, list[Lot]] = defaultdict(list)
+    ordered = select(RedemptionLotRow).order_by(RedemptionLotRow.order_id, RedemptionLotRow.place)
+    for row in session.scalars(ordered):
+        lots[row.order_id].append(Lot(row.token_id, row.amount_minor))
+    flows: defaultdict[tuple[int, int], int] = defaultdict(int)
+    paid = select(RedemptionOrderRow).where(RedemptionOrderRow.state.in_(("paid", "captured", "part_refunded")))
+    for order in session.scalars(paid):
+        kept = tuple(lots[order.order_id])
+        if order.kept_lots is not None:
+            kept = kept_lots(kept, order.kept_lots, order.kept_last_minor or 0)
+        programmes = [split_token_id(lot.id)[0] for lot in kept]
+        debits = basket_debits_down([(pars[p], lot.amount) for p, lot in zip(programmes, kept, strict=True)])
+        for programme, fen in zip(programmes, debits, strict=True):
+            flows[programme, order.merchant_id] += fen
+    return dict(flows)

@@ -1,0 +1,110 @@
+"""The stage on which the demo plays: the open city, its movable clock, and steps that happen just once.
+
+A step's effect and the note that it happened commit together (the API's own idempotency table), so a run that was
+killed anywhere goes on where it was. Each round of orders asks of every resident something that depends on that
+resident alone, and nothing else happens until the round has settled: the result is the same as of an undisturbed run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from issuers.samples.generate import Samples
+from issuers.samples.people import Person
+from ledger.clock import ManualClock
+from ledger.errors import TongduiError
+from ledger.residents.registry import Resident
+from ledger.standard.quarters import CITY_TZ
+from ledger_api.bootstrap import City
+from ledger_api.idempotency import WriteRequest, run_once
+from scripts.console import Bars
+
+T = TypeVar("T")
+
+FIRST_DAY = date(2026, 9, 1)
+"""The morning on which every sample export was made: contracts are deployed, residents register, records come in."""
+DESK_DAY = date(2026, 9, 2)
+EXCHANGE_DAY = date(2026, 9, 3)
+SPENDING_DAY = date(2026, 9, 4)
+TRUTH_DAY = date(2026, 9, 15)
+"""False declarations have been found out and are revoked."""
+
+CHUNK = 40
+
+
+class DemoStepFailed(TongduiError):
+    """A step of the demo did not go as the story says; the message names it."""
+
+    def __init__(self, step: str, detail: str) -> None:
+        self.step = step
+        self.detail = detail
+        super().__init__(f"the demo stopped at {step}: {detail}")
+
+
+class Note(BaseModel):
+    """What a step leaves behind for later runs."""
+
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Citizen:
+    """A made-up person and the resident that the city knows."""
+
+    person: Person
+    resident: Resident
+
+
+@dataclass(slots=True)
+class Stage:
+    """Everything that an act needs."""
+
+    city: City
+    clock: ManualClock
+    samples: Samples
+    bars: Bars
+    citizens: Sequence[Citizen] = ()
+
+    def at(self, day: date, hour: int = 9, minute: int = 0) -> None:
+        """Move the clock to a moment of a day, city time."""
+        self.clock.set(datetime.combine(day, time(hour, minute), CITY_TZ))
+
+    def once(self, step: str, effect: Callable[[Session], Mapping[str, Any]]) -> dict[str, Any]:
+        """Do a step in one transaction, or return what it left behind when it was done."""
+        digest = hashlib.sha256(step.encode()).digest()
+        request = WriteRequest("demo", f"demo-{digest.hex()}", "demo", digest)
+        stored = run_once(
+            self.city.database, self.clock, request, lambda session: (200, Note(result=dict(effect(session))))
+        )
+        return Note.model_validate_json(stored.content).result
+
+    def settle(self) -> None:
+        """Send, make blocks, project and settle until nothing is under way."""
+        self.city.run_until_idle()
+
+    def round(self, name: str, each: Callable[[Session, Citizen], bool]) -> int:
+        """Let every resident do one thing, in chunks that are done or not done; return how many did it."""
+        done = 0
+        chunks = list(_chunks(self.citizens, CHUNK))
+        for number, chunk in enumerate(chunks):
+
+            def effect(session: Session, chunk: Sequence[Citizen] = chunk) -> Mapping[str, Any]:
+                return {"orders": sum(each(session, citizen) for citizen in chunk)}
+
+            done += int(self.once(f"{name} {number}", effect)["orders"])
+            self.bars.set(name, number + 1, len(chunks))
+        self.settle()
+        self.bars.done(name, f"{done}")
+        return done
+
+
+def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

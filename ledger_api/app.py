@@ -76,10 +76,7 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json",
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        responses={
-            status: {"model": ProblemDocument, "description": text, "content": {problems.MEDIA_TYPE: {}}}
-            for status, text in _COMMON_PROBLEMS.items()
-        },
+        responses={status: {"model": ProblemDocument, "description": text} for status, text in _PROBLEMS.items()},
     )
     app.state.services = services
     for topic in (
@@ -102,7 +99,7 @@ def create_app(services: Services) -> FastAPI:
     return app
 
 
-_COMMON_PROBLEMS = {
+_PROBLEMS: dict[int | str, str] = {
     "4XX": "The request cannot be served; `type` says why.",
     "5XX": "Something is wrong here; try again later.",
 }
@@ -131,11 +128,6 @@ def _handle_errors(app: FastAPI) -> None:
         for name, value in (error.headers or {}).items():
             response.headers[name] = value
         return response
-
-    @app.exception_handler(Exception)
-    def on_unexpected(request: Request, error: Exception) -> Response:
-        log.error("crashed", request_id=request_id(request), error=type(error).__name__, exc_info=error)
-        return problem_response(request, kind=problems.INTERNAL)
 
 
 _HTTP_KINDS: dict[int, ProblemType] = {
@@ -167,6 +159,7 @@ def _complete_openapi(app: FastAPI) -> None:
                 tags=app.openapi_tags,
                 license_info=app.license_info,
             )
+            _name_problems(schema)
             schema["components"]["securitySchemes"]["bearer"]["x-scopes"] = scopes.DESCRIPTIONS
             schema["components"].setdefault("parameters", {})["AcceptLanguage"] = {
                 "name": "Accept-Language",
@@ -180,3 +173,15 @@ def _complete_openapi(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _name_problems(schema: dict[str, Any]) -> None:
+    """Give problems their own media type: FastAPI describes them as plain JSON, and 422 in a form of its own."""
+    for methods in schema["paths"].values():
+        for operation in methods.values():
+            operation["responses"].pop("422", None)
+            for status in _PROBLEMS:
+                content = operation["responses"][status]["content"]
+                content[problems.MEDIA_TYPE] = content.pop("application/json")
+    for name in ("HTTPValidationError", "ValidationError"):
+        schema["components"]["schemas"].pop(name, None)

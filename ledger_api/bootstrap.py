@@ -187,7 +187,7 @@ def _open(
         handover=handover,
         consent=consent,
         chain=EngineChainView(engine, deployment, database),
-        receipts=ReceiptOffice(engine, deployment, database),
+        receipts=ReceiptOffice(engine, deployment, database, settings.validators or None),
         verifier=_verifier(settings, issuer, clock),
         local_issuer=issuer,
         request_secret=_derive(master, "requests"),

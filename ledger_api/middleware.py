@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ledger_api.answers import problem_response
 from ledger_api.errors import BodyTooLarge, TooManyRequests
 from ledger_api.metrics import Metrics
+from ledger_api.problems import INTERNAL
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -80,10 +81,12 @@ class RequestLayer:
         started = time.perf_counter()
         status = 500
 
+        is_started = False
+
         async def send_with_headers(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_started
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, is_started = message["status"], True
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
                 for name, value in SECURITY_HEADERS.items():
@@ -93,6 +96,12 @@ class RequestLayer:
 
         try:
             await self._app(scope, receive, send_with_headers)
+        except Exception as error:
+            # The last resort: whatever nobody foresaw is a problem document too, and its traceback is in the log only.
+            log.error("crashed", request_id=request_id, error=type(error).__name__, exc_info=error)
+            if is_started:
+                raise
+            await problem_response(Request(scope), kind=INTERNAL)(scope, receive, send_with_headers)
         finally:
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "unmatched")

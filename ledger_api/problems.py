@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
+from ledger.chain.rpc import RpcError
 from ledger.custody import errors as custody
 from ledger.errors import ConfigurationError, InvariantViolation, TongduiError
 from ledger.orders import errors as orders
@@ -303,6 +304,7 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
         ("merchant_id",),
     ),
     # ours
+    RpcError: UNAVAILABLE,
     ConfigurationError: INTERNAL,
     InvariantViolation: INTERNAL,
     custody.CustodyError: INTERNAL,

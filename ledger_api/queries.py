@@ -76,6 +76,7 @@ class OrderOutcome:
     fen: int | None
     transaction_hash: bytes
     block_number: int
+    log_index: int
     timestamp: int
 
 
@@ -188,6 +189,7 @@ def order_outcome(session: Session, order_id: bytes) -> OrderOutcome | None:
         row.fen,
         row.transaction_hash,
         row.block_number,
+        row.log_index,
         row.block_timestamp,
     )
 

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ledger.chain.deployment import Deployment
 from ledger.chain.engine import Engine
+from ledger.proofs.receipt import build_receipt, verify_receipt
 from ledger.store.database import Database
+from ledger_api.queries import order_outcome
 
 
 class ReceiptOffice:
-    """Makes and checks receipts of one deployment."""
+    """Makes and checks receipts of one deployment. ``validators`` are the accounts trusted to seal its blocks."""
 
-    def __init__(self, engine: Engine, deployment: Deployment, database: Database) -> None:
+    def __init__(
+        self, engine: Engine, deployment: Deployment, database: Database, validators: Collection[str] | None = None
+    ) -> None:
         self._engine = engine
         self._deployment = deployment
         self._database = database
+        self._validators = validators
 
     def for_order(self, order_id: bytes) -> dict[str, Any] | None:
-        return None
+        """Return the receipt of the last event that carried an order out, or None while there is none.
+
+        Raises UnprovableLog where the chain does not show what the projection says, or RpcError.
+        """
+        with self._database.read() as session:
+            outcome = order_outcome(session, order_id)
+        if outcome is None or outcome.code:
+            return None
+        return build_receipt(self._engine.rpc, self._deployment, outcome.transaction_hash, outcome.log_index)
 
     def verify(self, receipt: Mapping[str, Any]) -> tuple[bool, str, dict[str, Any]]:
-        return False, "", {}
+        """Return (whether it holds, what it says or why it fails, details). Needs no network."""
+        found = verify_receipt(receipt, self._validators, self._deployment)
+        return found.ok, found.summary, found.to_json()

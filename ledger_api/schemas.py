@@ -733,6 +733,26 @@ class ReceiptIn(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
+class LeafIn(In):
+    """An evidence leaf, as the agencies publish it."""
+
+    grant_id: HashText
+    account: AccountText
+    token_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$")]
+    amount: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$")] = Field(description="Minor units.")
+    activity_code: HashText
+    rulebook_version: int = Field(ge=0, le=2**32 - 1)
+    commitment: HashText
+
+
+class GrantIn(In):
+    """A grant to check: its batch, its leaf, and the leaf's path to the batch's root."""
+
+    batch: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$")]
+    leaf: LeafIn
+    proof: list[HashText] = Field(max_length=64)
+
+
 class VerdictOut(Out):
     """Whether a receipt holds, and what it says."""
 

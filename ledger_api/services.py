@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from ledger.clock import Clock
 from ledger.orders.desk import OrderDesk
 from ledger.residents.registry import ResidentRegistry
+from ledger.standard.evidence import EvidenceLeaf
 from ledger.store.database import Database
 from ledger_api.metrics import Metrics
 from ledger_api.middleware import RateLimiter
@@ -65,6 +66,10 @@ class ChainView(Protocol):
 
     def batch(self, programme: int, number: int) -> tuple[int, bytes]:
         """Return (state: 0 unused, 1 landed, 2 void; evidence root) from contract state at final height."""
+        ...
+
+    def has_grant(self, programme: int, number: int, leaf: EvidenceLeaf, proof: list[bytes]) -> bool:
+        """Return whether a grant is in a batch that landed, by its leaf and path to the batch's root."""
         ...
 
 

@@ -26,11 +26,11 @@ class Settings(BaseSettings):
     rpc_url: str | None = None
     """A JSON-RPC node. Without it the embedded engine runs; with it blocks are the network's business."""
 
-    finality: Literal["latest", "depth"] = "latest"
-    """A remote engine's rule of finality: ``latest`` for QBFT and IBFT, ``depth`` for Clique."""
+    finality: str = "latest"
+    """A remote engine's rule of finality: ``latest`` for QBFT and IBFT, ``depth:12`` for Clique."""
 
-    finality_depth: int = Field(default=12, ge=0)
-    """Blocks on top of a final one, where ``finality`` is ``depth``."""
+    validators: list[str] = []
+    """The accounts that seal the blocks of a QBFT or Clique network, as JSON; none in the embedded default."""
 
     deployment_file: Path | None = None
     """deployment.json; by default in the state directory, where the embedded default writes it."""

@@ -8,11 +8,14 @@ from fastapi import APIRouter, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ledger.standard.evidence import EvidenceLeaf
+from ledger.standard.ids import split_token_id, to_address
 from ledger_api.answers import cacheable
 from ledger_api.dependencies import Deps, Public, hash_of
 from ledger_api.schemas import (
     ChainBatchOut,
     ChainOrderOut,
+    GrantIn,
     ProgrammeNumber,
     ReceiptIn,
     VerdictOut,
@@ -31,6 +34,28 @@ def verify_receipt(body: ReceiptIn, services: Deps) -> VerdictOut:
     if holds:
         return VerdictOut(verdict="PASS", statement=words, details=details)
     return VerdictOut(verdict="FAIL", reason=words, details=details)
+
+
+@router.post("/grants", operation_id="verifyGrant", response_model=VerdictOut)
+def verify_grant(body: GrantIn, services: Deps) -> VerdictOut:
+    """Check a grant: its leaf and Merkle path, from the published leaves, against the batch's root on chain."""
+    leaf = EvidenceLeaf(
+        grant_id=hash_of("grant_id", body.leaf.grant_id),
+        account=to_address(body.leaf.account),
+        token_id=int(body.leaf.token_id),
+        amount=int(body.leaf.amount),
+        activity_code=hash_of("activity_code", body.leaf.activity_code),
+        rulebook_version=body.leaf.rulebook_version,
+        commitment=hash_of("commitment", body.leaf.commitment),
+    )
+    programme, _ = split_token_id(leaf.token_id)
+    proof = [hash_of("proof", node) for node in body.proof]
+    details = {"final_block": str(services.chain.final_height()), "leaf": hex_text(leaf.hash())}
+    if services.chain.has_grant(programme, int(body.batch), leaf, proof):
+        words = f"{leaf.amount} minor units of lot {leaf.token_id} were granted to {leaf.account}"
+        return VerdictOut(verdict="PASS", statement=words, details=details)
+    reason = f"the leaf does not lead to the root of a landed batch {body.batch} of programme {programme}"
+    return VerdictOut(verdict="FAIL", reason=reason, details=details)
 
 
 @router.get("/orders/{order_id}", operation_id="verifyOrder", response_model=ChainOrderOut)

@@ -1,0 +1,137 @@
+"""The API over a small city, called through ASGI: real services and SQLite, doubles only for the chain itself."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from ledger.standard.evidence import EvidenceLeaf, verify
+from ledger_api.app import create_app
+from ledger_api.metrics import Metrics
+from ledger_api.middleware import RateLimiter
+from ledger_api.services import Check, InvariantReport, OrderOnChain, ProgrammeName, Services
+from ledger_api.settings import Settings
+from ledger_api.tokens import LOCAL_ALGORITHM, LocalIssuer, TokenVerifier
+from tests.unit.redemption.world import World
+
+with warnings.catch_warnings():
+    # Starlette asks for a successor of httpx that nothing else here needs; httpx still works.
+    warnings.simplefilter("ignore")
+    from fastapi.testclient import TestClient
+
+ISSUER, AUDIENCE = "urn:test", "tongdui-api"
+NAMES = {
+    1: ProgrammeName(1, "volunteer", "志愿服务", "Volunteering"),
+    2: ProgrammeName(2, "environmental", "绿色环保", "Environment"),
+    4: ProgrammeName(4, "culture", "文化消费", "Culture"),
+    5: ProgrammeName(5, "residence", "居住证积分", "Residence permit"),
+}
+
+
+@dataclass
+class ChainDouble:
+    """What the chain would say."""
+
+    orders: dict[bytes, OrderOnChain] = field(default_factory=dict)
+    batches: dict[tuple[int, int], tuple[int, bytes]] = field(default_factory=dict)
+
+    def final_height(self) -> int:
+        return 7
+
+    def order(self, order_id: bytes) -> OrderOnChain | None:
+        return self.orders.get(order_id)
+
+    def batch(self, programme: int, number: int) -> tuple[int, bytes]:
+        return self.batches.get((programme, number), (0, bytes(32)))
+
+    def has_grant(self, programme: int, number: int, leaf: EvidenceLeaf, proof: list[bytes]) -> bool:
+        state, root = self.batch(programme, number)
+        return state == 1 and verify(root, leaf.hash(), proof)
+
+
+@dataclass
+class ReceiptsDouble:
+    """Receipts that say their order's id."""
+
+    final: set[bytes] = field(default_factory=set)
+
+    def for_order(self, order_id: bytes) -> dict[str, Any] | None:
+        return {"order": order_id.hex()} if order_id in self.final else None
+
+    def verify(self, receipt: Mapping[str, Any]) -> tuple[bool, str, dict[str, Any]]:
+        return ("order" in receipt), "what it says", {"kind": "event"}
+
+
+class Api:
+    """A client of one application, and tokens for it."""
+
+    def __init__(self, world: World, **changes: Any) -> None:
+        self.world = world
+        settings = changes.pop("settings", None) or Settings(state_dir=world.directory, _env_file=None)
+        self.issuer = LocalIssuer.open(world.directory / "tokens.pem", ISSUER, AUDIENCE, world.clock)
+        self.chain = ChainDouble()
+        self.receipts = ReceiptsDouble()
+        self.checks = [Check("database", True, "answers")]
+        self.report = InvariantReport(7, world.now, (Check("supply", True, "10 compared"),))
+        self.woken: list[str] = []
+        self.services = Services(
+            settings=settings,
+            clock=world.clock,
+            database=world.database,
+            names=NAMES,
+            registry=world.registry,
+            orders=world.desk,
+            merchants=world.merchants,
+            shelf=world.shelf,
+            redemptions=world.redemptions,
+            handover=world.handover,
+            consent=world.consent,
+            chain=self.chain,
+            receipts=self.receipts,
+            verifier=TokenVerifier(self.issuer, ISSUER, AUDIENCE, [LOCAL_ALGORITHM], world.clock),
+            local_issuer=self.issuer,
+            request_secret=b"\x06" * 32,
+            readiness=lambda: self.checks,
+            invariants=lambda: self.report,
+            limiter=changes.pop("limiter", RateLimiter(10_000)),
+            metrics=Metrics(),
+            after_write=lambda: self.woken.append("write"),
+            after_link=lambda: self.woken.append("link"),
+        )
+        self.client = TestClient(create_app(self.services), raise_server_exceptions=False)
+        self._keys = itertools.count()
+
+    def token(self, subject: str, *scopes: str, **options: Any) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.issuer.issue(subject, scopes, **options)}"}
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None, **options: Any) -> httpx.Response:
+        return self.client.get(path, headers=dict(headers or {}), **options)
+
+    def post(
+        self, path: str, body: Any, headers: Mapping[str, str] | None = None, key: str | None = None
+    ) -> httpx.Response:
+        key = key or f"test-key-{next(self._keys):04d}"
+        return self.client.post(path, json=body, headers={"Idempotency-Key": key, **(headers or {})})
+
+    def register(
+        self, subject: str = "wang", document: str = "510107195403071234"
+    ) -> tuple[dict[str, str], dict[str, Any]]:
+        """Register a resident; return (headers of its token, its JSON)."""
+        headers = self.token(subject, "resident:self", "resident:register")
+        answer = self.post("/v1/residents", {"document_number": document}, headers)
+        assert answer.status_code in {200, 201}, answer.text
+        return headers, answer.json()
+
+
+def problem(answer: httpx.Response) -> tuple[int, str]:
+    """Return (status, type) of a problem document."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    document = answer.json()
+    assert document["status"] == answer.status_code
+    assert document["request_id"] == answer.headers["x-request-id"]
+    return answer.status_code, document["type"]

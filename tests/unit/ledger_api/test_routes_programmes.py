@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from ledger.store.models.projection import FlowRow, PositionRow
+from tests.unit.ledger_api.api import Api, problem
+from tests.unit.redemption.world import VOLUNTEER
+
+
+def test_everybody_sees_supply_and_flows_and_nobody_the_money(api: Api) -> None:
+    with api.world.database.transaction() as session:
+        session.add(FlowRow(programme=VOLUNTEER, kind="mint", amount_minor=70_000, events=3))
+    programmes = api.get("/v1/programmes").json()["items"]
+    volunteer = programmes[0]
+    assert (volunteer["slug"], volunteer["supply"]["points"], volunteer["state"]) == ("volunteer", "500.00", "active")
+    assert volunteer["flows"] == [{"kind": "mint", "amount": {"points": "700.00", "minor": "70000"}, "events": "3"}]
+    assert volunteer["funding"] is None
+    residence = programmes[-1]
+    assert (residence["par_microfen"], residence["is_redeemable"]) == ("0", False)
+
+
+def test_funding_is_for_the_agency_finance_and_auditors(api: Api) -> None:
+    for scope in ("issuer:1", "finance", "auditor"):
+        funding = api.get("/v1/programmes/1", api.token("a", scope)).json()["funding"]
+        assert funding == {
+            "liability": {"yuan": "100.00", "fen": "10000"},
+            "appropriated": {"yuan": "10000.00", "fen": "1000000"},
+            "paid": {"yuan": "0.00", "fen": "0"},
+            "position": {"yuan": "-28.00", "fen": "-2800"},
+            "available": {"yuan": "9872.00", "fen": "987200"},
+        }
+    for scope in ("issuer:2", "merchant:1", "resident:self", "operator"):
+        assert problem(api.get("/v1/programmes/1", api.token("a", scope))) == (403, "/problems/forbidden")
+    assert problem(api.get("/v1/programmes/9", api.token("a", "finance"))) == (404, "/problems/not-found")
+
+
+def test_clearing_shows_every_position_and_their_sum(api: Api) -> None:
+    clearing = api.get("/v1/clearing", api.token("a", "finance")).json()
+    assert clearing["sum"]["fen"] == "0"
+    assert [(one["kind"], one["name_en"], one["position"]["fen"]) for one in clearing["positions"]] == [
+        ("programme", "Volunteering", "-2800"),
+        ("merchant", "Hongqi Grocery", "2800"),
+    ]
+    with api.world.database.transaction() as session:
+        session.merge(PositionRow(participant=2 << 32 | 1, position_fen=2801, block_number=1))
+    assert api.get("/v1/clearing", api.token("a", "auditor")).json()["sum"]["fen"] == "1"
+    assert problem(api.get("/v1/clearing", api.token("a", "merchant:1"))) == (403, "/problems/forbidden")
+
+
+def test_a_participant_sees_its_own_position_only(api: Api) -> None:
+    merchant = api.token("m", "merchant:1")
+    assert api.get("/v1/clearing/merchants/1", merchant).json()["position"]["yuan"] == "28.00"
+    assert problem(api.get("/v1/clearing/merchants/2", merchant)) == (403, "/problems/forbidden")
+    agency = api.token("v", "issuer:1")
+    assert api.get("/v1/clearing/programmes/1", agency).json()["position"]["yuan"] == "-28.00"
+    assert problem(api.get("/v1/clearing/programmes/2", agency)) == (403, "/problems/forbidden")

@@ -87,8 +87,10 @@ class AnvilNode:
         return self._process.pid
 
     @classmethod
-    def start(cls, settings: NodeSettings, folder: Path, binary: Path | None = None) -> AnvilNode:
+    def start(cls, settings: NodeSettings, folder: Path, binary: Path | None = None, *, not_at: str = "") -> AnvilNode:
         """Start a node at its genesis, empty, and wait until it answers. ``folder`` keeps its log, home and identity.
+
+        ``not_at`` is the address of the node before, which readers may still call: this one gets another.
 
         An orphan of an earlier run is killed first, never adopted: what it mined, nobody may have journaled. Raises
         NodeBinaryMissing or NodeStartFailed.
@@ -99,23 +101,23 @@ class AnvilNode:
         failure = NodeStartFailed("no attempt was made", "")
         for _ in range(_PORT_ATTEMPTS):
             try:
-                return cls._start_once(settings, folder, binary)
+                return cls._start_once(settings, folder, binary, not_at)
             except NodeStartFailed as error:  # most likely somebody took the port between our look and Anvil's bind
                 failure = error
         raise failure
 
     @classmethod
-    def _start_once(cls, settings: NodeSettings, folder: Path, binary: Path) -> AnvilNode:
+    def _start_once(cls, settings: NodeSettings, folder: Path, binary: Path, not_at: str) -> AnvilNode:
         home = folder / "home"
         home.mkdir(exist_ok=True)
         log = folder / _LOG_FILE
         if log.exists() and log.stat().st_size > _LOG_BYTES_MAX:
             log.replace(log.with_suffix(".log.1"))
-        port = _free_port()
+        port = _free_port(not_at)
         # Anvil writes old states and caches under HOME whatever its flags say; it gets one of its own.
         env = {"HOME": str(home), "TMPDIR": str(home), "PATH": os.defpath, "NO_COLOR": "1"}
         process, keeper = _launch_kept([str(binary), *_arguments(settings, port, home)], env=env, cwd=folder, log=log)
-        node = cls(process, keeper, f"http://127.0.0.1:{port}", folder)
+        node = cls(process, keeper, _url(port), folder)
         try:
             identity = identify(process.pid)
             if identity is not None:
@@ -214,11 +216,17 @@ def _launch_kept(
     return outcome, keeper
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
+def _url(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+def _free_port(not_at: str) -> int:
+    with socket.socket() as probe, socket.socket() as other:
         probe.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-        return port
+        spare: int = other.getsockname()[1]
+        return spare if _url(port) == not_at else port
 
 
 def _tail(log: Path) -> str:

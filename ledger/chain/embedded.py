@@ -371,7 +371,7 @@ class EmbeddedEngine:
 
     def _replayed_node(self, *, batch: int, use_snapshot: bool) -> tuple[AnvilNode, RpcClient]:
         settings = replace(self._genesis.settings, history_states=self._options.history_states)
-        node = AnvilNode.start(settings, self._node_dir, self._options.binary)
+        node = AnvilNode.start(settings, self._node_dir, self._options.binary, not_at=self._rpc.url)
         client = RpcClient(node.url, self._options.node_timeout_s)
         try:
             self._check_genesis(client)

@@ -13,6 +13,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ledger.chain.errors import JournalWriteFailed
 from ledger.chain.journal import Journal, SnapshotNote
 from ledger.chain.rpc import RpcClient, RpcError, RpcLimits
 
@@ -58,7 +59,7 @@ class Snapshots:
                 os.fsync(file.fileno())
             temporary.replace(self._path)
             self._journal.note_snapshot(SnapshotNote(head.number, head.block_hash, hashlib.sha256(body).digest()))
-        except (RpcError, OSError) as error:
+        except (RpcError, JournalWriteFailed, OSError) as error:
             _LOG.warning("no snapshot was taken at block %d: %s", head.number, error)
             temporary.unlink(missing_ok=True)
             return False

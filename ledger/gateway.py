@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+
 from ledger.chain.deployment import Deployment
 from ledger.chain.engine import Engine
 from ledger.chain.rpc import RpcError
@@ -25,6 +28,7 @@ from ledger.standard.signatures import SigningKey
 from ledger.store.database import Database
 
 _LOG = logging.getLogger(__name__)
+_DELAY_MAX_S = 5.0
 
 
 class GatewayStuck(TongduiError):
@@ -118,7 +122,7 @@ class Gateway:
         self._grown = threading.Event()
         self._threads: list[threading.Thread] = []
         self._alarm: str | None = None
-        self._trouble: str | None = None
+        self._troubles: dict[str, str] = {}
 
     def step(self) -> StepReport:
         """Send, make blocks, settle and project once. Raises what the parts raise."""
@@ -135,12 +139,13 @@ class Gateway:
         sums = [0, 0, 0, 0, 0]
         moved_s = steady()
         while True:
+            trouble = None
             try:
                 report = self.step()
             except (RpcError, InconsistentAnswer) as error:
                 if isinstance(error, RpcError) and not error.is_retryable:
                     raise
-                self._trouble = str(error)
+                trouble = str(error)
                 report = StepReport(0, 0, 0, 0, 0)
             for place, value in enumerate(
                 (report.signed, report.settled, report.blocks_made, report.blocks_indexed, report.logs)
@@ -150,11 +155,10 @@ class Gateway:
                 moved_s = steady()
                 continue
             unsettled = self.sender.unsettled()
-            if unsettled == 0 and self._trouble is None:
+            if unsettled == 0 and trouble is None:
                 return StepReport(*sums)
-            self._trouble = None
             if steady() - moved_s > timeout_s:
-                raise GatewayStuck(unsettled, timeout_s, self.sender.alarms)
+                raise GatewayStuck(unsettled, timeout_s, [*self.sender.alarms, *([trouble] if trouble else [])])
             time.sleep(self._poll_s)
 
     def start(self) -> None:
@@ -191,7 +195,7 @@ class Gateway:
             final_height=self.engine.final_height(),
             projected_height=self.indexer.cursor().block_number,
             alarms=alarms,
-            trouble=self._trouble,
+            trouble="; ".join(self._troubles.values()) or None,
         )
 
     def check_projection(self, *, balances_max: int = 1_000) -> ProjectionCheck:
@@ -218,18 +222,22 @@ class Gateway:
         while not self._stopping.is_set():
             try:
                 moved = once()
-                self._trouble = None
+                self._troubles.pop(threading.current_thread().name, None)
                 delay_s = self._poll_s
             except InvariantViolation as error:
                 _LOG.critical("stopped: %s", error)
                 self._alarm = str(error)
                 return
-            except TongduiError as error:
-                # The node is away, or answers nonsense: nothing is lost, so try again, less and less often.
+            except (TongduiError, SQLAlchemyError, psycopg.Error) as error:
+                # Node or database is away, or answers nonsense: nothing is lost, so try again, less and less often.
                 _LOG.warning("tried again in %.1f s: %s", delay_s, error)
-                self._trouble = str(error)
+                self._troubles[threading.current_thread().name] = str(error)
                 moved = False
-                delay_s = min(delay_s * 2, 5.0)
+                delay_s = min(delay_s * 2, _DELAY_MAX_S)
+            except Exception as error:  # noqa: BLE001  # a thread that dies unheard is worse than one that says why
+                _LOG.critical("stopped by a defect", exc_info=error)
+                self._alarm = f"{type(error).__name__}: {error}"
+                return
             if not moved:
                 wake.wait(delay_s)
                 wake.clear()

@@ -17,7 +17,7 @@ from ledger.indexer import projector
 from ledger.indexer.decode import Contracts, Decoder, Header
 from ledger.indexer.errors import InconsistentAnswer, OtherChain, ReorgTooDeep
 from ledger.standard.ids import Address, address_bytes
-from ledger.store.database import Database
+from ledger.store.database import Database, bulk_insert_new
 from ledger.store.models.projection import ProjectedBlockRow, ProjectionCursorRow
 
 _LOG = logging.getLogger(__name__)
@@ -157,19 +157,18 @@ class Indexer:
         if stored is None:
             before = self._first_block - 1
             header = self._headers(before, before)[0]
+            row = {
+                "cursor_id": 1,
+                "chain_id": self._engine.chain_id,
+                "deployment_salt": self._salt,
+                "ledger": address_bytes(self._contracts.ledger),
+                "block_number": header.number,
+                "block_hash": header.hash,
+                "block_timestamp": header.timestamp,
+            }
             with self._database.transaction() as session:
-                if session.get(ProjectionCursorRow, 1) is None:
-                    session.add(
-                        ProjectionCursorRow(
-                            cursor_id=1,
-                            chain_id=self._engine.chain_id,
-                            deployment_salt=self._salt,
-                            ledger=address_bytes(self._contracts.ledger),
-                            block_number=header.number,
-                            block_hash=header.hash,
-                            block_timestamp=header.timestamp,
-                        )
-                    )
+                # Another gateway may begin at the same moment: the first one's row stands.
+                bulk_insert_new(session, projector.table_of(ProjectionCursorRow), list(row), [tuple(row.values())])
             stored = self._stored()
         if stored is None:
             raise InconsistentAnswer(self._first_block, "the cursor vanished")

@@ -129,6 +129,7 @@ class Sender:
         self._owner = owner
         self._limits = limits or SenderLimits()
         self._leased: frozenset[bytes] = frozenset()
+        self._renewed_s = 0.0
         self._steady = steady
         self._witnesses = list(witnesses)
         self._witnessed_height: int | None = None
@@ -181,6 +182,8 @@ class Sender:
         if not self._leased:
             self._lease()
         now = self._clock.timestamp()
+        if not self._has_queued(now):
+            return 0
         with self._database.transaction() as session:
             loads = self._loads(session, now)
             has_room = any(load.in_flight < self._limits.in_flight_max for load in loads)
@@ -191,6 +194,14 @@ class Sender:
             rows = [self._sign(planned, now) for planned in decided.transactions]
             self._record(session, decided.transactions, rows, now)
         return len(decided.transactions)
+
+    def _has_queued(self, now: int) -> bool:
+        """Look before taking the write lock: an idle sender must not stand in the way of those who work."""
+        with self._database.read() as session:
+            due = select(OutboxMessageRow.message_id).where(
+                OutboxMessageRow.state == MessageState.QUEUED, OutboxMessageRow.not_before <= now
+            )
+            return session.scalar(due.limit(1)) is not None
 
     def _queued(self, session: Session, now: int) -> list[Queued]:
         columns = "message_id, kind, is_order, target, payload, gas, deadline, attempts"
@@ -260,6 +271,8 @@ class Sender:
 
     def _lease(self) -> None:
         """Take or renew our relayers; a relayer new to this process starts by handing in again what it left open."""
+        if len(self._leased) == len(self._keys) and self._steady() - self._renewed_s < self._limits.lease_s / 3:
+            return
         now = self._clock.timestamp()
         known = self._known_relayers()
         if missing := [address for address in self._keys if address not in known]:
@@ -293,6 +306,7 @@ class Sender:
         if taken:
             self._check_nonces(taken)
         self._leased = leased
+        self._renewed_s = self._steady()
 
     def _known_relayers(self) -> set[bytes]:
         with self._database.read() as session:

@@ -12,6 +12,7 @@ from ledger.chain.city import CityActors, load
 from ledger.chain.deploy import deploy
 from ledger.chain.deployment import Deployment
 from ledger.chain.embedded import EmbeddedEngine, EmbeddedOptions
+from ledger.chain.engine import Engine
 from ledger.clock import ManualClock
 from ledger.gateway import Gateway
 from ledger.outbox.routes import mint_gas
@@ -38,7 +39,7 @@ def open_engine(state: Path, clock: ManualClock) -> EmbeddedEngine:
     return EmbeddedEngine.open(state / "chain", clock, options)
 
 
-def deploy_city(engine: EmbeddedEngine) -> Deployment:
+def deploy_city(engine: Engine) -> Deployment:
     """Put the demo's city on the chain (idempotent)."""
     config = load()
     actors = CityActors(

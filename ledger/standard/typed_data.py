@@ -37,6 +37,9 @@ HOLD_ORDER_TYPE: Final = (
 CAPTURE_TYPE: Final = "Capture(bytes32 orderId,uint8 lots,uint64 lastAmount)"
 RELEASE_TYPE: Final = "Release(bytes32 orderId)"
 REFUND_TYPE: Final = "Refund(bytes32 orderId,uint8 lots,uint64 lastAmount)"
+DISPUTE_TYPE: Final = "Dispute(bytes32 orderId)"
+CONTEST_TYPE: Final = "Contest(bytes32 orderId)"
+SETTLEMENT_TYPE: Final = "Settlement(uint64 cycle,uint32 programme,uint32 merchant,uint64 fen,bytes32 reference)"
 
 _PAD12 = b"\0" * 12
 _PREFIX = b"\x19\x01"
@@ -56,6 +59,9 @@ _HOLD_ORDER = _type_hash(HOLD_ORDER_TYPE)
 _CAPTURE = _type_hash(CAPTURE_TYPE)
 _RELEASE = _type_hash(RELEASE_TYPE)
 _REFUND = _type_hash(REFUND_TYPE)
+_DISPUTE = _type_hash(DISPUTE_TYPE)
+_CONTEST = _type_hash(CONTEST_TYPE)
+_SETTLEMENT = _type_hash(SETTLEMENT_TYPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +290,52 @@ class Refund:
     def digest(self, domain: Domain) -> bytes:
         """Return the 32 bytes that the merchant signs."""
         return domain.digest(_prefix_hash(_REFUND, self.order_id, self.lots, self.last_amount))
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A holder's (or its successor's) claim that an order was not served; it locks what is not yet paid of it."""
+
+    order_id: bytes
+
+    def digest(self, domain: Domain) -> bytes:
+        """Return the 32 bytes that the holder signs."""
+        return domain.digest(keccak256(_DISPUTE + fixed_bytes("order id", self.order_id, 32)))
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """A merchant's answer to a dispute: the finance bureau shall decide."""
+
+    order_id: bytes
+
+    def digest(self, domain: Domain) -> bytes:
+        """Return the 32 bytes that the merchant signs."""
+        return domain.digest(keccak256(_CONTEST + fixed_bytes("order id", self.order_id, 32)))
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Confirmation that a line of a cycle was paid: ``fen`` under the payer's unique ``reference``."""
+
+    cycle: int
+    programme: int
+    merchant: int
+    fen: int
+    reference: bytes
+
+    def digest(self, domain: Domain) -> bytes:
+        """Return the 32 bytes that the payee or the finance bureau signs."""
+        return domain.digest(
+            keccak256(
+                _SETTLEMENT
+                + _word("cycle", self.cycle, 64)
+                + _word("programme", self.programme, 32)
+                + _word("merchant", self.merchant, 32)
+                + _word("fen", self.fen, 64)
+                + fixed_bytes("reference", self.reference, 32)
+            )
+        )
 
 
 def _word(name: str, value: int, bits: int) -> bytes:

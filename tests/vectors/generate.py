@@ -57,9 +57,12 @@ _SCHEMAS = {
     "Capture": "bytes32 orderId,uint8 lots,uint64 lastAmount",
     "Release": "bytes32 orderId",
     "Refund": "bytes32 orderId,uint8 lots,uint64 lastAmount",
+    "Dispute": "bytes32 orderId",
+    "Contest": "bytes32 orderId",
+    "Settlement": "uint64 cycle,uint32 programme,uint32 merchant,uint64 fen,bytes32 reference",
 }
 _WITH_LOTS = {"RedeemOrder", "HoldOrder"}
-_WIDE = {"id", "amount", "fromId", "minOut", "number", "revokedTotal", "lastAmount", "tokenId"}
+_WIDE = {"id", "amount", "fromId", "minOut", "number", "revokedTotal", "lastAmount", "tokenId", "cycle", "fen"}
 
 
 def main(argv: list[str]) -> int:
@@ -199,6 +202,18 @@ def typed_data() -> dict[str, Any]:
         ("Capture", {"orderId": order_id, "lots": 2, "lastAmount": 17}),
         ("Release", {"orderId": order_id}),
         ("Refund", {"orderId": order_id, "lots": 0, "lastAmount": 0}),
+        ("Dispute", {"orderId": order_id}),
+        ("Contest", {"orderId": order_id}),
+        (
+            "Settlement",
+            {
+                "cycle": 12,
+                "programme": 4,
+                "merchant": 42,
+                "fen": 2**53 + 1,
+                "reference": "0x" + keccak(b"bank reference").hex(),
+            },
+        ),
     ]
     domain = {"name": "Tongdui", "version": "1", "chainId": CHAIN_ID, "verifyingContract": LEDGER, "salt": SALT}
     messages, separator = [], b""

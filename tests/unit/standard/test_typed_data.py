@@ -31,6 +31,9 @@ CLASSES: dict[str, tuple[type[Any], str]] = {
     "Capture": (td.Capture, td.CAPTURE_TYPE),
     "Release": (td.Release, td.RELEASE_TYPE),
     "Refund": (td.Refund, td.REFUND_TYPE),
+    "Dispute": (td.Dispute, td.DISPUTE_TYPE),
+    "Contest": (td.Contest, td.CONTEST_TYPE),
+    "Settlement": (td.Settlement, td.SETTLEMENT_TYPE),
 }
 
 
@@ -85,6 +88,9 @@ MESSAGES = st.one_of(
     st.builds(td.Capture, BYTES32, uints(8), uints(64)),
     st.builds(td.Release, BYTES32),
     st.builds(td.Refund, BYTES32, uints(8), uints(64)),
+    st.builds(td.Dispute, BYTES32),
+    st.builds(td.Contest, BYTES32),
+    st.builds(td.Settlement, uints(64), uints(32), uints(32), uints(64), BYTES32),
 )
 DOMAINS = st.builds(td.Domain, uints(256), ADDRESS, BYTES32)
 

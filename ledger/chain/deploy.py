@@ -25,9 +25,10 @@ from ledger.standard.keccak import keccak256
 
 ADMIN = 0
 """The council's role; whatever has no other role belongs to it."""
-ISSUANCE, EXCHANGE, REDEMPTION, SETTLEMENT, FINANCE, GUARDIAN, DESK, REGISTRAR = range(1, 9)
+ISSUANCE, EXCHANGE, REDEMPTION, SETTLEMENT, FINANCE, GUARDIAN, DESK, REGISTRAR, DISPUTES = range(1, 10)
 
 ROLE_NAMES: Mapping[int, str] = {
+    ADMIN: "ADMIN",
     ISSUANCE: "ISSUANCE",
     EXCHANGE: "EXCHANGE",
     REDEMPTION: "REDEMPTION",
@@ -36,6 +37,7 @@ ROLE_NAMES: Mapping[int, str] = {
     GUARDIAN: "GUARDIAN",
     DESK: "DESK",
     REGISTRAR: "REGISTRAR",
+    DISPUTES: "DISPUTES",
 }
 
 FUNCTION_ROLES: tuple[tuple[str, tuple[str, ...], int], ...] = (
@@ -45,8 +47,12 @@ FUNCTION_ROLES: tuple[tuple[str, tuple[str, ...], int], ...] = (
     ("PointsLedger", ("requestMigration",), DESK),
     ("ClearingBook", ("post",), EXCHANGE),
     ("ClearingBook", ("postReceipts", "postRefund"), REDEMPTION),
+    ("ClearingBook", ("lock", "pay"), SETTLEMENT),
     ("ClearingBook", ("recordAppropriation", "lapse"), FINANCE),
     ("ClearingBook", ("registerMerchant",), REGISTRAR),
+    ("ClearingBook", ("lockDisputed", "freeDisputed"), DISPUTES),
+    ("Settlement", ("closeCycle",), FINANCE),
+    ("Disputes", ("decide",), FINANCE),
     ("Issuance", ("pause", "unpause"), GUARDIAN),
     ("Exchange", ("pause", "unpause"), GUARDIAN),
     ("Redemption", ("pause", "unpause"), GUARDIAN),
@@ -129,8 +135,21 @@ def ensure_deployed(
 
 # The plan ---------------------------------------------------------------------------------------------------------
 
-_ORDER = ("AccessManager", "PointsLedger", "ClearingBook", "Issuance", "Exchange", "Redemption", "Council")
+_ORDER = (
+    "AccessManager",
+    "PointsLedger",
+    "ClearingBook",
+    "Issuance",
+    "Exchange",
+    "Redemption",
+    "Settlement",
+    "Disputes",
+    "Council",
+)
 """The deployer's first nonces create these, in this order."""
+
+
+_MODULES = ("Issuance", "Exchange", "Redemption", "Settlement", "Disputes")
 
 
 def _addresses(deployer: Address) -> dict[str, Address]:
@@ -143,9 +162,7 @@ def _creations(addresses: Mapping[str, Address], deployer: Address, salt: bytes,
         "AccessManager": (deployer,),
         "PointsLedger": (manager, salt),
         "ClearingBook": (manager,),
-        "Issuance": (manager, ledger, book),
-        "Exchange": (manager, ledger, book),
-        "Redemption": (manager, ledger, book),
+        **dict.fromkeys(_MODULES, (manager, ledger, book)),
         "Council": (actors.council, actors.council_threshold, actors.council_delay_s),
     }
     return [_Creation(name, arguments[name]) for name in _ORDER]
@@ -178,6 +195,16 @@ def _city_steps(config: CityConfig, actors: CityActors) -> list[_Step]:
                 lambda found: found[0] > 0,
             )
         )
+    steps.append(
+        _Step(
+            "set the finance bureau's key for settlements",
+            "Settlement",
+            "setFinanceKey",
+            (actors.finance_bureau,),
+            ("Settlement", "financeKey", ()),
+            lambda found: int(found, 16) != 0,
+        )
+    )
     if config.resident_cap_fen:
         steps.append(
             _Step(
@@ -279,6 +306,9 @@ def _role_steps(addresses: Mapping[str, Address], actors: CityActors) -> list[_S
         (ISSUANCE, addresses["Issuance"]),
         (EXCHANGE, addresses["Exchange"]),
         (REDEMPTION, addresses["Redemption"]),
+        (REDEMPTION, addresses["Disputes"]),  # refunds what a dispute has locked
+        (SETTLEMENT, addresses["Settlement"]),
+        (DISPUTES, addresses["Disputes"]),
         (FINANCE, actors.finance_bureau),
         (GUARDIAN, actors.guardian),
         (REGISTRAR, actors.registrar),
@@ -289,7 +319,7 @@ def _role_steps(addresses: Mapping[str, Address], actors: CityActors) -> list[_S
 
 def _grant(role: int, account: Address) -> _Step:
     return _Step(
-        f"grant role {ROLE_NAMES.get(role, 'ADMIN')} to {account}",
+        f"grant role {ROLE_NAMES[role]} to {account}",
         "AccessManager",
         "grantRole",
         (role, account, 0),

@@ -97,19 +97,23 @@ def test_roles_are_with_those_who_should_have_them(
 ) -> None:
     deployment = deploy.deploy(engine, config, actors, deployer)
     holders = {
-        deploy.ISSUANCE: deployment.address("Issuance"),
-        deploy.EXCHANGE: deployment.address("Exchange"),
-        deploy.REDEMPTION: deployment.address("Redemption"),
-        deploy.FINANCE: actors.finance_bureau,
-        deploy.GUARDIAN: actors.guardian,
-        deploy.DESK: actors.desks[0],
-        deploy.REGISTRAR: actors.registrar,
-        deploy.ADMIN: deployment.address("Council"),
+        deploy.ADMIN: {deployment.address("Council")},
+        deploy.ISSUANCE: {deployment.address("Issuance")},
+        deploy.EXCHANGE: {deployment.address("Exchange")},
+        deploy.REDEMPTION: {deployment.address("Redemption"), deployment.address("Disputes")},
+        deploy.SETTLEMENT: {deployment.address("Settlement")},
+        deploy.DISPUTES: {deployment.address("Disputes")},
+        deploy.FINANCE: {actors.finance_bureau},
+        deploy.GUARDIAN: {actors.guardian},
+        deploy.DESK: {actors.desks[0]},
+        deploy.REGISTRAR: {actors.registrar},
     }
-    everybody = [*holders.values(), deployer.address, account("stranger")]
-    for role, holder in holders.items():
-        having = [who for who in everybody if ask(engine, deployment, "AccessManager", "hasRole", role, who)[0]]
-        assert having == [holder], f"role {role}"
+    assert set(holders) == set(deploy.ROLE_NAMES)
+    everybody = {who for having in holders.values() for who in having} | {deployer.address, account("stranger")}
+    for role, wanted in holders.items():
+        having = {who for who in everybody if ask(engine, deployment, "AccessManager", "hasRole", role, who)[0]}
+        assert having == wanted, deploy.ROLE_NAMES[role]
+    assert ask(engine, deployment, "Settlement", "financeKey").lower() == actors.finance_bureau.lower()
     for contract, functions, role in deploy.FUNCTION_ROLES:
         for function in functions:
             selector = artifacts.load(contract).function(function).selector
@@ -141,6 +145,9 @@ def test_all_power_is_with_the_council(
         ("ClearingBook", "recordAppropriation", (1, 2026, 1, bytes(32))),
         ("ClearingBook", "registerMerchant", (99, account("stranger"), b"\x01" * 32)),
         ("ClearingBook", "post", ([],)),
+        ("ClearingBook", "pay", (1, 1, 1)),
+        ("Settlement", "closeCycle", ([], [])),
+        ("Disputes", "decide", (bytes(32), 0)),
         ("Issuance", "pause", (60,)),
         ("AccessManager", "grantRole", (1, account("stranger"), 0)),
     ],

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from issuers.rulebook import load_rulebooks
 from ledger.chain.city import CityActors, CityConfig, RulebookRef
 from ledger.chain.city import load as load_city
 from ledger.chain.deploy import ensure_deployed
@@ -246,7 +247,14 @@ def _deploy(
 ) -> Deployment:
     path = settings.deployment_file or settings.state_dir / FILE_NAME
     deployer = keystore.get_or_create("deployer")
-    return ensure_deployed(engine, config, city_actors(config, keystore), deployer, path, progress=progress)
+    actors = city_actors(config, keystore, rulebooks_in_force())
+    return ensure_deployed(engine, config, actors, deployer, path, progress=progress)
+
+
+def rulebooks_in_force() -> dict[ProgrammeId, RulebookRef]:
+    """Return the newest version of each programme's rulebook, by its hash, for the chain to name."""
+    newest = {programme: books[-1] for programme, books in load_rulebooks().items()}
+    return {programme: RulebookRef(book.version, book.hash) for programme, book in newest.items()}
 
 
 def city_actors(
@@ -272,6 +280,7 @@ def city_actors(
             merchant.id: keystore.get_or_create(f"merchants/{merchant.slug}").address for merchant in config.merchants
         },
         rulebooks=rulebooks or {},
+        desks=(keystore.get_or_create("desks/community").address,),
     )
 
 

@@ -1,0 +1,142 @@
+"""The server as a process of its own: it starts from nothing, ends cleanly, and survives a kill at any moment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from ledger.clock import SystemClock
+from ledger_api.bootstrap import open_token_issuer
+from ledger_api.settings import Settings
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from ledger_api.serve import serve
+from ledger_api.settings import Settings
+serve(Settings(state_dir=Path(sys.argv[1]), port=0, _env_file=None), on_ready=lambda city, url: print(url, flush=True))
+"""
+
+
+@contextmanager
+def serving(state_dir: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """Start a server; kill it at the end if it still lives."""
+    with (state_dir.parent / "server.log").open("a") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(state_dir)],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env={**os.environ, "PYTHONPATH": "."},
+        )
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            assert url.startswith("http://127.0.0.1:"), (state_dir.parent / "server.log").read_text()
+            with httpx.Client(base_url=url, timeout=30) as client:
+                yield process, client
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait(20)
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+def token(state_dir: Path, subject: str, *scopes: str) -> dict[str, str]:
+    issuer = open_token_issuer(Settings(state_dir=state_dir, _env_file=None), SystemClock())
+    return {"Authorization": f"Bearer {issuer.issue(subject, scopes)}"}
+
+
+def register(client: httpx.Client, headers: dict[str, str]) -> dict[str, Any]:
+    answer = client.post(
+        "/v1/residents",
+        json={"document_number": "510107195403071234"},
+        headers={**headers, "Idempotency-Key": "register-0001"},
+    )
+    assert answer.status_code in {200, 201}, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_a_terminated_server_ends_cleanly_and_comes_back_as_it_was(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with serving(state) as (process, client):
+        headers = token(state, "wang", "resident:self", "resident:register")
+        made = register(client, headers)
+        programmes = client.get("/v1/programmes").json()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    with serving(state) as (_, client):
+        assert client.get("/v1/residents/me", headers=headers).json()["account"] == made["account"]
+        assert register(client, headers) == made
+        again = client.get("/v1/programmes").json()
+        assert again["items"] == programmes["items"]
+        assert client.get("/readyz").json()["ready"] is True
+
+
+def test_a_killed_server_comes_back_as_it_was(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    headers: dict[str, str] = {}
+    made: dict[str, Any] = {}
+    for round_number in range(3):
+        with serving(state) as (process, client):
+            headers = headers or token(state, "wang", "resident:self", "resident:register")
+            found = register(client, headers)
+            made = made or found
+            assert found == made
+            time.sleep(0.05 * round_number)
+            process.kill()
+            process.wait(20)
+    with serving(state) as (_, client):
+        client.get("/v1/invariants")
+        assert client.get("/v1/invariants").json()["ok"] is True
+
+
+def test_keys_are_for_their_owner_alone(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with serving(state):
+        pass
+    for path in state.rglob("*"):
+        if path.is_file() and (path.suffix in {".key", ".pem"} or path.name in {"keyring", "keystore.json"}):
+            assert path.stat().st_mode & 0o077 == 0, path
+    assert state.stat().st_mode & 0o077 == 0
+
+
+def test_the_log_is_json_and_names_nobody(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with serving(state) as (process, client):
+        headers = token(state, "wang", "resident:self", "resident:register")
+        register(client, headers)
+        client.get("/v1/wallet", headers=headers)
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+    log = (tmp_path / "server.log").read_text()
+    assert '"route": "/v1/wallet"' in log
+    for secret in ("510107195403071234", headers["Authorization"].removeprefix("Bearer ")):
+        assert secret not in log
+
+
+def test_one_state_directory_has_one_server(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with serving(state) as (_, client):
+        other = subprocess.run(
+            [sys.executable, "-c", PROGRAM, str(state)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, "PYTHONPATH": "."},
+        )
+        assert other.returncode != 0
+        assert "EngineBusy" in other.stderr
+        assert client.get("/healthz").status_code == 200

@@ -129,7 +129,7 @@ class Sender:
         self._owner = owner
         self._limits = limits or SenderLimits()
         self._leased: frozenset[bytes] = frozenset()
-        self._renewed_s = 0.0
+        self._renewed_s, self._renewed_at = 0.0, 0
         self._steady = steady
         self._witnesses = list(witnesses)
         self._witnessed_height: int | None = None
@@ -271,9 +271,14 @@ class Sender:
 
     def _lease(self) -> None:
         """Take or renew our relayers; a relayer new to this process starts by handing in again what it left open."""
-        if len(self._leased) == len(self._keys) and self._steady() - self._renewed_s < self._limits.lease_s / 3:
-            return
         now = self._clock.timestamp()
+        # Both clocks: the wall clock ends the lease, and may be moved far ahead at once.
+        is_fresh = (
+            self._steady() - self._renewed_s < self._limits.lease_s / 3
+            and 0 <= now - self._renewed_at < self._limits.lease_s // 3
+        )
+        if len(self._leased) == len(self._keys) and is_fresh:
+            return
         known = self._known_relayers()
         if missing := [address for address in self._keys if address not in known]:
             counts = self._nonces_used(missing, self._engine.final_height())
@@ -306,7 +311,7 @@ class Sender:
         if taken:
             self._check_nonces(taken)
         self._leased = leased
-        self._renewed_s = self._steady()
+        self._renewed_s, self._renewed_at = self._steady(), now
 
     def _known_relayers(self) -> set[bytes]:
         with self._database.read() as session:

@@ -228,16 +228,7 @@ class ResidentRegistry:
     def unlink(self, session: Session, resident_id: int, programme: int, source_id: str) -> None:
         """Withdraw a resident's claim; a frozen id with one live claim left goes to that one. Raises NoSuchClaim."""
         _, digest = self._known_hash(session, programme, source_id)
-        claims = self._claims(session, {digest}).get((programme, digest), {})
-        if resident_id not in claims:
-            raise NoSuchClaim(resident_id, programme)
-        self._set_claim(session, programme, digest, resident_id, "withdrawn")
-        left = [one for one, state in claims.items() if state == "live" and one != resident_id]
-        now = self._clock.timestamp()
-        if len(left) == 1:
-            self._set_owner(session, programme, digest, left[0], "linked", now)
-        elif not left:
-            self._set_owner(session, programme, digest, resident_id, "unlinked", now)
+        self._withdraw(session, resident_id, programme, digest)
 
     def decide(self, session: Session, programme: int, source_id: str, resident_id: int) -> None:
         """Give a frozen source id to one of its claimants: the agency's decision. Raises NoSuchClaim."""
@@ -317,6 +308,11 @@ class ResidentRegistry:
         if row.identity_hmac is not None:
             tombstone = self._sources.dedupe("identity", row.identity_hmac.hex())
             session.merge(TombstoneRow(namespace="identity", dedupe_hmac=tombstone, created_at=now))
+        own = select(SourceClaimRow.programme, SourceClaimRow.source_hmac).where(
+            SourceClaimRow.resident_id == resident_id, SourceClaimRow.state == "live"
+        )
+        for programme, digest in session.execute(own).all():
+            self._withdraw(session, resident_id, programme, digest)
         session.execute(delete(SourceClaimRow).where(SourceClaimRow.resident_id == resident_id))
         session.execute(delete(SourceIdRow).where(SourceIdRow.resident_id == resident_id))
         row.identity_hmac = None
@@ -326,6 +322,18 @@ class ResidentRegistry:
         row.status = "erased"
         row.erased_at = now
         session.flush()
+
+    def _withdraw(self, session: Session, resident_id: int, programme: int, digest: bytes) -> None:
+        claims = self._claims(session, {digest}).get((programme, digest), {})
+        if resident_id not in claims:
+            raise NoSuchClaim(resident_id, programme)
+        self._set_claim(session, programme, digest, resident_id, "withdrawn")
+        left = [one for one, state in claims.items() if state == "live" and one != resident_id]
+        now = self._clock.timestamp()
+        if len(left) == 1:
+            self._set_owner(session, programme, digest, left[0], "linked", now)
+        elif not left:
+            self._set_owner(session, programme, digest, resident_id, "unlinked", now)
 
     def _new(self, person: NewResident, version: int, identity: bytes, now: int) -> tuple[Resident, dict[str, Any]]:
         resident_id = ResidentId(int.from_bytes(self._random(8), "big") >> 1)

@@ -1,0 +1,236 @@
+"""Keys at rest: who can read them, what is refused, what survives a crash."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ledger.custody.custodian import Custodian
+from ledger.custody.errors import CannotDecrypt, KeyExists, KeyNotFound, MasterKeyUnsafe
+from ledger.custody.keyring import DEDUPE, SOURCE, IdentityHasher, Keyring, SourceIdHasher, normalise
+from ledger.custody.keystore import Keystore, draw_private_key
+from ledger.custody.master import Envelope, load_master_key
+from ledger.errors import ConfigurationError
+from ledger.standard.signatures import recover
+
+MASTER = b"m" * 32
+
+
+# the master key
+
+
+def test_the_first_start_draws_a_master_key_that_only_its_owner_reads(tmp_path: Path) -> None:
+    path = tmp_path / "keys" / "master.key"
+    key = load_master_key(path)
+    assert len(key) == 32
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert load_master_key(path) == key
+
+
+def test_a_master_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "master.key"
+    load_master_key(path)
+    path.chmod(0o640)
+    with pytest.raises(MasterKeyUnsafe, match="0640"):
+        load_master_key(path)
+
+
+@pytest.mark.parametrize("content", ["", "zz" * 32, "ab" * 31])
+def test_a_damaged_master_key_is_refused_and_not_replaced(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "master.key"
+    path.write_text(content)
+    path.chmod(0o600)
+    with pytest.raises(MasterKeyUnsafe):
+        load_master_key(path)
+    assert path.read_text() == content
+
+
+def test_no_half_written_files_stay_behind(tmp_path: Path) -> None:
+    load_master_key(tmp_path / "master.key")
+    assert [path.name for path in tmp_path.iterdir()] == ["master.key"]
+
+
+# envelopes
+
+
+def test_what_is_wrapped_for_one_owner_opens_for_no_other() -> None:
+    envelope = Envelope(MASTER)
+    wrapped = envelope.wrap(b"secret", b"acct:1")
+    assert envelope.unwrap(wrapped, b"acct:1") == b"secret"
+    with pytest.raises(CannotDecrypt):
+        envelope.unwrap(wrapped, b"acct:2")
+    with pytest.raises(CannotDecrypt):
+        Envelope(b"n" * 32).unwrap(wrapped, b"acct:1")
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\x01", b"\x02" + b"x" * 40])
+def test_what_is_no_ciphertext_is_refused(damaged: bytes) -> None:
+    with pytest.raises(CannotDecrypt):
+        Envelope(MASTER).unwrap(damaged, b"acct:1")
+
+
+# the keystore
+
+
+def test_a_key_is_drawn_once_and_signs_for_its_address(tmp_path: Path) -> None:
+    store = Keystore(tmp_path, MASTER)
+    signer = store.get_or_create("issuers/volunteer")
+    again = Keystore(tmp_path, MASTER).get_or_create("issuers/volunteer")
+    assert again.address == signer.address == store.address("issuers/volunteer")
+    assert recover(b"d" * 32, again.sign_digest(b"d" * 32)) == signer.address
+    assert signer.private_key.hex() not in (tmp_path / "issuers" / "volunteer.key").read_text()
+    assert signer.private_key.hex() not in repr(signer)
+
+
+def test_keys_are_listed_by_folder(tmp_path: Path) -> None:
+    store = Keystore(tmp_path, MASTER)
+    for name in ("relayers/2", "relayers/1", "deployer"):
+        store.get_or_create(name)
+    assert store.names() == ["deployer", "relayers/1", "relayers/2"]
+    assert store.names("relayers/") == ["relayers/1", "relayers/2"]
+
+
+def test_an_unknown_key_is_not_found(tmp_path: Path) -> None:
+    store = Keystore(tmp_path, MASTER)
+    with pytest.raises(KeyNotFound):
+        store.get("nobody")
+    with pytest.raises(KeyNotFound):
+        store.address("nobody")
+
+
+def test_another_passphrase_opens_nothing(tmp_path: Path) -> None:
+    Keystore(tmp_path, MASTER).get_or_create("deployer")
+    with pytest.raises(CannotDecrypt):
+        Keystore(tmp_path, b"other")
+
+
+def test_a_name_keeps_its_key(tmp_path: Path) -> None:
+    store, secret = Keystore(tmp_path, MASTER), draw_private_key()
+    assert store.put("bureau", secret).private_key == secret
+    assert store.put("bureau", secret).private_key == secret
+    with pytest.raises(KeyExists):
+        store.put("bureau", draw_private_key())
+
+
+@pytest.mark.parametrize("name", ["../escape", "Upper", "", "a//b", "a/../b", "a.key"])
+def test_names_are_no_paths(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError):
+        Keystore(tmp_path, MASTER).get_or_create(name)
+
+
+def test_a_key_file_moved_to_another_name_is_refused(tmp_path: Path) -> None:
+    store = Keystore(tmp_path, MASTER)
+    store.get_or_create("one")
+    (tmp_path / "two.key").write_text((tmp_path / "one.key").read_text())
+    with pytest.raises(CannotDecrypt):
+        store.get("two")
+
+
+def test_an_unknown_version_is_refused(tmp_path: Path) -> None:
+    Keystore(tmp_path, MASTER)
+    header = tmp_path / "keystore.json"
+    header.write_text(json.dumps(json.loads(header.read_text()) | {"version": 2}))
+    with pytest.raises(ConfigurationError):
+        Keystore(tmp_path, MASTER)
+
+
+def test_a_drawn_key_that_is_none_is_drawn_again() -> None:
+    draws = iter([b"\0" * 32, b"\xff" * 32, b"\x01" * 32])
+    assert draw_private_key(lambda _size: next(draws)) == b"\x01" * 32
+
+
+# the keyring and its hashers
+
+
+def keyring(tmp_path: Path) -> Keyring:
+    return Keyring(tmp_path / "keyring", Envelope(MASTER))
+
+
+def test_the_keyring_survives_a_restart_and_a_rotation(tmp_path: Path) -> None:
+    first = keyring(tmp_path)
+    before = first.live(SOURCE)
+    assert keyring(tmp_path).live(SOURCE) == before
+    assert first.rotate(SOURCE) == 2
+    after = keyring(tmp_path).live(SOURCE)
+    assert [version for version, _ in after] == [2, 1]
+    assert after[1:] == before
+
+
+def test_a_retired_version_is_gone_and_the_current_one_stays(tmp_path: Path) -> None:
+    ring = keyring(tmp_path)
+    ring.rotate(SOURCE)
+    ring.retire(SOURCE, 1)
+    assert [version for version, _ in keyring(tmp_path).live(SOURCE)] == [2]
+    with pytest.raises(ValueError, match="rotate first"):
+        ring.retire(SOURCE, 2)
+
+
+def test_every_purpose_has_a_key_of_its_own(tmp_path: Path) -> None:
+    ring = keyring(tmp_path)
+    keys = {ring.current(purpose)[1] for purpose in ("identity", "source", "dedupe", "fingerprint")}
+    assert len(keys) == 4
+
+
+@pytest.mark.parametrize(
+    ("written", "normal"),
+    [
+        ("51010119540307002x", "51010119540307002X"),
+        (" 5101 0119 5403 07002X ", "51010119540307002X"),
+        ("５１０１", "5101"),
+        ("志愿-7", "志愿-7"),
+        ("  ", ""),
+    ],
+)
+def test_one_number_written_in_many_ways_is_one_number(written: str, normal: str) -> None:
+    assert normalise(written) == normal
+
+
+def test_the_same_source_id_of_two_programmes_is_two_ids(tmp_path: Path) -> None:
+    hasher = SourceIdHasher(keyring(tmp_path))
+    assert hasher.hash(1, "V7") == hasher.hash(1, " v7 ")
+    assert hasher.hash(1, "V7") != hasher.hash(2, "V7")
+    assert hasher.hash_many(1, ["V7", "V8"]) == [hasher.hash(1, "V7")[1], hasher.hash(1, "V8")[1]]
+
+
+def test_all_live_versions_are_tried_newest_first(tmp_path: Path) -> None:
+    ring = keyring(tmp_path)
+    hasher = SourceIdHasher(ring)
+    old = hasher.hash(1, "V7")
+    ring.rotate(SOURCE)
+    assert hasher.hash_live(1, "V7")[1] == old
+    assert hasher.hash_live(1, "V7")[0] == hasher.hash(1, "V7") != old
+
+
+def test_dedupe_values_match_nothing_else(tmp_path: Path) -> None:
+    ring = keyring(tmp_path)
+    hasher = SourceIdHasher(ring)
+    values = {hasher.dedupe("a", "V7"), hasher.dedupe("b", "V7"), hasher.fingerprint("V7"), hasher.hash(1, "V7")[1]}
+    values.add(IdentityHasher(ring).hash("V7")[1])
+    assert len(values) == 5
+    ring.rotate(SOURCE)
+    assert hasher.dedupe("a", "V7") in values
+    assert ring.current(DEDUPE)[0] == 1
+
+
+# residents' keys
+
+
+def test_a_custodial_account_signs_and_belongs_to_one_resident() -> None:
+    custodian = Custodian(Envelope(MASTER))
+    made = custodian.new_account(7)
+    assert custodian.signer(7, made.wrapped_key).address == made.address
+    with pytest.raises(CannotDecrypt):
+        custodian.signer(8, made.wrapped_key)
+
+
+def test_personal_data_opens_with_its_data_key_only() -> None:
+    custodian = Custodian(Envelope(MASTER))
+    key, other = custodian.new_data_key(7), custodian.new_data_key(7)
+    sealed = custodian.seal_profile(7, key, {"name": "李阿姨"})
+    assert custodian.unseal_profile(7, key, sealed) == {"name": "李阿姨"}
+    with pytest.raises(CannotDecrypt):
+        custodian.unseal_profile(7, other, sealed)
+    with pytest.raises(CannotDecrypt):
+        custodian.unseal(7, key, sealed, "other purpose")

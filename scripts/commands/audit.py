@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ledger.errors import ConfigurationError
+from ledger_api.amounts import points_text, yuan_text
 from scripts.commands.options import AsJson, StateDir, readable, settings
 from scripts.console import ExitCode, Output, UsageError
 
@@ -109,11 +110,11 @@ def show(output: Output, report: AuditReport) -> None:
         ("= outstanding", "outstanding"),
     )
     rows = [
-        (title, *(f"{getattr(figures, field) / 100:,.2f}" for figures in report.programmes.values()))
+        (title, *(points_text(getattr(figures, field)) for figures in report.programmes.values()))
         for title, field in lines
     ]
     output.table(None, ["points", *report.programmes], rows)
-    output.say(f"exchanged {report.exchanged_fen / 100:,.2f} yuan, redeemed {report.redeemed_fen / 100:,.2f} yuan")
+    output.say(f"exchanged {yuan_text(report.exchanged_fen)} yuan, redeemed {yuan_text(report.redeemed_fen)} yuan")
     output.say(f"positions add up to {report.positions_sum_fen} fen")
     for check in report.checks:
         output.say(f"  ✓ {check}")

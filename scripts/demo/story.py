@@ -138,10 +138,9 @@ class Caught:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One rule that the auditor checked."""
+    """One rule that the auditor checked, in its own words."""
 
     name: str
-    checked: int
 
 
 @dataclass(frozen=True, slots=True)

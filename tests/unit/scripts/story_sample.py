@@ -131,7 +131,11 @@ def sample_story() -> Story:
             )
         ),
         audit=Audit(
-            "PASS", 15_233, 412, "0x" + "ab" * 32, (Check("balances equal supply", 5120), Check("funding", 31))
+            "PASS",
+            15_233,
+            412,
+            "0x" + "ab" * 32,
+            (Check("balances equal supply"), Check("funding held after every mint")),
         ),
         forgery=Forgery(
             "FAIL",

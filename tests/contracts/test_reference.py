@@ -1,0 +1,185 @@
+"""The shared vectors, held against the reference of these tests and against the Solidity libraries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from eth_utils import keccak
+from reference import (
+    LEAF_TYPES,
+    RECEIPT_TYPES,
+    SCHEMAS,
+    Domain,
+    ExchangeOrder,
+    HoldOrder,
+    MerkleTree,
+    RedeemOrder,
+    address_of,
+    basket_fen,
+    leaf_hash,
+    lots_hash,
+    pack_grants,
+    pack_lots,
+    quarter_end,
+    quarter_of,
+    sign,
+    to_fen_down,
+    vectors,
+)
+
+TYPED = vectors("typed_data")
+MESSAGES = TYPED["messages"]
+DOMAIN = Domain(
+    int(TYPED["domain"]["chainId"]),
+    TYPED["domain"]["verifyingContract"],
+    bytes.fromhex(TYPED["domain"]["salt"][2:]),
+)
+
+
+def value_of(value: Any) -> Any:
+    """Return a vector's value as Python has it: numbers are written as strings."""
+    if isinstance(value, str):
+        return bytes.fromhex(value[2:]) if len(value) == 66 else value if value.startswith("0x") else int(value)
+    if isinstance(value, list):
+        return [value_of(item) for item in value]
+    if isinstance(value, dict):
+        return (value_of(value["id"]), value_of(value["amount"]))
+    return value
+
+
+def struct_hash(probe: Any, primary: str, fields: dict[str, Any]) -> bytes:
+    """Return what the Solidity library makes of a message."""
+    values = list(fields.values())
+    if primary == "RedeemOrder":
+        values[2] = pack_lots(values[2])
+    if primary == "HoldOrder":
+        values[2] = lots_hash(values[2])
+    function = getattr(probe, primary[0].lower() + primary[1:])
+    takes_a_struct = primary in ("Revocation", "ExchangeOrder", "HoldOrder")
+    return bytes(function(values) if takes_a_struct else function(*values))
+
+
+@pytest.mark.parametrize("vector", MESSAGES, ids=lambda v: v["primaryType"])
+def test_digest_and_signature_of_each_message(probe: Any, vector: dict[str, Any]) -> None:
+    """EIP-712: Solidity, the reference and the vectors agree on digest and signature."""
+    fields = {name: value_of(value) for name, value in vector["message"].items()}
+    digest = bytes.fromhex(vector["digest"][2:])
+    assert SCHEMAS[vector["primaryType"]] in vector["schema"]
+    assert DOMAIN.digest(vector["primaryType"], **fields) == digest
+    separator = probe.domainSeparator(DOMAIN.chain_id, DOMAIN.ledger, DOMAIN.salt)
+    assert str(separator) == TYPED["domainSeparator"]
+    assert bytes(probe.digest(separator, struct_hash(probe, vector["primaryType"], fields))) == digest
+    key = bytes.fromhex(TYPED["privateKey"][2:])
+    assert address_of(key) == TYPED["signer"]
+    assert sign(key, digest).hex() == vector["signature"][2:]
+
+
+def test_the_ledger_has_the_domain_that_is_signed(city: Any) -> None:
+    """The separator of the deployed ledger, and its EIP-5267 description, are the reference's."""
+    name, version, chain_id, ledger, salt = city.ledger.eip712Domain()[1:6]
+    assert (name, version, chain_id, ledger) == ("Tongdui", "1", city.domain.chain_id, city.ledger.address)
+    assert bytes(salt) == city.domain.salt
+    assert str(city.ledger.eip712Domain()[0]) == "0x1f"
+    assert list(city.ledger.eip712Domain()[6]) == []
+    # A digest holds the separator, so an equal digest means an equal separator.
+    expected = city.domain.digest("VoidBatch", programme=1, number=7)
+    type_hash = keccak(text="VoidBatch(uint32 programme,uint64 number)")
+    struct = keccak(type_hash + (1).to_bytes(32, "big") + (7).to_bytes(32, "big"))
+    assert keccak(b"\x19\x01" + bytes(city.ledger.domainSeparator()) + struct) == expected
+
+
+@pytest.mark.parametrize("tree", vectors("evidence")["trees"], ids=lambda t: f"{len(t['leaves'])} leaves")
+def test_evidence_trees(probe: Any, tree: dict[str, Any]) -> None:
+    """OpenZeppelin's StandardMerkleTree over evidence leaves."""
+    hashes = []
+    for entry in tree["leaves"]:
+        leaf = [value_of(value) for value in entry["leaf"].values()]
+        hashes.append(leaf_hash(LEAF_TYPES, leaf))
+        assert "0x" + hashes[-1].hex() == entry["hash"] == str(probe.evidenceLeaf(leaf))
+    built = MerkleTree(hashes)
+    assert "0x" + built.root.hex() == tree["root"]
+    for leaf, entry in zip(hashes, tree["leaves"], strict=True):
+        assert ["0x" + node.hex() for node in built.proof(leaf)] == entry["proof"]
+
+
+@pytest.mark.parametrize("tree", vectors("receipts")["trees"], ids=lambda t: f"{len(t['leaves'])} leaves")
+def test_receipt_trees(probe: Any, tree: dict[str, Any]) -> None:
+    """The same tree over receipts, in the order of execution."""
+    hashes = []
+    for entry in tree["leaves"]:
+        leaf = [value_of(value) for value in entry["leaf"].values()]
+        hashes.append(leaf_hash(RECEIPT_TYPES, leaf))
+        assert "0x" + hashes[-1].hex() == entry["hash"] == str(probe.receiptLeaf(leaf))
+    built = MerkleTree(hashes, sort=False)
+    assert "0x" + built.root.hex() == tree["root"] == str(probe.receiptsRoot(hashes))
+    for leaf, entry in zip(hashes, tree["leaves"], strict=True):
+        assert ["0x" + node.hex() for node in built.proof(leaf)] == entry["proof"]
+
+
+def test_values_round_down(probe: Any) -> None:
+    """fen = floor(minor * par / 1e8), for every value of the vectors."""
+    for vector in vectors("value")["values"]:
+        minor, par, fen = (int(vector[name]) for name in ("minor", "par", "fen"))
+        assert to_fen_down(minor, par) == fen == probe.toFenDown(minor, par)
+        assert probe.toFenUp(minor, par) == -(-minor * par // 10**8)
+
+
+def test_exchanges_round_down_twice(probe: Any) -> None:
+    """out = floor(floor(in * parIn / 1e8) * 1e8 / parOut), for every exchange of the vectors."""
+    for vector in vectors("value")["exchanges"]:
+        minor_in, par_in, par_out, fen, out = (
+            int(vector[name]) for name in ("minor_in", "par_in", "par_out", "fen", "minor_out")
+        )
+        assert probe.toFenDown(minor_in, par_in) == fen
+        assert probe.toMinorDown(fen, par_out) == out
+
+
+def test_baskets_are_floored_once() -> None:
+    """Each lot's debit is the difference of two floors."""
+    for vector in vectors("value")["baskets"]:
+        lots = [(i << 32, int(lot["minor"])) for i, lot in enumerate(vector["lots"])]
+        pars = {i: int(lot["par"]) for i, lot in enumerate(vector["lots"])}
+        assert basket_fen(lots, pars) == [int(fen) for fen in vector["debits_fen"]]
+
+
+def test_quarters_end_at_midnight_in_utc_8(probe: Any) -> None:
+    """Quarter ends and their inverse, leap years and centuries included."""
+    for vector in vectors("quarters"):
+        quarter, start, end = vector["quarter"], vector["start"], vector["end"]
+        assert end == probe.endOf(quarter)
+        assert (probe.quarterOf(start), probe.quarterOf(end - 1)) == (quarter, quarter)
+        assert quarter_of(start) == quarter
+        if quarter < 31_996:  # datetime ends with the year 9999
+            assert quarter_end(quarter) == end
+
+
+def test_packed_orders() -> None:
+    """The packed encodings, byte by byte."""
+    packed = vectors("packed")
+    grants = [(grant["account"], int(grant["amount"])) for grant in packed["grants"]["grants"]]
+    assert "0x" + pack_grants(grants).hex() == packed["grants"]["packed"]
+    assert "0x" + keccak(pack_grants(grants)).hex() == packed["grants"]["hash"]
+    for kind, build in (("exchange", ExchangeOrder), ("redeem", RedeemOrder), ("hold", HoldOrder)):
+        joined = b""
+        for vector in packed[kind]["orders"]:
+            signature = bytes.fromhex(vector["signature"][2:])
+            fields = {name: value_of(value) for name, value in vector.items() if name != "signature"}
+            joined += build(**fields).packed(signature)
+        assert "0x" + joined.hex() == packed[kind]["packed"], kind
+    fields = {n: value_of(v) for n, v in packed["hold"]["orders"][0].items() if n != "signature"}
+    hold = HoldOrder(**fields)
+    capture = packed["capture"]
+    prefix = (capture["lots"], int(capture["lastAmount"]))
+    signature = bytes.fromhex(capture["signature"][2:])
+    assert "0x" + hold.packed_capture(prefix, signature).hex() == capture["packed"]
+    assert "0x" + hold.packed(b"").hex() == packed["release"]["packed"]
+
+
+def test_hash_of_a_prefix_is_the_hash_of_its_lots(probe: Any) -> None:
+    """A captured prefix hashes as the array of what was kept."""
+    lots = [(1 << 32 | 121, 5), (2 << 32 | 121, 7), (1 << 32 | 122, 2**48 - 1)]
+    assert bytes(probe.lotsHash(pack_lots(lots))) == lots_hash(lots)
+    assert bytes(probe.lotsHash(b"")) == lots_hash([])
+    assert bytes(probe.prefixHash(pack_lots(lots), 2, 3)) == lots_hash([lots[0], (lots[1][0], 3)])
+    assert bytes(probe.prefixHash(pack_lots(lots), 0, 0)) == lots_hash([])

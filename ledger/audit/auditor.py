@@ -34,7 +34,7 @@ ADMIN_ROLE = 0
 PUBLIC_ROLE = 2**64 - 1
 MODULE_FUNCTIONS = {
     "PointsLedger": ("mint", "voidBatch", "revoke", "beginExchange", "beginRedemption"),
-    "ClearingBook": ("post", "postReceipts", "postRefund"),
+    "ClearingBook": ("post", "postReceipts", "postRefund", "lock", "pay", "lockDisputed", "freeDisputed"),
 }
 """Functions of the books that only deployed modules may be allowed to call."""
 

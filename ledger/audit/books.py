@@ -69,6 +69,19 @@ class PaidOrder:
 
 
 @dataclass(slots=True)
+class Dispute:
+    """A disputed order; states as on chain."""
+
+    merchant: int
+    opened_at: int
+    locked_fen: int
+    state: int = 1
+
+
+OPEN, CONTESTED, DECIDED, OVER = 1, 2, 3, 4
+
+
+@dataclass(slots=True)
 class Books:
     """All of it, at the point of the chain that the replay has reached."""
 
@@ -105,12 +118,31 @@ class Books:
     """(recorded, lapsed) fen by (programme, fiscal year)."""
     merchants: dict[int, tuple[Account, bytes]] = field(default_factory=dict)
     receipt_roots: dict[int, bytes] = field(default_factory=dict)
+    locked: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    """Fen listed for payment and not paid yet, by participant."""
+    disputed: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    """Fen of each merchant that disputes lock."""
+    disputes: dict[bytes, Dispute] = field(default_factory=dict)
+    cycles: list[list[tuple[int, int, int]]] = field(default_factory=list)
+    """Unpaid lines (programme, merchant, fen) of each cycle."""
+    references: set[tuple[int, bytes]] = field(default_factory=set)
+    finance_key: Account = NOBODY
     roles: defaultdict[int, set[Account]] = field(default_factory=lambda: defaultdict(set))
     function_roles: dict[tuple[Account, bytes], int] = field(default_factory=dict)
     exchanged_fen: int = 0
     redeemed_fen: int = 0
     refunded_fen: int = 0
     events: int = 0
+
+    def free_fen(self, merchant: int) -> int:
+        """What of a merchant's value is neither listed for payment nor disputed."""
+        participant = 2 << 32 | merchant
+        return max(0, self.positions[participant] - self.locked[participant] - self.disputed[merchant])
+
+    def owed_fen(self, programme: int) -> int:
+        """What a programme owes and has not been listed for."""
+        participant = 1 << 32 | programme
+        return max(0, -self.positions[participant] - self.locked[participant])
 
     def current_account(self, account: Account) -> Account:
         """Follow successors to the end, as far as the ledger does."""

@@ -202,6 +202,8 @@ BOOK_VARIABLES = (
     "_merchants",
     "receiptsRoot",
     "keptPrefix",
+    "lockedFen",
+    "disputedFen",
 )
 _YEARS_PER_WORD = 8
 
@@ -225,6 +227,11 @@ def book_cells(books: Books, layout: Layout, authority: Account) -> Iterator[Cel
         yield Cell(layout.at("receiptsRoot", batch), f"receipts of batch {batch}", int.from_bytes(root, "big"))
     yield Cell(layout.at("lastReceiptsBatch"), "last receipts batch", len(books.receipt_roots))
     yield from _other_words(layout, ("_authority", "_consumingSchedule", "lastReceiptsBatch"))
+    for participant, fen in books.locked.items():
+        what = f"locked fen of participant {participant >> 32}:{participant & 0xFFFFFFFF}"
+        yield Cell(layout.at("lockedFen", participant), what, fen)
+    for merchant, fen in books.disputed.items():
+        yield Cell(layout.at("disputedFen", merchant), f"disputed fen of merchant {merchant}", fen)
     for order_id, order in books.paid_orders.items():
         if order.refunded:
             last = order.lots[-1][1] if order.lots else 0

@@ -15,19 +15,25 @@ from ledger.audit.books import (
     ACTIVE,
     CLOSED,
     CLOSING,
+    CONTESTED,
+    DECIDED,
     EXCHANGEABLE_IN,
     EXCHANGEABLE_OUT,
     NOBODY,
+    OPEN,
+    OVER,
     REDEEMABLE,
     TRANSFERABLE,
     Account,
     Batch,
     Books,
+    Dispute,
     Hold,
     LotPart,
     PaidOrder,
     ProgrammeBook,
 )
+from ledger.audit.netting import Line, lines_of
 from ledger.audit.report import Contradicted
 from ledger.proofs.events import Event
 from ledger.standard.errors import MalformedPacked, NoValue
@@ -43,11 +49,18 @@ CLOSED_AFTER_SPENDING_S = 120 * 86_400
 HOLD_MAX_S = 30 * 86_400
 REFUND_MAX_S = 90 * 86_400
 PAUSE_MAX_S = 72 * 3600
+DISPUTE_MAX_S = 30 * 86_400
+CONTEST_S = 7 * 86_400
+DISPUTE_CLOSES_S = 60 * 86_400
+_MERCHANT_KIND = 2
 LANE_MAX = 2**48 - 1
 LOTS_MAX = 16
 REJECTION_CODES = range(1, 16)
 NONCE_KEPT = (1, 2, 3, 14)
 """MALFORMED, BAD_SIGNATURE, NONCE_SPENT and NOT_HELD change nothing; every other rejection has spent a nonce."""
+
+_BOOKS = ("PointsLedger", "ClearingBook")
+_MODULES = ("Issuance", "Exchange", "Redemption", "Disputes", "Settlement")
 
 Move = tuple[Account, Account, int, int]
 """(from, to, token id, amount)."""
@@ -69,7 +82,13 @@ class _Transaction:
     receipts: list[bytes] = field(default_factory=list)
     due: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
     posted: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
-    retired: set[Account] = field(default_factory=set)
+    locks: list[Line] = field(default_factory=list)
+    payments: list[Line] = field(default_factory=list)
+    paid: list[int] = field(default_factory=list)
+    disputed: list[tuple[int, int]] = field(default_factory=list)
+    """(merchant, disputed fen) that the next events must say."""
+    freed: tuple[int, int] | None = None
+    """(merchant, fen) freed for a refund that must come next."""
 
 
 class Replay:
@@ -112,6 +131,17 @@ class Replay:
             ("Redemption", "Released"): self._released,
             ("Redemption", "Refunded"): self._refunded,
             ("Redemption", "Rejected"): self._rejected,
+            ("Disputes", "Refunded"): self._refunded,
+            ("Disputes", "Disputed"): self._disputed,
+            ("Disputes", "Contested"): self._contested,
+            ("Disputes", "Decided"): self._decided,
+            ("Disputes", "DisputeClosed"): self._dispute_closed,
+            ("Settlement", "CycleClosed"): self._cycle_closed,
+            ("Settlement", "Settled"): self._settled,
+            ("Settlement", "FinanceKeySet"): self._finance_key_set,
+            ("ClearingBook", "Locked"): self._locked,
+            ("ClearingBook", "Paid"): self._paid,
+            ("ClearingBook", "DisputedChanged"): self._disputed_changed,
             ("ClearingBook", "PositionChanged"): self._position_changed,
             ("ClearingBook", "AppropriationRecorded"): self._appropriation_recorded,
             ("ClearingBook", "AppropriationLapsed"): self._appropriation_lapsed,
@@ -121,10 +151,10 @@ class Replay:
             ("AccessManager", "RoleRevoked"): self._role_revoked,
             ("AccessManager", "TargetFunctionRoleUpdated"): self._function_role,
         }
-        for module in ("Issuance", "Exchange", "Redemption", "Settlement"):
+        for module in _MODULES:
             self._handlers[module, "Paused"] = self._paused
             self._handlers[module, "Unpaused"] = self._no_effect
-        for contract in ("PointsLedger", "Issuance", "Exchange", "Redemption", "ClearingBook", "Settlement"):
+        for contract in (*_BOOKS, *_MODULES):
             self._handlers[contract, "AuthorityUpdated"] = self._no_effect
         for name in (
             "OperationScheduled",
@@ -174,6 +204,11 @@ class Replay:
             ("a hold closed without Captured or Released", tx.closed),
             ("a capture without Redeemed", tx.captured),
             ("redemptions without RedemptionBatch", tx.receipts),
+            ("a cycle whose lines are not locked", tx.locks),
+            ("a settlement without Paid", tx.payments),
+            ("a payment without PaidChanged", tx.paid),
+            ("a dispute without DisputedChanged", tx.disputed),
+            ("disputed value freed without a refund", tx.freed),
         ]
         for what, items in leftovers:
             if items:
@@ -181,9 +216,22 @@ class Replay:
         for participant in tx.due.keys() | tx.posted.keys():
             due, posted = tx.due[participant], tx.posted[participant]
             if due != posted:
-                what = f"position of {_participant(participant)}"
-                raise Contradicted(what, tx.where, f"{due:+d} fen by the orders", f"{posted:+d} fen")
+                raise Contradicted(
+                    _participant(participant), tx.where, f"{due:+d} fen by the orders", f"{posted:+d} fen"
+                )
+        self._check_covered(tx)
         self._tx = _Transaction(place=tx.place, where=tx.where, time=tx.time)
+
+    def _check_covered(self, tx: _Transaction) -> None:
+        """What is listed for payment or disputed stays with the merchant until it is paid or freed."""
+        books = self.books
+        for participant in tx.posted:
+            if participant >> 32 == _MERCHANT_KIND:
+                merchant = participant & 0xFFFFFFFF
+                bound = books.locked[participant] + books.disputed[merchant]
+                if books.positions[participant] < bound:
+                    what = f"position of merchant {merchant}"
+                    raise Contradicted(what, tx.where, f">= {bound} fen", f"{books.positions[participant]} fen")
 
     # ------------------------------------------------------------------------------------------------ ledger
 
@@ -551,6 +599,8 @@ class Replay:
             raise Contradicted(what, event.log.where, f"{fen} fen", event["fen"])
         order.lots, order.refunded = kept, True
         self.books.refunded_fen += fen
+        if event.contract == "Disputes":
+            self._draw_on_dispute(event, fen)
 
     def _due_for_refund(self, order: PaidOrder, kept: tuple[LotPart, ...]) -> int:
         """Debits reverse by the differences between the old prefix's and the new one's; return their sum in fen."""
@@ -564,13 +614,138 @@ class Replay:
         self._tx.due[merchant_participant(order.merchant)] -= fen
         return fen
 
+    # ---------------------------------------------------------------------------------------------- disputes
+
+    def _disputed(self, event: Event) -> None:
+        order_id, merchant = event["orderId"], event["merchant"]
+        order = self.books.paid_orders.get(order_id)
+        what = f"dispute of order {_hex(order_id)}"
+        if order is None or (order.merchant, order.holder) != (merchant, event["holder"]):
+            raise Contradicted(what, event.log.where, "an order of this holder, paid to this merchant", "none")
+        if order_id in self.books.disputes or self._tx.time > order.time + DISPUTE_MAX_S:
+            raise Contradicted(what, event.log.where, "once, within 30 days", "again or later")
+        kept = sum(basket_debits_down([(self.books.programmes[t >> 32].par, amount) for t, amount in order.lots]))
+        fen = min(kept, self.books.free_fen(merchant))
+        if fen != event["fen"] or fen == 0:
+            raise Contradicted(what, event.log.where, f"{fen} fen locked", event["fen"])
+        self.books.disputes[order_id] = Dispute(merchant, self._tx.time, fen)
+        self._tx.disputed.append((merchant, self.books.disputed[merchant] + fen))
+
+    def _contested(self, event: Event) -> None:
+        dispute = self._dispute(event, OPEN)
+        if dispute.merchant != event["merchant"] or self._tx.time >= dispute.opened_at + CONTEST_S:
+            raise Contradicted("contest", event.log.where, "by the merchant within seven days", event["merchant"])
+        dispute.state = CONTESTED
+
+    def _decided(self, event: Event) -> None:
+        dispute = self._dispute(event, CONTESTED)
+        if event["refundFen"] > dispute.locked_fen:
+            raise Contradicted("decision", event.log.where, f"<= {dispute.locked_fen} fen", event["refundFen"])
+        left = self.books.disputed[dispute.merchant] - dispute.locked_fen + event["refundFen"]
+        self._tx.disputed.append((dispute.merchant, left))
+        dispute.state, dispute.locked_fen = DECIDED, event["refundFen"]
+
+    def _draw_on_dispute(self, event: Event, fen: int) -> None:
+        dispute = self._dispute(event, OPEN, DECIDED)
+        if dispute.state == OPEN and self._tx.time < dispute.opened_at + CONTEST_S:
+            raise Contradicted("refund of a dispute", event.log.where, "after seven days", self._tx.time)
+        if fen > dispute.locked_fen:
+            raise Contradicted("refund of a dispute", event.log.where, f"<= {dispute.locked_fen} fen", fen)
+        # The module frees all that is locked, refunds, and locks again what the refund did not take.
+        if self._tx.freed != (dispute.merchant, dispute.locked_fen):
+            raise Contradicted("refund of a dispute", event.log.where, "its locked value freed", self._tx.freed)
+        self._tx.freed = None
+        dispute.locked_fen -= fen
+        left = self.books.disputed[dispute.merchant] + dispute.locked_fen
+        self._tx.disputed.append((dispute.merchant, left))
+
+    def _dispute_closed(self, event: Event) -> None:
+        dispute = self._dispute(event, OPEN, DECIDED)
+        if event["freedFen"] != dispute.locked_fen or self._tx.time < dispute.opened_at + DISPUTE_CLOSES_S:
+            raise Contradicted("end of a dispute", event.log.where, f"{dispute.locked_fen} fen", event["freedFen"])
+        left = self.books.disputed[dispute.merchant] - dispute.locked_fen
+        self._tx.disputed.append((dispute.merchant, left))
+        dispute.state, dispute.locked_fen = OVER, 0
+
+    def _dispute(self, event: Event, *states: int) -> Dispute:
+        dispute = self.books.disputes.get(event["orderId"])
+        if dispute is None or dispute.state not in states:
+            found = "none" if dispute is None else f"state {dispute.state}"
+            raise Contradicted(f"dispute of order {_hex(event['orderId'])}", event.log.where, f"state {states}", found)
+        return dispute
+
+    # -------------------------------------------------------------------------------------------- settlement
+
+    def _cycle_closed(self, event: Event) -> None:
+        """Who pays whom follows from the books; the locks that come next must be exactly that."""
+        books = self.books
+        claims = {merchant: books.free_fen(merchant) for merchant in books.merchants}
+        debts = {programme: books.owed_fen(programme) for programme in books.programmes}
+        lines = lines_of(claims, debts)
+        expected = (len(books.cycles) + 1, len(lines), sum(fen for _, _, fen in lines))
+        found = (event["cycle"], event["lines"], event["fen"])
+        if expected != found:
+            raise Contradicted("cycle (number, lines, fen)", event.log.where, expected, found)
+        books.cycles.append(list(lines))
+        self._tx.locks += lines
+
+    def _locked(self, event: Event) -> None:
+        line = (event["programme"], event["merchant"], event["fen"])
+        expected = self._tx.locks.pop(0) if self._tx.locks else None
+        if line != expected:
+            raise Contradicted("line of a cycle (programme, merchant, fen)", event.log.where, expected, line)
+        self.books.locked[programme_participant(line[0])] += line[2]
+        self.books.locked[merchant_participant(line[1])] += line[2]
+
+    def _settled(self, event: Event) -> None:
+        line = (event["programme"], event["merchant"], event["fen"])
+        cycle, reference = event["cycle"], (event["programme"], event["paymentReference"])
+        unpaid = self.books.cycles[cycle - 1] if 1 <= cycle <= len(self.books.cycles) else []
+        if line not in unpaid:
+            raise Contradicted(f"payment in cycle {cycle}", event.log.where, "an unpaid line", line)
+        if reference in self.books.references:
+            raise Contradicted("payment reference", event.log.where, "used once", _hex(event["paymentReference"]))
+        key, _ = self.books.merchants[line[1]]
+        if event["signer"] not in (key, self.books.finance_key) or event["signer"] == NOBODY:
+            raise Contradicted("who confirms a payment", event.log.where, "payee or finance", _name(event["signer"]))
+        unpaid.remove(line)
+        self.books.references.add(reference)
+        self._tx.payments.append(line)
+        self._tx.due[programme_participant(line[0])] += line[2]
+        self._tx.due[merchant_participant(line[1])] -= line[2]
+
+    def _paid(self, event: Event) -> None:
+        line = (event["programme"], event["merchant"], event["fen"])
+        expected = self._tx.payments.pop(0) if self._tx.payments else None
+        if line != expected:
+            raise Contradicted("payment (programme, merchant, fen)", event.log.where, expected, line)
+        self.books.locked[programme_participant(line[0])] -= line[2]
+        self.books.locked[merchant_participant(line[1])] -= line[2]
+        self.books.paid[line[0]] += line[2]
+        self._tx.paid.append(line[0])
+
+    def _finance_key_set(self, event: Event) -> None:
+        self.books.finance_key = event["key"]
+
     # ---------------------------------------------------------------------------------------------- clearing
+
+    def _disputed_changed(self, event: Event) -> None:
+        merchant, fen = event["merchant"], event["disputedFen"]
+        if self._tx.disputed:
+            expected = self._tx.disputed.pop(0)
+            if (merchant, fen) != expected:
+                raise Contradicted("disputed fen (merchant, fen)", event.log.where, expected, (merchant, fen))
+        elif self._tx.freed is None:
+            self._tx.freed = (merchant, self.books.disputed[merchant] - fen)
+        else:
+            raise Contradicted("disputed fen", event.log.where, "a refund of what was freed", "freed again")
+        self.books.disputed[merchant] = fen
 
     def _position_changed(self, event: Event) -> None:
         participant = event["participant"]
         position = self.books.positions[participant] + event["delta"]
         if position != event["position"]:
-            what = f"position of {_participant(participant)}"
+            what = _participant(participant)
             raise Contradicted(what, event.log.where, f"{position} fen", f"{event['position']} fen")
         self.books.positions[participant] = position
         self._tx.posted[participant] += event["delta"]
@@ -591,10 +766,11 @@ class Replay:
         self.books.appropriated[identifier] -= fen
 
     def _paid_changed(self, event: Event) -> None:
-        identifier = event["programme"]
-        if event["paid"] <= self.books.paid[identifier]:
-            raise Contradicted(f"paid of programme {identifier}", event.log.where, "a rise", event["paid"])
-        self.books.paid[identifier] = event["paid"]
+        programme = self._tx.paid.pop(0) if self._tx.paid else None
+        expected = None if programme is None else (programme, self.books.paid[programme])
+        if (event["programme"], event["paid"]) != expected:
+            found = (event["programme"], event["paid"])
+            raise Contradicted("paid (programme, fen in all)", event.log.where, expected, found)
 
     def _merchant_registered(self, event: Event) -> None:
         self.books.merchants[event["id"]] = (event["key"], event["scope"])
@@ -701,4 +877,4 @@ def _moves(moves: list[Move]) -> str:
 
 def _participant(participant: int) -> str:
     kind = {1: "programme", 2: "merchant"}.get(participant >> 32, "participant")
-    return f"{kind} {participant & 0xFFFFFFFF}"
+    return f"position of {kind} {participant & 0xFFFFFFFF}"

@@ -11,6 +11,7 @@ from ledger.audit.report import Contradicted
 from ledger.chain.rpc import RpcClient, RpcError, RpcReason
 from ledger.proofs import state
 from ledger.proofs.errors import ProofError
+from ledger.proofs.trie import Trie
 from ledger.standard.keccak import keccak256
 
 _CHUNK = 5_000
@@ -58,8 +59,9 @@ def check_storage_root(
         raise
     try:
         account = state.verify_account(block.header.state_root, address, state.nodes_of(answer["accountProof"]))
-        if account.storage_root != state.storage_root(words):
-            _check_walk(rpc, contract, address, block, account.storage_root, words)
+        own = state.storage_trie(words)
+        if account.storage_root != own.root:
+            _check_walk(rpc, contract, address, block, account.storage_root, words, own)
     except ProofError as error:
         root = "0x" + block.header.state_root.hex()
         raise Contradicted(f"state of {contract}", where, f"what the state root {root} says", error) from error
@@ -69,7 +71,7 @@ def check_storage_root(
 
 
 def _check_walk(
-    rpc: RpcClient, contract: str, address: bytes, block: Block, root: bytes, words: dict[int, int]
+    rpc: RpcClient, contract: str, address: bytes, block: Block, root: bytes, words: dict[int, int], own: Trie
 ) -> None:
     """Open the storage trie wherever it differs from ours; words of 0 are nothing, all others are a contradiction."""
 
@@ -77,7 +79,7 @@ def _check_walk(
         answer = state.fetch(rpc, address, slots, block.header.number)
         return [state.nodes_of(entry["proof"]) for entry in answer["storageProof"]]
 
-    surplus, lacking = unseen.differences(root, words, fetch)
+    surplus, lacking = unseen.differences(root, words, own, fetch)
     where = f"{contract}, block {block.header.number}"
     for key, word in surplus[:1]:
         found = f"{_shown(word)} under key 0x{key.hex()}, and {len(surplus) - 1} more such"

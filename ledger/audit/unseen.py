@@ -32,20 +32,21 @@ class TooDeep(BrokenPath):
     """A branch lies so deep that no slot leading to it was found in reasonable time."""
 
 
-def differences(root: bytes, words: Mapping[int, int], fetch: Fetch) -> tuple[list[Word], list[Word]]:
+def differences(root: bytes, words: Mapping[int, int], own: trie.Trie, fetch: Fetch) -> tuple[list[Word], list[Word]]:
     """Return (words that the trie under ``root`` has beyond ``words``, words that it lacks); words of 0 do not count.
 
-    Raises BrokenPath if the node's proofs do not hang together, TooDeep, MalformedRlp, RpcError.
+    ``own`` is the trie of ``words``. Raises BrokenPath if the node's proofs do not hang together, TooDeep, MalformedRlp
+    or RpcError.
     """
-    return _Walk(root, words, fetch).run()
+    return _Walk(root, words, own, fetch).run()
 
 
 class _Walk:
-    def __init__(self, root: bytes, words: Mapping[int, int], fetch: Fetch) -> None:
+    def __init__(self, root: bytes, words: Mapping[int, int], own: trie.Trie, fetch: Fetch) -> None:
         self._root = root
         self._fetch = fetch
         self._expected = {slot_key(slot): word for slot, word in words.items() if word}
-        self._own = trie.Trie({key: rlp.encode(rlp.encode_int(word)) for key, word in self._expected.items()})
+        self._own = own
         self._slots = sorted((trie.nibbles_of(slot_key(slot)), slot) for slot in words)
         self._nodes: dict[bytes, bytes] = {}
         self._found: dict[bytes, int] = {}

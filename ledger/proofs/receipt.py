@@ -339,7 +339,17 @@ def _check_event(receipt: EventReceipt, header: Header) -> events.Event:
 
 
 _CONTRACTS = frozenset(
-    {"PointsLedger", "Issuance", "Exchange", "Redemption", "ClearingBook", "Settlement", "Council", "AccessManager"}
+    {
+        "AccessManager",
+        "ClearingBook",
+        "Council",
+        "Disputes",
+        "Exchange",
+        "Issuance",
+        "PointsLedger",
+        "Redemption",
+        "Settlement",
+    }
 )
 
 

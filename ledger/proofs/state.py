@@ -68,9 +68,9 @@ def slot_key(slot: int) -> bytes:
     return keccak256(slot.to_bytes(32, "big"))
 
 
-def storage_root(words: Mapping[int, int]) -> bytes:
-    """Return the root of a storage that has exactly these words by slot (words of 0 do not count)."""
-    return trie.Trie({slot_key(slot): rlp.encode(rlp.encode_int(word)) for slot, word in words.items() if word}).root
+def storage_trie(words: Mapping[int, int]) -> trie.Trie:
+    """Return the trie of a storage that has exactly these words by slot (words of 0 do not count)."""
+    return trie.Trie({slot_key(slot): rlp.encode(rlp.encode_int(word)) for slot, word in words.items() if word})
 
 
 def _flat(item: rlp.Decoded) -> bytes:

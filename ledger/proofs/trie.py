@@ -15,6 +15,7 @@ EMPTY_ROOT = keccak256(rlp.encode(b""))
 """Root of a trie without keys."""
 
 _HASH_BYTES = 32
+_DIGITS = bytes.maketrans(b"0123456789abcdef", bytes(range(16)))
 _BRANCH_ITEMS = 17
 
 
@@ -172,7 +173,7 @@ def _value(item: rlp.Decoded) -> bytes | None:
 
 def nibbles_of(key: bytes) -> bytes:
     """Return a key's half bytes, one a byte."""
-    return bytes([nibble for byte in key for nibble in (byte >> 4, byte & 15)])
+    return key.hex().encode().translate(_DIGITS)
 
 
 def _shared_length(a: bytes, b: bytes, start: int) -> int:

@@ -16,13 +16,15 @@ from ledger.chain.embedded import EmbeddedEngine, EmbeddedOptions
 from ledger.chain.transactions import sign_legacy
 from ledger.clock import ManualClock
 from ledger.standard import packed
-from ledger.standard.evidence import EvidenceLeaf, MerkleTree, activity_code
+from ledger.standard.evidence import EvidenceLeaf, MerkleTree, RedemptionReceipt, activity_code
 from ledger.standard.ids import MerchantId, ProgrammeId, token_id
 from ledger.standard.keccak import keccak256
 from ledger.standard.quarters import quarter_at
 from ledger.standard.signatures import SigningKey
 from ledger.standard.typed_data import (
     Capture,
+    Contest,
+    Dispute,
     ExchangeOrder,
     HoldOrder,
     Lot,
@@ -31,7 +33,9 @@ from ledger.standard.typed_data import (
     Refund,
     Release,
     Revocation,
+    Settlement,
     VoidBatch,
+    lots_hash,
 )
 
 START = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
@@ -72,6 +76,21 @@ class Batch:
                 for leaf in self.leaves
             ],
         }
+
+
+@dataclass
+class Paid:
+    """An order that was paid alone in its batch: what a refund or a dispute of it has to show."""
+
+    receipt: tuple[Any, ...]
+    batch: int
+    proof: list[bytes]
+    lots: tuple[Lot, ...]
+
+    @property
+    def order_id(self) -> bytes:
+        order_id: bytes = self.receipt[0]
+        return order_id
 
 
 @dataclass
@@ -231,12 +250,55 @@ class Lab:
         signature = self.sign(f"merchant {order.merchant}", message)
         return self.call("Redemption", "release", (packed.pack_release(order, signature),))
 
-    def refund(
-        self, receipt: tuple[Any, ...], batch: int, proof: list[bytes], paid: Sequence[Lot], lots: int, last: int
+    def pay(self, holder: SigningKey, merchant: int, lots: Sequence[tuple[int, int]], nonce: int) -> Paid:
+        """Redeem one order in a block of its own."""
+        order = self.redeem_order(holder, merchant, lots, nonce)
+        self.redeem((holder, order))
+        [receipt] = self.mine()
+        topics = {
+            name: "0x" + artifacts.event_topic("Redemption", name).hex() for name in ("Redeemed", "RedemptionBatch")
+        }
+        [redeemed] = [log for log in receipt["logs"] if log["topics"][0] == topics["Redeemed"]]
+        [batch] = [log for log in receipt["logs"] if log["topics"][0] == topics["RedemptionBatch"]]
+        block = self.engine.rpc.call("eth_getBlockByNumber", [receipt["blockNumber"], False])
+        order_id = order.digest(self.deployment.domain())
+        fen, time = int(redeemed["data"], 16), int(block["timestamp"], 16)
+        leaf = RedemptionReceipt(order_id, holder.address, merchant, lots_hash(order.lots), fen, time)
+        proof = MerkleTree([leaf.hash()], sort_leaves=False).proof(0)
+        fields = (order_id, holder.address, merchant, lots_hash(order.lots), fen, time)
+        return Paid(fields, int(batch["topics"][1], 16), proof, order.lots)
+
+    def refund(self, paid: Paid, lots: int, last: int) -> str:
+        signature = self.sign(f"merchant {paid.receipt[2]}", Refund(paid.order_id, lots, last))
+        shown = (paid.receipt, paid.batch, paid.proof, packed.pack_lots(paid.lots))
+        return self.call("Redemption", "refund", (*shown, lots, last, signature))
+
+    def dispute(self, paid: Paid, holder: SigningKey) -> str:
+        signature = holder.sign_digest(Dispute(paid.order_id).digest(self.deployment.domain()))
+        shown = (paid.receipt, paid.batch, paid.proof, packed.pack_lots(paid.lots))
+        return self.call("Disputes", "open", (*shown, signature))
+
+    def contest(self, paid: Paid) -> str:
+        signature = self.sign(f"merchant {paid.receipt[2]}", Contest(paid.order_id))
+        return self.call("Disputes", "contest", (paid.order_id, signature))
+
+    def refund_locked(self, paid: Paid, lots: int, last: int) -> str:
+        shown = (paid.receipt, paid.batch, paid.proof, packed.pack_lots(paid.lots))
+        return self.call("Disputes", "refundLocked", (*shown, lots, last))
+
+    def settle(
+        self, cycle: int, index: int, line: tuple[int, int, int], reference: bytes, by: str | None = None
     ) -> str:
-        signature = self.sign(f"merchant {receipt[2]}", Refund(receipt[0], lots, last))
-        arguments = (receipt, batch, proof, packed.pack_lots(paid), lots, last, signature)
-        return self.call("Redemption", "refund", arguments)
+        """Confirm a line by the payee, or by ``by``."""
+        programme, merchant, fen = line
+        message = Settlement(cycle, programme, merchant, fen, reference)
+        signature = self.sign(by or f"merchant {merchant}", message)
+        return self.call("Settlement", "settle", (cycle, index, reference, signature))
 
     def sign(self, who: str, message: Any) -> bytes:
         return key(who).sign_digest(message.digest(self.deployment.domain()))
+
+
+def _logs(receipt: dict[str, Any], event: str) -> list[dict[str, Any]]:
+    topic = "0x" + artifacts.event_topic("Redemption", event).hex()
+    return [log for log in receipt["logs"] if log["topics"][0] == topic]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from ledger.standard.evidence import MerkleTree, RedemptionReceipt
+from ledger.chain import artifacts
 from ledger.standard.ids import token_id
-from ledger.standard.typed_data import Lot, lots_hash
-from ledger.standard.value import basket_debits_down
 from tests.integration.audit.lab import Lab, key
 
 VOLUNTEER, ENVIRONMENTAL, TRAFFIC, CULTURE, RESIDENCE = range(1, 6)
@@ -31,6 +29,9 @@ def live(lab: Lab) -> None:
     lab.mine()
     _outlive_a_quarter(lab, volunteer, dying)
     _change_accounts(lab, volunteer, environmental)
+    _dispute(lab, volunteer, environmental)
+    _settle(lab)
+    _end_disputes(lab)
 
 
 def _exchange_and_redeem(lab: Lab, volunteer: int, environmental: int) -> None:
@@ -54,21 +55,57 @@ def _exchange_and_redeem(lab: Lab, volunteer: int, environmental: int) -> None:
 
 def _refund(lab: Lab, volunteer: int, environmental: int) -> None:
     """Refund part of a basket, then more of it."""
-    d = lab.residents[3]
-    lots = (Lot(volunteer, 555), Lot(environmental, 1_111))
-    order = lab.redeem_order(d, 2, [(lot.id, lot.amount) for lot in lots], 0)
-    lab.redeem((d, order))
+    paid = lab.pay(lab.residents[3], 2, [(volunteer, 555), (environmental, 1_111)], 0)
+    lab.refund(paid, 2, 11)
     lab.mine()
-    fen = sum(basket_debits_down([(20_000_000, 555), (5_000_000, 1_111)]))
-    time = int(lab.engine.rpc.call("eth_getBlockByNumber", ["latest", False])["timestamp"], 16)
-    receipt = (order.digest(lab.deployment.domain()), d.address, 2, lots_hash(lots), fen, time)
-    leaf = RedemptionReceipt(*receipt)
-    tree = MerkleTree([leaf.hash()], sort_leaves=False)
-    batch = int(lab.engine.rpc.call("eth_getStorageAt", [lab.deployment.address("ClearingBook"), "0x8", "latest"]), 16)
-    lab.refund(receipt, batch, tree.proof(0), lots, 2, 11)
+    lab.refund(paid, 1, 5)
     lab.mine()
-    lab.refund(receipt, batch, tree.proof(0), lots, 1, 5)
+
+
+def _dispute(lab: Lab, volunteer: int, environmental: int) -> None:
+    """Three disputes: uncontested and refunded whole, contested and decided for half, opened and left to lapse."""
+    b, _, d = lab.residents[1:4]
+    whole = lab.pay(b, 4, [(environmental, 2_000)], 3)
+    half = lab.pay(b, 4, [(volunteer, 600), (environmental, 40)], 4)
+    left = lab.pay(d, 6, [(environmental, 4_000)], 9)
+    lab.dispute(whole, b)
+    lab.dispute(half, b)
+    lab.dispute(left, d)
+    lab.contest(half)
     lab.mine()
+    lab.call("Disputes", "decide", (half.order_id, 60), sender=key("finance"))
+    lab.mine()
+    lab.refund_locked(half, 1, 400)
+    lab.advance(days=8)
+    lab.refund_locked(whole, 0, 0)
+    lab.mine()
+
+
+def _settle(lab: Lab) -> None:
+    """Close a cycle over all participants and pay all its lines but the last."""
+    programmes, merchants = [1, 2, 3, 4, 5], list(range(1, 9))
+    lab.call("Settlement", "closeCycle", (programmes, merchants), sender=key("finance"))
+    lab.mine()
+    lines = artifacts.view(lab.engine.rpc, "Settlement", lab.deployment.address("Settlement"), "lines", (1,))
+    for index, (programme, merchant, fen, _) in enumerate(lines[:-1]):
+        lab.settle(1, index, (programme, merchant, fen), bytes([index + 1]) * 32, None if index else "finance")
+    lab.mine()
+
+
+def _end_disputes(lab: Lab) -> None:
+    """Sixty days after its opening a dispute frees what it still locks."""
+    lab.advance(days=61)
+    for order_id in open_disputes(lab):
+        lab.call("Disputes", "close", (order_id,))
+    lab.mine()
+
+
+def open_disputes(lab: Lab) -> list[bytes]:
+    """Ids of the disputes that may be closed."""
+    topic = "0x" + artifacts.event_topic("Disputes", "Disputed").hex()
+    address = lab.deployment.address("Disputes")
+    wanted = {"address": address, "topics": [topic], "fromBlock": "0x0", "toBlock": "latest"}
+    return [bytes.fromhex(log["topics"][1][2:]) for log in lab.engine.rpc.call("eth_getLogs", [wanted])]
 
 
 def _hold(lab: Lab, volunteer: int, dying: int) -> None:

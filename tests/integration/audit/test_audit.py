@@ -56,12 +56,14 @@ def test_an_honest_chain_passes_with_its_figures(lab: Lab) -> None:
     assert report.contradiction is None
     assert report.verdict == "PASS"
     assert report.ok
-    assert report.notes == ["the deployment has no Council; administrators were not checked"] or report.notes == []
+    assert report.notes == []
     volunteer, environmental = report.programmes["volunteer"], report.programmes["environmental"]
     assert volunteer.minted == sum(10_000 + n for n in range(6)) + 6 * 4_000 + 900
     assert (environmental.minted, environmental.exchanged_out) == (300_000, 777)
     assert (volunteer.exchanged_out, volunteer.exchanged_in) == (333, 190)
-    assert volunteer.refunded == 550
+    assert volunteer.refunded == 550 + 200
+    assert environmental.refunded == 1_111 + 2_000 + 40
+    assert volunteer.paid_fen > 0
     assert (environmental.revoked, environmental.revoked_shortfall) == (49_667, 333)
     assert volunteer.expired == 2 * 4_000
     assert volunteer.escrowed == 77
@@ -71,7 +73,8 @@ def test_an_honest_chain_passes_with_its_figures(lab: Lab) -> None:
     assert report.positions_sum_fen == 0
     positions = [figures.position_fen for figures in report.programmes.values()]
     assert sum(positions) + sum(report.merchants.values()) == 0
-    assert report.redeemed_fen - report.refunded_fen == sum(report.merchants.values())
+    paid = sum(figures.paid_fen for figures in report.programmes.values())
+    assert report.redeemed_fen - report.refunded_fen - paid == sum(report.merchants.values())
     assert report.rejected == 6
 
 
@@ -221,6 +224,18 @@ def test_a_programme_unlike_the_deployment_file_is_caught(lab: Lab) -> None:
     first = replace(lab.deployment.programmes[0], par_microfen=1)
     deployment = replace(lab.deployment, programmes=(first, *lab.deployment.programmes[1:]))
     assert "programme volunteer" in failed(audit(lab.url, deployment))
+
+
+def test_an_administrator_beside_the_council_is_caught(lab: Lab) -> None:
+    """The file names a council that is not the one with the power: as if the deployer had kept it."""
+    contracts = {name: each for name, each in lab.deployment.contracts.items() if name != "Council"}
+    forged = lab.engine.rpc.call("eth_getCode", [lab.deployment.address("Council"), "latest"])
+    assert forged != "0x"
+    impostor = Contract(lab.deployment.address("Exchange"), lab.deployment.contracts["Exchange"].code_hash)
+    report = audit(lab.url, replace(lab.deployment, contracts=contracts))
+    assert report.notes == ["the deployment has no Council; administrators were not checked"]
+    found = failed(audit(lab.url, replace(lab.deployment, contracts=contracts | {"Council": impostor})))
+    assert "Council" in found
 
 
 def test_a_contract_left_out_of_the_deployment_leaves_transfers_unexplained(lab: Lab) -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ledger.chain import artifacts
 from ledger.chain.city import CityActors, CityConfig, ProgrammeConfig
@@ -65,6 +65,7 @@ _RESUBMIT_S = 5.0
 _POLL_S = 0.2
 
 Progress = Callable[[str, int, int], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def deploy(
     ``deployer`` is an account that never sent anything but this deployment. ``salt`` is the deployment id of the
     signing domain; None derives it from the chain id and the deployer's account, which is random. ``progress`` hears
     (step, done, total). Raises DeploymentFailed if a step reverts or takes longer than ``timeout_s``,
-    DeploymentMismatch if the chain carries something else already, or `RpcError`.
+    DeploymentMismatch if the chain carries something else already, or `RpcError` if the node fails for as long.
     """
     salt = salt or keccak256(b"tongdui deployment" + engine.chain_id.to_bytes(32, "big") + deployer.address.encode())
     work = _Work(engine, deployer, _addresses(deployer.address), progress, timeout_s)
@@ -362,15 +363,35 @@ class _Work:
         self._progress = progress
         self._timeout_s = timeout_s
 
+    def patiently(self, act: Callable[[], T]) -> T:
+        """Return what ``act`` returns; try again what may be tried again. Raises `RpcError` when the time is up."""
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                return act()
+            except RpcError as error:
+                if not error.is_retryable or time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_S)
+
+    def call(self, method: str, params: list[Any]) -> Any:
+        """Ask the node."""
+        return self.patiently(lambda: self.engine.rpc.call(method, params))
+
+    def final_height(self) -> int:
+        """Return the engine's final height."""
+        return self.patiently(self.engine.final_height)
+
     def view(self, contract: str, function: str, args: tuple[Any, ...] = ()) -> Any:
         """Ask a contract at the final height."""
-        height = self.engine.final_height()
-        return artifacts.view(self.engine.rpc, contract, self.addresses[contract], function, args, height)
+        address = self.addresses[contract]
+        return self.patiently(
+            lambda: artifacts.view(self.engine.rpc, contract, address, function, args, self.engine.final_height())
+        )
 
     def code(self, contract: str) -> bytes:
         """Return a contract's runtime code at the final height."""
-        height = hex(self.engine.final_height())
-        return bytes.fromhex(self.engine.rpc.call("eth_getCode", [self.addresses[contract], height])[2:])
+        return bytes.fromhex(self.call("eth_getCode", [self.addresses[contract], hex(self.final_height())])[2:])
 
     def create(self, creations: Sequence[_Creation]) -> None:
         """Create the contracts that are missing. Raises DeploymentMismatch if other code is in their place."""
@@ -412,21 +433,20 @@ class _Work:
             raise DeploymentMismatch(what, "what contracts/artifacts has", "another version")
 
     def _states(self, steps: Sequence[_Step]) -> list[bool]:
-        height = hex(self.engine.final_height())
+        height = hex(self.final_height())
         calls = []
         for step in steps:
             contract, function, args = step.view
             data = artifacts.call_data(contract, function, args)
             calls.append(("eth_call", [{"to": self.addresses[contract], "data": "0x" + data.hex()}, height]))
-        answers = self.engine.rpc.batch(calls)
+        answers = self.patiently(lambda: self.engine.rpc.batch(calls))
         return [
             step.is_done(artifacts.decode_result(step.view[0], step.view[1], bytes.fromhex(answer[2:])))
             for step, answer in zip(steps, answers, strict=True)
         ]
 
     def _nonce(self) -> int:
-        height = hex(self.engine.final_height())
-        return int(self.engine.rpc.call("eth_getTransactionCount", [self._deployer.address, height]), 16)
+        return int(self.call("eth_getTransactionCount", [self._deployer.address, hex(self.final_height())]), 16)
 
     def _send(self, calls: Sequence[tuple[str, Address | None, bytes]], gas: int, nonce: int) -> None:
         """Send calls with rising nonces and wait until all are final; they are signed alike however often we come."""
@@ -441,7 +461,7 @@ class _Work:
             if time.monotonic() - submitted_at >= _RESUBMIT_S:
                 self._submit([(calls[index][0], raw) for index, (raw, _) in waiting.items()])
                 submitted_at = time.monotonic()
-            self.engine.produce()
+            self.patiently(self.engine.produce)
             for index, receipt in self._final_receipts({index: tx for index, (_, tx) in waiting.items()}).items():
                 if receipt["status"] != "0x1":
                     title, to, data = calls[index]
@@ -455,7 +475,7 @@ class _Work:
                 time.sleep(_POLL_S)
 
     def _submit(self, titled: Sequence[tuple[str, bytes]]) -> None:
-        outcomes = self.engine.submit([raw for _, raw in titled])
+        outcomes = self.patiently(lambda: self.engine.submit([raw for _, raw in titled]))
         for (title, _), outcome in zip(titled, outcomes, strict=True):
             # Too low: an earlier run, or round, sent it; its receipt will say how it went.
             mined = outcome.reason is RpcReason.NONCE_TOO_LOW
@@ -463,10 +483,9 @@ class _Work:
                 raise DeploymentFailed(title, f"the node refuses it: {outcome.message}")
 
     def _final_receipts(self, hashes: Mapping[int, bytes]) -> dict[int, Any]:
-        final = self.engine.final_height()
-        answers = self.engine.rpc.batch(
-            [("eth_getTransactionReceipt", ["0x" + tx_hash.hex()]) for tx_hash in hashes.values()]
-        )
+        final = self.final_height()
+        calls = [("eth_getTransactionReceipt", ["0x" + tx_hash.hex()]) for tx_hash in hashes.values()]
+        answers = self.patiently(lambda: self.engine.rpc.batch(calls))
         return {
             index: receipt
             for index, receipt in zip(hashes, answers, strict=True)
@@ -478,7 +497,7 @@ class _Work:
         if to is not None:
             request["to"] = to
         try:
-            self.engine.rpc.call("eth_call", [request, receipt["blockNumber"]])
+            self.call("eth_call", [request, receipt["blockNumber"]])
         except RpcError as error:
             return artifacts.explain_revert(error.data) if error.reason is RpcReason.REVERTED else str(error)
         return "it reverted, but would not now"
@@ -540,10 +559,10 @@ def _first_block(work: _Work) -> int:
         "address": work.addresses["AccessManager"],
         "topics": ["0x" + artifacts.event_topic("AccessManager", "RoleGranted").hex(), bytes32(ADMIN)],
     }
-    final = work.engine.final_height()
+    final = work.final_height()
     for first in range(0, final + 1, _LOG_RANGE):
         last = min(first + _LOG_RANGE - 1, final)
-        logs = work.engine.rpc.call("eth_getLogs", [{**wanted, "fromBlock": hex(first), "toBlock": hex(last)}])
+        logs = work.call("eth_getLogs", [{**wanted, "fromBlock": hex(first), "toBlock": hex(last)}])
         if logs:
             return int(logs[0]["blockNumber"], 16)
     raise DeploymentMismatch("the AccessManager's first event", "there", "missing")

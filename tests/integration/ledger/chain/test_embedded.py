@@ -29,6 +29,7 @@ from ledger.chain.journal import Journal
 from ledger.chain.processes import identify, write_identity
 from ledger.chain.rpc import RpcClient, RpcError, RpcReason
 from ledger.chain.transactions import sign_legacy
+from ledger.clock import SystemClock
 from ledger.standard.signatures import SigningKey
 from tests.integration.ledger.chain.kit import (
     START,
@@ -323,6 +324,16 @@ def test_a_clock_that_jumps_stops_the_blocks_and_not_the_reading(
         assert len(chain_hashes(engine)) == 3
     with EmbeddedEngine.open(tmp_path, clock, options, steady=lambda: steady[0]) as again:
         again.submit([sender.sign(1, rng)])
+
+
+def test_the_machines_clock_is_watched_by_default(tmp_path: Path, rng: random.Random) -> None:
+    steady = [0.0]
+    with EmbeddedEngine.open(tmp_path, SystemClock(), steady=lambda: steady[0]) as engine:
+        [sender] = senders(engine, 1, rng)
+        steady[0] += 1_000.0  # as if the wall clock had been set back by a quarter of an hour
+        engine.submit([sender.sign(1, rng)])
+        with pytest.raises(ClockJumped):
+            engine.produce()
 
 
 def test_a_manual_clock_may_jump(engine: EmbeddedEngine, rng: random.Random) -> None:

@@ -24,15 +24,6 @@ class PositionsUnbalanced(InvariantViolation):
         super().__init__(f"the positions add up to {total_fen} fen instead of 0")
 
 
-class MerchantOwes(InvariantViolation):
-    """A merchant's position is negative: more was refunded than it was ever owed."""
-
-    def __init__(self, merchant: int, position_fen: int) -> None:
-        self.merchant = merchant
-        self.position_fen = position_fen
-        super().__init__(f"merchant {merchant} has a position of {position_fen} fen")
-
-
 @dataclass(frozen=True, slots=True)
 class Payment:
     """What one programme's agency pays one merchant, in fen."""
@@ -42,20 +33,47 @@ class Payment:
     fen: int
 
 
-def net(positions: Mapping[int, int]) -> list[Payment]:
-    """Return who pays whom, from positions in fen by participant id. Raises PositionsUnbalanced or MerchantOwes."""
+@dataclass(frozen=True, slots=True)
+class Open:
+    """What a cycle would settle, in fen: what each programme owes and each merchant may claim, beyond what is listed
+    in earlier cycles or in dispute."""
+
+    owed: Mapping[int, int]
+    claims: Mapping[int, int]
+
+
+def open_sums(
+    positions: Mapping[int, int], locked: Mapping[int, int] | None = None, disputed: Mapping[int, int] | None = None
+) -> Open:
+    """Return what is open, as ClearingBook's ``owedFen`` and ``freeFen`` say it.
+
+    ``positions`` and ``locked`` are by participant id, ``disputed`` by merchant. Raises PositionsUnbalanced.
+    """
     if total := sum(positions.values()):
         raise PositionsUnbalanced(total)
-    debts = {p & 0xFFFFFFFF: -fen for p, fen in positions.items() if p >> 32 == _PROGRAMME_KIND and fen < 0}
-    credits_fen: dict[int, int] = {}
+    locked, disputed = locked or {}, disputed or {}
+    owed: dict[int, int] = {}
+    claims: dict[int, int] = {}
     for participant, fen in positions.items():
-        if participant >> 32 != _MERCHANT_KIND or fen == 0:
-            continue
-        if fen < 0:
-            raise MerchantOwes(participant & 0xFFFFFFFF, fen)
-        credits_fen[participant & 0xFFFFFFFF] = fen
-    shares = split_by_largest_remainder(sum(credits_fen.values()), debts)
-    return _fill(shares, credits_fen)
+        kind, identifier = participant >> 32, participant & 0xFFFFFFFF
+        if kind == _PROGRAMME_KIND and (owes := -fen - locked.get(participant, 0)) > 0:
+            owed[identifier] = owes
+        elif kind == _MERCHANT_KIND:
+            free = fen - locked.get(participant, 0) - disputed.get(identifier, 0)
+            if free > 0:
+                claims[identifier] = free
+    return Open(owed, claims)
+
+
+def net(
+    positions: Mapping[int, int], locked: Mapping[int, int] | None = None, disputed: Mapping[int, int] | None = None
+) -> list[Payment]:
+    """Return who pays whom to settle what is open: the lines of ``Settlement.closeCycle``, in its order.
+
+    The arguments are those of ``open_sums``. Raises PositionsUnbalanced.
+    """
+    sums = open_sums(positions, locked, disputed)
+    return _fill(split_by_largest_remainder(sum(sums.claims.values()), sums.owed), sums.claims)
 
 
 def split_by_largest_remainder(total: int, weights: Mapping[int, int]) -> dict[int, int]:

@@ -6,13 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.clearing.netting import (
-    MerchantOwes,
-    Payment,
-    PositionsUnbalanced,
-    net,
-    split_by_largest_remainder,
-)
+from ledger.clearing.netting import Open, Payment, PositionsUnbalanced, net, open_sums, split_by_largest_remainder
 from ledger.standard.ids import merchant_participant as m
 from ledger.standard.ids import programme_participant as p
 
@@ -22,9 +16,13 @@ def test_positions_that_do_not_add_up_are_refused() -> None:
         net({p(1): -5, m(1): 4})
 
 
-def test_a_merchant_that_owes_is_refused() -> None:
-    with pytest.raises(MerchantOwes):
-        net({p(1): 5, m(1): -5})
+def test_a_merchant_that_owes_claims_nothing() -> None:
+    assert net({p(1): 5, m(1): -5}) == []
+
+
+def test_what_is_listed_or_disputed_is_not_open() -> None:
+    positions: dict[int, int] = {p(1): -30, p(2): 5, m(1): 15, m(2): 10}
+    assert open_sums(positions, {p(1): 10, m(1): 10}, {2: 4}) == Open({1: 20}, {1: 5, 2: 6})
 
 
 def test_one_debtor_pays_each_merchant() -> None:

@@ -12,6 +12,7 @@ import typer
 
 from ledger.errors import ConfigurationError
 from ledger_api.amounts import points_text, yuan_text
+from scripts.clock import clock_of
 from scripts.commands.options import AsJson, StateDir, readable, settings
 from scripts.console import ExitCode, Output, UsageError
 
@@ -81,12 +82,11 @@ def _node(url: str | None, state_dir: Path) -> Iterator[str]:
         yield url
         return
     from ledger.chain.embedded import EmbeddedEngine
-    from ledger.clock import SystemClock
 
     folder = state_dir / "chain"
     if not folder.is_dir():
         raise ConfigurationError(f"there is no embedded chain in {folder}; name a node with --rpc URL")
-    with EmbeddedEngine.open(folder, SystemClock()) as engine:
+    with EmbeddedEngine.open(folder, clock_of(state_dir)) as engine:
         yield engine.url
 
 

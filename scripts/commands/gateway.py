@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ledger.standard.quarters import CITY_TZ
+from scripts.clock import ShiftedClock, clock_of
 from scripts.commands.options import AsJson, StateDir, settings
 from scripts.console import ExitCode, Output, UsageError
 
@@ -45,7 +47,10 @@ def serve(
         output.say(f"Tongdui serves {url} (OpenAPI: {url}/openapi.json). Stop with Ctrl-C.", style="bold")
         output.result({"ok": True, "url": url, "chain_id": city.deployment.chain_id})
 
-    run(chosen, on_ready=ready)
+    clock = clock_of(chosen.state_dir)
+    if isinstance(clock, ShiftedClock):
+        output.say(f"this city lives at a simulated date: {clock.now().astimezone(CITY_TZ):%Y-%m-%d %H:%M}")
+    run(chosen, clock, on_ready=ready)
 
 
 def deploy(
@@ -61,7 +66,7 @@ def deploy(
 
     output = Output(as_json=as_json)
     chosen = settings(state_dir, rpc_url=rpc, workers=False)
-    with output.bars() as bars, open_city(chosen, progress=bars.hook("deploy")) as city:
+    with output.bars() as bars, open_city(chosen, clock_of(chosen.state_dir), progress=bars.hook("deploy")) as city:
         deployment, height = city.deployment, city.engine.final_height()
     path = chosen.deployment_file or chosen.state_dir / FILE_NAME
     output.listing(
@@ -91,7 +96,7 @@ def status(state_dir: StateDir = None, as_json: AsJson = False) -> None:
 
     output = Output(as_json=as_json)
     chosen = settings(state_dir, workers=False)
-    with output.bars() as bars, open_city(chosen, progress=bars.hook("open")) as city:
+    with output.bars() as bars, open_city(chosen, clock_of(chosen.state_dir), progress=bars.hook("open")) as city:
         height, projected = city.engine.final_height(), city.gateway.indexer.cursor().block_number
         with city.database.read() as session:
             outbox = dict(city.gateway.outbox.counts(session))
@@ -123,7 +128,7 @@ def reindex(state_dir: StateDir = None, as_json: AsJson = False) -> None:
 
     output = Output(as_json=as_json)
     chosen = settings(state_dir, workers=False)
-    with output.bars() as bars, open_city(chosen, progress=bars.hook("open")) as city:
+    with output.bars() as bars, open_city(chosen, clock_of(chosen.state_dir), progress=bars.hook("open")) as city:
         report = city.gateway.indexer.reindex()
         bars.done("reindex", f"{report.logs} events in {report.blocks} blocks")
         city.upkeep()
@@ -164,7 +169,6 @@ def token(
 
     Works while a gateway runs on the same state directory. Real people log in at an identity provider instead.
     """
-    from ledger.clock import SystemClock
     from ledger_api.bootstrap import open_token_issuer
     from ledger_api.scopes import ROLES
 
@@ -179,7 +183,7 @@ def token(
     if not scopes:
         raise UsageError("say what the token is good for: --role resident, or --scope merchant:1")
     Path(chosen.state_dir / "keys").mkdir(parents=True, exist_ok=True, mode=0o700)
-    issued = open_token_issuer(chosen, SystemClock()).issue(
+    issued = open_token_issuer(chosen, clock_of(chosen.state_dir)).issue(
         subject, scopes, lifetime=timedelta(hours=hours), identity=identity
     )
     if as_json:

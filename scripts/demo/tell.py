@@ -130,7 +130,6 @@ class Told:
     receipt_verdict: str
     declarations: Declarations
     culture: Culture
-    appropriated: Mapping[int, int]
     seed: int
 
 

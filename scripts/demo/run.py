@@ -1,0 +1,286 @@
+"""The demo from beginning to end: acts, audit, forgery, receipt, page, and a summary of the auditor's figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from datetime import time as day_time
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import select
+
+from issuers.samples.generate import Samples, generate
+from issuers.samples.people import population
+from ledger.audit.auditor import audit
+from ledger.audit.report import AuditReport
+from ledger.chain.proxy import Proxy
+from ledger.clock import ManualClock
+from ledger.errors import InvariantViolation
+from ledger.proofs.receipt import verify_receipt
+from ledger.standard.ids import address_bytes, split_token_id
+from ledger.standard.quarters import CITY_TZ
+from ledger.store.models.projection import BalanceRow
+from ledger_api.amounts import points_text, yuan_text
+from ledger_api.bootstrap import City, open_city
+from ledger_api.settings import Settings
+from scripts.clock import let_time_run
+from scripts.console import Bars, Output, UsageError
+from scripts.demo import acts
+from scripts.demo import stage as days
+from scripts.demo.forgery import Forged, forge_and_audit
+from scripts.demo.http import front_door
+from scripts.demo.intake import IntakeDesk
+from scripts.demo.page import render
+from scripts.demo.stage import DemoStepFailed, Stage
+from scripts.demo.story import Intake, Story
+from scripts.demo.tell import Told, all_offers, measure_reach, tell
+
+GIFT_MINOR = 100_000
+"""What the forger gives: 1,000 points."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How big the made-up city is."""
+
+    people: int
+    records: int
+    seed: int
+
+
+def run(state_dir: Path, sizes: Sizes, output: Output) -> dict[str, Any]:
+    """Play the demo in ``state_dir``, from where an earlier run left it, and return its summary.
+
+    Raises UsageError for a state directory of another size or seed, StoryDoesNotAddUp or InvariantViolation where the
+    parts contradict each other, and whatever the parts raise.
+    """
+    started = time.monotonic()
+    state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _remember_sizes(state_dir, sizes)
+    with output.bars() as bars:
+        samples = _samples(state_dir, sizes, bars)
+        clock = ManualClock(datetime.combine(days.FIRST_DAY, day_time(8), CITY_TZ))
+        with open_city(_settings(state_dir), clock, progress=bars.hook("chain")) as city:
+            stage = Stage(city, clock, samples, bars)
+            story, intake, report = _play(stage, state_dir, sizes)
+        let_time_run(state_dir, clock.now())
+    page = state_dir / "page.html"
+    _write(page, render(story).encode())
+    summary = _summary(story, intake, report, page, time.monotonic() - started)
+    _show(output, story, summary, state_dir)
+    return summary
+
+
+def _play(stage: Stage, state_dir: Path, sizes: Sizes) -> tuple[Story, Mapping[str, Intake], AuditReport]:
+    city = stage.city
+    acts.register(stage, {programme.slug: programme.id for programme in city.deployment.programmes})
+    desk = IntakeDesk(stage)
+    desk.deliver()
+    reach = measure_reach(stage)
+    price = next(offer.price_fen for offer in all_offers(city) if offer.offer_id == acts.TICKET)
+    with front_door(city) as door:
+        visit = acts.visit_desk(stage, door)
+        ride = acts.ride_to_museum(stage, door, price)
+    acts.exchange_crowd(stage)
+    acts.spend_crowd(stage)
+    declarations = desk.revoke_false()
+    intake = desk.counts()
+    report = _audit(stage)
+    _cross_check(desk, report)
+    account = acts.account_of(stage, acts.ELDER)
+    token = _lot_of(city, account)
+    forged = _forge(stage, state_dir, token)
+    receipt, verdict = _receipt(city, ride.order_id, state_dir)
+    told = Told(
+        intake=intake,
+        reach=reach,
+        visit=visit,
+        ride=ride,
+        rides=desk.rides_of(acts.RIDER),
+        report=report,
+        forged=forged,
+        forged_account=account,
+        forged_token=token,
+        receipt=receipt,
+        receipt_verdict=verdict,
+        declarations=declarations,
+        culture=desk.culture(),
+        seed=sizes.seed,
+    )
+    return tell(stage, told), intake, report
+
+
+def _audit(stage: Stage) -> AuditReport:
+    """Audit through the window that auditors use, evidence leaves included."""
+    with Proxy(stage.city.engine) as window:
+        report = audit(window.url, stage.city.deployment, progress=stage.bars.hook("audit"))
+    if not report.ok:
+        found = report.contradiction
+        raise InvariantViolation(f"the audit of the demo's own chain failed: {found}")
+    stage.bars.done("audit", f"{report.verdict}, {report.events} events in {report.blocks} blocks")
+    return report
+
+
+def _cross_check(desk: IntakeDesk, report: AuditReport) -> None:
+    """Compare what the issuers believe they minted and revoked with what the auditor found on chain."""
+    for slug, (minted, revoked) in desk.landed().items():
+        found = report.programmes[slug]
+        if (minted, revoked) != (found.minted, found.revoked + found.revoked_shortfall):
+            raise InvariantViolation(
+                f"programme {slug}: the issuers minted {minted} and revoked {revoked} minor units,"
+                f" the auditor found {found.minted} and {found.revoked + found.revoked_shortfall}"
+            )
+    if report.positions_sum_fen:
+        raise InvariantViolation(f"positions add up to {report.positions_sum_fen} fen")
+
+
+def _lot_of(city: City, account: str) -> int:
+    """Return the volunteer lot of an account that holds most."""
+    with city.database.read() as session:
+        rows = session.execute(
+            select(BalanceRow.token_id, BalanceRow.amount_minor).where(BalanceRow.account == address_bytes(account))
+        ).tuples()
+        held = [(amount, token) for token, amount in rows if split_token_id(token)[0] == acts.VOLUNTEER]
+    if not held:
+        raise DemoStepFailed("the forgery", "the account holds no volunteer points")
+    return max(held)[1]
+
+
+def _forge(stage: Stage, state_dir: Path, token: int) -> Forged:
+    city, account = stage.city, acts.account_of(stage, acts.ELDER)
+    forged = forge_and_audit(
+        state_dir / "chain", state_dir / "forged", city.deployment, stage.clock, account, token, GIFT_MINOR
+    )
+    if forged.report.ok or forged.report.contradiction is None:
+        raise InvariantViolation("the auditor did not see a forged balance")
+    stage.bars.done("audit of the forged copy", f"{forged.report.verdict}: {forged.report.contradiction.what}")
+    return forged
+
+
+def _receipt(city: City, order_id: str, state_dir: Path) -> tuple[bytes, str]:
+    """Write the ticket's receipt and check it as a stranger would. Returns its bytes and the verdict."""
+    made = city.services.receipts.for_order(bytes.fromhex(order_id[2:]))
+    if made is None:
+        raise DemoStepFailed("the receipt", f"there is none for order {order_id}")
+    content = orjson.dumps(made, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    found = verify_receipt(json.loads(content), None, city.deployment)
+    if not found.ok:
+        raise InvariantViolation(f"the receipt of the demo does not hold: {found.reason}")
+    _write(state_dir / "receipt.json", content)
+    return content, found.summary
+
+
+# The state directory ----------------------------------------------------------------------------------------------
+
+
+def _settings(state_dir: Path) -> Settings:
+    """Return the demo's settings: its dates are simulated, so neither node nor database of the environment is used."""
+    return Settings(
+        state_dir=state_dir,
+        workers=False,
+        rpc_url=None,
+        database_url=None,
+        deployment_file=None,
+        master_key_file=None,
+        oidc_issuer=None,
+        oidc_jwks_url=None,
+        rate_per_minute=100_000,
+    )
+
+
+def _remember_sizes(state_dir: Path, sizes: Sizes) -> None:
+    path = state_dir / "demo.json"
+    if not path.exists():
+        _write(path, orjson.dumps(asdict(sizes)))
+        return
+    try:
+        found = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise UsageError(f"{path} is damaged; remove {state_dir} or name another --state-dir") from error
+    if found != asdict(sizes):
+        raise UsageError(
+            f"{state_dir} holds a city of {found}; give the same sizes, remove it, or name another --state-dir"
+        )
+
+
+def _samples(state_dir: Path, sizes: Sizes, bars: Bars) -> Samples:
+    """Write the source systems' exports once: a second run reads the very same bytes."""
+    folder = state_dir / "samples"
+    if folder.is_dir():
+        return Samples(folder, population(sizes.seed, sizes.people), {})
+    draft = state_dir / "samples.draft"
+    generate(draft, sizes.seed, sizes.people, sizes.records)
+    draft.rename(folder)
+    shutil.rmtree(draft, ignore_errors=True)
+    bars.done("samples", str(folder))
+    return Samples(folder, population(sizes.seed, sizes.people), {})
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file so that a crash leaves the old one or the new one, whole."""
+    draft = path.with_suffix(path.suffix + ".draft")
+    with draft.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+# The summary ------------------------------------------------------------------------------------------------------
+
+
+def _summary(
+    story: Story, intake: Mapping[str, Intake], report: AuditReport, page: Path, seconds: float
+) -> dict[str, Any]:
+    return {
+        "ok": True,
+        "programmes": {
+            slug: {
+                **asdict(counts),
+                "minted_minor": report.programmes[slug].minted,
+                "outstanding_minor": report.programmes[slug].outstanding,
+            }
+            for slug, counts in intake.items()
+        },
+        "exchanged_fen": report.exchanged_fen,
+        "redeemed_fen": report.redeemed_fen - report.refunded_fen,
+        "positions_sum_fen": report.positions_sum_fen,
+        "audit": {"verdict": story.audit.verdict, "events": report.events, "blocks": report.blocks},
+        "page": str(page),
+        "seconds": round(seconds, 1),
+    }
+
+
+def _show(output: Output, story: Story, summary: Mapping[str, Any], state_dir: Path) -> None:
+    columns = ["programme", "records", "accepted", "refused", "awaiting link", "held", "granted", "outstanding"]
+    rows = []
+    for programme in story.programmes:
+        counts, movement = programme.intake, programme.movement
+        rows.append(
+            (
+                f"{programme.name.zh} {programme.name.en}",
+                counts.records,
+                counts.accepted,
+                counts.refused,
+                counts.awaiting_link,
+                counts.held,
+                points_text(movement.granted),
+                points_text(movement.outstanding),
+            )
+        )
+    output.table("通兑 Tongdui", columns, rows)
+    output.say(
+        f"exchanged {yuan_text(summary['exchanged_fen'])} yuan, redeemed {yuan_text(summary['redeemed_fen'])} yuan;"
+        f" positions add up to {summary['positions_sum_fen']}"
+    )
+    output.say(f"audit: {story.audit.verdict}; forged copy: {story.forgery.verdict}", style="bold green")
+    output.say(f"page: {Path(summary['page']).resolve()}")
+    output.say(f"receipt: tongdui verify {state_dir / 'receipt.json'} --deployment {state_dir / 'deployment.json'}")
+    output.say(f"{summary['seconds']} s; run it again: nothing is minted twice")

@@ -308,6 +308,6 @@ class IssuanceRevocationRow(Base):
     note: Mapped[str | None] = mapped_column(Text)
     requested_by: Mapped[str | None] = mapped_column(String(128))
     state: Mapped[Word] = mapped_column(index=True)
-    """``wanted``, ``queued``, ``landed`` or ``failed``."""
+    """``wanted``, ``queued``, ``landed``, ``failed`` or ``merged`` (a later one states the total)."""
     created_at: Mapped[UnixTime]
     updated_at: Mapped[UnixTime]

@@ -1,0 +1,578 @@
+"""Grants become batches: shuffled, at most 500, one programme and one expiry quarter, numbered once for ever, signed.
+
+Three commits, each resumable: number and grants are fixed (``prepared``); the issuer signs, outside any transaction,
+for its key may be in another house; signature and outbox message are stored together (``queued``).
+"""
+
+from __future__ import annotations
+
+import random as random_module
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from issuers import sql
+from ledger.chain.artifacts import call_data
+from ledger.chain.deployment import Deployment
+from ledger.clock import Clock
+from ledger.custody.signer import Signer
+from ledger.errors import InvariantViolation
+from ledger.outbox.outbox import MessageState, Outbox
+from ledger.standard.evidence import EvidenceLeaf, MerkleTree, activity_code
+from ledger.standard.ids import BatchNumber, address_bytes, to_address, token_id
+from ledger.standard.keccak import keccak256
+from ledger.standard.quarters import CITY_TZ, NEVER, expiry_quarter
+from ledger.standard.typed_data import MintBatch, Revocation
+from ledger.store.database import Database, bulk_insert
+from ledger.store.models.issuance import (
+    IssuanceBatchRow,
+    IssuanceGrantRow,
+    IssuanceRecordRow,
+    IssuanceRevocationRow,
+    IssuanceRulebookRow,
+)
+from ledger.store.models.projection import BatchRow as ChainBatchRow
+
+GRANTS_MAX = 500
+_TAKE_MAX = 5_000
+_NEVER_QUARTERS = -1
+_GAS_BASE = 300_000
+_GAS_GRANT = 31_000
+_GAS_REVOKE = 600_000
+_GAS_MAX = 16_777_216  # EIP-7825
+_PAD12 = bytes(12)
+_PLACE_SQLITE = "UPDATE issuance_grants SET state = 'batched', batch_number = ?, batch_position = ? WHERE grant_id = ?"
+_PLACE_POSTGRES = _PLACE_SQLITE.replace("?", "%s")
+
+
+@dataclass(frozen=True, slots=True)
+class LeafRow:
+    """What a leaf is made of, but for the lot, as it comes from SQL."""
+
+    grant_id: bytes
+    account: bytes
+    amount_minor: int
+    activity: str
+    rulebook_version: int
+    commitment: bytes
+
+    def leaf(self, token: int) -> EvidenceLeaf:
+        """Return the evidence leaf in a lot."""
+        return EvidenceLeaf(
+            self.grant_id,
+            to_address(self.account),
+            token,
+            self.amount_minor,
+            activity_code(self.activity),
+            self.rulebook_version,
+            self.commitment,
+        )
+
+    def hash(self, token: bytes) -> bytes:
+        """Return the leaf's hash; the same bytes as ``leaf(token).hash()``, without its checks (tested to be equal)."""
+        return keccak256(
+            keccak256(
+                b"".join(
+                    (
+                        self.grant_id,
+                        _PAD12,
+                        self.account,
+                        token,
+                        self.amount_minor.to_bytes(32, "big"),
+                        self.activity.encode().ljust(32, b"\0"),
+                        self.rulebook_version.to_bytes(32, "big"),
+                        self.commitment,
+                    )
+                )
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What `Batcher.settle` found out."""
+
+    landed: int = 0
+    waiting: int = 0
+    failed: int = 0
+
+
+def mint_key(programme: int, number: int) -> str:
+    """Return the outbox key of a batch."""
+    return f"mint:{programme}:{number}"
+
+
+def revoke_key(grant_id: bytes, total_minor: int) -> str:
+    """Return the outbox key of a revocation."""
+    return f"revoke:{grant_id.hex()}:{total_minor}"
+
+
+class Batcher:
+    """Makes, signs, sends and settles batches and revocations."""
+
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        clock: Clock,
+        deployment: Deployment,
+        signers: Mapping[int, Signer],
+        leaves_folder: Path | None = None,
+        shuffle: random_module.Random | None = None,
+    ) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._clock = clock
+        self._domain = deployment.domain()
+        self._issuance = deployment.address("Issuance")
+        self._signers = signers
+        self._leaves = leaves_folder
+        self._shuffle = shuffle or secrets.SystemRandom()
+
+    # ------------------------------------------------------------------------------------------------- batches
+
+    def make(self, programme: int, validity: Mapping[int, int | None], *, flush: bool = True) -> list[BatchNumber]:
+        """Batch all ready grants of a programme, sign and enqueue them; return the numbers.
+
+        ``validity``: quarters by rulebook version (None: the points never expire). Without ``flush`` grants that fill
+        no batch wait for more.
+        """
+        numbers: list[BatchNumber] = []
+        self.sign_prepared(programme)
+        while True:
+            with self._database.transaction() as session:
+                prepared = self._prepare(session, programme, validity, flush)
+            if not prepared:
+                return numbers
+            self._sign_and_queue(programme, prepared)
+            numbers += [BatchNumber(row.number) for row in prepared]
+
+    def sign_prepared(self, programme: int) -> int:
+        """Sign and enqueue batches that a crash left unsigned; returns how many."""
+        with self._database.read() as session:
+            rows = session.scalars(
+                select(IssuanceBatchRow).where(
+                    IssuanceBatchRow.programme == programme, IssuanceBatchRow.state == "prepared"
+                )
+            ).all()
+        self._sign_and_queue(programme, rows)
+        return len(rows)
+
+    def _prepare(
+        self, session: Session, programme: int, validity: Mapping[int, int | None], flush: bool
+    ) -> list[IssuanceBatchRow]:
+        rows = session.execute(
+            select(
+                IssuanceGrantRow.grant_id,
+                IssuanceGrantRow.account,
+                IssuanceGrantRow.amount_minor,
+                IssuanceGrantRow.activity,
+                IssuanceGrantRow.rulebook_version,
+                IssuanceGrantRow.commitment,
+            )
+            .where(IssuanceGrantRow.programme == programme, IssuanceGrantRow.state == "ready")
+            .order_by(IssuanceGrantRow.grant_id)
+            .limit(_TAKE_MAX)
+            .with_for_update(skip_locked=True)
+        )
+        by_quarters: dict[int, list[LeafRow]] = {}
+        for grant_id, account, amount, activity, version, commitment in rows:
+            quarters = validity[version]
+            leaf = LeafRow(bytes(grant_id), bytes(account), amount, activity, version, bytes(commitment))
+            by_quarters.setdefault(_NEVER_QUARTERS if quarters is None else quarters, []).append(leaf)
+        groups = [(quarters, part) for quarters, leaves in by_quarters.items() for part in self._groups(leaves, flush)]
+        if not groups:
+            return []
+        first = sql.allot(session, f"batch:{programme}", len(groups))
+        now = self._clock.timestamp()
+        made = []
+        placed: list[tuple[int, int, bytes]] = []
+        for number, (quarters, leaves) in enumerate(groups, first):
+            quarter = self._quarter(quarters)
+            made.append(
+                IssuanceBatchRow(
+                    programme=programme,
+                    number=number,
+                    quarter=quarter,
+                    validity_quarters=quarters,
+                    grants=len(leaves),
+                    amount_minor=sum(leaf.amount_minor for leaf in leaves),
+                    evidence_root=tree_of(leaves, token_id(programme, quarter)).root,
+                    packed=b"".join([leaf.account + leaf.amount_minor.to_bytes(8, "big") for leaf in leaves]),
+                    signer=None,
+                    signature=None,
+                    attempt=0,
+                    state="prepared",
+                    reason=None,
+                    created_at=now,
+                    updated_at=now,
+                )
+            )
+            placed += [(number, position, leaf.grant_id) for position, leaf in enumerate(leaves)]
+        session.add_all(made)
+        session.flush()
+        statement = _PLACE_SQLITE if sql.is_sqlite(session) else _PLACE_POSTGRES
+        session.connection().exec_driver_sql(statement, placed)
+        return made
+
+    def _groups(self, leaves: list[LeafRow], flush: bool) -> Iterator[list[LeafRow]]:
+        self._shuffle.shuffle(leaves)
+        for start in range(0, len(leaves), GRANTS_MAX):
+            part = leaves[start : start + GRANTS_MAX]
+            if flush or len(part) == GRANTS_MAX:
+                yield part
+
+    def _quarter(self, validity_quarters: int) -> int:
+        if validity_quarters == _NEVER_QUARTERS:
+            return NEVER
+        return expiry_quarter(self._clock.now().astimezone(CITY_TZ).date(), validity_quarters)
+
+    def _sign_and_queue(self, programme: int, rows: Sequence[IssuanceBatchRow]) -> None:
+        if not rows:
+            return
+        signer = self._signers[programme]
+        signed = [(row, signer.sign_digest(self._message(row).digest(self._domain))) for row in rows]
+        with self._database.transaction() as session:
+            for row, signature in signed:
+                self._store_signature(session, row, signer, signature)
+                self._outbox.enqueue_call(
+                    session,
+                    "mint",
+                    mint_key(programme, row.number),
+                    self._issuance,
+                    mint_call(row, signature),
+                    mint_gas(row.grants),
+                )
+
+    def _message(self, row: IssuanceBatchRow) -> MintBatch:
+        return MintBatch(row.programme, row.quarter, row.number, bytes(row.evidence_root), keccak256(bytes(row.packed)))
+
+    def _store_signature(self, session: Session, row: IssuanceBatchRow, signer: Signer, signature: bytes) -> None:
+        session.execute(
+            update(IssuanceBatchRow)
+            .where(IssuanceBatchRow.programme == row.programme, IssuanceBatchRow.number == row.number)
+            .values(
+                quarter=row.quarter,
+                evidence_root=row.evidence_root,
+                signer=address_bytes(signer.address),
+                signature=signature,
+                attempt=IssuanceBatchRow.attempt + 1,
+                state="queued",
+                reason=None,
+                updated_at=self._clock.timestamp(),
+            )
+        )
+
+    # ---------------------------------------------------------------------------------------------- settlement
+
+    def settle(self) -> Settled:
+        """Learn from the outbox what became of batches and revocations; publish leaves of what landed."""
+        with self._database.read() as session:
+            open_rows = session.scalars(
+                select(IssuanceBatchRow).where(IssuanceBatchRow.state.in_(("queued", "waiting", "failed")))
+            ).all()
+            statuses = self._outbox.statuses(session, [mint_key(row.programme, row.number) for row in open_rows])
+        counts = {"landed": 0, "waiting": 0, "failed": 0}
+        for row in open_rows:
+            status = statuses.get(mint_key(row.programme, row.number))
+            if status is None:
+                raise InvariantViolation(f"batch {row.number} of programme {row.programme} is not in the outbox")
+            state = {
+                MessageState.DONE: "landed",
+                MessageState.WAITING_FUNDING: "waiting",
+                MessageState.FAILED: "failed",
+            }.get(status.state)
+            if state is None or (state == row.state and row.reason == status.reason):
+                continue
+            with self._database.transaction() as session:
+                self._change(session, row, state, status.reason)
+            counts[state] += 1
+        self._settle_revocations()
+        return Settled(**counts)
+
+    def _change(self, session: Session, seen: IssuanceBatchRow, state: str, reason: str | None) -> None:
+        row = session.execute(
+            select(IssuanceBatchRow)
+            .where(IssuanceBatchRow.programme == seen.programme, IssuanceBatchRow.number == seen.number)
+            .with_for_update()
+        ).scalar_one()
+        if row.state == state:
+            row.reason = reason
+            return
+        if state == "landed":
+            self._match_chain(session, row)
+            self._publish(session, row)
+        before, after = ("waiting", "accepted") if state == "landed" else ("accepted", "waiting")
+        if not (state == "landed" and row.state == "queued"):
+            records = (
+                select(IssuanceGrantRow.record_id)
+                .where(IssuanceGrantRow.programme == row.programme, IssuanceGrantRow.batch_number == row.number)
+                .scalar_subquery()
+            )
+            done: Any = session.execute(
+                update(IssuanceRecordRow)
+                .where(IssuanceRecordRow.record_id.in_(records), IssuanceRecordRow.status == before)
+                .values(status=after, reason=None if after == "accepted" else "funding", updated_at=row.updated_at)
+                .execution_options(synchronize_session=False)
+            )
+            sql.add_tallies(session, row.programme, {before: -done.rowcount, after: done.rowcount})
+        row.state = state
+        row.reason = reason
+        row.updated_at = self._clock.timestamp()
+
+    def _match_chain(self, session: Session, row: IssuanceBatchRow) -> None:
+        """Take over the quarter in which the batch landed: bytes signed for an earlier one stay valid."""
+        landed = session.get(ChainBatchRow, (row.programme, row.number))
+        if landed is None or landed.evidence_root is None or landed.evidence_root == row.evidence_root:
+            return
+        leaves = leaf_rows(session, row.programme, row.number)
+        root = tree_of(leaves, token_id(row.programme, landed.quarter or 0)).root
+        if root != landed.evidence_root:
+            raise InvariantViolation(f"batch {row.number} of programme {row.programme} landed with another's evidence")
+        row.quarter = landed.quarter or 0
+        row.evidence_root = root
+
+    def _publish(self, session: Session, row: IssuanceBatchRow) -> None:
+        if self._leaves is None:
+            return
+        publish(self._leaves, row, leaf_rows(session, row.programme, row.number))
+
+    def retry_waiting(self, programme: int | None = None) -> int:
+        """Send batches again that wait for funding or failed; re-sign where quarter or key has changed.
+
+        Number and grants stay what they are. Returns how many were sent again.
+        """
+        with self._database.read() as session:
+            query = select(IssuanceBatchRow).where(IssuanceBatchRow.state.in_(("waiting", "failed")))
+            if programme is not None:
+                query = query.where(IssuanceBatchRow.programme == programme)
+            rows = session.scalars(query.order_by(IssuanceBatchRow.number)).all()
+        sent = 0
+        for row in rows:
+            signer = self._signers[row.programme]
+            quarter = self._quarter(row.validity_quarters)
+            if quarter == row.quarter and address_bytes(signer.address) == row.signer and row.state == "waiting":
+                with self._database.transaction() as session:
+                    status = self._outbox.status(session, mint_key(row.programme, row.number))
+                    if status is not None and status.state is MessageState.WAITING_FUNDING:
+                        self._outbox.requeue(session, mint_key(row.programme, row.number))
+                        sent += 1
+                continue
+            sent += self._sign_again(row, quarter, signer)
+        return sent
+
+    def _sign_again(self, row: IssuanceBatchRow, quarter: int, signer: Signer) -> int:
+        with self._database.read() as session:
+            leaves = leaf_rows(session, row.programme, row.number)
+        row.quarter = quarter
+        row.evidence_root = tree_of(leaves, token_id(row.programme, quarter)).root
+        signature = signer.sign_digest(self._message(row).digest(self._domain))
+        key = mint_key(row.programme, row.number)
+        with self._database.transaction() as session:
+            status = self._outbox.status(session, key)
+            if status is None or status.state not in (MessageState.WAITING_FUNDING, MessageState.FAILED):
+                return 0
+            self._outbox.replace_call(session, key, mint_call(row, signature), mint_gas(row.grants))
+            session.execute(
+                update(IssuanceBatchRow)
+                .where(IssuanceBatchRow.programme == row.programme, IssuanceBatchRow.number == row.number)
+                .values(
+                    quarter=quarter,
+                    evidence_root=row.evidence_root,
+                    signer=address_bytes(signer.address),
+                    signature=signature,
+                    attempt=IssuanceBatchRow.attempt + 1,
+                    updated_at=self._clock.timestamp(),
+                )
+            )
+        return 1
+
+    # --------------------------------------------------------------------------------------------- revocations
+
+    def send_revocations(self) -> int:
+        """Sign and enqueue revocations of grants whose batch has landed; returns how many.
+
+        A grant that is revoked several times before is revoked once, for the total.
+        """
+        with self._database.read() as session:
+            rows = session.execute(
+                select(IssuanceRevocationRow, IssuanceGrantRow, IssuanceBatchRow)
+                .join(IssuanceGrantRow, IssuanceGrantRow.grant_id == IssuanceRevocationRow.grant_id)
+                .join(
+                    IssuanceBatchRow,
+                    (IssuanceBatchRow.programme == IssuanceGrantRow.programme)
+                    & (IssuanceBatchRow.number == IssuanceGrantRow.batch_number),
+                )
+                .where(IssuanceRevocationRow.state == "wanted", IssuanceBatchRow.state == "landed")
+                .order_by(
+                    IssuanceGrantRow.programme, IssuanceGrantRow.batch_number, IssuanceRevocationRow.revocation_id
+                )
+            ).all()
+            trees: dict[tuple[int, int], tuple[MerkleTree, list[LeafRow]]] = {}
+            for _, _, batch in rows:
+                key = (batch.programme, batch.number)
+                if key not in trees:
+                    leaves = leaf_rows(session, *key)
+                    trees[key] = (tree_of(leaves, token_id(batch.programme, batch.quarter)), leaves)
+        latest: dict[bytes, tuple[IssuanceRevocationRow, IssuanceGrantRow, IssuanceBatchRow]] = {}
+        for revocation, grant, batch in rows:
+            latest[bytes(grant.grant_id)] = (revocation, grant, batch)
+        calls = []
+        for revocation, grant, batch in latest.values():
+            tree, leaves = trees[batch.programme, batch.number]
+            calls.append((revocation, self._revoke_call(revocation, grant, batch, tree, leaves)))
+        with self._database.transaction() as session:
+            for revocation, data in calls:
+                message_key = revoke_key(bytes(revocation.grant_id), revocation.revoked_total_minor)
+                self._outbox.enqueue_call(session, "revoke", message_key, self._issuance, data, _GAS_REVOKE)
+            sent = {one.revocation_id for one, _ in calls}
+            for revocation, _, _ in rows:
+                session.execute(
+                    update(IssuanceRevocationRow)
+                    .where(IssuanceRevocationRow.revocation_id == revocation.revocation_id)
+                    .values(
+                        state="queued" if revocation.revocation_id in sent else "merged",
+                        updated_at=self._clock.timestamp(),
+                    )
+                )
+        return len(calls)
+
+    def _revoke_call(
+        self,
+        revocation: IssuanceRevocationRow,
+        grant: IssuanceGrantRow,
+        batch: IssuanceBatchRow,
+        tree: MerkleTree,
+        leaves: list[LeafRow],
+    ) -> bytes:
+        position = next(at for at, leaf in enumerate(leaves) if leaf.grant_id == bytes(grant.grant_id))
+        leaf = leaves[position].leaf(token_id(batch.programme, batch.quarter))
+        message = Revocation(
+            batch.programme, batch.number, leaf.hash(), revocation.revoked_total_minor, revocation.reason_code
+        )
+        signature = self._signers[batch.programme].sign_digest(message.digest(self._domain))
+        return call_data(
+            "Issuance",
+            "revoke",
+            (
+                (message.programme, message.number, message.leaf, message.revoked_total, message.reason),
+                (
+                    leaf.grant_id,
+                    leaf.account,
+                    leaf.token_id,
+                    leaf.amount,
+                    leaf.activity_code,
+                    leaf.rulebook_version,
+                    leaf.commitment,
+                ),
+                tree.proof(position),
+                signature,
+            ),
+        )
+
+    def _settle_revocations(self) -> None:
+        with self._database.read() as session:
+            rows = session.scalars(select(IssuanceRevocationRow).where(IssuanceRevocationRow.state == "queued")).all()
+            keys = {revoke_key(bytes(row.grant_id), row.revoked_total_minor): row.revocation_id for row in rows}
+            statuses = self._outbox.statuses(session, list(keys))
+        ended = {
+            keys[key]: "landed" if status.state is MessageState.DONE else "failed"
+            for key, status in statuses.items()
+            if status.state in (MessageState.DONE, MessageState.FAILED)
+        }
+        if not ended:
+            return
+        with self._database.transaction() as session:
+            for revocation_id, state in ended.items():
+                session.execute(
+                    update(IssuanceRevocationRow)
+                    .where(IssuanceRevocationRow.revocation_id == revocation_id)
+                    .values(state=state, updated_at=self._clock.timestamp())
+                )
+
+
+def leaf_rows(session: Session, programme: int, number: int) -> list[LeafRow]:
+    """Return a batch's leaves in the order of its packed grants."""
+    rows = session.execute(
+        select(
+            IssuanceGrantRow.grant_id,
+            IssuanceGrantRow.account,
+            IssuanceGrantRow.amount_minor,
+            IssuanceGrantRow.activity,
+            IssuanceGrantRow.rulebook_version,
+            IssuanceGrantRow.commitment,
+        )
+        .where(IssuanceGrantRow.programme == programme, IssuanceGrantRow.batch_number == number)
+        .order_by(IssuanceGrantRow.batch_position)
+    )
+    return [LeafRow(bytes(r[0]), bytes(r[1]), r[2], r[3], r[4], bytes(r[5])) for r in rows]
+
+
+def tree_of(leaves: Sequence[LeafRow], token: int) -> MerkleTree:
+    """Return the evidence tree of leaves in a lot."""
+    word = token.to_bytes(32, "big")
+    return MerkleTree([leaf.hash(word) for leaf in leaves])
+
+
+def mint_call(row: IssuanceBatchRow, signature: bytes) -> bytes:
+    """Return the calldata of a signed batch."""
+    return call_data(
+        "Issuance",
+        "mint",
+        (row.programme, row.quarter, row.number, bytes(row.evidence_root), bytes(row.packed), signature),
+    )
+
+
+def mint_gas(grants: int) -> int:
+    """Return the gas limit of a batch: 25.2k a new holder measured, with room."""
+    return min(_GAS_MAX, _GAS_BASE + _GAS_GRANT * grants)
+
+
+def publish(folder: Path, row: IssuanceBatchRow, leaves: Sequence[LeafRow]) -> Path:
+    """Write a batch's leaf file for the auditor, whole or not at all, and return its path."""
+    token = token_id(row.programme, row.quarter)
+    document = {
+        "programme": row.programme,
+        "number": str(row.number),
+        "root": "0x" + bytes(row.evidence_root).hex(),
+        "leaves": [
+            {
+                "grantId": "0x" + leaf.grant_id.hex(),
+                "account": to_address(leaf.account),
+                "tokenId": str(token),
+                "amount": str(leaf.amount_minor),
+                "activityCode": "0x" + activity_code(leaf.activity).hex(),
+                "rulebookVersion": leaf.rulebook_version,
+                "commitment": "0x" + leaf.commitment.hex(),
+            }
+            for leaf in leaves
+        ],
+    }
+    path = folder / str(row.programme) / f"{row.number}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".part")
+    temporary.write_bytes(orjson.dumps(document) + b"\n")
+    temporary.replace(path)
+    return path
+
+
+def store_rulebook(session: Session, programme: int, version: int, digest: bytes, content: str, now: int) -> None:
+    """Keep a rulebook version for ever. Raises InvariantViolation if that version was kept with other content."""
+    known = session.get(IssuanceRulebookRow, (programme, version))
+    if known is None:
+        bulk_insert(
+            session,
+            IssuanceRulebookRow.__table__,  # type: ignore[arg-type]  # SQLAlchemy types it as FromClause
+            ["programme", "version", "rulebook_hash", "content", "created_at"],
+            [(programme, version, digest, content, now)],
+        )
+    elif known.rulebook_hash != digest:
+        raise InvariantViolation(
+            f"rulebook {version} of programme {programme} was changed after it was put in force; give it a new version"
+        )

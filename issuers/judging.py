@@ -1,0 +1,214 @@
+"""What becomes of a record whose owner is known: one decision after another over usage and facts. No I/O.
+
+Order of the checks: rules that no usage can change, double claims and other screens, the pending time of self-reported
+deeds, then caps and rate. What is granted is charged at once, so that the next record of the chunk sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from issuers.deeds import Deed
+from issuers.rating import NOTHING, Rating, Used, rate, unfit, usage_keys
+from issuers.refusals import RefusalCode
+from issuers.rulebook import CompiledActivity, Rulebook, in_force
+from issuers.screens import Claim, Facts, Finding, screen
+from issuers.sql import ResidentUsageKey
+
+_DAY_S = 86_400
+_CITY_OFFSET_S = 8 * 3600
+Params = tuple[tuple[str, str], ...]
+
+
+class Candidate(NamedTuple):
+    """A record with its owner."""
+
+    record_id: int
+    dedupe_key: bytes
+    deed: Deed
+    resident_id: int
+    account: bytes
+    device: bytes | None
+    grants_made: int = 0
+    is_screened: bool = False
+    """Screens were passed, or two people approved the record."""
+    is_due: bool = False
+    """The pending time is over."""
+
+
+class Judgement(NamedTuple):
+    """A decision: the record's new status and what goes with it."""
+
+    status: str
+    rating: Rating | None = None
+    fingerprint: bytes | None = None
+    finding: Finding | None = None
+    pending_until: int | None = None
+    code: RefusalCode | None = None
+    field: str | None = None
+    params: Params = ()
+
+    @property
+    def reason(self) -> str | None:
+        """The short reason that is stored with the record."""
+        if self.code is not None:
+            return self.code.value
+        return None if self.finding is None else self.finding.screen
+
+
+def refused(code: RefusalCode, field: str | None = None, params: Params = ()) -> Judgement:
+    """Return a refusal."""
+    return Judgement("refused", code=code, field=field, params=params)
+
+
+def rulebook_for(books: Sequence[Rulebook], deed: Deed) -> Rulebook | Judgement:
+    """Return the rulebook that rates a deed, or the refusal that no usage can change."""
+    book = in_force(books, deed.day)
+    if book is None:
+        return refused(RefusalCode.NOT_EFFECTIVE, "day")
+    wrong = unfit(book, deed)
+    if wrong is not None:
+        return refused(wrong.refusal or RefusalCode.NO_POINTS, wrong.field, wrong.params)
+    return book
+
+
+class Judge:
+    """Decides the candidates of one chunk of one programme in order."""
+
+    def __init__(
+        self,
+        books: Sequence[Rulebook],
+        programme: int,
+        fingerprint: Callable[[int, int, str], bytes],
+        now: int,
+    ) -> None:
+        self._books = books
+        self.programme = programme
+        self._fingerprint = fingerprint
+        self._now = now
+        self.facts = Facts()
+        self.usage: dict[int, dict[tuple[str, str], Used]] = {}
+        self.charged: dict[ResidentUsageKey, Used] = {}
+
+    def activity(self, deed: Deed) -> CompiledActivity | None:
+        """Return the rule of a deed, if one is in force."""
+        book = in_force(self._books, deed.day)
+        return None if book is None else book.activities.get(deed.activity)
+
+    def needs(self, candidates: Sequence[Candidate]) -> Needs:
+        """Return what must be looked up before the candidates can be decided."""
+        usage: set[ResidentUsageKey] = set()
+        residents: dict[int, None] = {}
+        fingerprints: list[bytes] = []
+        devices: list[bytes] = []
+        days: list[int] = []
+        for one in candidates:
+            activity = self.activity(one.deed)
+            if activity is None:
+                continue
+            for scope, period in usage_keys(activity, one.deed.day):
+                usage.add((one.resident_id, scope, period))
+            if one.is_screened:
+                continue
+            if activity.screens:
+                residents[one.resident_id] = None
+                days.append(one.deed.day)
+                if one.device is not None and "device" in activity.screens:
+                    devices.append(one.device)
+            if activity.same_deed is not None:
+                fingerprints.append(self._fingerprint(one.resident_id, one.deed.day, activity.same_deed))
+        first, last = (min(days) - 1, max(days) + 1) if days else (0, 0)
+        return Needs(usage, list(residents), fingerprints, devices, first, last)
+
+    def decide(self, one: Candidate) -> Judgement:
+        """Decide one candidate, and remember it for the next."""
+        deed = one.deed
+        book = rulebook_for(self._books, deed)
+        if isinstance(book, Judgement):
+            return book
+        activity = book.activities[deed.activity]
+        fingerprint = None
+        if activity.same_deed is not None:
+            fingerprint = self._fingerprint(one.resident_id, deed.day, activity.same_deed)
+        if not one.is_screened:
+            finding = screen(
+                self.programme,
+                one.record_id,
+                one.resident_id,
+                deed,
+                activity,
+                fingerprint,
+                one.device,
+                self.facts,
+            )
+            self._remember(one, fingerprint)
+            if finding is not None:
+                return Judgement("held", fingerprint=fingerprint, finding=finding)
+        if activity.pending_days and not one.is_due:
+            until = (deed.day + 1 + activity.pending_days) * _DAY_S - _CITY_OFFSET_S
+            if until > self._now:
+                return Judgement("pending", fingerprint=fingerprint, pending_until=until)
+        rating = self.rate(book, one.resident_id, deed)
+        if rating.refusal is not None:
+            return Judgement(
+                "refused",
+                rating,
+                fingerprint,
+                code=rating.refusal,
+                field=rating.field,
+                params=rating.params,
+            )
+        return Judgement("accepted", rating, fingerprint)
+
+    def rate(self, book: Rulebook, resident_id: int, deed: Deed) -> Rating:
+        """Rate a deed after what its resident has used, and charge what it earns."""
+        used = self.usage.get(resident_id)
+        if used is None:
+            used = self.usage[resident_id] = {}
+        rating = rate(book, deed, used)
+        if rating.refusal is None:
+            self.charge(resident_id, deed, rating.amount_minor, rating.quantity_micro, 1)
+        return rating
+
+    def charge(self, resident_id: int, deed: Deed, amount_minor: int, quantity_micro: int, deeds: int) -> None:
+        """Add to (or with negative amounts, give back) what a resident has used by the deed's date."""
+        activity = self.activity(deed)
+        if activity is None:
+            return
+        used = self.usage.setdefault(resident_id, {})
+        for key in usage_keys(activity, deed.day):
+            before = used.get(key, NOTHING)
+            used[key] = Used(before[0] + amount_minor, before[1] + quantity_micro, before[2] + deeds)
+            place = (resident_id, *key)
+            change = self.charged.get(place, NOTHING)
+            self.charged[place] = Used(change[0] + amount_minor, change[1] + quantity_micro, change[2] + deeds)
+
+    def _remember(self, one: Candidate, fingerprint: bytes | None) -> None:
+        deed = one.deed
+        if deed.started_at is not None:
+            claim = Claim(
+                self.programme,
+                one.record_id,
+                deed.activity,
+                deed.day,
+                deed.started_at,
+                deed.ended_at,
+                deed.quantity_micro,
+            )
+            self.facts.add_claim(one.resident_id, claim)
+        if fingerprint is not None:
+            self.facts.add_fingerprint(fingerprint, self.programme, one.record_id)
+        if one.device is not None:
+            self.facts.add_device(one.device, deed.day, one.resident_id)
+
+
+class Needs(NamedTuple):
+    """Look-ups for a chunk."""
+
+    usage: set[ResidentUsageKey]
+    residents: list[int]
+    fingerprints: list[bytes]
+    devices: list[bytes]
+    first_day: int
+    last_day: int

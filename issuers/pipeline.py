@@ -1,0 +1,650 @@
+"""The pipeline's transactions: a chunk of rows becomes records, refusals, reviews and grants in one commit.
+
+What is decided here is remembered by natural id, so a chunk that is delivered twice, or run again after a crash, finds
+itself done. A chunk that loses a race against another worker is rolled back and run again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from issuers import sql
+from issuers.deeds import Deed
+from issuers.judging import Candidate, Judge, Judgement, refused, rulebook_for
+from issuers.refusals import Fault, RefusalCode
+from issuers.revoking import take_back
+from issuers.rulebook import Rulebook
+from issuers.vault import RecordKeys, Seal
+from ledger.custody.master import RandomBytes
+from ledger.residents.registry import LinkedAccount, ResidentRegistry
+from ledger.standard.ids import address_bytes
+from ledger.standard.keccak import keccak256
+from ledger.store.database import bulk_insert, fetch_by_keys
+from ledger.store.models.issuance import (
+    IssuanceCorrectionRow,
+    IssuanceDeliveryRow,
+    IssuanceRecordRow,
+    IssuanceRefusalRow,
+)
+
+_DAY_S = 86_400
+_CITY_OFFSET_S = 8 * 3600
+_MONTH_DAYS = 30.44
+
+RECORD_IDS_BLOCK = 16_384
+
+
+class Prepared(NamedTuple):
+    """A deed with its keyed hashes, sealed: everything that needs no database."""
+
+    deed: Deed
+    dedupe_key: bytes
+    content_hash: bytes
+    source_hmac: bytes
+    device: bytes | None
+    sealed: bytes
+
+
+class Delivery(NamedTuple):
+    """The delivery that a chunk belongs to."""
+
+    delivery_id: int
+    programme: int
+    seal: Seal
+
+
+class ChunkResult(NamedTuple):
+    """What became of a chunk's rows, by status, and of its refusals, by code."""
+
+    statuses: Counter[str]
+    refusals: Counter[str]
+    granted_minor: int
+
+
+def prepare(deed: Deed, programme: int, system: str, keys: RecordKeys, seal: Seal) -> Prepared:
+    """Hash and seal a deed."""
+    dedupe_key = keys.dedupe(programme, system, deed.record_id)
+    return Prepared(
+        deed,
+        dedupe_key,
+        keys.content(deed.canonical),
+        keys.source(programme, deed.source_id),
+        None if deed.device is None else keys.device(deed.device),
+        seal.seal(deed.canonical, dedupe_key),
+    )
+
+
+class Writer:
+    """Collects the rows that one transaction of one programme writes, and writes them set-wise."""
+
+    def __init__(self, session: Session, programme: int, keys: RecordKeys, now: int, random: RandomBytes) -> None:
+        self.session = session
+        self.programme = programme
+        self.keys = keys
+        self.now = now
+        self.random = random
+        self.tallies: Counter[str] = Counter()
+        self.refusal_codes: Counter[str] = Counter()
+        self.granted_minor = 0
+        self._records: list[tuple[Any, ...]] = []
+        self._grants: list[tuple[Any, ...]] = []
+        self._refusals: list[tuple[Any, ...]] = []
+        self._reviews: list[tuple[Any, ...]] = []
+
+    def fault(self, delivery: Delivery, fault: Fault, record_id: int | None = None) -> None:
+        """Write a refusal; its raw bytes are sealed."""
+        english, chinese = fault.reason()
+        raw = delivery.seal.seal(fault.raw, b"refusal") if fault.raw else None
+        self._refusals.append(
+            (
+                self.programme,
+                delivery.delivery_id,
+                fault.row,
+                fault.line,
+                fault.field,
+                fault.code.value,
+                english,
+                chinese,
+                record_id,
+                raw,
+                "open",
+                self.now,
+            )
+        )
+        self.refusal_codes[fault.code.value] += 1
+        self.tallies[f"refused:{fault.code.value}"] += 1
+
+    def record(
+        self,
+        record_id: int,
+        delivery: Delivery,
+        one: Prepared,
+        holder: LinkedAccount | None,
+        judgement: Judgement,
+    ) -> None:
+        """Write a new record, and with it its grant, refusal or review."""
+        deed = one.deed
+        rating = judgement.rating
+        is_granted = judgement.status == "accepted" and rating is not None
+        self._records.append(
+            (
+                record_id,
+                self.programme,
+                one.dedupe_key,
+                one.content_hash,
+                one.source_hmac,
+                None if holder is None else holder.resident_id,
+                delivery.delivery_id,
+                deed.row,
+                judgement.status,
+                judgement.reason,
+                deed.activity,
+                deed.day,
+                deed.started_at,
+                deed.ended_at,
+                deed.quantity_micro,
+                deed.revision,
+                one.device,
+                judgement.fingerprint,
+                judgement.pending_until,
+                rating.amount_minor if is_granted and rating is not None else 0,
+                rating.quantity_micro if is_granted and rating is not None else 0,
+                1 if is_granted else 0,
+                one.sealed,
+                self.now,
+                self.now,
+            )
+        )
+        self.tallies[judgement.status] += 1
+        if is_granted and rating is not None and holder is not None:
+            self.grant(
+                one.dedupe_key,
+                1,
+                record_id,
+                holder.resident_id,
+                address_bytes(holder.account),
+                deed,
+                rating.amount_minor,
+                rating.version,
+                rating.explanation,
+            )
+        else:
+            self.consequence(delivery, record_id, deed.row, deed.line, judgement)
+
+    def consequence(self, delivery: Delivery, record_id: int, row: int, line: int | None, judgement: Judgement) -> None:
+        """Write the refusal or the review that a decision brings with it."""
+        if judgement.code is not None:
+            self.fault(delivery, Fault(row, line, judgement.field, judgement.code, judgement.params), record_id)
+        finding = judgement.finding
+        if finding is not None:
+            self._reviews.append(
+                (
+                    self.programme,
+                    record_id,
+                    finding.screen,
+                    finding.en,
+                    finding.zh,
+                    finding.other_programme,
+                    finding.other_record_id,
+                    "open",
+                    self.now,
+                )
+            )
+            self.tallies[f"held:{finding.screen}"] += 1
+
+    def grant(
+        self,
+        dedupe_key: bytes,
+        sequence: int,
+        record_id: int,
+        resident_id: int,
+        account: bytes,
+        deed: Deed,
+        amount_minor: int,
+        version: int,
+        explanation: str,
+    ) -> bytes:
+        """Write a grant and return its id."""
+        salt = self.random(32)
+        grant_id = self.keys.grant_id(dedupe_key, sequence)
+        self._grants.append(
+            (
+                grant_id,
+                self.programme,
+                record_id,
+                resident_id,
+                account,
+                amount_minor,
+                0,
+                deed.activity,
+                version,
+                keccak256(salt + deed.canonical),
+                salt,
+                explanation,
+                "ready",
+                self.now,
+            )
+        )
+        self.granted_minor += amount_minor
+        self.tallies["granted_minor"] += amount_minor
+        return grant_id
+
+    def flush(self) -> None:
+        """Write everything collected so far, tallies too."""
+        bulk_insert(self.session, sql.RECORDS, sql.RECORD_COLUMNS, self._records)
+        bulk_insert(self.session, sql.GRANTS, sql.GRANT_COLUMNS, self._grants)
+        bulk_insert(self.session, sql.REFUSALS, sql.REFUSAL_COLUMNS, self._refusals)
+        bulk_insert(self.session, sql.REVIEWS, sql.REVIEW_COLUMNS, self._reviews)
+        sql.add_tallies(self.session, self.programme, self.tallies)
+        self._records, self._grants, self._refusals, self._reviews = [], [], [], []
+        self.tallies = Counter()
+
+
+class Pipeline:
+    """The steps that turn prepared deeds into records and grants, each within a transaction of the caller's."""
+
+    def __init__(
+        self,
+        registry: ResidentRegistry,
+        keys: RecordKeys,
+        books: dict[int, tuple[Rulebook, ...]],
+        random: RandomBytes = os.urandom,
+    ) -> None:
+        self._registry = registry
+        self._keys = keys
+        self._books = books
+        self._random = random
+
+    def books(self, programme: int) -> tuple[Rulebook, ...]:
+        """Return a programme's rulebooks, oldest first."""
+        return self._books[programme]
+
+    def take(
+        self,
+        session: Session,
+        delivery: Delivery,
+        deeds: Sequence[Prepared],
+        faults: Sequence[Fault],
+        record_ids: Sequence[int],
+        now: int,
+    ) -> ChunkResult:
+        """Take in a chunk: everything that its rows cause, in one transaction. ``record_ids``: one a deed."""
+        programme = delivery.programme
+        writer = Writer(session, programme, self._keys, now, self._random)
+        for fault in faults:
+            writer.fault(delivery, fault)
+        writer.tallies["refused"] += len(faults)
+        fresh, repeated = self._split(session, deeds)
+        holders = self.holders(session, programme, [one.source_hmac for one in fresh], fresh)
+        judge = Judge(self._books[programme], programme, self._keys.fingerprint, now)
+        ids = iter(record_ids)
+        placed = [(next(ids), one, holders.get(one.source_hmac)) for one in fresh]
+        self._look_up(session, judge, placed)
+        statuses: Counter[str] = Counter(refused=len(faults))
+        for record_id, one, holder in placed:
+            judgement = self._judge(judge, record_id, one, holder, now)
+            writer.record(record_id, delivery, one, holder, judgement)
+            statuses[judgement.status] += 1
+        sql.add_usage(session, judge.charged)
+        writer.flush()
+        for one in repeated:
+            statuses[self._repeat(session, writer, delivery, one, now)] += 1
+        writer.flush()
+        return ChunkResult(statuses, writer.refusal_codes, writer.granted_minor)
+
+    def holders(
+        self, session: Session, programme: int, source_hmacs: Sequence[bytes], deeds: Sequence[Prepared]
+    ) -> dict[bytes, LinkedAccount]:
+        """Return who owns source ids. An id that was linked under an older key is found by its older HMAC."""
+        found = self._registry.resolve(session, programme, source_hmacs)
+        missing = {one.source_hmac: one.deed.source_id for one in deeds if one.source_hmac not in found}
+        if missing:
+            older = {
+                digest: newest
+                for newest, source_id in missing.items()
+                for digest in self._keys.source_live(programme, source_id)[1:]
+            }
+            for digest, account in self._registry.resolve(session, programme, list(older)).items():
+                found[older[digest]] = account
+        return found
+
+    def _split(self, session: Session, deeds: Sequence[Prepared]) -> tuple[list[Prepared], list[Prepared]]:
+        """Part the deeds into new ones and those whose natural id is known, or comes twice in the chunk."""
+        known = {
+            bytes(row[0])
+            for row in fetch_by_keys(
+                session, sql.RECORDS, ["dedupe_key"], "dedupe_key", [one.dedupe_key for one in deeds]
+            )
+        }
+        fresh, repeated = [], []
+        for one in deeds:
+            if one.dedupe_key in known:
+                repeated.append(one)
+            else:
+                known.add(one.dedupe_key)
+                fresh.append(one)
+        return fresh, repeated
+
+    def _look_up(
+        self, session: Session, judge: Judge, placed: Sequence[tuple[int, Prepared, LinkedAccount | None]]
+    ) -> None:
+        candidates = [
+            Candidate(record_id, one.dedupe_key, one.deed, holder.resident_id, b"", one.device)
+            for record_id, one, holder in placed
+            if holder is not None
+        ]
+        look_up(session, judge, candidates)
+
+    def _judge(self, judge: Judge, record_id: int, one: Prepared, holder: LinkedAccount | None, now: int) -> Judgement:
+        if holder is not None:
+            return judge.decide(Candidate(record_id, one.dedupe_key, one.deed, holder.resident_id, b"", one.device))
+        book = rulebook_for(self._books[judge.programme], one.deed)
+        if isinstance(book, Judgement):
+            return book
+        if is_too_old(one.deed.day, book.file.unlinked_months, now):
+            months = (("months", str(book.file.unlinked_months)),)
+            return refused(RefusalCode.DEED_TOO_OLD, "day", months)
+        return Judgement("awaiting_link")
+
+    # ------------------------------------------------------------------------------------- known records again
+
+    def _repeat(self, session: Session, writer: Writer, delivery: Delivery, one: Prepared, now: int) -> str:
+        """A record whose natural id is known: a duplicate, an old version, or a correction."""
+        record = session.execute(
+            select(IssuanceRecordRow).where(IssuanceRecordRow.dedupe_key == one.dedupe_key).with_for_update()
+        ).scalar_one()
+        session.refresh(record)
+        deed = one.deed
+        if record.content_hash == one.content_hash or self._was_seen(session, record.record_id, one.content_hash):
+            params = (("delivery", str(record.delivery_id)), ("row", str(record.row_number)))
+            fault = Fault(deed.row, deed.line, None, RefusalCode.DUPLICATE_RECORD, params)
+            writer.fault(delivery, fault, record.record_id)
+            writer.tallies["refused"] += 1
+            return "refused"
+        if record.reason == REVOKED:
+            writer.fault(delivery, Fault(deed.row, deed.line, None, RefusalCode.REVIEW_REJECTED), record.record_id)
+            writer.tallies["refused"] += 1
+            return "refused"
+        if record.revision is not None and deed.revision is not None and deed.revision < record.revision:
+            writer.fault(delivery, Fault(deed.row, deed.line, "revision", RefusalCode.SUPERSEDED), record.record_id)
+            writer.tallies["refused"] += 1
+            return "refused"
+        self._correct(session, writer, delivery, record, one, now)
+        return "correction"
+
+    def _was_seen(self, session: Session, record_id: int, content_hash: bytes) -> bool:
+        seen = select(IssuanceCorrectionRow.correction_id).where(
+            IssuanceCorrectionRow.record_id == record_id,
+            IssuanceCorrectionRow.previous_content_hash == content_hash,
+        )
+        return session.execute(seen.limit(1)).first() is not None
+
+    def _correct(
+        self,
+        session: Session,
+        writer: Writer,
+        delivery: Delivery,
+        record: IssuanceRecordRow,
+        one: Prepared,
+        now: int,
+    ) -> None:
+        """Replace a record's content and settle the difference: granted, or revoked."""
+        before = stored_deed(record)
+        correction = IssuanceCorrectionRow(
+            programme=writer.programme,
+            record_id=record.record_id,
+            delivery_id=delivery.delivery_id,
+            row_number=one.deed.row,
+            previous_content_hash=record.content_hash,
+            content_hash=one.content_hash,
+            delta_minor=0,
+            grant_id=None,
+            created_at=now,
+        )
+        deed = one.deed
+        record.content_hash = one.content_hash
+        record.sealed = one.sealed
+        record.delivery_id = delivery.delivery_id
+        record.row_number = deed.row
+        record.activity = deed.activity
+        record.deed_day = deed.day
+        record.started_at = deed.started_at
+        record.ended_at = deed.ended_at
+        record.quantity_micro = deed.quantity_micro
+        record.revision = deed.revision
+        record.device_hmac = one.device
+        record.updated_at = now
+        writer.tallies["corrections"] += 1
+        if record.status in ("accepted", "waiting"):
+            self._settle_difference(session, writer, record, one, before, correction, now)
+        elif record.status == "refused":
+            writer.tallies["refused"] -= close_refusals(session, writer, record.record_id)
+            self.reconsider(session, writer, delivery, [(record, deed)], now)
+        session.add(correction)
+        session.flush()
+
+    def _settle_difference(
+        self,
+        session: Session,
+        writer: Writer,
+        record: IssuanceRecordRow,
+        one: Prepared,
+        before: Deed,
+        correction: IssuanceCorrectionRow,
+        now: int,
+    ) -> None:
+        resident_id = record.resident_id
+        if resident_id is None:
+            return
+        judge = Judge(self._books[writer.programme], writer.programme, self._keys.fingerprint, now)
+        keys = [Candidate(record.record_id, one.dedupe_key, d, resident_id, b"", None) for d in (before, one.deed)]
+        judge.usage = sql.load_usage(session, judge.needs(keys).usage)
+        judge.charge(resident_id, before, -record.granted_minor, -record.counted_micro, -1)
+        book = rulebook_for(self._books[writer.programme], one.deed)
+        amount, counted, version, explanation = 0, 0, 0, ""
+        if not isinstance(book, Judgement):
+            rating = judge.rate(book, resident_id, one.deed)
+            amount, counted, version = rating.amount_minor, rating.quantity_micro, rating.version
+            explanation = rating.explanation
+        delta = amount - record.granted_minor
+        correction.delta_minor = delta
+        if delta > 0:
+            account = address_bytes(self._registry.get(session, resident_id).account)
+            record.grants_made += 1
+            correction.grant_id = writer.grant(
+                one.dedupe_key,
+                record.grants_made,
+                record.record_id,
+                resident_id,
+                account,
+                one.deed,
+                delta,
+                version,
+                f"{explanation};correction={record.granted_minor}",
+            )
+        elif delta < 0:
+            writer.flush()
+            take_back(session, record.record_id, -delta, reason_code=CORRECTION, by=None, note=None, now=now)
+            writer.tallies["revoked_minor"] += -delta
+        record.granted_minor = amount
+        record.counted_micro = counted
+        sql.add_usage(session, judge.charged)
+
+    # ------------------------------------------------------------------------------------------- held records
+
+    def reconsider(
+        self,
+        session: Session,
+        writer: Writer,
+        delivery: Delivery,
+        records: Sequence[tuple[IssuanceRecordRow, Deed]],
+        now: int,
+        *,
+        is_screened: bool = False,
+        is_due: bool = False,
+    ) -> Counter[str]:
+        """Decide known records that have no grant yet once more: linked, due, approved or corrected ones.
+
+        The caller has taken the record's old status off the tallies' count where it is ``refused``.
+        """
+        programme = writer.programme
+        holders = self._registry.resolve(session, programme, [record.source_hmac for record, _ in records])
+        older = {
+            record.record_id: account
+            for record, deed in records
+            if record.source_hmac not in holders
+            for account in self._older_holder(session, programme, deed)
+        }
+        judge = Judge(self._books[programme], programme, self._keys.fingerprint, now)
+        candidates: list[tuple[IssuanceRecordRow, Candidate | None, LinkedAccount | None]] = []
+        for record, deed in records:
+            holder = holders.get(record.source_hmac) or older.get(record.record_id)
+            candidate = None
+            if holder is not None:
+                candidate = Candidate(
+                    record.record_id,
+                    record.dedupe_key,
+                    deed,
+                    holder.resident_id,
+                    b"",
+                    record.device_hmac,
+                    record.grants_made,
+                    is_screened,
+                    is_due,
+                )
+            candidates.append((record, candidate, holder))
+        look_up(session, judge, [one for _, one, _ in candidates if one is not None])
+        outcome: Counter[str] = Counter()
+        for (record, candidate, holder), (_, deed) in zip(candidates, records, strict=True):
+            if candidate is None:
+                book = rulebook_for(self._books[programme], deed)
+                judgement = book if isinstance(book, Judgement) else Judgement("awaiting_link")
+            else:
+                judgement = judge.decide(candidate)
+            self._restate(writer, delivery, record, deed, holder, judgement)
+            outcome[judgement.status] += 1
+        sql.add_usage(session, judge.charged)
+        session.flush()
+        return outcome
+
+    def _older_holder(self, session: Session, programme: int, deed: Deed) -> list[LinkedAccount]:
+        older = self._keys.source_live(programme, deed.source_id)[1:]
+        return list(self._registry.resolve(session, programme, older).values())
+
+    def _restate(
+        self,
+        writer: Writer,
+        delivery: Delivery,
+        record: IssuanceRecordRow,
+        deed: Deed,
+        holder: LinkedAccount | None,
+        judgement: Judgement,
+    ) -> None:
+        if record.status != "refused":
+            writer.tallies[record.status] -= 1
+        writer.tallies[judgement.status] += 1
+        rating = judgement.rating
+        record.status = judgement.status
+        record.reason = judgement.reason
+        record.fingerprint = judgement.fingerprint
+        record.pending_until = judgement.pending_until
+        record.updated_at = writer.now
+        if holder is not None:
+            record.resident_id = holder.resident_id
+        if judgement.status == "accepted" and rating is not None and holder is not None:
+            record.granted_minor = rating.amount_minor
+            record.counted_micro = rating.quantity_micro
+            record.grants_made += 1
+            writer.grant(
+                record.dedupe_key,
+                record.grants_made,
+                record.record_id,
+                holder.resident_id,
+                address_bytes(holder.account),
+                deed,
+                rating.amount_minor,
+                rating.version,
+                rating.explanation,
+            )
+        else:
+            writer.consequence(delivery, record.record_id, record.row_number, None, judgement)
+
+
+CORRECTION = 1
+"""Reason code of a revocation: the agency corrected the record."""
+REVOKED = "revoked"
+"""Reason of a record whose declaration proved false: no later version of it earns anything."""
+FALSE_DECLARATION = 2
+"""Reason code of a revocation: the declaration proved false."""
+
+
+def look_up(session: Session, judge: Judge, candidates: Sequence[Candidate]) -> None:
+    """Load what the judge needs for the candidates, and lock what they have used of their caps."""
+    needs = judge.needs(candidates)
+    judge.usage = sql.load_usage(session, needs.usage)
+    sql.load_claims(session, judge.facts, needs.residents, needs.first_day, needs.last_day)
+    sql.load_fingerprints(session, judge.facts, needs.fingerprints)
+    sql.load_devices(session, judge.facts, needs.devices, needs.first_day, needs.last_day)
+
+
+def is_too_old(day: int, months: int, now: int) -> bool:
+    """Return whether a deed lies so many months back that nobody can link it any more."""
+    return day < (now + _CITY_OFFSET_S) // _DAY_S - round(months * _MONTH_DAYS)
+
+
+def stored_deed(record: IssuanceRecordRow) -> Deed:
+    """Return what charging needs of a record's current version, without opening its seal."""
+    return Deed(
+        record.row_number,
+        None,
+        "",
+        "",
+        record.activity,
+        record.deed_day,
+        record.started_at,
+        record.ended_at,
+        record.quantity_micro,
+        "",
+        record.revision,
+        None,
+        b"",
+        frozenset(),
+    )
+
+
+def close_refusals(session: Session, writer: Writer, record_id: int) -> int:
+    """Mark the refusals by rule of a record as settled; returns how many there were."""
+    codes = session.execute(
+        select(IssuanceRefusalRow.code).where(
+            IssuanceRefusalRow.record_id == record_id,
+            IssuanceRefusalRow.state == "open",
+            IssuanceRefusalRow.code.not_in([RefusalCode.DUPLICATE_RECORD, RefusalCode.SUPERSEDED]),
+        )
+    ).scalars()
+    count = 0
+    for code in codes:
+        writer.tallies[f"refused:{code}"] -= 1
+        count += 1
+    session.execute(
+        update(IssuanceRefusalRow)
+        .where(
+            IssuanceRefusalRow.record_id == record_id,
+            IssuanceRefusalRow.state == "open",
+            IssuanceRefusalRow.code.not_in([RefusalCode.DUPLICATE_RECORD, RefusalCode.SUPERSEDED]),
+        )
+        .values(state="resubmitted")
+    )
+    return count
+
+
+def lock_delivery(session: Session, delivery_id: int) -> IssuanceDeliveryRow:
+    """Return a delivery's row, locked."""
+    return session.execute(
+        select(IssuanceDeliveryRow).where(IssuanceDeliveryRow.delivery_id == delivery_id).with_for_update()
+    ).scalar_one()

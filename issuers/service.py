@@ -1,0 +1,1013 @@
+"""The issuers' front door: what the command line, the demo, the API and the workers call.
+
+One object an installation. Every method is safe to call again after a crash, and (on PostgreSQL) from several
+processes at once.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from issuers import sql
+from issuers.batching import Batcher, Settled, leaf_rows, store_rulebook, tree_of
+from issuers.deeds import Deed
+from issuers.errors import (
+    ErasedRecord,
+    GrantNotFound,
+    RefusalNotFound,
+    ReviewClosed,
+    ReviewNotFound,
+    SameApprover,
+    UnknownMapping,
+    UnknownProgramme,
+)
+from issuers.intake import (
+    IngestReport,
+    Intake,
+    Progress,
+    ProgressCallback,
+    drop_folder_files,
+    put_away,
+)
+from issuers.judging import Candidate, Judge, Judgement, rulebook_for
+from issuers.mapping import FOLDER as MAPPINGS
+from issuers.mapping import Mapping as SourceMapping
+from issuers.normalise import Normaliser
+from issuers.pipeline import (
+    FALSE_DECLARATION,
+    REVOKED,
+    Delivery,
+    Pipeline,
+    Writer,
+    is_too_old,
+)
+from issuers.rating import render
+from issuers.readers import Limits, read_file
+from issuers.readers.json_documents import decode_document, dig
+from issuers.readers.rows import Row
+from issuers.refusals import Fault, ReadFailure, RefusalCode
+from issuers.rest import RestSource, StaticToken, TokenSource
+from issuers.revoking import take_back
+from issuers.rulebook import Rulebook, compile_rulebook, load_rulebooks
+from issuers.rulebook import RulebookFile as _RulebookFile
+from issuers.units import UNITS
+from issuers.vault import RecordKeys, Vault
+from ledger.chain.deployment import Deployment
+from ledger.clock import Clock
+from ledger.custody.keyring import Keyring
+from ledger.custody.master import Envelope, RandomBytes
+from ledger.custody.signer import Signer
+from ledger.outbox.outbox import Outbox
+from ledger.residents.registry import ResidentRegistry
+from ledger.standard.ids import BatchNumber, ProgrammeId, to_address, token_id
+from ledger.store.database import Database
+from ledger.store.models.issuance import (
+    IssuanceBatchRow,
+    IssuanceDeliveryRow,
+    IssuanceGrantRow,
+    IssuanceRecordRow,
+    IssuanceRefusalRow,
+    IssuanceReviewRow,
+    IssuanceRevocationRow,
+    IssuanceTallyRow,
+)
+from ledger.store.models.residents import SourceIdRow
+
+_SWEEP_ROWS = 2_000
+_PREVIEW = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ProgrammeCounts:
+    """Where a programme's records stand: records = accepted + refused + awaiting_link + held + waiting.
+
+    Exact duplicates are refused, pending records count as held, corrections as accepted. Amounts in minor units.
+    """
+
+    records: int
+    accepted: int
+    refused: int
+    awaiting_link: int
+    held: int
+    waiting: int
+    pending: int
+    """Of those held."""
+    corrections: int
+    """Of those accepted."""
+    granted_minor: int
+    """Σ of all grants ever made, cancelled ones too."""
+    revoked_minor: int
+    """Σ of what was taken back or is about to be."""
+    refusals: dict[str, int] = field(default_factory=dict)
+    """Open refusals by code."""
+    reviews: dict[str, int] = field(default_factory=dict)
+    """Records ever held, by screen."""
+    repeated_deliveries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refused row as its agency sees it."""
+
+    refusal_id: int
+    programme: str
+    file: str
+    delivery_id: int
+    row: int
+    line: int | None
+    field: str | None
+    code: str
+    reason_en: str
+    reason_zh: str
+    state: str
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalPage:
+    """Refusals, oldest first, and the cursor of the next page (None: this was the last)."""
+
+    items: tuple[Refusal, ...]
+    next_cursor: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A held record as its reviewers see it."""
+
+    review_id: int
+    programme: str
+    record_id: int
+    screen: str
+    reason_en: str
+    reason_zh: str
+    other_programme: str | None
+    other_record_id: int | None
+    state: str
+    approvals: tuple[str, ...]
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a grant is what it is."""
+
+    grant_id: str
+    programme: str
+    account: str
+    amount_minor: int
+    revoked_minor: int
+    activity: str
+    rulebook_version: int
+    rulebook_hash: str
+    steps_en: tuple[str, ...]
+    steps_zh: tuple[str, ...]
+    file: str
+    row: int
+    deed_day: str
+    state: str
+    batch_number: int | None
+    batch_state: str | None
+    token_id: int | None
+    leaf: str | None
+    proof: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What a dry run found: nothing of it is stored."""
+
+    rows: int
+    would_grant: int
+    would_grant_minor: int
+    refusals: dict[str, int]
+    first_grants: tuple[dict[str, str], ...]
+    first_refusals: tuple[dict[str, str], ...]
+    pending: int = 0
+
+
+class IssuerService:
+    """Ingest, review, batch, revoke, explain. See each method for what it promises."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        registry: ResidentRegistry,
+        keyring: Keyring,
+        envelope: Envelope,
+        outbox: Outbox,
+        deployment: Deployment,
+        signers: Mapping[int, Signer],
+        *,
+        rulebooks: Mapping[ProgrammeId, tuple[Rulebook, ...]] | None = None,
+        mappings_folder: Path = MAPPINGS,
+        leaves_folder: Path | None = None,
+        limits: Limits | None = None,
+        random: RandomBytes = os.urandom,
+    ) -> None:
+        """Wire the service. ``signers``: each programme's issuer key by programme id; ``leaves_folder``: where leaf
+        files of landed batches are published for the auditor (None: nowhere).
+
+        Raises ConfigurationError for a broken rulebook, InvariantViolation for one changed after it was in force.
+        """
+        books = dict(rulebooks) if rulebooks is not None else load_rulebooks()
+        self._database = database
+        self._clock = clock
+        self._registry = registry
+        self._books: dict[int, tuple[Rulebook, ...]] = {int(key): value for key, value in books.items()}
+        self._slugs = {programme: many[-1].file.slug for programme, many in self._books.items()}
+        self._mappings_folder = mappings_folder
+        self._limits = limits or Limits()
+        self._random = random
+        self._keys = RecordKeys(keyring)
+        self._vault = Vault(envelope, random)
+        self._pipeline = Pipeline(registry, self._keys, self._books, random)
+        self._intake = Intake(database, clock, self._pipeline, self._keys, self._vault, self._limits)
+        self._batcher = Batcher(database, outbox, clock, deployment, signers, leaves_folder)
+        self._keep_rulebooks()
+
+    # ------------------------------------------------------------------------------------------------- ways in
+
+    def ingest_file(
+        self,
+        programme: int | str,
+        path: Path,
+        mapping: str | Path | SourceMapping | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> IngestReport:
+        """Take one file in; the same bytes again have no effect, and after a crash it goes on where it stopped.
+
+        ``mapping``: a name, a file or a mapping; None: the programme's own for the file's extension.
+        Raises UnknownProgramme, UnknownMapping, ConfigurationError or OSError; bad content raises nothing.
+        """
+        number = self.programme_id(programme)
+        return self._intake.file(number, self.mapping(number, mapping, path), path, progress)
+
+    def ingest_drop_folder(
+        self,
+        programme: int | str,
+        folder: Path,
+        mapping: str | Path | SourceMapping | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> list[IngestReport]:
+        """Take in every whole file of a drop folder, each once, and move it to ``.done`` inside the folder."""
+        number = self.programme_id(programme)
+        reports = []
+        for path in drop_folder_files(folder):
+            reports.append(self._intake.file(number, self.mapping(number, mapping, path), path, progress))
+            put_away(path)
+        return reports
+
+    def watch_drop_folder(
+        self,
+        programme: int | str,
+        folder: Path,
+        should_stop: Callable[[], bool],
+        mapping: str | Path | SourceMapping | None = None,
+        pause_s: float = 1.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Iterator[IngestReport]:
+        """Yield reports of files as they arrive in a folder, until ``should_stop`` says so."""
+        while not should_stop():
+            reports = self.ingest_drop_folder(programme, folder, mapping)
+            yield from reports
+            if not reports:
+                sleep(pause_s)
+
+    def pull_rest(
+        self,
+        programme: int | str,
+        base_url: str,
+        token: str | TokenSource,
+        mapping: str | Path | SourceMapping | None = None,
+        progress: ProgressCallback | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> IngestReport:
+        """Pull everything new from a paged REST API; the cursor is kept with the last committed page.
+
+        Raises SourceUnavailable once all attempts failed; what was committed stands, and the next call goes on.
+        """
+        number = self.programme_id(programme)
+        source_mapping = self.mapping(number, mapping, None)
+        tokens = StaticToken(token) if isinstance(token, str) else token
+        source = RestSource(source_mapping, base_url, tokens, sleep)
+        return self._intake.rest(number, source_mapping, source, progress)
+
+    def push(
+        self, programme: int | str, delivery_name: str, body: bytes, mapping: str | Path | SourceMapping
+    ) -> IngestReport:
+        """Take in a webhook's body, a JSON array or object with the mapping's ``records``; the same push, once.
+
+        Raises ReadFailure if the body is not JSON of that shape.
+        """
+        number = self.programme_id(programme)
+        source_mapping = self.mapping(number, mapping, None)
+        document = decode_document(body)
+        found = dig(document, source_mapping.records.split(".")) if source_mapping.records else document
+        if isinstance(found, dict):
+            found = [found]
+        if not isinstance(found, list):
+            raise ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected="json")
+        return self._intake.rows(number, source_mapping, "push", delivery_name, found)
+
+    def resubmit(
+        self, refusal_id: int, values: Mapping[str, str], mapping: str | Path | SourceMapping | None = None
+    ) -> IngestReport:
+        """Submit a refused row again with its mended values (by the mapping's columns); closes the refusal if it is
+        taken. Raises RefusalNotFound."""
+        with self._database.read() as session:
+            row = session.get(IssuanceRefusalRow, refusal_id)
+            if row is None or row.state != "open":
+                raise RefusalNotFound(refusal_id)
+            delivery = session.get_one(IssuanceDeliveryRow, row.delivery_id)
+        source_mapping = self.mapping(row.programme, mapping or delivery.mapping, None)
+        document: dict[str, Any] = {}
+        for column, value in values.items():
+            _place(document, column.split(".") if source_mapping.format in ("json", "jsonl") else [column], value)
+        plain = source_mapping.model_copy(update={"format": "json", "records": ""})
+        if source_mapping.format not in ("json", "jsonl"):
+            # Columns of tables and XML are names with dots and slashes of their own: they are no paths here.
+            document = {column.replace(".", "\u2024"): value for column, value in values.items()}
+            plain = _with_columns(plain, lambda column: column.replace(".", "\u2024"))
+        report = self._intake.rows(row.programme, plain, "resubmission", f"refusal {refusal_id}", [document])
+        if not report.statuses["refused"]:
+            with self._database.transaction() as session:
+                done: Any = session.execute(
+                    update(IssuanceRefusalRow)
+                    .where(IssuanceRefusalRow.refusal_id == refusal_id, IssuanceRefusalRow.state == "open")
+                    .values(state="resubmitted")
+                )
+                if done.rowcount:
+                    sql.add_tallies(session, row.programme, {"refused": -1, f"refused:{row.code}": -1})
+        return report
+
+    # -------------------------------------------------------------------------------------------- what is there
+
+    def counts(self, programme: int | str | None = None) -> dict[str, ProgrammeCounts]:
+        """Return where the records of each programme (or of one) stand, by slug."""
+        wanted = list(self._books) if programme is None else [self.programme_id(programme)]
+        with self._database.read() as session:
+            rows = session.execute(
+                select(IssuanceTallyRow.programme, IssuanceTallyRow.kind, IssuanceTallyRow.total).where(
+                    IssuanceTallyRow.programme.in_(wanted)
+                )
+            ).all()
+            repeats = dict(
+                session.execute(
+                    select(IssuanceDeliveryRow.programme, func.sum(IssuanceDeliveryRow.repeats)).group_by(
+                        IssuanceDeliveryRow.programme
+                    )
+                )
+                .tuples()
+                .all()
+            )
+        tallies: dict[int, dict[str, int]] = {one: {} for one in wanted}
+        for number, kind, total in rows:
+            tallies[number][kind] = int(total)
+        return {self._slugs[one]: _counts(tallies[one], int(repeats.get(one) or 0)) for one in sorted(wanted)}
+
+    def refusals(
+        self, programme: int | str, cursor: int | None = None, limit: int = 100, *, open_only: bool = True
+    ) -> RefusalPage:
+        """Return a page of refusals behind a cursor, oldest first."""
+        number = self.programme_id(programme)
+        query = (
+            select(IssuanceRefusalRow, IssuanceDeliveryRow.name)
+            .join(IssuanceDeliveryRow, IssuanceDeliveryRow.delivery_id == IssuanceRefusalRow.delivery_id)
+            .where(IssuanceRefusalRow.programme == number, IssuanceRefusalRow.refusal_id > (cursor or 0))
+            .order_by(IssuanceRefusalRow.refusal_id)
+            .limit(limit + 1)
+        )
+        if open_only:
+            query = query.where(IssuanceRefusalRow.state == "open")
+        with self._database.read() as session:
+            rows = session.execute(query).all()
+        items = tuple(self._refusal(row, name) for row, name in rows[:limit])
+        return RefusalPage(items, items[-1].refusal_id if len(rows) > limit else None)
+
+    def refused_row(self, refusal_id: int) -> str:
+        """Return a refused row as it came (cut at 4 KiB): personal data, callers log the look. Raises
+        RefusalNotFound, or CannotDecrypt."""
+        with self._database.read() as session:
+            row = session.get(IssuanceRefusalRow, refusal_id)
+            if row is None:
+                raise RefusalNotFound(refusal_id)
+            delivery = session.get_one(IssuanceDeliveryRow, row.delivery_id)
+        if row.raw is None:
+            return ""
+        seal = self._vault.open(row.programme, bytes(delivery.data_key))
+        return seal.open(bytes(row.raw), b"refusal").decode("utf-8", "replace")
+
+    def reviews(self, programme: int | str | None = None, state: str = "open", limit: int = 500) -> list[Review]:
+        """Return records that screens have held, oldest first."""
+        query = select(IssuanceReviewRow).where(IssuanceReviewRow.state == state)
+        if programme is not None:
+            query = query.where(IssuanceReviewRow.programme == self.programme_id(programme))
+        with self._database.read() as session:
+            rows = session.scalars(query.order_by(IssuanceReviewRow.review_id).limit(limit)).all()
+        return [self._review(row) for row in rows]
+
+    def explain(self, grant_id: bytes | str) -> Explanation:
+        """Say in words how a grant came about, with its leaf and path once it is in a batch. Raises GrantNotFound."""
+        key = bytes.fromhex(grant_id.removeprefix("0x")) if isinstance(grant_id, str) else grant_id
+        with self._database.read() as session:
+            grant = session.get(IssuanceGrantRow, key)
+            if grant is None:
+                raise GrantNotFound(key)
+            record = session.get_one(IssuanceRecordRow, grant.record_id)
+            delivery = session.get_one(IssuanceDeliveryRow, record.delivery_id)
+            batch = None
+            token, leaf = None, None
+            proof: tuple[str, ...] = ()
+            if grant.batch_number is not None:
+                batch = session.get_one(IssuanceBatchRow, (grant.programme, grant.batch_number))
+                token = token_id(grant.programme, batch.quarter)
+                leaves = leaf_rows(session, grant.programme, grant.batch_number)
+                position = grant.batch_position or 0
+                leaf = "0x" + leaves[position].leaf(token).hash().hex()
+                proof = tuple("0x" + node.hex() for node in tree_of(leaves, token).proof(position))
+        book = next(one for one in self._books[grant.programme] if one.version == grant.rulebook_version)
+        words = render(book, grant.explanation)
+        return Explanation(
+            grant_id="0x" + key.hex(),
+            programme=self._slugs[grant.programme],
+            account=to_address(bytes(grant.account)),
+            amount_minor=grant.amount_minor,
+            revoked_minor=grant.revoked_minor,
+            activity=grant.activity,
+            rulebook_version=grant.rulebook_version,
+            rulebook_hash="0x" + book.hash.hex(),
+            steps_en=words.en,
+            steps_zh=words.zh,
+            file=delivery.name,
+            row=record.row_number,
+            deed_day=_civil(record.deed_day),
+            state=grant.state,
+            batch_number=grant.batch_number,
+            batch_state=None if batch is None else batch.state,
+            token_id=token,
+            leaf=leaf,
+            proof=proof,
+        )
+
+    def grants_of(self, account: str, limit: int = 100) -> list[str]:
+        """Return ids of an account's latest grants, newest first, for `explain`."""
+        raw = bytes.fromhex(account.removeprefix("0x"))
+        with self._database.read() as session:
+            rows = session.scalars(
+                select(IssuanceGrantRow.grant_id)
+                .where(IssuanceGrantRow.account == raw)
+                .order_by(IssuanceGrantRow.created_at.desc())
+                .limit(limit)
+            ).all()
+        return ["0x" + bytes(row).hex() for row in rows]
+
+    # ----------------------------------------------------------------------------------- records that waited
+
+    def grant_linked(self, programme: int | str | None = None, source_ids: Sequence[str] | None = None) -> int:
+        """Decide records that awaited a link that now exists: of some source ids, of a programme, or of all.
+
+        Returns how many records were decided. Call it when a link is made; calling it again does nothing.
+        """
+        wanted = list(self._books) if programme is None else [self.programme_id(programme)]
+        decided = 0
+        for number in wanted:
+            query = select(IssuanceRecordRow).where(
+                IssuanceRecordRow.programme == number, IssuanceRecordRow.status == "awaiting_link"
+            )
+            if source_ids is not None:
+                digests = [digest for one in source_ids for digest in self._keys.source_live(number, one)]
+                query = query.where(IssuanceRecordRow.source_hmac.in_(digests))
+            else:
+                linked = select(SourceIdRow.source_hmac).where(
+                    SourceIdRow.programme == number, SourceIdRow.state == "linked"
+                )
+                query = query.where(IssuanceRecordRow.source_hmac.in_(linked))
+            decided += self._sweep(number, query)
+        return decided
+
+    def release_due(self) -> int:
+        """Decide self-reported records whose pending time is over; returns how many."""
+        now = self._clock.timestamp()
+        return sum(
+            self._sweep(
+                number,
+                select(IssuanceRecordRow).where(
+                    IssuanceRecordRow.programme == number,
+                    IssuanceRecordRow.status == "pending",
+                    IssuanceRecordRow.pending_until <= now,
+                ),
+                is_screened=True,
+                is_due=True,
+            )
+            for number in self._books
+        )
+
+    def expire_unlinked(self) -> int:
+        """Refuse records that nobody has linked within the rulebook's months; returns how many."""
+        now = self._clock.timestamp()
+        expired = 0
+        for number, books in self._books.items():
+            months = books[-1].file.unlinked_months
+            with self._database.transaction() as session:
+                writer = Writer(session, number, self._keys, now, self._random)
+                rows = session.scalars(
+                    select(IssuanceRecordRow)
+                    .where(IssuanceRecordRow.programme == number, IssuanceRecordRow.status == "awaiting_link")
+                    .order_by(IssuanceRecordRow.deed_day)
+                    .limit(_SWEEP_ROWS)
+                ).all()
+                for row in rows:
+                    if not is_too_old(row.deed_day, months, now):
+                        continue
+                    row.status, row.reason, row.updated_at = "refused", RefusalCode.DEED_TOO_OLD.value, now
+                    fault = Fault(row.row_number, None, "day", RefusalCode.DEED_TOO_OLD, (("months", str(months)),))
+                    writer.fault(self._delivery(session, row), fault, row.record_id)
+                    writer.tallies["awaiting_link"] -= 1
+                    writer.tallies["refused"] += 1
+                    expired += 1
+                writer.flush()
+        return expired
+
+    # -------------------------------------------------------------------------------------- reviews, revocations
+
+    def approve(self, review_id: int, approver: str) -> str:
+        """Approve a held record. The second of two different people releases it to the rules.
+
+        Returns ``first`` or the record's new status. Raises ReviewNotFound, ReviewClosed or SameApprover.
+        """
+        now = self._clock.timestamp()
+        with self._database.transaction() as session:
+            review = self._open_review(session, review_id)
+            if review.approver_first is None:
+                review.approver_first = approver
+                return "first"
+            if review.approver_first == approver:
+                raise SameApprover(review_id, approver)
+            review.approver_second = approver
+            review.state = "approved"
+            review.decided_at = now
+            record = session.get_one(IssuanceRecordRow, review.record_id, with_for_update=True)
+            if record.status != "held":
+                return record.status
+            deed = self._deed(session, record)
+            writer = Writer(session, record.programme, self._keys, now, self._random)
+            delivery = self._delivery(session, record)
+            self._pipeline.reconsider(session, writer, delivery, [(record, deed)], now, is_screened=True)
+            writer.flush()
+            return record.status
+
+    def reject(self, review_id: int, approver: str, note: str | None = None) -> None:
+        """Reject a held record: it is refused. Raises ReviewNotFound or ReviewClosed."""
+        now = self._clock.timestamp()
+        with self._database.transaction() as session:
+            review = self._open_review(session, review_id)
+            review.state = "rejected"
+            review.note = note
+            review.approver_first = review.approver_first or approver
+            if review.approver_first != approver:
+                review.approver_second = approver
+            review.decided_at = now
+            record = session.get_one(IssuanceRecordRow, review.record_id, with_for_update=True)
+            if record.status != "held":
+                return
+            record.status, record.reason, record.updated_at = "refused", RefusalCode.REVIEW_REJECTED.value, now
+            writer = Writer(session, record.programme, self._keys, now, self._random)
+            fault = Fault(record.row_number, None, None, RefusalCode.REVIEW_REJECTED)
+            writer.fault(self._delivery(session, record), fault, record.record_id)
+            writer.tallies["held"] -= 1
+            writer.tallies["refused"] += 1
+            writer.flush()
+
+    def revoke_false(
+        self,
+        programme: int | str,
+        record_ids: Sequence[str],
+        by: str,
+        note: str | None = None,
+        *,
+        system: str | None = None,
+    ) -> int:
+        """Revoke all that declarations earned which proved false, by their natural ids in the source system.
+
+        Grants that landed are revoked on chain (`send_revocations`), others never get there; caps stay used, and later
+        versions of the records are refused. ``system``: the source system, where the programme has several.
+        Returns how many records lost points; a second call finds nothing left.
+        """
+        number = self.programme_id(programme)
+        systems = [system] if system is not None else sorted({m.system for m in self._own_mappings(number)})
+        now = self._clock.timestamp()
+        revoked = 0
+        with self._database.transaction() as session:
+            writer = Writer(session, number, self._keys, now, self._random)
+            for one in record_ids:
+                keys = [self._keys.dedupe(number, name, one) for name in systems]
+                record = session.scalars(
+                    select(IssuanceRecordRow).where(IssuanceRecordRow.dedupe_key.in_(keys)).with_for_update()
+                ).first()
+                if record is None or record.status not in ("accepted", "waiting") or record.reason == REVOKED:
+                    continue
+                amount = record.granted_minor
+                record.granted_minor = 0
+                record.reason = REVOKED
+                record.updated_at = now
+                if amount:
+                    take_back(
+                        session, record.record_id, amount, reason_code=FALSE_DECLARATION, by=by, note=note, now=now
+                    )
+                    writer.tallies["revoked_minor"] += amount
+                    revoked += 1
+            writer.flush()
+        return revoked
+
+    # ------------------------------------------------------------------------------------------ batches and chain
+
+    def make_batches(self, programme: int | str | None = None, *, flush: bool = True) -> list[tuple[str, BatchNumber]]:
+        """Batch, sign and enqueue all ready grants; returns (slug, number) of each. ``flush=False`` leaves what does
+        not fill a batch of 500 for later."""
+        wanted = list(self._books) if programme is None else [self.programme_id(programme)]
+        made = []
+        for number in wanted:
+            validity = {
+                book.version: None if book.file.validity_quarters == "never" else book.file.validity_quarters
+                for book in self._books[number]
+            }
+            made += [(self._slugs[number], one) for one in self._batcher.make(number, validity, flush=flush)]
+        return made
+
+    def settle(self) -> Settled:
+        """Learn what became of batches and revocations in the outbox; publish leaf files of what landed."""
+        return self._batcher.settle()
+
+    def retry_waiting(self, programme: int | str | None = None) -> int:
+        """Send batches that wait for funding (or failed) again, under the same numbers; returns how many."""
+        return self._batcher.retry_waiting(None if programme is None else self.programme_id(programme))
+
+    def send_revocations(self) -> int:
+        """Sign and enqueue wanted revocations whose grants have landed; returns how many."""
+        return self._batcher.send_revocations()
+
+    def work(self) -> bool:
+        """One round of everything that needs no new input: due records, links, batches, settlement, revocations.
+
+        Returns whether anything moved; a worker calls it in a loop.
+        """
+        settled = self.settle()
+        moved = self.release_due() + self.grant_linked() + len(self.make_batches()) + self.send_revocations()
+        return bool(moved or settled.landed or settled.waiting or settled.failed)
+
+    def unsettled(self) -> dict[str, int]:
+        """Return how many batches and revocations are in each state that is not an end."""
+        with self._database.read() as session:
+            batches = session.execute(
+                select(IssuanceBatchRow.state, func.count())
+                .where(IssuanceBatchRow.state != "landed")
+                .group_by(IssuanceBatchRow.state)
+            ).tuples()
+            revocations = session.execute(
+                select(IssuanceRevocationRow.state, func.count())
+                .where(IssuanceRevocationRow.state.in_(("wanted", "queued")))
+                .group_by(IssuanceRevocationRow.state)
+            ).tuples()
+            found = {f"batches_{state}": count for state, count in batches}
+            return found | {f"revocations_{state}": count for state, count in revocations}
+
+    # ------------------------------------------------------------------------------------------------ dry run
+
+    def check(self, mapping: str | Path | SourceMapping, rulebook: Path | Rulebook | None, path: Path) -> CheckReport:
+        """Run a file through mapping and rulebook without storing anything; see `dry_run`."""
+        if isinstance(mapping, SourceMapping):
+            source_mapping = mapping
+        else:
+            source_mapping = SourceMapping.load(self._mapping_path(mapping))
+        if rulebook is None:
+            books = self._books[self.programme_id(source_mapping.programme)]
+        else:
+            books = (rulebook if isinstance(rulebook, Rulebook) else Rulebook.load(rulebook),)
+        return dry_run(source_mapping, books, path, self._clock.timestamp(), self._limits)
+
+    # ------------------------------------------------------------------------------------------------- privacy
+
+    def erase(self, resident_id: int) -> int:
+        """Erase what the records of a resident say: sealed content, salts, times, links. Dedupe keys stay, so that
+        nothing is granted twice, and every proof still verifies. Returns how many records were erased."""
+        now = self._clock.timestamp()
+        with self._database.transaction() as session:
+            session.execute(
+                update(IssuanceGrantRow).where(IssuanceGrantRow.resident_id == resident_id).values(salt=None)
+            )
+            done: Any = session.execute(
+                update(IssuanceRecordRow)
+                .where(IssuanceRecordRow.resident_id == resident_id)
+                .values(sealed=None, device_hmac=None, started_at=None, ended_at=None, updated_at=now)
+            )
+            return int(done.rowcount)
+
+    def open_record(self, grant_id: bytes | str) -> tuple[bytes, bytes]:
+        """Return (salt, canonical record) of a grant, for the auditor to whom its agency opens it; callers log it.
+
+        Raises GrantNotFound or ErasedRecord.
+        """
+        key = bytes.fromhex(grant_id.removeprefix("0x")) if isinstance(grant_id, str) else grant_id
+        with self._database.read() as session:
+            grant = session.get(IssuanceGrantRow, key)
+            if grant is None:
+                raise GrantNotFound(key)
+            record = session.get_one(IssuanceRecordRow, grant.record_id)
+            if grant.salt is None or record.sealed is None:
+                raise ErasedRecord(record.record_id)
+            seal = self._delivery(session, record).seal
+            return bytes(grant.salt), seal.open(bytes(record.sealed), bytes(record.dedupe_key))
+
+    # -------------------------------------------------------------------------------------------------- inside
+
+    def programme_id(self, programme: int | str) -> int:
+        """Return a programme's id by id or slug. Raises UnknownProgramme."""
+        for number, slug in self._slugs.items():
+            if programme in (number, slug):
+                return number
+        raise UnknownProgramme(programme)
+
+    def rulebooks(self) -> dict[str, tuple[Rulebook, ...]]:
+        """Return all rulebooks by slug, oldest version first."""
+        return {self._slugs[number]: books for number, books in self._books.items()}
+
+    def mapping(
+        self, programme: int | str, mapping: str | Path | SourceMapping | None, path: Path | None
+    ) -> SourceMapping:
+        """Return a mapping by name or file, or the programme's own for a file's extension. Raises UnknownMapping."""
+        number = self.programme_id(programme)
+        slug = self._slugs[number]
+        if isinstance(mapping, SourceMapping):
+            found = mapping
+        elif mapping is not None:
+            found = SourceMapping.load(self._mapping_path(mapping))
+        else:
+            own = self._own_mappings(number)
+            suffixes = [] if path is None else [one.lstrip(".").lower() for one in path.suffixes]
+            fitting = [one for one in own if one.rest is None and one.format in suffixes] if path else own
+            if not fitting:
+                raise UnknownMapping("*" + "".join(path.suffixes) if path else "*", slug)
+            found = fitting[0]
+        if found.programme != slug:
+            raise UnknownMapping(found.name, slug)
+        return found
+
+    def _own_mappings(self, programme: int) -> list[SourceMapping]:
+        slug = self._slugs[programme]
+        many = [SourceMapping.load(path) for path in sorted(self._mappings_folder.glob("*.yaml"))]
+        return [one for one in many if one.programme == slug]
+
+    def _mapping_path(self, mapping: str | Path) -> Path:
+        if isinstance(mapping, Path):
+            return mapping
+        path = self._mappings_folder / f"{mapping}.yaml"
+        if not path.is_file():
+            raise UnknownMapping(mapping, "*")
+        return path
+
+    def _keep_rulebooks(self) -> None:
+        now = self._clock.timestamp()
+        with self._database.transaction() as session:
+            for programme, books in self._books.items():
+                for book in books:
+                    store_rulebook(session, programme, book.version, book.hash, book.canonical.decode(), now)
+
+    def _sweep(self, programme: int, query: Any, *, is_screened: bool = False, is_due: bool = False) -> int:
+        """Reconsider all records that a query finds, chunk by chunk, each once."""
+        now = self._clock.timestamp()
+        after, decided = 0, 0
+        while True:
+            with self._database.transaction() as session:
+                records = session.scalars(
+                    query.where(IssuanceRecordRow.record_id > after)
+                    .order_by(IssuanceRecordRow.record_id)
+                    .limit(_SWEEP_ROWS)
+                    .with_for_update()
+                ).all()
+                if not records:
+                    return decided
+                after = records[-1].record_id
+                by_delivery: dict[int, list[IssuanceRecordRow]] = {}
+                for record in records:
+                    by_delivery.setdefault(record.delivery_id, []).append(record)
+                writer = Writer(session, programme, self._keys, now, self._random)
+                for many in by_delivery.values():
+                    delivery = self._delivery(session, many[0])
+                    outcome = self._pipeline.reconsider(
+                        session,
+                        writer,
+                        delivery,
+                        [(record, _unsealed(record, delivery)) for record in many],
+                        now,
+                        is_screened=is_screened,
+                        is_due=is_due,
+                    )
+                    decided += sum(outcome.values()) - outcome["awaiting_link"]
+                writer.flush()
+
+    def _delivery(self, session: Session, record: IssuanceRecordRow) -> Delivery:
+        row = session.get_one(IssuanceDeliveryRow, record.delivery_id)
+        return Delivery(row.delivery_id, row.programme, self._vault.open(row.programme, bytes(row.data_key)))
+
+    def _deed(self, session: Session, record: IssuanceRecordRow) -> Deed:
+        return _unsealed(record, self._delivery(session, record))
+
+    def _open_review(self, session: Session, review_id: int) -> IssuanceReviewRow:
+        review = session.get(IssuanceReviewRow, review_id, with_for_update=True)
+        if review is None:
+            raise ReviewNotFound(review_id)
+        if review.state != "open":
+            raise ReviewClosed(review_id, review.state)
+        return review
+
+    def _refusal(self, row: IssuanceRefusalRow, name: str) -> Refusal:
+        return Refusal(
+            row.refusal_id,
+            self._slugs[row.programme],
+            name,
+            row.delivery_id,
+            row.row_number,
+            row.line,
+            row.field,
+            row.code,
+            row.reason_en,
+            row.reason_zh,
+            row.state,
+            row.created_at,
+        )
+
+    def _review(self, row: IssuanceReviewRow) -> Review:
+        return Review(
+            row.review_id,
+            self._slugs[row.programme],
+            row.record_id,
+            row.screen,
+            row.reason_en,
+            row.reason_zh,
+            None if row.other_programme is None else self._slugs.get(row.other_programme),
+            row.other_record_id,
+            row.state,
+            tuple(one for one in (row.approver_first, row.approver_second) if one is not None),
+            row.created_at,
+        )
+
+
+def dry_run(
+    mapping: SourceMapping, books: Sequence[Rulebook], path: Path, now: int, limits: Limits | None = None
+) -> CheckReport:
+    """Map and rate a file as if everybody were linked and nothing used yet, storing nothing. Screens do not run."""
+    normaliser = Normaliser(mapping)
+    judge = Judge(books, books[-1].programme, lambda _resident, _day, _kind: b"", now)
+    people: dict[str, int] = {}
+    seen: set[str] = set()
+    refusals: Counter[str] = Counter()
+    grants: list[dict[str, str]] = []
+    first: list[dict[str, str]] = []
+    rows, granted, minor, pending = 0, 0, 0, 0
+
+    def refuse(fault: Fault) -> None:
+        refusals[fault.code.value] += 1
+        if len(first) < _PREVIEW:
+            english, chinese = fault.reason()
+            place = {"row": str(fault.row), "line": str(fault.line or ""), "field": fault.field or ""}
+            first.append({**place, "code": fault.code.value, "reason_en": english, "reason_zh": chinese})
+
+    try:
+        for item in read_file(path, mapping, limits):
+            rows += 1
+            deed = normaliser.deed(item, now) if isinstance(item, Row) else item
+            if isinstance(deed, Fault):
+                refuse(deed)
+                continue
+            if deed.record_id in seen:
+                refuse(Fault(deed.row, deed.line, None, RefusalCode.DUPLICATE_RECORD))
+                continue
+            seen.add(deed.record_id)
+            person = people.setdefault(deed.source_id, len(people) + 1)
+            judgement = judge.decide(Candidate(rows, b"", deed, person, b"", None, is_screened=True))
+            rating = judgement.rating
+            if judgement.code is not None:
+                refuse(Fault(deed.row, deed.line, judgement.field, judgement.code, judgement.params))
+            elif judgement.status == "pending":
+                pending += 1
+            elif rating is not None:
+                granted += 1
+                minor += rating.amount_minor
+                if len(grants) < _PREVIEW:
+                    book = rulebook_for(books, deed)
+                    words = render(books[-1] if isinstance(book, Judgement) else book, rating.explanation)
+                    amount = {"row": str(deed.row), "amount_minor": str(rating.amount_minor)}
+                    grants.append({**amount, "explanation_en": " ".join(words.en), "explanation_zh": "".join(words.zh)})
+    except ReadFailure as failure:
+        refuse(Fault(0, None, None, failure.code, failure.params))
+    return CheckReport(rows, granted, minor, dict(refusals), tuple(grants), tuple(first), pending)
+
+
+def load_rulebook(content: str) -> Rulebook:
+    """Return a rulebook from its canonical JSON, as it is kept in SQL."""
+    return compile_rulebook(_RulebookFile.model_validate_json(content))
+
+
+def _unsealed(record: IssuanceRecordRow, delivery: Delivery) -> Deed:
+    """Open a record's seal and return its deed. Raises ErasedRecord or CannotDecrypt."""
+    if record.sealed is None:
+        raise ErasedRecord(record.record_id)
+    canonical = delivery.seal.open(bytes(record.sealed), bytes(record.dedupe_key))
+    content = orjson.loads(canonical)
+    return Deed(
+        record.row_number,
+        None,
+        content["record_id"],
+        content["source_id"],
+        record.activity,
+        record.deed_day,
+        record.started_at,
+        record.ended_at,
+        record.quantity_micro,
+        UNITS[content["unit"]].dimension,
+        record.revision,
+        content.get("device"),
+        canonical,
+        frozenset(content),
+    )
+
+
+def _counts(tally: Mapping[str, int], repeats: int) -> ProgrammeCounts:
+    corrections = tally.get("corrections", 0)
+    accepted = tally.get("accepted", 0) + corrections
+    refused = tally.get("refused", 0)
+    awaiting, waiting = tally.get("awaiting_link", 0), tally.get("waiting", 0)
+    pending = tally.get("pending", 0)
+    held = tally.get("held", 0) + pending
+    return ProgrammeCounts(
+        records=accepted + refused + awaiting + held + waiting,
+        accepted=accepted,
+        refused=refused,
+        awaiting_link=awaiting,
+        held=held,
+        waiting=waiting,
+        pending=pending,
+        corrections=corrections,
+        granted_minor=tally.get("granted_minor", 0),
+        revoked_minor=tally.get("revoked_minor", 0),
+        refusals={k.partition(":")[2]: v for k, v in sorted(tally.items()) if k.startswith("refused:") and v},
+        reviews={k.partition(":")[2]: v for k, v in sorted(tally.items()) if k.startswith("held:") and v},
+        repeated_deliveries=repeats,
+    )
+
+
+def _civil(day: int) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(day * 86_400))
+
+
+def _place(document: dict[str, Any], path: list[str], value: str) -> None:
+    for name in path[:-1]:
+        document = document.setdefault(name, {})
+    document[path[-1]] = value
+
+
+def _with_columns(mapping: SourceMapping, rename: Callable[[str], str]) -> SourceMapping:
+    """Return the mapping with its columns renamed."""
+
+    def renamed(spec: Any) -> Any:
+        changes: dict[str, Any] = {"columns": tuple(rename(one) for one in spec.columns)}
+        if spec.column is not None:
+            changes["column"] = rename(spec.column)
+        unit = getattr(spec, "unit", None)
+        if unit is not None and not isinstance(unit, str):
+            changes["unit"] = renamed(unit)
+        return spec.model_copy(update=changes)
+
+    return mapping.model_copy(
+        update={
+            "fields": {name: renamed(spec) for name, spec in mapping.fields.items()},
+            "quantity": tuple(renamed(spec) for spec in mapping.quantity),
+        }
+    )
+
+
+__all__ = [
+    "CheckReport",
+    "Explanation",
+    "IngestReport",
+    "IssuerService",
+    "ProgrammeCounts",
+    "Progress",
+    "Refusal",
+    "RefusalPage",
+    "Review",
+    "dry_run",
+    "load_rulebook",
+]

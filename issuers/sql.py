@@ -1,0 +1,218 @@
+"""Set-wise statements of the pipeline, the same on SQLite and PostgreSQL. Every value is bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import orjson
+from sqlalchemy import Table, select, update
+from sqlalchemy.orm import Session
+
+from issuers.rating import Used
+from issuers.screens import Claim, Facts
+from ledger.store.database import SQLITE_PARAMETERS_MAX, bulk_add, bulk_insert_new
+from ledger.store.models.issuance import (
+    IssuanceBatchRow,
+    IssuanceCorrectionRow,
+    IssuanceCounterRow,
+    IssuanceGrantRow,
+    IssuanceRecordRow,
+    IssuanceRefusalRow,
+    IssuanceReviewRow,
+    IssuanceRevocationRow,
+    IssuanceTallyRow,
+    IssuanceUsageRow,
+)
+
+RECORDS = cast(Table, IssuanceRecordRow.__table__)
+REFUSALS = cast(Table, IssuanceRefusalRow.__table__)
+GRANTS = cast(Table, IssuanceGrantRow.__table__)
+BATCHES = cast(Table, IssuanceBatchRow.__table__)
+REVIEWS = cast(Table, IssuanceReviewRow.__table__)
+TALLIES = cast(Table, IssuanceTallyRow.__table__)
+USAGE = cast(Table, IssuanceUsageRow.__table__)
+COUNTERS = cast(Table, IssuanceCounterRow.__table__)
+CORRECTIONS = cast(Table, IssuanceCorrectionRow.__table__)
+REVOCATIONS = cast(Table, IssuanceRevocationRow.__table__)
+
+RECORD_COLUMNS = (
+    "record_id",
+    "programme",
+    "dedupe_key",
+    "content_hash",
+    "source_hmac",
+    "resident_id",
+    "delivery_id",
+    "row_number",
+    "status",
+    "reason",
+    "activity",
+    "deed_day",
+    "started_at",
+    "ended_at",
+    "quantity_micro",
+    "revision",
+    "device_hmac",
+    "fingerprint",
+    "pending_until",
+    "granted_minor",
+    "counted_micro",
+    "grants_made",
+    "sealed",
+    "created_at",
+    "updated_at",
+)
+GRANT_COLUMNS = (
+    "grant_id",
+    "programme",
+    "record_id",
+    "resident_id",
+    "account",
+    "amount_minor",
+    "revoked_minor",
+    "activity",
+    "rulebook_version",
+    "commitment",
+    "salt",
+    "explanation",
+    "state",
+    "created_at",
+)
+REFUSAL_COLUMNS = (
+    "programme",
+    "delivery_id",
+    "row_number",
+    "line",
+    "field",
+    "code",
+    "reason_en",
+    "reason_zh",
+    "record_id",
+    "raw",
+    "state",
+    "created_at",
+)
+REVIEW_COLUMNS = (
+    "programme",
+    "record_id",
+    "screen",
+    "reason_en",
+    "reason_zh",
+    "other_programme",
+    "other_record_id",
+    "state",
+    "created_at",
+)
+
+ResidentUsageKey = tuple[int, str, str]
+"""(resident id, scope, period)."""
+
+
+def is_sqlite(session: Session) -> bool:
+    """Return whether the session's database is SQLite."""
+    return session.get_bind().dialect.name == "sqlite"
+
+
+def allot(session: Session, name: str, count: int) -> int:
+    """Allot ``count`` consecutive numbers of a counter, from 1, and return the first. Gaps are harmless."""
+    bulk_insert_new(session, COUNTERS, ["name", "next_value"], [(name, 1)])
+    first = session.execute(
+        select(IssuanceCounterRow.next_value).where(IssuanceCounterRow.name == name).with_for_update()
+    ).scalar_one()
+    session.execute(update(IssuanceCounterRow).where(IssuanceCounterRow.name == name).values(next_value=first + count))
+    return int(first)
+
+
+def add_tallies(session: Session, programme: int, changes: dict[str, int]) -> None:
+    """Add to a programme's running counts."""
+    rows = [(programme, kind, change) for kind, change in changes.items() if change]
+    bulk_add(session, TALLIES, ["programme", "kind"], ["total"], rows)
+
+
+def load_usage(session: Session, keys: Iterable[ResidentUsageKey]) -> dict[int, dict[tuple[str, str], Used]]:
+    """Return what residents have used of their caps, by resident, and lock it until the transaction ends.
+
+    PostgreSQL: missing rows are made first, then all are locked in one order, so that no two workers pass a cap
+    together. SQLite: the write transaction is the lock.
+    """
+    wanted = sorted(set(keys))
+    found: dict[int, dict[tuple[str, str], Used]] = {}
+    if not wanted:
+        return found
+    connection = session.connection()
+    if is_sqlite(session):
+        rows: Any = connection.exec_driver_sql(
+            "SELECT u.resident_id, u.scope, u.period, u.points_minor, u.quantity_micro, u.deeds FROM json_each(?) k "
+            "CROSS JOIN issuance_usage u ON u.resident_id = json_extract(k.value, '$[0]') "
+            "AND u.scope = json_extract(k.value, '$[1]') AND u.period = json_extract(k.value, '$[2]')",
+            (orjson.dumps(wanted).decode(),),
+        )
+    else:
+        columns = ([key[0] for key in wanted], [key[1] for key in wanted], [key[2] for key in wanted])
+        connection.exec_driver_sql(
+            "INSERT INTO issuance_usage (resident_id, scope, period, points_minor, quantity_micro, deeds) "
+            "SELECT r, s, p, 0, 0, 0 FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS k(r, s, p) "
+            "ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING",
+            columns,
+        )
+        rows = connection.exec_driver_sql(
+            "SELECT u.resident_id, u.scope, u.period, u.points_minor, u.quantity_micro, u.deeds FROM issuance_usage u "
+            "JOIN unnest(%s::bigint[], %s::text[], %s::text[]) AS k(r, s, p) "
+            "ON u.resident_id = k.r AND u.scope = k.s AND u.period = k.p "
+            "ORDER BY 1, 2, 3 FOR UPDATE OF u",
+            columns,
+        )
+    for resident, scope, period, points, quantity, deeds in rows:
+        found.setdefault(resident, {})[scope, period] = Used(points, quantity, deeds)
+    return found
+
+
+def add_usage(session: Session, changes: dict[ResidentUsageKey, Used]) -> None:
+    """Add to what residents have used."""
+    rows = [(*key, *used) for key, used in changes.items() if any(used)]
+    bulk_add(session, USAGE, ["resident_id", "scope", "period"], ["points_minor", "quantity_micro", "deeds"], rows)
+
+
+_CLAIM_SQL = (
+    "SELECT resident_id, programme, record_id, activity, deed_day, started_at, ended_at, quantity_micro "
+    "FROM issuance_records WHERE started_at IS NOT NULL AND status <> 'refused' AND deed_day BETWEEN {0} AND {0} "
+    "AND resident_id"
+)
+
+
+def load_claims(session: Session, facts: Facts, residents: Sequence[int], first_day: int, last_day: int) -> None:
+    """Load the residents' timed records of some days into ``facts``."""
+    for row in _in(session, _CLAIM_SQL, residents, (first_day, last_day)):
+        facts.add_claim(row[0], Claim(*row[1:]))
+
+
+def load_fingerprints(session: Session, facts: Facts, fingerprints: Sequence[bytes]) -> None:
+    """Load who claimed the same deeds into ``facts``."""
+    sql = "SELECT fingerprint, programme, record_id FROM issuance_records WHERE status <> 'refused' AND fingerprint"
+    for fingerprint, programme, record_id in _in(session, sql, fingerprints, ()):
+        facts.add_fingerprint(bytes(fingerprint), programme, record_id)
+
+
+def load_devices(session: Session, facts: Facts, devices: Sequence[bytes], first_day: int, last_day: int) -> None:
+    """Load who used the devices on some days into ``facts``."""
+    sql = (
+        "SELECT device_hmac, deed_day, resident_id FROM issuance_records WHERE resident_id IS NOT NULL "
+        "AND deed_day BETWEEN {0} AND {0} AND device_hmac"
+    )
+    for device, day, resident in _in(session, sql, devices, (first_day, last_day)):
+        facts.add_device(bytes(device), day, resident)
+
+
+def _in(session: Session, sql: str, values: Sequence[Any], fixed: tuple[Any, ...]) -> Iterable[tuple[Any, ...]]:
+    wanted = list(dict.fromkeys(values))
+    if not wanted:
+        return
+    connection = session.connection()
+    if not is_sqlite(session):
+        yield from map(tuple, connection.exec_driver_sql(sql.format("%s") + " = ANY(%s)", (*fixed, wanted)))
+        return
+    for start in range(0, len(wanted), SQLITE_PARAMETERS_MAX):
+        part = wanted[start : start + SQLITE_PARAMETERS_MAX]
+        marks = ",".join("?" * len(part))
+        yield from map(tuple, connection.exec_driver_sql(f"{sql.format('?')} IN ({marks})", (*fixed, *part)))

@@ -20,14 +20,12 @@ import {Value} from "../libraries/Value.sol";
 contract Exchange is IExchange, Pausable {
     using Tabs for Tabs.Batch;
 
-    /// @dev What the checks worked out for an order: what it gets, where the two programmes' tabs are, and what its
-    /// holder and its programme will have used of their caps.
+    /// @dev What the checks worked out for an order: what it gets, and what its holder and its programme will have used of
+    /// their caps.
     struct Terms {
         uint64 toId;
         uint64 amountOut;
         uint64 fen;
-        uint256 from;
-        uint256 to;
         uint256 outflowFen;
         uint256 inflowFen;
     }
@@ -62,7 +60,6 @@ contract Exchange is IExchange, Pausable {
     function execute(bytes calldata packed) external whenNotPaused {
         ledger.beginExchange();
         Tabs.Batch memory tabs;
-        tabs.open();
         Day memory day = Day(QuarterTime.dayOf(block.timestamp), _residentCapFen);
         uint256 cursor;
         while (cursor < packed.length) {
@@ -134,8 +131,10 @@ contract Exchange is IExchange, Pausable {
         }
         _count(order, terms, day);
         int256 fen = int256(uint256(terms.fen));
-        tabs.programmes[terms.from].fen -= fen;
-        tabs.programmes[terms.to].fen += fen;
+        tabs.turnToProgramme(ledger, order.fromId >> 32);
+        tabs.programme.fen -= fen;
+        tabs.turnToProgramme(ledger, order.toProgramme);
+        tabs.programme.fen += fen;
         emit Exchanged(
             orderId, order.holder, order.fromId, order.amount, terms.toId, terms.amountOut, terms.fen
         );
@@ -160,14 +159,12 @@ contract Exchange is IExchange, Pausable {
         returns (Verdict)
     {
         if (block.timestamp > order.deadline) return Verdict.EXPIRED;
-        uint32 fromProgramme = uint32(order.fromId >> 32);
-        terms.from = tabs.programme(ledger, fromProgramme);
-        terms.to = tabs.programme(ledger, order.toProgramme);
-        if (terms.from == 0 || terms.to == 0) return Verdict.UNKNOWN_PROGRAMME;
-        Programme memory from = tabs.programmes[terms.from].terms;
-        Programme memory to = tabs.programmes[terms.to].terms;
+        if (!tabs.turnToProgramme(ledger, order.fromId >> 32)) return Verdict.UNKNOWN_PROGRAMME;
+        Programme memory from = tabs.programme.terms;
+        if (!tabs.turnToProgramme(ledger, order.toProgramme)) return Verdict.UNKNOWN_PROGRAMME;
+        Programme memory to = tabs.programme.terms;
         // Par 0 needs no check of its own: the ledger gives such a programme no exchange flag.
-        bool allowed = terms.from != terms.to && from.flags & EXCHANGEABLE_OUT != 0 && Tabs.isSpendable(from)
+        bool allowed = order.fromId >> 32 != order.toProgramme && from.flags & EXCHANGEABLE_OUT != 0 && Tabs.isSpendable(from)
             && to.flags & EXCHANGEABLE_IN != 0 && to.state == ProgrammeState.ACTIVE;
         if (!allowed) return Verdict.FORBIDDEN;
         uint256 fen = Value.toFenDown(order.amount, from.par);

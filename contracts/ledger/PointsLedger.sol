@@ -255,7 +255,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         uint64 rise = total - before;
         taken = balance < rise ? uint64(balance) : rise;
         shortfall = rise - taken;
-        if (taken != 0) _burn(account, uint64(id), taken);
+        if (taken != 0) _burn(account, id, taken);
     }
 
     // -------------------------------------------------------------------------------------------------- exchange
@@ -303,7 +303,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         if (verdict != Verdict.ACCEPTED) return verdict;
         uint256 count = PackedLots.count(lots);
         for (uint256 i; i < count; ++i) {
-            (uint64 id, uint64 amount) = PackedLots.at(lots, i);
+            (uint256 id, uint256 amount) = PackedLots.at(lots, i);
             _subtractSupply(id, amount);
             emit Transfer(msg.sender, holder, address(0), id, amount);
         }
@@ -320,7 +320,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         if (verdict != Verdict.ACCEPTED) return verdict;
         uint256 count = PackedLots.count(lots);
         for (uint256 i; i < count; ++i) {
-            (uint64 id, uint64 amount) = PackedLots.at(lots, i);
+            (uint256 id, uint256 amount) = PackedLots.at(lots, i);
             _credit(address(this), id, amount);
             emit Transfer(msg.sender, holder, address(this), id, amount);
         }
@@ -341,8 +341,8 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         address receiver = currentAccount(holder);
         uint256 count = PackedLots.count(lots);
         for (uint256 i; i < count; ++i) {
-            (uint64 id, uint64 amount) = PackedLots.at(lots, i);
-            uint64 kept = PackedLots.keptOf(i, amount, keptLots, lastAmount);
+            (uint256 id, uint256 amount) = PackedLots.at(lots, i);
+            uint256 kept = PackedLots.keptOf(i, amount, keptLots, lastAmount);
             if (kept != 0) _burn(address(this), id, kept);
             if (kept != amount) _release(receiver, id, amount - kept);
         }
@@ -363,11 +363,11 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         receiver = currentAccount(holder);
         uint256 count = PackedLots.count(lots);
         for (uint256 i; i < count; ++i) {
-            (uint64 id, uint64 amount) = PackedLots.at(lots, i);
+            (uint256 id, uint256 amount) = PackedLots.at(lots, i);
             amount = PackedLots.keptOf(i, amount, keptLotsBefore, lastAmountBefore)
                 - PackedLots.keptOf(i, amount, keptLots, lastAmount);
             if (amount == 0) continue;
-            (uint64 rebornId, uint64 reborn) = _reborn(receiver, id, amount);
+            (uint256 rebornId, uint256 reborn) = _reborn(receiver, id, amount);
             if (reborn != 0) _mint(receiver, rebornId, reborn);
             if (reborn != amount) _mint(receiver, id, amount - reborn);
         }
@@ -429,7 +429,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
             uint256 amount = balanceOf(holder, id);
             if (amount == 0) continue;
             if (!_isDead(id)) revert PointsLedgerLotAlive(id);
-            _burn(holder, uint64(id), uint64(amount));
+            _burn(holder, id, amount);
             emit Swept(holder, id, amount);
         }
     }
@@ -565,7 +565,8 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         if (grants.length == 0 || grants.length % GRANT_BYTES != 0) revert PointsLedgerBadGrants(grants.length);
         (uint64 key, uint256 shift) = LotLanes.locate(id);
         mapping(address => Lanes) storage holders = _lanes[key];
-        for (uint256 offset; offset < grants.length; offset += GRANT_BYTES) {
+        uint256 offset;
+        while (offset < grants.length) {
             uint256 grant = Packed.read(grants, offset, GRANT_BYTES);
             address account = address(uint160(grant >> 64));
             uint256 amount = uint64(grant);
@@ -574,8 +575,12 @@ contract PointsLedger is IPointsLedger, AccessManaged {
             (bool ok, uint256 word) = LotLanes.credit(lanes.word, shift, amount);
             if (!ok) revert PointsLedgerLaneOverflow(account, id);
             lanes.word = word;
-            total += amount;
             emit Transfer(msg.sender, address(0), account, id, amount);
+            // Bounded by the calldata, and by 2^64 a grant.
+            unchecked {
+                total += amount;
+                offset += GRANT_BYTES;
+            }
         }
     }
 
@@ -592,7 +597,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
 
     /// @dev Nonce, then the module's verdict, then the debit of all lots or none.
     function _spend(address holder, uint32 nonce, bytes calldata lots, Verdict verdict) private returns (Verdict) {
-        (uint64 id, uint64 amount) = PackedLots.at(lots, 0);
+        (uint256 id, uint256 amount) = PackedLots.at(lots, 0);
         verdict = _spendFirst(holder, nonce, verdict, id, amount);
         if (verdict != Verdict.ACCEPTED) return verdict;
         uint256 count = PackedLots.count(lots);
@@ -611,7 +616,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
     }
 
     /// @dev The nonce and the first lot share a word, which is written once.
-    function _spendFirst(address holder, uint32 nonce, Verdict verdict, uint64 id, uint64 amount)
+    function _spendFirst(address holder, uint32 nonce, Verdict verdict, uint256 id, uint256 amount)
         private
         returns (Verdict)
     {
@@ -634,8 +639,8 @@ contract PointsLedger is IPointsLedger, AccessManaged {
     }
 
     /// @dev Gives `amount` of `id` back from escrow, reborn where the lot has died.
-    function _release(address receiver, uint64 id, uint64 amount) private {
-        (uint64 rebornId, uint64 reborn) = _reborn(receiver, id, amount);
+    function _release(address receiver, uint256 id, uint256 amount) private {
+        (uint256 rebornId, uint256 reborn) = _reborn(receiver, id, amount);
         if (reborn != 0) {
             _burn(address(this), id, reborn);
             _mint(receiver, rebornId, reborn);
@@ -645,18 +650,18 @@ contract PointsLedger is IPointsLedger, AccessManaged {
 
     /// @dev How much of `amount` comes back in the current quarter's lot instead of its own, and counts it against the
     /// holder's cap. Lots of a programme whose spending time is over are not reborn: they would be dead again.
-    function _reborn(address holder, uint64 id, uint64 amount) private returns (uint64 rebornId, uint64 reborn) {
+    function _reborn(address holder, uint256 id, uint256 amount) private returns (uint256 rebornId, uint256 reborn) {
         uint32 quarter = uint32(id);
         if (quarter == 0 || block.timestamp < QuarterTime.endOf(quarter)) return (0, 0);
         uint32 current = QuarterTime.quarterOf(block.timestamp);
-        rebornId = uint64(_id(uint32(id >> 32), current));
+        rebornId = _id(uint32(id >> 32), current);
         if (_isDead(rebornId)) return (0, 0);
         Rebirth memory used = _rebirths[holder];
         if (used.quarter != current) used = Rebirth(current, 0);
         uint256 leftFen = rebirthCapFen > used.fen ? rebirthCapFen - used.fen : 0;
         uint256 par = _programmes[uint32(id >> 32)].par;
         uint256 most = Value.toMinorDown(leftFen, par);
-        reborn = most < amount ? uint64(most) : amount;
+        reborn = most < amount ? most : amount;
         // Counted rounded up, so that many small rebirths cannot slip past the cap.
         used.fen += uint64(Value.toFenUp(reborn, par));
         _rebirths[holder] = used;
@@ -688,7 +693,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         for (uint256 i; i < ids.length; ++i) {
             uint256 amount = balanceOf(from, ids[i]);
             if (amount == 0 || _isDead(ids[i])) continue;
-            _move(from, to, uint64(ids[i]), uint64(amount));
+            _move(from, to, ids[i], amount);
         }
     }
 
@@ -700,7 +705,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         if (_isDead(id)) revert PointsLedgerLotDead(id);
         if (receiver == address(0) || receiver == address(this)) revert PointsLedgerBadReceiver(receiver);
         if (amount > balance) revert PointsLedgerInsufficientBalance(sender, balance, amount, id);
-        _move(sender, receiver, uint64(id), uint64(amount));
+        _move(sender, receiver, id, amount);
     }
 
     // ------------------------------------------------------------------------------------------------------ lots
@@ -721,7 +726,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         return spendableUntil != 0 && block.timestamp >= spendableUntil;
     }
 
-    function _debit(address holder, uint64 id, uint64 amount) private returns (bool ok) {
+    function _debit(address holder, uint256 id, uint256 amount) private returns (bool ok) {
         (uint64 key, uint256 shift) = LotLanes.locate(id);
         Lanes storage lanes = _lanes[key][holder];
         uint256 word;
@@ -729,7 +734,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         if (ok) lanes.word = word;
     }
 
-    function _tryCredit(address holder, uint64 id, uint64 amount) private returns (bool ok) {
+    function _tryCredit(address holder, uint256 id, uint256 amount) private returns (bool ok) {
         (uint64 key, uint256 shift) = LotLanes.locate(id);
         Lanes storage lanes = _lanes[key][holder];
         uint256 word;
@@ -737,45 +742,45 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         if (ok) lanes.word = word;
     }
 
-    function _credit(address holder, uint64 id, uint64 amount) private {
+    function _credit(address holder, uint256 id, uint256 amount) private {
         if (!_tryCredit(holder, id, amount)) revert PointsLedgerLaneOverflow(holder, id);
     }
 
-    function _debitOrRevert(address holder, uint64 id, uint64 amount) private {
+    function _debitOrRevert(address holder, uint256 id, uint256 amount) private {
         if (!_debit(holder, id, amount)) {
             revert PointsLedgerInsufficientBalance(holder, balanceOf(holder, id), amount, id);
         }
     }
 
-    function _move(address from, address to, uint64 id, uint64 amount) private {
+    function _move(address from, address to, uint256 id, uint256 amount) private {
         _debitOrRevert(from, id, amount);
         _credit(to, id, amount);
         emit Transfer(msg.sender, from, to, id, amount);
     }
 
-    function _mint(address to, uint64 id, uint64 amount) private {
+    function _mint(address to, uint256 id, uint256 amount) private {
         _credit(to, id, amount);
         _addSupply(id, amount);
         emit Transfer(msg.sender, address(0), to, id, amount);
     }
 
-    function _burn(address from, uint64 id, uint64 amount) private {
+    function _burn(address from, uint256 id, uint256 amount) private {
         _debitOrRevert(from, id, amount);
         _subtractSupply(id, amount);
         emit Transfer(msg.sender, from, address(0), id, amount);
     }
 
-    function _addSupply(uint64 id, uint64 amount) private {
+    function _addSupply(uint256 id, uint256 amount) private {
         totalSupply[id] += amount;
         ProgrammeRecord storage record = _known(uint32(id >> 32));
-        record.supply = _toSupply(record.supply + uint256(amount));
+        record.supply = _toSupply(record.supply + amount);
     }
 
     /// @dev What is burned was debited first, and no balance exceeds the supply.
-    function _subtractSupply(uint64 id, uint64 amount) private {
+    function _subtractSupply(uint256 id, uint256 amount) private {
         unchecked {
             totalSupply[id] -= amount;
-            _programmes[uint32(id >> 32)].supply -= amount;
+            _programmes[uint32(id >> 32)].supply -= uint96(amount);
         }
     }
 

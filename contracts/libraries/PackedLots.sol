@@ -19,12 +19,11 @@ library PackedLots {
     }
 
     /// @notice Lot `i`, which must exist.
-    function at(bytes calldata lots, uint256 i) internal pure returns (uint64 id, uint64 amount) {
-        uint256 lot;
+    function at(bytes calldata lots, uint256 i) internal pure returns (uint256 id, uint256 amount) {
         unchecked {
-            lot = Packed.read(lots, i * LOT_BYTES, LOT_BYTES);
+            id = Packed.read(lots, i * LOT_BYTES, 8);
+            amount = Packed.read(lots, i * LOT_BYTES + 8, 8);
         }
-        return (uint64(lot >> 64), uint64(lot));
     }
 
     /// @notice Whether there are 1 to `most` lots and none is of nothing.
@@ -32,7 +31,7 @@ library PackedLots {
         uint256 length = count(lots);
         if (length == 0 || length > most) return false;
         for (uint256 i; i < length; ++i) {
-            (, uint64 amount) = at(lots, i);
+            (, uint256 amount) = at(lots, i);
             if (amount == 0) return false;
         }
         return true;
@@ -41,19 +40,20 @@ library PackedLots {
     /// @notice The prefix that is all of them. There is at least one lot.
     function all(bytes calldata lots) internal pure returns (uint256 keptLots, uint64 lastAmount) {
         keptLots = count(lots);
-        (, lastAmount) = at(lots, keptLots - 1);
+        (, uint256 amount) = at(lots, keptLots - 1);
+        lastAmount = uint64(amount);
     }
 
     /// @notice Whether (keptLots, lastAmount) is a prefix of them.
     function isPrefix(bytes calldata lots, uint256 keptLots, uint64 lastAmount) internal pure returns (bool) {
         if (keptLots == 0) return lastAmount == 0;
         if (keptLots > count(lots)) return false;
-        (, uint64 amount) = at(lots, keptLots - 1);
+        (, uint256 amount) = at(lots, keptLots - 1);
         return lastAmount != 0 && lastAmount <= amount;
     }
 
     /// @notice How much of lot `i`, whose amount is `amount`, belongs to the prefix.
-    function keptOf(uint256 i, uint64 amount, uint256 keptLots, uint64 lastAmount) internal pure returns (uint64) {
+    function keptOf(uint256 i, uint256 amount, uint256 keptLots, uint256 lastAmount) internal pure returns (uint256) {
         unchecked {
             if (i + 1 < keptLots) return amount;
             return i + 1 == keptLots ? lastAmount : 0;
@@ -62,13 +62,14 @@ library PackedLots {
 
     /// @notice EIP-712 hash of all of them as an array of Lot; there may be none.
     function hash(bytes calldata lots) internal pure returns (bytes32) {
-        if (lots.length == 0) return keccak256("");
-        (uint256 length, uint64 lastAmount) = all(lots);
-        return hash(lots, length, lastAmount);
+        uint256 length = count(lots);
+        if (length == 0) return keccak256("");
+        (, uint256 amount) = at(lots, length - 1);
+        return hash(lots, length, amount);
     }
 
     /// @notice EIP-712 hash of the prefix as an array of Lot: keccak256 of the concatenated struct hashes.
-    function hash(bytes calldata lots, uint256 keptLots, uint64 lastAmount) internal pure returns (bytes32 result) {
+    function hash(bytes calldata lots, uint256 keptLots, uint256 lastAmount) internal pure returns (bytes32 result) {
         bytes32 typeHash = LOT_TYPEHASH;
         // In Solidity every lot would be encoded, and then all hashes copied, into memory of their own. Here the hashes
         // grow from the free memory pointer on, and behind the last of them is the one struct that is hashed each time.
@@ -78,10 +79,9 @@ library PackedLots {
             mstore(lot, typeHash)
             for { let i := 0 } lt(i, keptLots) { i := add(i, 1) } {
                 let packed := calldataload(add(lots.offset, shl(4, i)))
-                let amount := and(shr(128, packed), 0xffffffffffffffff)
-                if eq(add(i, 1), keptLots) { amount := lastAmount }
                 mstore(add(lot, 32), shr(192, packed))
-                mstore(add(lot, 64), amount)
+                mstore(add(lot, 64), and(shr(128, packed), 0xffffffffffffffff))
+                if eq(add(i, 1), keptLots) { mstore(add(lot, 64), lastAmount) }
                 mstore(add(hashes, shl(5, i)), keccak256(lot, 96))
             }
             result := keccak256(hashes, shl(5, keptLots))

@@ -2,7 +2,6 @@
 pragma solidity 0.8.30;
 
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import {Packed} from "./Packed.sol";
 
@@ -10,6 +9,8 @@ import {Packed} from "./Packed.sol";
 /// @notice Checks the signature of an account or of a contract wallet (ERC-1271) so that no wallet can sink a batch.
 /// OpenZeppelin's SignatureChecker forwards all gas and copies whatever the wallet returns.
 library SignatureCheck {
+    /// @dev Half of the order of secp256k1: above it lies the second, malleable form of every signature (EIP-2).
+    uint256 private constant LOW_S_MAX = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
     /// @dev Gas a wallet may burn.
     uint256 internal constant WALLET_GAS = 100_000;
     /// @dev What must be there before the call: the wallet's gas, the 1/64 that EIP-150 keeps back, and a cold call.
@@ -21,10 +22,10 @@ library SignatureCheck {
     /// @notice Who signed `digest` with r ‖ s ‖ v; 0 if the length, v or s (high) is wrong.
     function recover(bytes32 digest, bytes calldata signature) internal pure returns (address signer) {
         if (signature.length != 65) return address(0);
+        uint256 s = Packed.read(signature, 32, 32);
+        if (s > LOW_S_MAX) return address(0);
         bytes32 r = bytes32(Packed.read(signature, 0, 32));
-        bytes32 s = bytes32(Packed.read(signature, 32, 32));
-        uint8 v = uint8(Packed.read(signature, 64, 1));
-        (signer,,) = ECDSA.tryRecover(digest, v, r, s);
+        return ecrecover(digest, uint8(Packed.read(signature, 64, 1)), r, bytes32(s));
     }
 
     /// @notice Whether `signer`, an account or a contract wallet, signed `digest`. Never for signer 0.

@@ -24,69 +24,63 @@ library Tabs {
         int256 fen;
     }
 
-    /// @dev Tab 0 of each array stays empty and stands for whatever is not registered; `…Count` tells how many others
-    /// follow. The last one found is tried first.
+    /// @dev `programme` and `merchant` are the tabs last turned to; the first `…Count` entries of the arrays are all of
+    /// them. To turn to a tab and then to read it is cheap; a function that returned it would allocate a new one each
+    /// time it is called.
     struct Batch {
+        ProgrammeTab programme;
         ProgrammeTab[] programmes;
         uint256 programmeCount;
-        uint256 lastProgramme;
+        MerchantTab merchant;
         MerchantTab[] merchants;
         uint256 merchantCount;
-        uint256 lastMerchant;
     }
 
     uint64 private constant PROGRAMME = 1 << 32;
     uint64 private constant MERCHANT = 2 << 32;
-    uint256 private constant ROOM = 4;
+    uint256 private constant FIRST_ROOM = 4;
 
-    /// @notice Opens the tabs of a batch.
-    function open(Batch memory batch) internal pure {
-        batch.programmes = new ProgrammeTab[](ROOM);
-        batch.merchants = new MerchantTab[](ROOM);
-    }
-
-    /// @notice The place of the programme's tab in `programmes`; 0 if there is no such programme.
-    /// @dev A place, not the tab: a function that returns a struct allocates one each time it is called.
-    function programme(Batch memory batch, IPointsLedger ledger, uint32 id) internal view returns (uint256 place) {
-        place = batch.lastProgramme;
-        if (batch.programmes[place].id == id) return place;
-        for (place = 1; place <= batch.programmeCount; ++place) {
-            if (batch.programmes[place].id == id) {
-                batch.lastProgramme = place;
-                return place;
+    /// @notice Turns to the programme's tab. Returns false, and stays where it was, if there is no such programme.
+    function turnToProgramme(Batch memory batch, IPointsLedger ledger, uint256 id) internal view returns (bool) {
+        // A new batch's tab has id 0, which no programme has.
+        if (batch.programme.id == id && id != 0) return true;
+        for (uint256 i; i < batch.programmeCount; ++i) {
+            if (batch.programmes[i].id == id) {
+                batch.programme = batch.programmes[i];
+                return true;
             }
         }
-        Programme memory terms = ledger.programme(id);
-        // Unknown ones are not remembered: orders that name thousands of them would slow down every search.
-        if (terms.state == ProgrammeState.UNKNOWN) return 0;
-        if (place == batch.programmes.length) batch.programmes = _grown(batch.programmes);
-        batch.programmes[place] = ProgrammeTab(id, terms, 0);
-        batch.programmeCount = place;
-        batch.lastProgramme = place;
+        Programme memory terms = ledger.programme(uint32(id));
+        // Unknown ones get no tab: orders that name thousands of them would slow down every search.
+        if (terms.state == ProgrammeState.UNKNOWN) return false;
+        if (batch.programmeCount == batch.programmes.length) batch.programmes = _grown(batch.programmes);
+        batch.programme = ProgrammeTab(uint32(id), terms, 0);
+        batch.programmes[batch.programmeCount++] = batch.programme;
+        return true;
     }
 
-    /// @notice The place of the merchant's tab in `merchants`; 0 if there is no such merchant, or it is retired.
-    function merchant(Batch memory batch, IClearingBook book, uint32 id) internal view returns (uint256 place) {
-        place = batch.lastMerchant;
-        if (batch.merchants[place].id == id) return place;
-        for (place = 1; place <= batch.merchantCount; ++place) {
-            if (batch.merchants[place].id == id) {
-                batch.lastMerchant = place;
-                return place;
+    /// @notice Turns to the merchant's tab. Returns false, and stays where it was, if there is no such merchant, or it has
+    /// retired.
+    function turnToMerchant(Batch memory batch, IClearingBook book, uint32 id) internal view returns (bool) {
+        if (batch.merchant.id == id && id != 0) return true;
+        for (uint256 i; i < batch.merchantCount; ++i) {
+            if (batch.merchants[i].id == id) {
+                batch.merchant = batch.merchants[i];
+                return true;
             }
         }
         Merchant memory terms = book.merchant(id);
-        if (terms.key == address(0)) return 0;
+        if (terms.key == address(0)) return false;
         addMerchant(batch, id, terms);
+        return true;
     }
 
-    /// @notice Opens a tab for a merchant that has none yet, registered or not: what was paid to one that has retired
-    /// since can still be refunded.
+    /// @notice Opens a tab for a merchant that has none in this batch and turns to it, registered or not: what was paid
+    /// to one that has retired since can still be refunded.
     function addMerchant(Batch memory batch, uint32 id, Merchant memory terms) internal pure {
-        uint256 place = ++batch.merchantCount;
-        if (place == batch.merchants.length) batch.merchants = _grown(batch.merchants);
-        batch.merchants[place] = MerchantTab(id, terms, 0);
-        batch.lastMerchant = place;
+        if (batch.merchantCount == batch.merchants.length) batch.merchants = _grown(batch.merchants);
+        batch.merchant = MerchantTab(id, terms, 0);
+        batch.merchants[batch.merchantCount++] = batch.merchant;
     }
 
     /// @notice Whether the programme's points can be spent now.
@@ -94,25 +88,15 @@ library Tabs {
         return terms.spendableUntil == 0 || block.timestamp < terms.spendableUntil;
     }
 
-    /// @notice Turns what was run up round: debits become credits.
-    function negate(Batch memory batch) internal pure {
-        for (uint256 place = 1; place <= batch.programmeCount; ++place) {
-            batch.programmes[place].fen = -batch.programmes[place].fen;
-        }
-        for (uint256 place = 1; place <= batch.merchantCount; ++place) {
-            batch.merchants[place].fen = -batch.merchants[place].fen;
-        }
-    }
-
     /// @notice What was run up, one posting a participant.
     function postings(Batch memory batch) internal pure returns (Posting[] memory all) {
         all = new Posting[](batch.programmeCount + batch.merchantCount);
         for (uint256 i; i < batch.programmeCount; ++i) {
-            ProgrammeTab memory tab = batch.programmes[i + 1];
+            ProgrammeTab memory tab = batch.programmes[i];
             all[i] = Posting(programmeParticipant(tab.id), tab.fen);
         }
         for (uint256 i; i < batch.merchantCount; ++i) {
-            MerchantTab memory tab = batch.merchants[i + 1];
+            MerchantTab memory tab = batch.merchants[i];
             all[batch.programmeCount + i] = Posting(merchantParticipant(tab.id), tab.fen);
         }
     }
@@ -128,14 +112,14 @@ library Tabs {
     }
 
     function _grown(ProgrammeTab[] memory old) private pure returns (ProgrammeTab[] memory room) {
-        room = new ProgrammeTab[](2 * old.length);
+        room = new ProgrammeTab[](2 * old.length + FIRST_ROOM);
         for (uint256 i; i < old.length; ++i) {
             room[i] = old[i];
         }
     }
 
     function _grown(MerchantTab[] memory old) private pure returns (MerchantTab[] memory room) {
-        room = new MerchantTab[](2 * old.length);
+        room = new MerchantTab[](2 * old.length + FIRST_ROOM);
         for (uint256 i; i < old.length; ++i) {
             room[i] = old[i];
         }

@@ -15,8 +15,6 @@ import {RefundDesk} from "./RefundDesk.sol";
 /// @title Disputes
 /// @notice See {IDisputes}.
 contract Disputes is IDisputes, RefundDesk, AccessManaged {
-    using Tabs for Tabs.Batch;
-
     uint40 private constant DISPUTE_MAX = 30 days;
     uint40 private constant CONTEST_TIME = 7 days;
     uint40 private constant CLOSES_AFTER = 60 days;
@@ -50,7 +48,7 @@ contract Disputes is IDisputes, RefundDesk, AccessManaged {
             || SignatureCheck.isValid(ledger.currentAccount(receipt.holder), digest, signature);
         if (!signed) revert DisputesBadSignature(orderId);
 
-        uint256 fen = _keptFen(receipt, paid);
+        uint256 fen = _keptFen(orderId, paid);
         uint256 freeFen = book.freeFen(receipt.merchant);
         if (fen > freeFen) fen = freeFen;
         if (fen == 0) revert DisputesNothingToLock(orderId);
@@ -93,21 +91,11 @@ contract Disputes is IDisputes, RefundDesk, AccessManaged {
         uint8 keptLots,
         uint64 lastAmount
     ) external {
-        bytes32 orderId = receipt.orderId;
-        Dispute storage current = _disputes[orderId];
-        if (current.state == DisputeState.OPEN) {
-            uint40 from = current.openedAt + CONTEST_TIME;
-            if (block.timestamp < from) revert DisputesTooEarly(orderId, from);
-        } else {
-            _checkState(orderId, DisputeState.DECIDED);
-        }
         _checkReceipt(receipt, batch, proof, paid);
-        // Freed first, so that the refund may draw on it, and what it did not take is locked again.
-        uint128 lockedFen = current.lockedFen;
-        book.freeDisputed(receipt.merchant, lockedFen);
+        uint128 lockedFen = _freeForRefund(receipt.orderId);
         uint256 fen = _refund(receipt, paid, keptLots, lastAmount);
-        if (fen > lockedFen) revert DisputesTooMuch(orderId, fen, lockedFen);
-        current.lockedFen = lockedFen - uint128(fen);
+        if (fen > lockedFen) revert DisputesTooMuch(receipt.orderId, fen, lockedFen);
+        _disputes[receipt.orderId].lockedFen = lockedFen - uint128(fen);
         book.lockDisputed(receipt.merchant, lockedFen - fen);
     }
 
@@ -129,11 +117,22 @@ contract Disputes is IDisputes, RefundDesk, AccessManaged {
         if (state != wanted) revert DisputesBadState(orderId, state);
     }
 
+    /// @dev Frees what is locked, so that the refund may draw on it; what it does not take is locked again.
+    function _freeForRefund(bytes32 orderId) private returns (uint128 lockedFen) {
+        Dispute memory current = _disputes[orderId];
+        if (current.state != DisputeState.DECIDED) {
+            _checkState(orderId, DisputeState.OPEN);
+            uint40 from = current.openedAt + CONTEST_TIME;
+            if (block.timestamp < from) revert DisputesTooEarly(orderId, from);
+        }
+        lockedFen = current.lockedFen;
+        book.freeDisputed(current.merchant, lockedFen);
+    }
+
     /// @dev What of the order's value the merchant still keeps.
-    function _keptFen(Receipt calldata receipt, bytes calldata paid) private view returns (uint256) {
-        (uint8 keptLots, uint64 lastAmount) = _keptPrefix(receipt.orderId, paid);
+    function _keptFen(bytes32 orderId, bytes calldata paid) private view returns (uint256) {
+        (uint8 keptLots, uint64 lastAmount) = _keptPrefix(orderId, paid);
         Tabs.Batch memory tabs;
-        tabs.open();
-        return _runUp(receipt.merchant, paid, keptLots, lastAmount, tabs);
+        return _runUp(paid, keptLots, lastAmount, 1, tabs);
     }
 }

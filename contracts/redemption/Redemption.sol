@@ -8,14 +8,13 @@ import {IClearingBook} from "../interfaces/IClearingBook.sol";
 import {IPointsLedger} from "../interfaces/IPointsLedger.sol";
 import {HoldOrder, IRedemption} from "../interfaces/IRedemption.sol";
 import {Receipt} from "../interfaces/IRefundDesk.sol";
-import {Merchant, Programme, ProgrammeState, REDEEMABLE, Verdict} from "../interfaces/Types.sol";
+import {Programme, REDEEMABLE, Verdict} from "../interfaces/Types.sol";
 import {Packed} from "../libraries/Packed.sol";
 import {PackedLots} from "../libraries/PackedLots.sol";
 import {ReceiptsTree} from "../libraries/ReceiptsTree.sol";
 import {SignatureCheck} from "../libraries/SignatureCheck.sol";
 import {Tabs} from "../libraries/Tabs.sol";
 import {TypedData} from "../libraries/TypedData.sol";
-import {Value} from "../libraries/Value.sol";
 import {RefundDesk} from "./RefundDesk.sol";
 
 /// @title Redemption
@@ -51,7 +50,6 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
     function execute(bytes calldata packed) external whenNotPaused {
         ledger.beginRedemption();
         Tabs.Batch memory tabs;
-        tabs.open();
         Receipts memory receipts = _newReceipts(packed, REDEEM_HEAD_BYTES);
         uint256 cursor;
         while (cursor < packed.length) {
@@ -67,7 +65,6 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
     function hold(bytes calldata packed) external whenNotPaused {
         ledger.beginRedemption();
         Tabs.Batch memory tabs;
-        tabs.open();
         uint256 cursor;
         while (cursor < packed.length) {
             uint256 end = _endOfOrder(packed, cursor, HOLD_HEAD_BYTES, 0);
@@ -81,7 +78,6 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
     function capture(bytes calldata packed) external whenNotPaused {
         ledger.beginRedemption();
         Tabs.Batch memory tabs;
-        tabs.open();
         Receipts memory receipts = _newReceipts(packed, HOLD_HEAD_BYTES);
         uint256 cursor;
         while (cursor < packed.length) {
@@ -97,7 +93,6 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
     function release(bytes calldata packed) external {
         ledger.beginRedemption();
         Tabs.Batch memory tabs;
-        tabs.open();
         uint256 cursor;
         while (cursor < packed.length) {
             uint256 end = _endOfOrder(packed, cursor, HOLD_HEAD_BYTES, 0);
@@ -156,15 +151,18 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
         bytes32 orderId = TypedData.digest(_domain, TypedData.redeemOrder(holder, merchantId, lotsHash, nonce, deadline));
 
         Verdict verdict = _checkForm(lots, holder, orderId, _signature(packed, REDEEM_HEAD_BYTES, lots, 0));
+        uint256 fen;
         if (verdict == Verdict.ACCEPTED) {
-            verdict = ledger.spend(holder, nonce, lots, _checkTerms(merchantId, deadline, lots, tabs));
+            Verdict terms;
+            (terms, fen) = _charge(merchantId, deadline, lots, tabs);
+            verdict = ledger.spend(holder, nonce, lots, terms);
+            if (verdict != Verdict.ACCEPTED && terms == Verdict.ACCEPTED) _takeBack(lots, tabs);
         }
         if (verdict != Verdict.ACCEPTED) {
             emit Rejected(orderId, holder, verdict);
             return;
         }
-        (uint256 count, uint64 lastAmount) = lots.all();
-        _pay(orderId, holder, merchantId, lotsHash, lots, count, lastAmount, tabs, receipts);
+        _credit(orderId, holder, merchantId, lotsHash, fen, tabs, receipts);
     }
 
     function _hold(bytes calldata packed, Tabs.Batch memory tabs) private {
@@ -174,7 +172,8 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
 
         Verdict verdict = sound ? _checkForm(lots, order.holder, orderId, signature) : Verdict.MALFORMED;
         if (verdict == Verdict.ACCEPTED) {
-            verdict = _checkTerms(order.merchant, order.deadline, lots, tabs);
+            // A hold posts nothing: what this runs up is dropped with the tabs.
+            (verdict,) = _charge(order.merchant, order.deadline, lots, tabs);
             bool inTime = order.captureBy >= block.timestamp && order.captureBy <= block.timestamp + HOLD_MAX;
             if (verdict == Verdict.ACCEPTED && !inTime) verdict = Verdict.BAD_CAPTURE_TIME;
             verdict = ledger.hold(orderId, order.holder, order.nonce, lots, verdict);
@@ -201,9 +200,10 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
         else if (!_isCapture(order.merchant, orderId, keptLots, lastAmount, signature, tabs)) {
             verdict = Verdict.BAD_SIGNATURE;
         } else {
-            fen = _valueDown(lots, keptLots, lastAmount, tabs);
+            fen = _runUp(lots, keptLots, lastAmount, 1, tabs);
             if (keptLots != 0 && fen == 0) verdict = Verdict.NO_VALUE;
             else if (!ledger.closeHold(orderId, order.holder, lots, keptLots, lastAmount)) verdict = Verdict.NOT_HELD;
+            if (verdict != Verdict.ACCEPTED) _runUp(lots, keptLots, lastAmount, -1, tabs);
         }
         if (verdict != Verdict.ACCEPTED) {
             emit Rejected(orderId, order.holder, verdict);
@@ -212,7 +212,7 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
         emit Captured(orderId, order.merchant, keptLots, lastAmount, uint64(fen));
         if (keptLots == 0) return;
         bytes32 lotsHash = lots.hash(keptLots, lastAmount);
-        _pay(orderId, order.holder, order.merchant, lotsHash, lots, keptLots, lastAmount, tabs, receipts);
+        _credit(orderId, order.holder, order.merchant, lotsHash, fen, tabs, receipts);
     }
 
     function _release(bytes calldata packed, Tabs.Batch memory tabs) private {
@@ -278,30 +278,33 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
         return SignatureCheck.isValid(holder, orderId, signature) ? Verdict.ACCEPTED : Verdict.BAD_SIGNATURE;
     }
 
-    /// @dev What comes after the nonce and before the lots' own state.
-    function _checkTerms(uint32 merchantId, uint40 deadline, bytes calldata lots, Tabs.Batch memory tabs)
+    /// @dev Checks what comes after the nonce and before the lots' own state, and debits each lot's programme what the
+    /// floor of the running sum gains by the lot. An order that is not accepted leaves nothing debited.
+    function _charge(uint32 merchantId, uint40 deadline, bytes calldata lots, Tabs.Batch memory tabs)
         private
         view
-        returns (Verdict)
+        returns (Verdict, uint256 fen)
     {
-        if (block.timestamp > deadline) return Verdict.EXPIRED;
-        Merchant memory merchant = tabs.merchants[tabs.merchant(book, merchantId)].terms;
-        if (merchant.key == address(0)) return Verdict.UNKNOWN_MERCHANT;
+        if (block.timestamp > deadline) return (Verdict.EXPIRED, 0);
+        if (!tabs.turnToMerchant(book, merchantId)) return (Verdict.UNKNOWN_MERCHANT, 0);
         uint256 count = lots.count();
-        uint256 microfenMinor;
         for (uint256 i; i < count; ++i) {
-            (uint64 id, uint64 amount) = lots.at(i);
-            Programme memory programme = tabs.programmes[tabs.programme(ledger, uint32(id >> 32))].terms;
-            if (programme.state == ProgrammeState.UNKNOWN) return Verdict.UNKNOWN_PROGRAMME;
-            if (programme.flags & REDEEMABLE == 0 || !Tabs.isSpendable(programme)) return Verdict.FORBIDDEN;
+            (uint256 id,) = lots.at(i);
+            if (!tabs.turnToProgramme(ledger, id >> 32)) return (Verdict.UNKNOWN_PROGRAMME, 0);
+            Programme memory programme = tabs.programme.terms;
+            if (programme.flags & REDEEMABLE == 0 || !Tabs.isSpendable(programme)) return (Verdict.FORBIDDEN, 0);
             bytes32 scope = programme.spendScope;
-            if (scope != 0 && scope & merchant.scope == 0) return Verdict.OUT_OF_SCOPE;
-            // 16 lots of less than 2^64 at a par of less than 2^64.
-            unchecked {
-                microfenMinor += uint256(amount) * programme.par;
-            }
+            if (scope != 0 && scope & tabs.merchant.terms.scope == 0) return (Verdict.OUT_OF_SCOPE, 0);
         }
-        return microfenMinor < Value.MICROFEN_MINOR ? Verdict.NO_VALUE : Verdict.ACCEPTED;
+        (uint256 all, uint64 lastAmount) = lots.all();
+        fen = _runUp(lots, all, lastAmount, 1, tabs);
+        // Below a fen nothing was debited.
+        return (fen == 0 ? Verdict.NO_VALUE : Verdict.ACCEPTED, fen);
+    }
+
+    function _takeBack(bytes calldata lots, Tabs.Batch memory tabs) private view {
+        (uint256 all, uint64 lastAmount) = lots.all();
+        _runUp(lots, all, lastAmount, -1, tabs);
     }
 
     function _isCapture(
@@ -313,7 +316,7 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
         Tabs.Batch memory tabs
     ) private view returns (bool) {
         bytes32 digest = TypedData.digest(_domain, TypedData.capture(orderId, keptLots, lastAmount));
-        return SignatureCheck.isValid(tabs.merchants[tabs.merchant(book, merchantId)].terms.key, digest, signature);
+        return _isMerchants(merchantId, digest, signature, tabs);
     }
 
     function _mayRelease(HoldOrder memory order, bytes32 orderId, bytes calldata signature, Tabs.Batch memory tabs)
@@ -323,41 +326,34 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
     {
         if (block.timestamp > order.captureBy) return true;
         bytes32 digest = TypedData.digest(_domain, TypedData.release(orderId));
-        if (SignatureCheck.isValid(tabs.merchants[tabs.merchant(book, order.merchant)].terms.key, digest, signature)) return true;
+        if (_isMerchants(order.merchant, digest, signature, tabs)) return true;
         return order.cancellable && SignatureCheck.isValid(order.holder, digest, signature);
     }
 
-    // ----------------------------------------------------------------------------------------------------- value
-
-    /// @dev The value of a prefix, floored once over the sum.
-    function _valueDown(bytes calldata lots, uint256 keptLots, uint64 lastAmount, Tabs.Batch memory tabs)
+    function _isMerchants(uint32 merchantId, bytes32 digest, bytes calldata signature, Tabs.Batch memory tabs)
         private
         view
-        returns (uint256 fen)
+        returns (bool)
     {
-        uint256 microfenMinor;
-        for (uint256 i; i < keptLots; ++i) {
-            (uint64 id, uint64 amount) = lots.at(i);
-            uint256 par = tabs.programmes[tabs.programme(ledger, uint32(id >> 32))].terms.par;
-            microfenMinor += uint256(PackedLots.keptOf(i, amount, keptLots, lastAmount)) * par;
-        }
-        return microfenMinor / Value.MICROFEN_MINOR;
+        return tabs.turnToMerchant(book, merchantId)
+            && SignatureCheck.isValid(tabs.merchant.terms.key, digest, signature);
     }
 
-    function _pay(
+    /// @dev Credits the merchant whose tab is turned to and keeps the receipt.
+    function _credit(
         bytes32 orderId,
         address holder,
         uint32 merchantId,
         bytes32 lotsHash,
-        bytes calldata lots,
-        uint256 keptLots,
-        uint64 lastAmount,
+        uint256 fen,
         Tabs.Batch memory tabs,
         Receipts memory receipts
     ) private {
-        uint256 fen = _runUp(merchantId, lots, keptLots, lastAmount, tabs);
         bytes32 leaf = ReceiptsTree.leaf(orderId, holder, merchantId, lotsHash, fen, block.timestamp);
-        receipts.leaves[receipts.count++] = leaf;
+        unchecked {
+            tabs.merchant.fen += int256(fen);
+            receipts.leaves[receipts.count++] = leaf;
+        }
         emit Redeemed(orderId, holder, merchantId, uint64(fen));
     }
 

@@ -49,13 +49,10 @@ abstract contract RefundDesk is IRefundDesk {
         (uint8 keptBefore, uint64 lastBefore) = _keptPrefix(receipt.orderId, paid);
         bool shorter = keptLots < keptBefore || (keptLots == keptBefore && lastAmount < lastBefore);
         if (!shorter || !paid.isPrefix(keptLots, lastAmount)) revert RefundDeskBadPrefix(keptLots, lastAmount);
-
         Tabs.Batch memory tabs;
-        tabs.open();
+        fen = _runUp(paid, keptBefore, lastBefore, -1, tabs) - _runUp(paid, keptLots, lastAmount, 1, tabs);
         tabs.addMerchant(receipt.merchant, book.merchant(receipt.merchant));
-        fen = _runUp(receipt.merchant, paid, keptBefore, lastBefore, tabs);
-        tabs.negate();
-        fen -= _runUp(receipt.merchant, paid, keptLots, lastAmount, tabs);
+        tabs.merchant.fen = -int256(fen);
         book.postRefund(tabs.postings(), receipt.orderId, receipt.merchant, keptLots, lastAmount);
         ledger.beginRedemption();
         address receiver = ledger.restore(receipt.holder, paid, keptBefore, lastBefore, keptLots, lastAmount);
@@ -70,28 +67,24 @@ abstract contract RefundDesk is IRefundDesk {
         return (uint8(all), last);
     }
 
-    /// @dev Debits each lot's programme what the floor of the running sum gains by the lot, and credits the merchant.
+    /// @dev Debits each lot's programme what the floor of the running sum gains by the lot, or credits it back if `sign`
+    /// is -1. All programmes are known.
+    /// @return fen The sum of the debits.
     function _runUp(
-        uint32 merchantId,
         bytes calldata lots,
         uint256 keptLots,
         uint64 lastAmount,
+        int256 sign,
         Tabs.Batch memory tabs
     ) internal view returns (uint256 fen) {
         uint256 microfenMinor;
         for (uint256 i; i < keptLots; ++i) {
-            (uint64 id, uint64 amount) = lots.at(i);
-            Tabs.ProgrammeTab memory tab = tabs.programmes[tabs.programme(ledger, uint32(id >> 32))];
-            // At most 16 lots of 48 bits at a par of 37 bits, and a few hundred orders a call.
-            unchecked {
-                microfenMinor += uint256(i + 1 == keptLots ? lastAmount : amount) * tab.terms.par;
-                uint256 upToHere = microfenMinor / Value.MICROFEN_MINOR;
-                tab.fen -= int256(upToHere - fen);
-                fen = upToHere;
-            }
-        }
-        unchecked {
-            tabs.merchants[tabs.merchant(book, merchantId)].fen += int256(fen);
+            (uint256 id, uint256 amount) = lots.at(i);
+            tabs.turnToProgramme(ledger, id >> 32);
+            microfenMinor += (i + 1 == keptLots ? lastAmount : amount) * tabs.programme.terms.par;
+            uint256 upToHere = microfenMinor / Value.MICROFEN_MINOR;
+            tabs.programme.fen -= sign * int256(upToHere - fen);
+            fen = upToHere;
         }
     }
 }

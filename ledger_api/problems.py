@@ -303,6 +303,17 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
         "该操作须由商户自己的密钥签名。",
         ("merchant_id",),
     ),
+    redemption.RefundTooLate: ProblemType(
+        "refund-too-late",
+        409,
+        "Too late to refund",
+        "已超过退还期限",
+        "付款已超过 {days} 天,不能退还。",
+        ("order_id", "days"),
+    ),
+    redemption.NotRefundable: ProblemType(
+        "not-refundable", 409, "Nothing to refund", "无可退还", "该指令没有可退还的部分。", ("order_id",)
+    ),
     # ours
     RpcError: UNAVAILABLE,
     ConfigurationError: INTERNAL,

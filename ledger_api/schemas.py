@@ -553,12 +553,23 @@ class ReasonIn(In):
 
 
 class RefundIn(In):
-    """What goes back, and why."""
+    """What the merchant keeps, and why the rest goes back."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_extra={"examples": [{"keep_fen": "0", "reason": "out of date"}]}
+    )
 
     keep_fen: Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,9})$")] = Field(
-        default="0", description="What the merchant keeps, in fen; 0 refunds all."
+        default="0", description="What the merchant keeps of the order in all, in fen; 0 gives all back."
     )
     reason: Text
+
+
+class RefundOut(Out):
+    """A refund on its way. A repeat does nothing: what the merchant keeps can only fall."""
+
+    order_id: str
+    refunded: Money
 
 
 class StatementLine(Out):

@@ -20,6 +20,7 @@ from redemption.handover import Handover
 from redemption.merchants import MerchantDirectory
 from redemption.offers import OfferShelf
 from redemption.orders import Redemptions
+from redemption.refunds import Refunds
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ class Services:
     shelf: OfferShelf
     redemptions: Redemptions
     handover: Handover
+    refunds: Refunds
     consent: DeskConsent
     chain: ChainView
     receipts: Receipts

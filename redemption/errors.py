@@ -157,3 +157,21 @@ class MerchantHoldsKey(RedemptionError):
     def __init__(self, merchant_id: int) -> None:
         self.merchant_id = merchant_id
         super().__init__(f"merchant {merchant_id} holds its own key; the signature has to come from there")
+
+
+class RefundTooLate(RedemptionError):
+    """Refunds end some days after the payment."""
+
+    def __init__(self, order_id: str, days: int) -> None:
+        self.order_id = order_id
+        self.days = days
+        super().__init__(f"order {order_id} was paid more than {days} days ago")
+
+
+class NotRefundable(RedemptionError):
+    """Nothing would go back, or the payment cannot be shown to the chain."""
+
+    def __init__(self, order_id: str, reason: str) -> None:
+        self.order_id = order_id
+        self.reason = reason
+        super().__init__(f"order {order_id} cannot be refunded so: {reason}")

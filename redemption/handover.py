@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from ledger.clock import Clock
 from ledger.custody.master import RandomBytes
 from ledger.custody.signer import Signer
-from ledger.outbox.outbox import Outbox
+from ledger.outbox.outbox import MessageState, Outbox
 from ledger.standard.ids import OrderId, split_token_id
 from ledger.standard.packed import pack_capture, pack_release
 from ledger.standard.typed_data import Capture, Domain, HoldOrder, Release
@@ -39,6 +39,9 @@ from redemption.states import State
 
 SLIP_LIFETIME_S = 7 * 24 * 3600
 SCREEN_CODE_LIFETIME_S = 15 * 60
+
+QUEUED, DONE, FAILED = "queued", "done", "failed"
+"""Where a capture, release or refund stands."""
 
 _CAN_HAVE_SLIP = frozenset({State.PLACED, State.PAID, State.HELD})
 
@@ -166,7 +169,9 @@ class Handover:
     def release(self, session: Session, merchant_id: int, order_id: bytes, actor: Actor, reason: str) -> None:
         """Give a hold back, by the merchant. Raises UnknownOrder, OwnOrder, OrderStateConflict or MerchantHoldsKey."""
         order = self._held(session, merchant_id, order_id, actor, "release")
-        signature = self._merchant_key(session, merchant_id).sign_digest(Release(order_id).digest(self.domain))
+        signature = merchant_key(session, self.merchants, self.keys, merchant_id).sign_digest(
+            Release(order_id).digest(self.domain)
+        )
         self._send_release(session, order, signature, actor.subject, reason)
 
     def cancel(self, session: Session, resident_id: int, order_id: bytes, reason: str) -> None:
@@ -185,15 +190,64 @@ class Handover:
         self._send_release(session, order, signature, f"resident:{resident_id}", reason)
 
     def release_overdue(self, session: Session, final_timestamp: int, limit: int = 500) -> int:
-        """Release holds whose merchant let the time pass; needs nobody's signature. Returns how many."""
-        rows = session.scalars(
+        """Release holds whose merchant let the time pass; needs nobody's signature. Returns how many.
+
+        A capture that is still on its way lands no more: the chain refuses it after that time.
+        """
+        released = select(RedemptionActionRow.order_id).where(
+            RedemptionActionRow.order_id == RedemptionOrderRow.order_id, RedemptionActionRow.kind == "release"
+        )
+        overdue = session.scalars(
             select(RedemptionOrderRow.order_id)
-            .where(RedemptionOrderRow.state == State.HELD, RedemptionOrderRow.capture_by < final_timestamp)
+            .where(
+                RedemptionOrderRow.state == State.HELD,
+                RedemptionOrderRow.capture_by < final_timestamp,
+                ~released.exists(),
+            )
             .limit(limit)
         ).all()
-        return sum(
+        for order_id in overdue:
+            self._give_up_captures(session, order_id)
             self._send_release(session, self.redemptions.get(session, order_id), b"", "gateway", "time is over")
-            for order_id in rows
+        return len(overdue)
+
+    def settle_actions(self, session: Session) -> int:
+        """Note what became of captures, releases and refunds on their way. Returns how many have ended."""
+        ended = 0
+        rows = session.execute(
+            select(RedemptionActionRow, RedemptionOrderRow.state)
+            .join(RedemptionOrderRow, RedemptionOrderRow.order_id == RedemptionActionRow.order_id)
+            .where(RedemptionActionRow.state == QUEUED)
+        ).all()
+        for action, state in rows:
+            found = self._ended(session, action, State(state))
+            if found is not None:
+                action.state = found
+                action.updated_at = self.clock.timestamp()
+                ended += 1
+        session.flush()
+        return ended
+
+    def _ended(self, session: Session, action: RedemptionActionRow, state: State) -> str | None:
+        if action.kind == "refund":
+            key = f"refund:{action.order_id.hex()}:{action.kept_lots}:{action.kept_last_minor}"
+            status = self.outbox.status(session, key)
+            if status is None or status.state not in (MessageState.DONE, MessageState.FAILED):
+                return None
+            return DONE if status.state is MessageState.DONE else FAILED
+        if state in (State.PLACED, State.HELD):
+            return None
+        return DONE if (state is State.RELEASED) == (action.kind == "release") else FAILED
+
+    def _give_up_captures(self, session: Session, order_id: bytes) -> None:
+        session.execute(
+            update(RedemptionActionRow)
+            .where(
+                RedemptionActionRow.order_id == order_id,
+                RedemptionActionRow.kind == "capture",
+                RedemptionActionRow.state == QUEUED,
+            )
+            .values(state=FAILED, updated_at=self.clock.timestamp())
         )
 
     def _open_slip(self, session: Session, merchant_id: int, text: str, *, lock: bool = True) -> SlipRow:
@@ -226,7 +280,7 @@ class Handover:
         self, session: Session, order: RedemptionOrder, kept: int, last_minor: int, reason: str, by: str
     ) -> None:
         digest = Capture(order.order_id, kept, last_minor).digest(self.domain)
-        signature = self._merchant_key(session, order.merchant_id).sign_digest(digest)
+        signature = merchant_key(session, self.merchants, self.keys, order.merchant_id).sign_digest(digest)
         packed = pack_capture(_hold(order), kept, last_minor, signature)
         self._act(session, order, "capture", kept, last_minor, reason, by)
         self.outbox.enqueue_order(session, "capture", OrderId(digest), packed, order.capture_by)
@@ -244,7 +298,9 @@ class Handover:
         """Note an action; return whether it is new. One capture or release an order is on its way at a time."""
         open_one = session.scalar(
             select(RedemptionActionRow).where(
-                RedemptionActionRow.order_id == order.order_id, RedemptionActionRow.kind.in_(["capture", "release"])
+                RedemptionActionRow.order_id == order.order_id,
+                RedemptionActionRow.kind.in_(["capture", "release"]),
+                RedemptionActionRow.state == QUEUED,
             )
         )
         if open_one is not None:
@@ -258,7 +314,7 @@ class Handover:
                 kind=kind,
                 kept_lots=kept,
                 kept_last_minor=last_minor,
-                state="queued",
+                state=QUEUED,
                 reason=reason,
                 requested_by=by,
                 created_at=now,
@@ -268,11 +324,13 @@ class Handover:
         session.flush()
         return True
 
-    def _merchant_key(self, session: Session, merchant_id: int) -> Signer:
-        name = self.merchants.get(session, merchant_id).signer_name
-        if name is None:
-            raise MerchantHoldsKey(merchant_id)
-        return self.keys.get(name)
+
+def merchant_key(session: Session, merchants: MerchantDirectory, keys: Keys, merchant_id: int) -> Signer:
+    """Return the key that signs for a merchant. Raises UnknownMerchant or MerchantHoldsKey."""
+    name = merchants.get(session, merchant_id).signer_name
+    if name is None:
+        raise MerchantHoldsKey(merchant_id)
+    return keys.get(name)
 
 
 def _hold(order: RedemptionOrder) -> HoldOrder:

@@ -43,6 +43,8 @@ from ledger_api.schemas import (
     OfferOut,
     OfferPage,
     ReasonIn,
+    RefundIn,
+    RefundOut,
     StatementLine,
     StatementOut,
     hex_text,
@@ -244,6 +246,28 @@ def release(merchant_id: MerchantNumber, order_id: str, body: ReasonIn, write: W
     def effect(session: Session) -> tuple[int, BaseModel]:
         write.services.handover.release(session, merchant_id, key, actor_of(write.principal), body.reason)
         return 202, Done()
+
+    return write.once(body, effect)
+
+
+@router.post(
+    "/v1/merchants/{merchant_id}/orders/{order_id}/refund",
+    operation_id="refundOrder",
+    status_code=202,
+    response_model=RefundOut,
+)
+def refund(merchant_id: MerchantNumber, order_id: str, body: RefundIn, write: Write) -> Response:
+    """Give points back, within 90 days: the same programmes and amounts; lots that died come back in the current
+    quarter's."""
+    require(write.principal, scopes.merchant(merchant_id))
+    services, key = write.services, hash_of("order_id", order_id)
+    proof = services.refunds.prove(key)  # asks the chain, so before the transaction
+
+    def effect(session: Session) -> tuple[int, BaseModel]:
+        fen = services.refunds.refund(
+            session, merchant_id, proof, int(body.keep_fen), actor_of(write.principal), body.reason
+        )
+        return 202, RefundOut(order_id=order_id, refunded=money(fen))
 
     return write.once(body, effect)
 

@@ -14,18 +14,11 @@ from typing import Any
 import httpx
 import uvicorn
 
-from ledger.chain import artifacts
-from ledger.outbox.routes import mint_gas
-from ledger.standard.evidence import EvidenceLeaf, MerkleTree
-from ledger.standard.keccak import keccak256
-from ledger.standard.packed import pack_grants
 from ledger.standard.quarters import CITY_TZ, expiry_quarter
-from ledger.standard.typed_data import MintBatch
 from ledger_api.app import create_app
 from ledger_api.bootstrap import City, open_city, open_token_issuer
 from ledger_api.settings import Settings
-
-SLUGS = {1: "volunteer", 2: "environmental", 3: "traffic", 4: "culture", 5: "residence"}
+from tests.integration.ledger_api.minting import mint
 
 
 @dataclass
@@ -56,47 +49,9 @@ class Served:
 
     def grant(self, account: str, programme: int, minor: int) -> dict[str, Any]:
         """Mint as the programme's agency does; return the evidence as it would be published."""
-        number = next(self._numbers)
         today = datetime.now(UTC).astimezone(CITY_TZ).date()
         quarter = 0 if programme == 5 else expiry_quarter(today, 4)
-        leaf = EvidenceLeaf(
-            grant_id=keccak256(f"grant {number}".encode()),
-            account=account,
-            token_id=programme << 32 | quarter,
-            amount=minor,
-            activity_code=b"TEST".ljust(32, b"\0"),
-            rulebook_version=1,
-            commitment=keccak256(b"commitment"),
-        )
-        tree = MerkleTree([leaf.hash()])
-        grants = pack_grants([(account, minor)])
-        batch = MintBatch(programme, quarter, number, tree.root, keccak256(grants))
-        key = self.city.keystore.get(f"issuers/{SLUGS[programme]}")
-        signature = key.sign_digest(batch.digest(self.city.deployment.domain()))
-        calldata = artifacts.call_data("Issuance", "mint", [programme, quarter, number, tree.root, grants, signature])
-        with self.city.database.transaction() as session:
-            self.city.gateway.outbox.enqueue_call(
-                session,
-                "mint",
-                f"mint:{programme}:{number}",
-                self.city.deployment.address("Issuance"),
-                calldata,
-                mint_gas(1),
-            )
-        self.city.gateway.wake()
-        return {
-            "batch": str(number),
-            "leaf": {
-                "grant_id": "0x" + leaf.grant_id.hex(),
-                "account": account,
-                "token_id": str(leaf.token_id),
-                "amount": str(minor),
-                "activity_code": "0x" + leaf.activity_code.hex(),
-                "rulebook_version": 1,
-                "commitment": "0x" + leaf.commitment.hex(),
-            },
-            "proof": ["0x" + node.hex() for node in tree.proof(0)],
-        }
+        return mint(self.city, account, programme, minor, quarter)
 
     def resident(self, subject: str, document: str) -> tuple[dict[str, str], dict[str, Any]]:
         headers = self.token(subject, "resident:self", "resident:register")

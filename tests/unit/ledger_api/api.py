@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import create_autospec
 
 import httpx
 
@@ -17,6 +18,7 @@ from ledger_api.middleware import RateLimiter
 from ledger_api.services import Check, InvariantReport, OrderOnChain, ProgrammeName, Services
 from ledger_api.settings import Settings
 from ledger_api.tokens import LOCAL_ALGORITHM, LocalIssuer, TokenVerifier
+from redemption.refunds import Refunds
 from tests.unit.redemption.world import World
 
 with warnings.catch_warnings():
@@ -90,6 +92,7 @@ class Api:
             shelf=world.shelf,
             redemptions=world.redemptions,
             handover=world.handover,
+            refunds=create_autospec(Refunds, instance=True),  # refunds need a chain: tests/integration/redemption
             consent=world.consent,
             chain=self.chain,
             receipts=self.receipts,

@@ -1,0 +1,257 @@
+"""Refunds: the merchant gives points back by stating a shorter kept prefix of what the order paid with.
+
+The contract keeps no order, only the Merkle root of each executed batch, so a refund carries the order's receipt and
+its path. Both are made here from the transaction that paid: every order in it, in its order of execution, is a leaf.
+The chain is asked outside of any database transaction (`prove`); what is enqueued afterwards is signed by the merchant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ledger.chain import artifacts
+from ledger.chain.deployment import Deployment
+from ledger.chain.engine import Engine
+from ledger.clock import Clock
+from ledger.errors import InvariantViolation
+from ledger.outbox.outbox import Outbox
+from ledger.proofs.orders import orders_in
+from ledger.standard.evidence import MerkleTree, RedemptionReceipt
+from ledger.standard.ids import address_bytes, split_token_id
+from ledger.standard.packed import OrderCall
+from ledger.standard.typed_data import HoldOrder, Lot, RedeemOrder, Refund, lots_hash
+from ledger.store.database import Database
+from ledger.store.models.projection import ChainHoldRow, OrderOutcomeRow, RedemptionBatchRow
+from ledger.store.models.redemption import RedemptionActionRow
+from redemption.errors import NotRefundable, OrderStateConflict, OwnOrder, RefundTooLate, UnknownOrder
+from redemption.handover import Actor, Keys, merchant_key
+from redemption.lots import keep_down, kept_lots, prefix_value_down
+from redemption.merchants import MerchantDirectory
+from redemption.orders import Redemptions
+from redemption.purse import pars
+from redemption.states import State
+
+REFUND_DAYS = 90
+_DAY_S = 86_400
+_GAS = 450_000
+_GAS_LOT = 70_000
+_REFUNDABLE = frozenset({State.PAID, State.CAPTURED, State.PART_REFUNDED})
+_PAYS = ("redeem", "capture")
+
+
+@dataclass(frozen=True, slots=True)
+class PaidProof:
+    """That an order paid: its receipt, the batch, the path to the batch's root, and the lots it paid with."""
+
+    receipt: RedemptionReceipt
+    batch: int
+    path: tuple[bytes, ...]
+    lots: tuple[Lot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Payment:
+    """What the projection says of one payment in a transaction, in order of execution."""
+
+    order_id: bytes
+    merchant: int
+    fen: int
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refunds:
+    """The only writer of refunds."""
+
+    database: Database
+    engine: Engine
+    deployment: Deployment
+    redemptions: Redemptions
+    merchants: MerchantDirectory
+    outbox: Outbox
+    keys: Keys
+    clock: Clock
+
+    def prove(self, order_id: bytes) -> PaidProof:
+        """Make the proof that an order paid. Asks the chain, so call it outside of a transaction.
+
+        Raises:
+            UnknownOrder: nothing paid under this id.
+            NotRefundable: the transaction does not carry its orders (somebody relayed them by another contract).
+            InvariantViolation: what the transaction carries does not hash to the root on chain.
+            RpcError: the chain does not answer.
+        """
+        with self.database.read() as session:
+            paid = session.scalar(
+                select(OrderOutcomeRow).where(
+                    OrderOutcomeRow.order_id == order_id,
+                    OrderOutcomeRow.code == 0,
+                    OrderOutcomeRow.kind.in_(_PAYS),
+                    OrderOutcomeRow.fen > 0,
+                )
+            )
+            if paid is None:
+                raise UnknownOrder("0x" + order_id.hex())
+            transaction = paid.transaction_hash
+            payments = _payments(session, transaction)
+            batches = session.scalars(
+                select(RedemptionBatchRow)
+                .where(RedemptionBatchRow.transaction_hash == transaction)
+                .order_by(RedemptionBatchRow.batch)
+            ).all()
+            kept = {
+                row.order_id: (row.kept_lots, row.last_amount_minor)
+                for row in session.scalars(
+                    select(ChainHoldRow).where(ChainHoldRow.order_id.in_([one.order_id for one in payments]))
+                )
+            }
+        sent = self.engine.rpc.call("eth_getTransactionByHash", ["0x" + transaction.hex()])
+        orders = self._orders(sent)
+        receipts, lots = [], []
+        for payment in payments:
+            order = orders.get(payment.order_id)
+            if order is None:
+                raise NotRefundable("0x" + order_id.hex(), "its transaction does not carry the order")
+            taken = order.lots
+            if payment.order_id in kept:
+                taken = kept_lots(order.lots, *kept[payment.order_id])
+            lots.append(taken)
+            receipts.append(
+                RedemptionReceipt(
+                    payment.order_id, order.holder, payment.merchant, lots_hash(taken), payment.fen, payment.time
+                )
+            )
+        return _find(order_id, receipts, lots, [(row.batch, row.orders, row.root) for row in batches])
+
+    def refund(
+        self, session: Session, merchant_id: int, proof: PaidProof, keep_fen: int, actor: Actor, reason: str
+    ) -> int:
+        """Sign a refund after which the merchant keeps (at least) ``keep_fen``; return the fen that go back.
+
+        Checks in order: UnknownOrder (another merchant's too), OwnOrder, OrderStateConflict, RefundTooLate,
+        NotRefundable (nothing would go back), MerchantHoldsKey.
+        """
+        order_id = proof.receipt.order_id
+        name = "0x" + order_id.hex()
+        row = self.redemptions.row(session, order_id)
+        if row.merchant_id != merchant_id:
+            raise UnknownOrder(name)
+        if row.clerk is not None and (row.clerk == actor.subject or row.desk_id in actor.desks):
+            raise OwnOrder(name)
+        if State(row.state) not in _REFUNDABLE:
+            raise OrderStateConflict(name, row.state, "refund")
+        now = self.clock.timestamp()
+        if now > proof.receipt.time + REFUND_DAYS * _DAY_S:
+            raise RefundTooLate(name, REFUND_DAYS)
+        par = pars(session)
+        priced = [(par[split_token_id(lot.id)[0]], lot) for lot in proof.lots]
+        kept, last_minor = keep_down(priced, keep_fen)
+        keeps_fen = prefix_value_down(priced, kept, last_minor)
+        if keeps_fen >= row.paid_fen:
+            raise NotRefundable(name, f"the merchant has {row.paid_fen} fen of it")
+        digest = Refund(order_id, kept, last_minor).digest(self.deployment.domain())
+        signature = merchant_key(session, self.merchants, self.keys, merchant_id).sign_digest(digest)
+        if self._note(session, order_id, kept, last_minor, reason, actor.subject):
+            self.outbox.enqueue_call(
+                session,
+                "refund",
+                f"refund:{order_id.hex()}:{kept}:{last_minor}",
+                self.deployment.address("Redemption"),
+                _calldata(proof, kept, last_minor, signature),
+                _GAS + _GAS_LOT * len(proof.lots),
+            )
+        return row.paid_fen - keeps_fen
+
+    def _orders(self, sent: Mapping[str, object] | None) -> dict[bytes, RedeemOrder | HoldOrder]:
+        if sent is None:
+            return {}
+        modules = {name: address_bytes(self.deployment.address(name)) for name in ("Exchange", "Redemption")}
+        domain = self.deployment.domain()
+        return {
+            order.digest(domain): order
+            for call, order, _ in orders_in(sent, modules)
+            if call in {OrderCall.REDEEM, OrderCall.CAPTURE} and isinstance(order, RedeemOrder | HoldOrder)
+        }
+
+    def _note(self, session: Session, order_id: bytes, kept: int, last_minor: int, reason: str, by: str) -> bool:
+        known = session.scalar(
+            select(RedemptionActionRow).where(
+                RedemptionActionRow.order_id == order_id,
+                RedemptionActionRow.kind == "refund",
+                RedemptionActionRow.kept_lots == kept,
+                RedemptionActionRow.kept_last_minor == last_minor,
+            )
+        )
+        if known is not None:
+            return False
+        now = self.clock.timestamp()
+        session.add(
+            RedemptionActionRow(
+                order_id=order_id,
+                kind="refund",
+                kept_lots=kept,
+                kept_last_minor=last_minor,
+                state="queued",
+                reason=reason,
+                requested_by=by,
+                created_at=now,
+                updated_at=now,
+            )
+        )
+        session.flush()
+        return True
+
+
+def _payments(session: Session, transaction: bytes) -> list[_Payment]:
+    rows = session.scalars(
+        select(OrderOutcomeRow)
+        .where(
+            OrderOutcomeRow.transaction_hash == transaction,
+            OrderOutcomeRow.code == 0,
+            OrderOutcomeRow.kind.in_(_PAYS),
+            OrderOutcomeRow.fen > 0,
+        )
+        .order_by(OrderOutcomeRow.log_index)
+    )
+    return [_Payment(row.order_id, row.merchant or 0, row.fen or 0, row.block_timestamp) for row in rows]
+
+
+def _find(
+    order_id: bytes,
+    receipts: Sequence[RedemptionReceipt],
+    lots: Sequence[tuple[Lot, ...]],
+    batches: Sequence[tuple[int, int, bytes]],
+) -> PaidProof:
+    """Return the order's place in its batch. A transaction may make several batches, one after the other. Pure."""
+    at = 0
+    for number, count, root in batches:
+        part = receipts[at : at + count]
+        index = next((place for place, one in enumerate(part) if one.order_id == order_id), None)
+        if index is not None:
+            tree = MerkleTree([one.hash() for one in part], sort_leaves=False)
+            if tree.root != root:
+                raise InvariantViolation(f"the receipts of batch {number} do not hash to its root on chain")
+            return PaidProof(part[index], number, tuple(tree.proof(index)), lots[at + index])
+        at += count
+    raise InvariantViolation("an order that paid is in no batch of its transaction")
+
+
+def _calldata(proof: PaidProof, kept: int, last_minor: int, signature: bytes) -> bytes:
+    receipt = proof.receipt
+    return artifacts.call_data(
+        "Redemption",
+        "refund",
+        [
+            (receipt.order_id, receipt.holder, receipt.merchant, receipt.lots_hash, receipt.fen, receipt.time),
+            proof.batch,
+            list(proof.path),
+            b"".join(lot.id.to_bytes(8, "big") + lot.amount.to_bytes(8, "big") for lot in proof.lots),
+            kept,
+            last_minor,
+            signature,
+        ],
+    )

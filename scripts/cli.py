@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ledger.errors import TongduiError
-from scripts.commands import audit, gateway
+from scripts.commands import audit, demo, gateway
 from scripts.console import ExitCode, failure
 
 _HELP = """
@@ -54,6 +54,7 @@ def root(
     """Hold the options that belong to no single command."""
 
 
+demo.register(app)
 gateway.register(app)
 audit.register(app)
 

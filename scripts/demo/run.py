@@ -41,6 +41,7 @@ from scripts.demo.page import render
 from scripts.demo.stage import DemoStepFailed, Stage
 from scripts.demo.story import Intake, Story
 from scripts.demo.tell import Told, all_offers, measure_reach, tell
+from scripts.issuing import LEAVES, issuer_service
 
 GIFT_MINOR = 100_000
 """What the forger gives: 1,000 points."""
@@ -81,7 +82,7 @@ def run(state_dir: Path, sizes: Sizes, output: Output) -> dict[str, Any]:
 def _play(stage: Stage, state_dir: Path, sizes: Sizes) -> tuple[Story, Mapping[str, Intake], AuditReport]:
     city = stage.city
     acts.register(stage, {programme.slug: programme.id for programme in city.deployment.programmes})
-    desk = IntakeDesk(stage)
+    desk = IntakeDesk(stage, issuer_service(city))
     desk.deliver()
     reach = measure_reach(stage)
     price = next(offer.price_fen for offer in all_offers(city) if offer.offer_id == acts.TICKET)
@@ -120,7 +121,8 @@ def _play(stage: Stage, state_dir: Path, sizes: Sizes) -> tuple[Story, Mapping[s
 def _audit(stage: Stage) -> AuditReport:
     """Audit through the window that auditors use, evidence leaves included."""
     with Proxy(stage.city.engine) as window:
-        report = audit(window.url, stage.city.deployment, progress=stage.bars.hook("audit"))
+        leaves = [stage.city.settings.state_dir / LEAVES]
+        report = audit(window.url, stage.city.deployment, None, stage.bars.hook("audit"), leaves)
     if not report.ok:
         found = report.contradiction
         raise InvariantViolation(f"the audit of the demo's own chain failed: {found}")

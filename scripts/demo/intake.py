@@ -1,0 +1,210 @@
+"""Records come in: five source systems deliver, issuers grant, sign and mint, and later revoke what proved false."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from issuers.intake import Progress
+from issuers.samples.ticket_api import serve_tickets
+from issuers.service import IssuerService
+from ledger.store.models.issuance import IssuanceBatchRow, IssuanceRecordRow, IssuanceRevocationRow
+from ledger.store.models.projection import RevocationRow
+from scripts.demo import acts
+from scripts.demo import stage as days
+from scripts.demo.stage import DemoStepFailed, Stage
+from scripts.demo.story import Culture, Declarations, Intake, Ticket, Words
+
+_ROUNDS_MAX = 60
+_MICRO = 1_000_000
+_CAR_FREE = "CAR-FREE-DAY"
+_RIDE = "GREEN-RIDE"
+_FALSE_IN = 100
+"""One declaration in a hundred proves false."""
+
+
+class IntakeDesk:
+    """The issuers' side of the demo."""
+
+    def __init__(self, stage: Stage, service: IssuerService) -> None:
+        self._stage = stage
+        self._service = service
+
+    def deliver(self) -> None:
+        """Let every source system deliver once, then mint all that was granted."""
+        stage, samples = self._stage, self._stage.samples
+        stage.at(days.FIRST_DAY, 9)
+        self._files("volunteer", samples.volunteer_files)
+        self._files("residence", samples.residence_files)
+        # The drop folder moves what it has read aside, so it knows by itself what is left.
+        for report in self._service.ingest_drop_folder("traffic", samples.traffic_drop, progress=self._progress):
+            stage.bars.done(report.name, f"{report.rows} rows, {report.outcome}")
+        self._files("environmental", samples.environmental_files)
+        if stage.noted("culture pulled") is None:
+            with serve_tickets(samples.culture_items) as api:
+                pulled = self._service.pull_rest("culture", api.url, api.token, progress=self._progress)
+            stage.note("culture pulled", {"rows": pulled.rows})
+            stage.bars.done("culture", f"{pulled.rows} rows over HTTP")
+        self._mint()
+
+    def _files(self, programme: str, paths: Iterable[Path]) -> None:
+        for path in paths:
+            step = f"delivered {programme}/{path.name}"
+            if self._stage.noted(step) is not None:
+                continue
+            report = self._service.ingest_file(programme, path, progress=self._progress)
+            self._stage.note(step, {"rows": report.rows})
+            self._stage.bars.done(path.name, f"{report.rows} rows")
+
+    def _progress(self, at: Progress) -> None:
+        self._stage.bars.set(f"{at.name}", int((at.fraction or 0) * 100), 100)
+
+    def _mint(self) -> None:
+        """Batch, sign, send and settle until nothing moves."""
+        for _ in range(_ROUNDS_MAX):
+            moved = self._service.work()
+            self._stage.settle()
+            self._service.settle()
+            if not moved:
+                return
+        raise DemoStepFailed("minting", f"it does not come to rest: {self._service.unsettled()}")
+
+    def revoke_false(self) -> Declarations:
+        """Revoke the car-free days that proved false: about one in a hundred, chosen by their numbers' hashes."""
+        stage = self._stage
+        stage.at(days.TRUTH_DAY, 9)
+        false = self._false_declarations(self._declared())
+        if false:
+            self._service.revoke_false("traffic", false, "traffic-inspector", "the camera saw the car")
+        self._mint()
+        with stage.city.database.read() as session:
+            declared, revoked = session.execute(
+                select(func.count(), func.sum(func.iif(IssuanceRecordRow.reason == "revoked", 1, 0))).where(
+                    IssuanceRecordRow.programme == acts.TRAFFIC,
+                    IssuanceRecordRow.activity == _CAR_FREE,
+                    IssuanceRecordRow.status == "accepted",
+                )
+            ).one()
+            taken, shortfall = session.execute(
+                select(func.sum(RevocationRow.taken_minor), func.sum(RevocationRow.shortfall_minor)).where(
+                    RevocationRow.programme == acts.TRAFFIC
+                )
+            ).one()
+        names = stage.city.deployment.programme("traffic").names
+        return Declarations(
+            Words(names.zh, names.en), int(declared), int(revoked or 0), int(taken or 0), int(shortfall or 0)
+        )
+
+    def _declared(self) -> list[str]:
+        """Return the numbers of all car-free days in the delivered files, but not those of the people told about."""
+        told = {person.source_ids["traffic"] for person in self._stage.samples.people[: acts.LOVER + 1]}
+        drop = self._stage.samples.traffic_drop
+        numbers = set()
+        for path in sorted(path for path in drop.rglob("*.csv") if path.is_file()):
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                for row in csv.DictReader(file):
+                    if row["行为类型"] == "无车日" and row["用户编号"] not in told:
+                        numbers.add(row["申报编号"])
+        return sorted(numbers, key=lambda number: hashlib.sha256(number.encode()).digest())
+
+    def _false_declarations(self, declared: list[str]) -> list[str]:
+        return declared[: max(1, round(len(declared) / _FALSE_IN))]
+
+    # What the story needs to know --------------------------------------------------------------------------------
+
+    def counts(self) -> dict[str, Intake]:
+        """Return what became of the records, by programme."""
+        return {
+            slug: Intake(one.records, one.accepted, one.refused, one.awaiting_link, one.held, one.waiting)
+            for slug, one in self._service.counts().items()
+        }
+
+    def landed(self) -> Mapping[str, tuple[int, int]]:
+        """Return what the issuers believe has landed on chain, (minted, revoked) in minor units by programme."""
+        slugs = {int(one.id): one.slug for one in self._stage.city.deployment.programmes}
+        with self._stage.city.database.read() as session:
+            minted = dict(
+                session.execute(
+                    select(IssuanceBatchRow.programme, func.sum(IssuanceBatchRow.amount_minor))
+                    .where(IssuanceBatchRow.state == "landed")
+                    .group_by(IssuanceBatchRow.programme)
+                )
+                .tuples()
+                .all()
+            )
+            totals = session.execute(
+                select(IssuanceRevocationRow.programme, func.max(IssuanceRevocationRow.revoked_total_minor))
+                .where(IssuanceRevocationRow.state == "landed")
+                .group_by(IssuanceRevocationRow.programme, IssuanceRevocationRow.grant_id)
+            ).tuples()
+            revoked: defaultdict[int, int] = defaultdict(int)
+            for programme, total in totals:
+                revoked[programme] += int(total)
+        return {slug: (int(minted.get(number, 0)), revoked[number]) for number, slug in slugs.items()}
+
+    def rides_of(self, place: int) -> int:
+        """Return how many bicycle rides of one of the told people were accepted."""
+        resident = self._stage.citizens[place].resident.resident_id
+        with self._stage.city.database.read() as session:
+            return int(
+                session.scalar(
+                    select(func.count()).where(
+                        IssuanceRecordRow.resident_id == resident,
+                        IssuanceRecordRow.activity == _RIDE,
+                        IssuanceRecordRow.status == "accepted",
+                    )
+                )
+                or 0
+            )
+
+    def culture(self) -> Culture:
+        """Return how tickets earned points, and the yearly cap at work."""
+        book = self._service.rulebooks()["culture"][-1].file
+        cap = next((cap.points for cap in book.caps if cap.per == "year" and cap.points is not None), None)
+        if cap is None:
+            raise DemoStepFailed("the culture programme", "its rulebook has no yearly cap")
+        rates = {rule.code: rule for rule in book.activities}
+        with self._stage.city.database.read() as session:
+            rows = session.scalars(
+                select(IssuanceRecordRow)
+                .where(IssuanceRecordRow.programme == acts.CULTURE)
+                .order_by(IssuanceRecordRow.delivery_id, IssuanceRecordRow.row_number)
+            ).all()
+        full: dict[str, Ticket] = {}
+        cut = 0
+        years: defaultdict[int, int] = defaultdict(int)
+        for row in rows:
+            price_fen = row.quantity_micro // _MICRO
+            # At 1 yuan a point a hundredth of a point is a fen, so the rate is simply points by price.
+            percent = _percent(rates[row.activity].points_per_unit) if row.activity in rates else 0
+            if row.status == "refused" and row.reason == "cap_reached":
+                cut += 1
+            if row.status != "accepted":
+                continue
+            years[row.resident_id or 0] += row.granted_minor
+            if row.granted_minor < price_fen * percent // 100:
+                cut += 1
+            elif row.activity not in full or price_fen > full[row.activity].price_fen:
+                names = rates[row.activity].names
+                full[row.activity] = Ticket(Words(names.zh, names.en), price_fen, percent, row.granted_minor)
+        return Culture(
+            tickets=tuple(full[code] for code in sorted(full, key=lambda code: full[code].rate_percent)),
+            cap_minor=_minor(cap),
+            capped_records=cut,
+            best_year_minor=max(years.values(), default=0),
+        )
+
+
+def _percent(points_per_yuan: str | None) -> int:
+    """Return what share of a price, in per cent, is granted: ``0.15`` points a yuan are 15."""
+    return _minor(points_per_yuan or "0")
+
+
+def _minor(points: str) -> int:
+    whole, _, part = points.partition(".")
+    return int(whole) * 100 + int(part.ljust(2, "0")[:2] or 0)

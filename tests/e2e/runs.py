@@ -1,0 +1,141 @@
+"""Runs the command line as people do: a process of its own, killed without warning where a test says so."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZE = ("--people", "120", "--records", "160")
+DEMO_TIMEOUT_S = 240.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """The JSON object on the last line of standard output."""
+        found = json.loads(self.out.rstrip("\n").rsplit("\n", 1)[-1])
+        assert isinstance(found, dict)
+        return found
+
+
+def environment() -> dict[str, str]:
+    """Return an environment without settings of Tongdui's."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("TONGDUI_")}
+
+
+def tongdui(*arguments: str, cwd: Path = ROOT, timeout_s: float = 120.0) -> Ended:
+    """Run a command to its end."""
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.cli", *arguments],
+        cwd=cwd,
+        env=environment() | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def demo(state_dir: Path) -> Ended:
+    """Play the demo at a small size."""
+    return tongdui("demo", "--state-dir", str(state_dir), *SIZE, "--json", timeout_s=DEMO_TIMEOUT_S)
+
+
+def start_demo(state_dir: Path) -> subprocess.Popen[bytes]:
+    """Start the demo without waiting for it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "scripts.cli", "demo", "--state-dir", str(state_dir), *SIZE, "--json"],
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def wait_until(
+    process: subprocess.Popen[bytes], reached: Callable[[], bool], timeout_s: float = DEMO_TIMEOUT_S
+) -> bool:
+    """Wait until something is so; return False if the process ended before."""
+    until = time.monotonic() + timeout_s
+    while not reached():
+        if process.poll() is not None:
+            return False
+        assert time.monotonic() < until, "the moment never came"
+        time.sleep(0.005)
+    return True
+
+
+def count(database: Path, query: str) -> int:
+    """Return a number from a database that another process may be writing; 0 while the table is not there."""
+    if not database.exists():
+        return 0
+    try:
+        connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=1)
+    except sqlite3.OperationalError:
+        return 0
+    try:
+        return int(connection.execute(query).fetchone()[0] or 0)
+    except sqlite3.OperationalError:
+        return 0
+    finally:
+        connection.close()
+
+
+def height(state_dir: Path) -> int:
+    """Return how many blocks are final."""
+    return count(state_dir / "chain" / "journal.sqlite3", "SELECT count(*) FROM block")
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill the demo itself, without warning; its node is left an orphan."""
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def node_of(process: subprocess.Popen[bytes]) -> int | None:
+    """Return the process id of the demo's node."""
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            fields = (entry / "stat").read_text().rsplit(")", 1)
+            name = fields[0].split("(", 1)[1]
+            parent = int(fields[1].split()[1])
+        except (OSError, IndexError, ValueError):
+            continue
+        if parent == process.pid and name.startswith("anvil"):
+            return int(entry.name)
+    return None
+
+
+def balances(state_dir: Path) -> list[tuple[int, int]]:
+    """Return all balances as sorted (token id, minor units): accounts are drawn anew in each installation."""
+    with sqlite3.connect(f"file:{state_dir / 'books.db'}?mode=ro", uri=True) as connection:
+        rows = connection.execute("SELECT token_id, amount_minor FROM balances WHERE amount_minor > 0").fetchall()
+    connection.close()
+    return sorted((int(token), int(amount)) for token, amount in rows)
+
+
+def figures(summary: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a summary must be equal in all runs: not the time it took, nor how blocks were cut."""
+    kept = {name: value for name, value in summary.items() if name not in ("seconds", "page", "audit")}
+    return kept | {"verdict": summary["audit"]["verdict"]}

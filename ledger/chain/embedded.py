@@ -45,6 +45,7 @@ from ledger.chain.errors import (
     EngineStopped,
     GenesisMismatch,
     ReplayMismatch,
+    SnapshotUnfit,
     UnexpectedBlock,
 )
 from ledger.chain.journal import Genesis, Head, Journal, JournaledBlock
@@ -172,7 +173,7 @@ class EmbeddedEngine:
         ``draw(n)`` gives a random integer below n (for a new chain id). ``steady`` is a clock nobody sets, in seconds.
         Raises EngineBusy if another process has the lock, GenesisMismatch if the folder holds another chain than
         ``options`` ask for, ReplayMismatch or JournalCorrupt if what was final cannot be made again, NodeBinaryMissing
-        or NodeStartFailed if there is no node.
+        or NodeStartFailed if there is no node, `RpcError` if it fails again and again.
         """
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock_path = state_dir / "engine.lock"
@@ -318,7 +319,7 @@ class EmbeddedEngine:
         self._genesis = genesis
         self._final = self._journal.head().number
         with self._lock:
-            self._revive()
+            self._with_node(lambda _client: None)
         self._restarts = 0
 
     def _begin(self) -> Genesis:
@@ -343,6 +344,7 @@ class EmbeddedEngine:
         self._drop_node()
         node, client = self._shortest_replay()
         self._node, self._client = node, client
+        self._final = self._journal.head().number  # a write that was said to have failed may have come through
         self._restarts += 1
         waiting = list(self._pending.values())
         answers = _send(client, [transaction.raw for transaction in waiting])
@@ -359,7 +361,7 @@ class EmbeddedEngine:
         if self._snapshots.is_usable():
             try:
                 return self._replayed_node(batch=_ORDERED_BATCH, use_snapshot=True)
-            except ReplayMismatch as error:
+            except (SnapshotUnfit, ReplayMismatch) as error:
                 _LOG.warning("the snapshot is thrown away, everything is replayed: %s", error)
                 self._snapshots.discard()
         try:
@@ -384,13 +386,13 @@ class EmbeddedEngine:
         return node, client
 
     def _restore(self, client: RpcClient) -> int:
-        """Load the snapshot and return its height. Raises ReplayMismatch if it is not the journaled chain's."""
+        """Load the snapshot and return its height. Raises SnapshotUnfit if it is not the journaled chain's."""
         try:
             height = self._snapshots.restore(client)
         except RpcError as error:
-            raise ReplayMismatch(0, "snapshot", "loadable", error.node_message, "the node") from error
+            raise SnapshotUnfit(error.node_message) from error
         if height == 0:
-            raise ReplayMismatch(0, "snapshot", "the state of its block", "another one", "the node")
+            raise SnapshotUnfit("it is not the state of its block")
         return height
 
     def _check_genesis(self, client: RpcClient) -> None:
@@ -455,7 +457,7 @@ class EmbeddedEngine:
         for _ in range(_ATTEMPTS):
             try:
                 if self._node is None or self._client is None or not self._node.is_alive():
-                    _LOG.warning("starting a node and replaying %d blocks", self._journal.head().number)
+                    _LOG.info("starting a node and replaying up to %d blocks", self._journal.head().number)
                     self._revive()
                 return act(self._require_client())
             except RpcError as error:

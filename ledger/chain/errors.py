@@ -109,6 +109,14 @@ class ReplayMismatch(InvariantViolation):
         )
 
 
+class SnapshotUnfit(ChainError):
+    """A snapshot cannot be loaded or is not of this chain; everything is replayed instead."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the snapshot is of no use: {reason}")
+
+
 class UnexpectedBlock(InvariantViolation):
     """The node made a block that does not follow the head, or contains what nobody submitted."""
 

@@ -191,6 +191,10 @@ class _Audit:
         else:
             self._notes.append("the deployment has no Council; administrators were not checked")
         deployed = set(self._addresses.values())
+        for contract, manager in books.authorities.items():
+            if manager != self._addresses["AccessManager"]:
+                expected = to_address(self._addresses["AccessManager"])
+                raise Contradicted(f"authority of {contract}", "events", expected, to_address(manager))
         for contract, functions in MODULE_FUNCTIONS.items():
             for name in functions:
                 selector = artifacts.load(contract).function(name).selector

@@ -127,6 +127,8 @@ class Books:
     """Unpaid lines (programme, merchant, fen) of each cycle."""
     references: set[tuple[int, bytes]] = field(default_factory=set)
     finance_key: Account = NOBODY
+    authorities: dict[str, Account] = field(default_factory=dict)
+    """The AccessManager that each contract obeys."""
     roles: defaultdict[int, set[Account]] = field(default_factory=lambda: defaultdict(set))
     function_roles: dict[tuple[Account, bytes], int] = field(default_factory=dict)
     exchanged_fen: int = 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ledger.chain.proxy import LOG_RANGE_MAX, Answer, Forward, Refused, Submit, plan, visible
 
@@ -111,3 +113,38 @@ def test_raw_transactions_go_to_the_engine() -> None:
     for params in ([], ["0102"], ["0x1"], [5], ["0x", "0x"]):
         with pytest.raises(Refused):
             plan("eth_sendRawTransaction", params, FINAL)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=12)
+    | st.sampled_from(["0x0", "0x64", "0x65", "latest"]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["fromBlock", "toBlock", "blockNumber", "blockHash", "address", "x"]), inner)
+    ),
+    max_leaves=12,
+)
+METHODS = st.sampled_from(
+    ["eth_call", "eth_getBlockByNumber", "eth_getProof", "eth_getLogs", "eth_sendRawTransaction", "eth_chainId",
+     "eth_getTransactionReceipt", "eth_blockNumber", "eth_getStorageAt", "anvil_mine"]
+)  # fmt: skip
+
+
+@given(method=METHODS, params=st.lists(JSON, max_size=4))
+def test_whatever_is_asked_is_planned_or_refused_and_never_beyond_the_final_height(
+    method: str, params: list[Any]
+) -> None:
+    try:
+        step = plan(method, params, FINAL)
+    except Refused:
+        return
+    assert method != "anvil_mine"
+    if isinstance(step, Forward) and step.method == "eth_getLogs":
+        assert 0 <= int(step.params[0]["fromBlock"], 16) <= FINAL
+        assert int(step.params[0]["toBlock"], 16) <= FINAL
+    elif isinstance(step, Forward) and step.height_field is None and step.method != "eth_chainId":
+        position = {"eth_getBlockByNumber": 0, "eth_call": 1}.get(step.method, 2)
+        assert 0 <= int(step.params[position], 16) <= FINAL

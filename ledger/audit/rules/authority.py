@@ -9,6 +9,7 @@ from ledger.proofs.events import Event
 PAUSE_MAX_S = 72 * 3600
 BOOKS = ("PointsLedger", "ClearingBook")
 MODULES = ("Issuance", "Exchange", "Redemption", "Disputes", "Settlement")
+PAUSABLE = ("Issuance", "Exchange", "Redemption")
 WITHOUT_EFFECT = {
     "AccessManager": (
         "OperationScheduled",
@@ -36,8 +37,8 @@ class AuthorityRules(Rules):
             ("AccessManager", "RoleRevoked"): self._role_revoked,
             ("AccessManager", "TargetFunctionRoleUpdated"): self._function_role,
         }
-        handlers |= {(module, "Paused"): self._paused for module in MODULES}
-        handlers |= {(module, "Unpaused"): no_effect for module in MODULES}
+        handlers |= {(module, "Paused"): self._paused for module in PAUSABLE}
+        handlers |= {(module, "Unpaused"): no_effect for module in PAUSABLE}
         handlers |= {(contract, "AuthorityUpdated"): self._authority_updated for contract in (*BOOKS, *MODULES)}
         for contract, names in WITHOUT_EFFECT.items():
             handlers |= {(contract, name): no_effect for name in names}

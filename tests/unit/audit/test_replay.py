@@ -22,6 +22,8 @@ CONTRACTS = (
     "Redemption",
     "Settlement",
 )
+NEVER = {("PointsLedger", "EIP712DomainChanged")}
+"""Declared by ERC-5267, emitted by nobody: the ledger's domain is fixed, so it would be a contradiction."""
 
 
 def emitted() -> Iterator[tuple[str, str]]:
@@ -33,7 +35,7 @@ def emitted() -> Iterator[tuple[str, str]]:
 
 
 def test_every_event_of_every_contract_has_a_rule() -> None:
-    assert set(emitted()) - set(Replay(bytes(20)).handlers) == set()
+    assert set(emitted()) - set(Replay(bytes(20)).handlers) == NEVER
 
 
 def test_there_is_no_rule_for_an_event_that_nobody_emits() -> None:

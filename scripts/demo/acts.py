@@ -229,12 +229,12 @@ _WISHES = (
 
 
 def exchange_crowd(stage: Stage) -> int:
-    """Three residents in ten exchange half of one programme's points into another's."""
+    """Six residents in ten wish to exchange half of one programme's points into another's."""
     stage.at(days.EXCHANGE_DAY, 9)
 
     def each(session: Session, citizen: Citizen) -> bool:
         number = citizen.person.number
-        if number <= LOVER or number % 10 >= 3:
+        if number <= LOVER or number % 10 >= 6:
             return False
         source, target = _WISHES[number // 10 % len(_WISHES)]
         lots = stage.city.gateway.desk.spendable(session, citizen.resident.account)

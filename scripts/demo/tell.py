@@ -232,6 +232,7 @@ def _caught(session: Session) -> tuple[Caught, ...]:
         session.execute(select(IssuanceRefusalRow.code, func.count()).group_by(IssuanceRefusalRow.code)).tuples().all()
     )
     doubles = int(session.scalar(select(func.count()).where(IssuanceReviewRow.screen == "double_claim")) or 0)
+    resent = int(session.scalar(select(func.sum(IssuanceDeliveryRow.repeats))) or 0)
     other = tuple(sorted(set(counts) - {*DUPLICATES, *CAPPED, *IMPOSSIBLE}))
 
     def kind(codes: Sequence[str], title: Words, meaning: Words) -> Caught:
@@ -242,6 +243,12 @@ def _caught(session: Session) -> tuple[Caught, ...]:
             DUPLICATES,
             Words("重复的记录", "Duplicates"),
             Words("同一条记录又送来一次：只算一次。", "The same record came again. It counts once."),
+        ),
+        Caught(
+            Words("整份重送的文件", "Files sent twice"),
+            Words("一模一样的文件再送一次，没有任何影响。", "The very same file, sent again, changes nothing."),
+            resent,
+            (),
         ),
         Caught(
             Words("一事两报", "The same deed, claimed twice"),

@@ -29,14 +29,14 @@ import {QuarterTime} from "./QuarterTime.sol";
 /// @title PointsLedger
 /// @notice See {IPointsLedger}.
 contract PointsLedger is IPointsLedger, AccessManaged {
-    /// @dev What a programme is in storage: everything that a grant or an order reads is in the first slot.
+    /// @dev What a programme is in storage: what orders read is in the first slot, what they write in the second.
     struct ProgrammeRecord {
         uint64 par;
         uint8 flags;
         ProgrammeState state;
         uint40 spendableUntil;
         uint32 rulebookVersion;
-        uint96 supply;
+        uint256 supply;
         bytes32 rulebookHash;
         bytes32 spendScope;
         string name;
@@ -169,7 +169,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
             rulebookVersion: record.rulebookVersion,
             rulebookHash: record.rulebookHash,
             spendScope: record.spendScope,
-            supply: record.supply,
+            supply: uint128(record.supply),
             spendableUntil: record.spendableUntil
         });
     }
@@ -231,7 +231,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         amount = _creditGrants(id, grants);
         totalSupply[id] += amount;
         supply = record.supply + amount;
-        record.supply = _toSupply(supply);
+        record.supply = supply;
     }
 
     /// @inheritdoc IPointsLedger
@@ -772,21 +772,14 @@ contract PointsLedger is IPointsLedger, AccessManaged {
 
     function _addSupply(uint256 id, uint256 amount) private {
         totalSupply[id] += amount;
-        ProgrammeRecord storage record = _known(uint32(id >> 32));
-        record.supply = _toSupply(record.supply + amount);
+        _known(uint32(id >> 32)).supply += amount;
     }
 
     /// @dev What is burned was debited first, and no balance exceeds the supply.
     function _subtractSupply(uint256 id, uint256 amount) private {
         unchecked {
             totalSupply[id] -= amount;
-            _programmes[uint32(id >> 32)].supply -= uint96(amount);
+            _programmes[uint32(id >> 32)].supply -= amount;
         }
-    }
-
-    /// @dev 2^96 minor units are 8e26 points; a city does not get there, but the check costs nothing worth saving.
-    function _toSupply(uint256 supply) private pure returns (uint96) {
-        assert(supply <= type(uint96).max);
-        return uint96(supply);
     }
 }

@@ -24,11 +24,12 @@ library Tabs {
         int256 fen;
     }
 
-    /// @dev `programme` and `merchant` are the tabs last turned to; the first `…Count` entries of the arrays are all of
-    /// them. To turn to a tab and then to read it is cheap; a function that returned it would allocate a new one each
-    /// time it is called.
+    /// @dev `programme` and `merchant` are the tabs last turned to, `previous` is the programme's before, for exchanges
+    /// go to and fro; the first `…Count` entries of the arrays are all of them. To turn to a tab and then to read it is
+    /// cheap; a function that returned it would allocate a new one each time it is called.
     struct Batch {
         ProgrammeTab programme;
+        ProgrammeTab previous;
         ProgrammeTab[] programmes;
         uint256 programmeCount;
         MerchantTab merchant;
@@ -42,11 +43,16 @@ library Tabs {
 
     /// @notice Turns to the programme's tab. Returns false, and stays where it was, if there is no such programme.
     function turnToProgramme(Batch memory batch, IPointsLedger ledger, uint256 id) internal view returns (bool) {
-        // A new batch's tab has id 0, which no programme has.
-        if (batch.programme.id == id && id != 0) return true;
+        // The empty tabs of a new batch have id 0, as no programme has.
+        if (id == 0) return false;
+        if (batch.programme.id == id) return true;
+        if (batch.previous.id == id) {
+            (batch.programme, batch.previous) = (batch.previous, batch.programme);
+            return true;
+        }
         for (uint256 i; i < batch.programmeCount; ++i) {
             if (batch.programmes[i].id == id) {
-                batch.programme = batch.programmes[i];
+                (batch.programme, batch.previous) = (batch.programmes[i], batch.programme);
                 return true;
             }
         }
@@ -54,7 +60,7 @@ library Tabs {
         // Unknown ones get no tab: orders that name thousands of them would slow down every search.
         if (terms.state == ProgrammeState.UNKNOWN) return false;
         if (batch.programmeCount == batch.programmes.length) batch.programmes = _grown(batch.programmes);
-        batch.programme = ProgrammeTab(uint32(id), terms, 0);
+        (batch.programme, batch.previous) = (ProgrammeTab(uint32(id), terms, 0), batch.programme);
         batch.programmes[batch.programmeCount++] = batch.programme;
         return true;
     }

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ledger.errors import TongduiError
-from scripts.commands import audit, demo, gateway
+from scripts.commands import audit, demo, gateway, issuers
 from scripts.console import ExitCode, failure
 
 _HELP = """
@@ -57,6 +57,7 @@ def root(
 demo.register(app)
 gateway.register(app)
 audit.register(app)
+issuers.register(app)
 
 
 def main() -> None:

@@ -1,0 +1,245 @@
+"""``issuers …`` and ``refusals``: bringing records in, trying rules out, and saying why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ledger.errors import ConfigurationError
+from ledger_api.amounts import points_text
+from scripts.clock import clock_of
+from scripts.commands.options import AsJson, StateDir, readable, settings
+from scripts.console import Bars, ExitCode, Output, UsageError
+
+if TYPE_CHECKING:
+    from issuers.intake import Progress
+    from issuers.service import IssuerService
+    from ledger_api.bootstrap import City
+
+_SETTLE_ROUNDS_MAX = 200
+
+issuers = typer.Typer(help="Bring records in, try a mapping and rules out, explain a grant.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    issuers.command("check")(check)
+    issuers.command("ingest")(ingest)
+    issuers.command("explain")(explain)
+    issuers.command("counts")(counts)
+    app.add_typer(issuers, name="issuers")
+    app.command("refusals")(refusals)
+
+
+def check(
+    file: Annotated[Path, typer.Argument(help="A file as the source system exports it.")],
+    mapping: Annotated[Path, typer.Option("--mapping", metavar="M", help="The mapping: a YAML file.")],
+    rules: Annotated[Path, typer.Option("--rules", metavar="R", help="The rulebook: a YAML file.")],
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Try a mapping and a rulebook out on a file: what would be granted, what refused and why. Nothing is stored.
+
+    Exit code 0 if every record is understood, 1 if some would be refused.
+    """
+    from issuers.mapping import Mapping
+    from issuers.rulebook import Rulebook
+    from issuers.service import dry_run
+
+    output = Output(as_json=as_json)
+    source = Mapping.load(readable(mapping, "the mapping"))
+    book = Rulebook.load(readable(rules, "the rulebook"))
+    now = clock_of(settings(state_dir).state_dir).timestamp()
+    found = dry_run(source, [book], readable(file, "the file"), now)
+    output.say(
+        f"{found.rows} records: {found.would_grant} would be granted {points_text(found.would_grant_minor)} points,"
+        f" {found.pending} would wait, {sum(found.refusals.values())} would be refused"
+    )
+    if found.first_grants:
+        rows = [
+            (one["row"], points_text(int(one["amount_minor"])), one["explanation_en"]) for one in found.first_grants
+        ]
+        output.listing("the first grants", ["row", "points", "because"], rows)
+    if found.first_refusals:
+        refused = [
+            (one["line"] or one["row"], one["field"], one["code"], one["reason_en"]) for one in found.first_refusals
+        ]
+        output.listing("the first refusals", ["line", "field", "code", "reason"], refused)
+    output.result({"ok": not found.refusals, **_texts(asdict(found))})
+    if found.refusals:
+        raise typer.Exit(ExitCode.NO)
+
+
+def ingest(
+    programme: Annotated[str, typer.Argument(help="Slug or number of the programme.")],
+    files: Annotated[list[Path] | None, typer.Argument(help="Files, or drop folders.")] = None,
+    mapping: Annotated[
+        str | None, typer.Option(help="Name of a mapping or a YAML file [default: the programme's for the format].")
+    ] = None,
+    rest: Annotated[
+        str | None, typer.Option(metavar="URL", help="Pull from a REST API instead of reading files.")
+    ] = None,
+    bearer_env: Annotated[
+        str, typer.Option("--token-env", help="Environment variable that holds the API's bearer token.")
+    ] = "TONGDUI_SOURCE_TOKEN",
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take records in, grant, sign, mint and wait until all has landed.
+
+    The same file again changes nothing; interrupted, it goes on where it stopped. Refused records are kept with their
+    reasons (`tongdui refusals`) and never stop their neighbours: exit code 1 says that there were some.
+    """
+    import os
+
+    if bool(files) == bool(rest):
+        raise UsageError("name files or folders, or a REST API with --rest URL")
+    for path in files or ():
+        if not path.exists():
+            raise ConfigurationError(f"{path} does not exist")
+    token = os.environ.get(bearer_env, "")
+    if rest and not token:
+        raise UsageError(f"the API's bearer token belongs into the environment variable {bearer_env}")
+    output = Output(as_json=as_json)
+    chosen: str | Path | None = Path(mapping) if mapping is not None and Path(mapping).suffix == ".yaml" else mapping
+    with output.bars() as bars, _service(state_dir, bars) as (city, service):
+        slug = next(iter(service.counts(_programme(programme))))
+
+        def progress(at: Progress) -> None:
+            bars.set(at.name, int((at.fraction or 0) * 100), 100)
+
+        reports = []
+        for path in files or ():
+            if path.is_dir():
+                reports += service.ingest_drop_folder(slug, path, chosen, progress)
+            else:
+                reports.append(service.ingest_file(slug, path, chosen, progress))
+        if rest:
+            reports.append(service.pull_rest(slug, rest, token, chosen, progress))
+        _mint(city, service)
+        totals = service.counts(slug)[slug]
+    refused = sum(sum(report.refusals.values()) for report in reports)
+    output.listing(
+        None,
+        ["delivery", "outcome", "rows", "refused"],
+        [(one.name, one.outcome, one.rows, sum(one.refusals.values())) for one in reports],
+    )
+    output.say(
+        f"{slug}: {totals.records} records, {totals.accepted} accepted, {totals.refused} refused,"
+        f" {totals.awaiting_link} await a link, {totals.held} held, {totals.waiting} wait for funding"
+    )
+    output.result(
+        {
+            "ok": not refused,
+            "programme": slug,
+            "deliveries": [
+                {"name": one.name, "outcome": one.outcome, "rows": one.rows, "refusals": dict(one.refusals)}
+                for one in reports
+            ],
+            "counts": _texts(asdict(totals)),
+        }
+    )
+    if refused:
+        raise typer.Exit(ExitCode.NO)
+
+
+def explain(
+    grant: Annotated[str, typer.Argument(metavar="GRANT", help="A grant's id, 0x and 64 digits.")],
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say why a grant is what it is: record, rule, steps, batch, leaf and path."""
+    output = Output(as_json=as_json)
+    _hex32(grant, "GRANT")
+    with output.bars() as bars, _service(state_dir, bars) as (_, service):
+        found = service.explain(grant)
+    output.say(
+        f"{points_text(found.amount_minor)} points of {found.programme} to {found.account}"
+        f" ({points_text(found.revoked_minor)} revoked)"
+    )
+    output.say(f"for a deed of {found.deed_day}, row {found.row} of {found.file}, rulebook {found.rulebook_version}")
+    for step in found.steps_en:
+        output.say(f"  · {step}")
+    for step in found.steps_zh:
+        output.say(f"  · {step}")
+    output.say(f"batch {found.batch_number} ({found.batch_state}), lot {found.token_id}, leaf {found.leaf}")
+    output.result({"ok": True, **_texts(asdict(found))})
+
+
+def counts(state_dir: StateDir = None, as_json: AsJson = False) -> None:
+    """Say what became of every programme's records."""
+    output = Output(as_json=as_json)
+    with output.bars() as bars, _service(state_dir, bars) as (_, service):
+        found = service.counts()
+    columns = ["programme", "records", "accepted", "refused", "awaiting link", "held", "waiting"]
+    rows = [
+        (slug, one.records, one.accepted, one.refused, one.awaiting_link, one.held, one.waiting)
+        for slug, one in found.items()
+    ]
+    output.table(None, columns, rows)
+    output.result({"ok": True, "programmes": {slug: _texts(asdict(one)) for slug, one in found.items()}})
+
+
+def refusals(
+    programme: Annotated[str, typer.Argument(help="Slug or number of the programme.")],
+    after: Annotated[int | None, typer.Option(help="Cursor: refusals behind this one.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many.")] = 20,
+    every: Annotated[bool, typer.Option("--all", help="Also those that were mended and sent again.")] = False,
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """List refused records: file, line, field and reason, in both languages. No value of a record is shown."""
+    output = Output(as_json=as_json)
+    with output.bars() as bars, _service(state_dir, bars) as (_, service):
+        page = service.refusals(_programme(programme), after, limit, open_only=not every)
+    output.listing(
+        None,
+        ["id", "file", "line", "field", "reason"],
+        [
+            (one.refusal_id, one.file, one.line or one.row, one.field or "", f"{one.reason_zh}\n{one.reason_en}")
+            for one in page.items
+        ],
+    )
+    if page.next_cursor is not None:
+        output.say(f"more: --after {page.next_cursor}")
+    output.result({"ok": True, "items": [asdict(one) for one in page.items], "next_cursor": page.next_cursor})
+
+
+@contextmanager
+def _service(state_dir: Path | None, bars: Bars) -> Iterator[tuple[City, IssuerService]]:
+    from ledger_api.bootstrap import open_city
+    from scripts.issuing import issuer_service
+
+    chosen = settings(state_dir, workers=False)
+    with open_city(chosen, clock_of(chosen.state_dir), progress=bars.hook("open")) as city:
+        yield city, issuer_service(city)
+
+
+def _mint(city: City, service: IssuerService) -> None:
+    """Batch, send and settle until nothing moves; what waits for funding stays."""
+    for _ in range(_SETTLE_ROUNDS_MAX):
+        moved = service.work()
+        city.run_until_idle()
+        service.settle()
+        if not moved:
+            return
+
+
+def _programme(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdigit() else text
+
+
+def _hex32(text: str, name: str) -> None:
+    digits = text.removeprefix("0x")
+    if len(digits) != 64 or any(one not in "0123456789abcdefABCDEF" for one in digits):
+        raise UsageError(f"{name} is 0x and 64 hexadecimal digits, not {text!r}")
+
+
+def _texts(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a result with amounts as text, as everywhere in JSON here."""
+    return {name: str(one) if name.endswith("_minor") else one for name, one in value.items()}

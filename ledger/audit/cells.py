@@ -32,11 +32,11 @@ _PROGRAMME = (
     ("state", 8),
     ("spendable_until", 40),
     ("rulebook_version", 32),
-    ("supply", 96),
+    ("supply", 256),
     ("rulebook_hash", 256),
     ("spend_scope", 256),
 )
-_PROGRAMME_NAME_WORDS = (3, 4)
+_PROGRAMME_NAMES = ("name", "symbol")
 _YEAR = (("recorded", 128), ("lapsed", 128))
 _PREFIX = (("refunded", 8), ("kept_lots", 8), ("last_amount", 64))
 
@@ -177,11 +177,11 @@ def _programme_cells(books: Books, layout: Layout, identifier: int) -> Iterator[
         },
     )
     slot = layout.at("_programmes", identifier)
-    names = ("par, flags, state and supply", "rulebook", "spend scope")
-    for index, (word, name) in enumerate(zip(words, names, strict=True)):
-        yield Cell(slot + index, f"{name} of programme {identifier}", word)
-    for index in _PROGRAMME_NAME_WORDS:
-        yield Cell(slot + index, f"name of programme {identifier}", 0, NOTHING, is_text=True)
+    titles = ("par, flags and state", "supply", "rulebook", "spend scope")
+    for index, (word, title) in enumerate(zip(words, titles, strict=True)):
+        yield Cell(slot + index, f"{title} of programme {identifier}", word)
+    for index, title in enumerate(_PROGRAMME_NAMES, len(words)):
+        yield Cell(slot + index, f"{title} of programme {identifier}", 0, NOTHING, is_text=True)
 
 
 def _hold_cells(books: Books, layout: Layout) -> Iterator[Cell]:

@@ -162,7 +162,7 @@ def test_a_forgery_that_later_blocks_have_sealed_is_caught(lab: Lab) -> None:
     ("label", "keys", "what"),
     [
         ("totalSupply", (LOT,), f"supply of lot {LOT}"),
-        ("_programmes", (VOLUNTEER,), "par, flags, state and supply of programme 1"),
+        ("_programmes", (VOLUNTEER,), "par, flags and state of programme 1"),
         ("_batches", (VOLUNTEER, 1), "root of batch 1 of programme 1"),
         ("_batches", (CULTURE, 99), "void batch 99 of programme 4"),
         ("rebirthCapFen", (), "rebirth cap"),

@@ -30,7 +30,7 @@ from ledger.clock import Clock
 from ledger.store.database import Database
 from ledger.store.models.issuance import IssuanceDeliveryRow
 
-CHUNK_ROWS = 4_000
+CHUNK_ROWS = 8_000
 _RACES_MAX = 8
 _HASH_BLOCK = 1 << 20
 

@@ -64,7 +64,11 @@ def refused(code: RefusalCode, field: str | None = None, params: Params = ()) ->
 
 def rulebook_for(books: Sequence[Rulebook], deed: Deed) -> Rulebook | Judgement:
     """Return the rulebook that rates a deed, or the refusal that no usage can change."""
-    book = in_force(books, deed.day)
+    return fit(in_force(books, deed.day), deed)
+
+
+def fit(book: Rulebook | None, deed: Deed) -> Rulebook | Judgement:
+    """Return the rulebook if one of its rules fits the deed, or the refusal that no usage can change."""
     if book is None:
         return refused(RefusalCode.NOT_EFFECTIVE, "day")
     wrong = unfit(book, deed)
@@ -89,12 +93,25 @@ class Judge:
         self._now = now
         self.facts = Facts()
         self.usage: dict[int, dict[tuple[str, str], Used]] = {}
-        self.charged: dict[ResidentUsageKey, Used] = {}
+        self.touched: set[ResidentUsageKey] = set()
+        self._in_force: dict[int, Rulebook | None] = {}
 
     def activity(self, deed: Deed) -> CompiledActivity | None:
         """Return the rule of a deed, if one is in force."""
-        book = in_force(self._books, deed.day)
+        book = self.book(deed.day)
         return None if book is None else book.activities.get(deed.activity)
+
+    def book(self, day: int) -> Rulebook | None:
+        """Return the version that rates deeds of a day."""
+        try:
+            return self._in_force[day]
+        except KeyError:
+            book = self._in_force[day] = in_force(self._books, day)
+            return book
+
+    def changes(self) -> list[tuple[int, str, str, int, int, int]]:
+        """Return the new usage of every resident, scope and period that was charged."""
+        return [(*key, *self.usage[key[0]][key[1], key[2]]) for key in self.touched]
 
     def needs(self, candidates: Sequence[Candidate]) -> Needs:
         """Return what must be looked up before the candidates can be decided."""
@@ -124,7 +141,7 @@ class Judge:
     def decide(self, one: Candidate) -> Judgement:
         """Decide one candidate, and remember it for the next."""
         deed = one.deed
-        book = rulebook_for(self._books, deed)
+        book = fit(self.book(deed.day), deed)
         if isinstance(book, Judgement):
             return book
         activity = book.activities[deed.activity]
@@ -180,9 +197,7 @@ class Judge:
         for key in usage_keys(activity, deed.day):
             before = used.get(key, NOTHING)
             used[key] = Used(before[0] + amount_minor, before[1] + quantity_micro, before[2] + deeds)
-            place = (resident_id, *key)
-            change = self.charged.get(place, NOTHING)
-            self.charged[place] = Used(change[0] + amount_minor, change[1] + quantity_micro, change[2] + deeds)
+            self.touched.add((resident_id, *key))
 
     def _remember(self, one: Candidate, fingerprint: bytes | None) -> None:
         deed = one.deed

@@ -16,16 +16,16 @@ from sqlalchemy.orm import Session
 
 from issuers import sql
 from issuers.deeds import Deed
-from issuers.judging import Candidate, Judge, Judgement, refused, rulebook_for
+from issuers.judging import Candidate, Judge, Judgement, fit, refused, rulebook_for
 from issuers.refusals import Fault, RefusalCode
 from issuers.revoking import take_back
 from issuers.rulebook import Rulebook
 from issuers.vault import RecordKeys, Seal
 from ledger.custody.master import RandomBytes
-from ledger.residents.registry import LinkedAccount, ResidentRegistry
+from ledger.residents.registry import ResidentRegistry
 from ledger.standard.ids import address_bytes
 from ledger.standard.keccak import keccak256
-from ledger.store.database import bulk_insert, fetch_by_keys
+from ledger.store.database import bulk_insert
 from ledger.store.models.issuance import (
     IssuanceCorrectionRow,
     IssuanceDeliveryRow,
@@ -125,7 +125,7 @@ class Writer:
         record_id: int,
         delivery: Delivery,
         one: Prepared,
-        holder: LinkedAccount | None,
+        holder: sql.Holder | None,
         judgement: Judgement,
     ) -> None:
         """Write a new record, and with it its grant, refusal or review."""
@@ -168,7 +168,7 @@ class Writer:
                 1,
                 record_id,
                 holder.resident_id,
-                address_bytes(holder.account),
+                holder.account,
                 deed,
                 rating.amount_minor,
                 rating.version,
@@ -291,7 +291,7 @@ class Pipeline:
             judgement = self._judge(judge, record_id, one, holder, now)
             writer.record(record_id, delivery, one, holder, judgement)
             statuses[judgement.status] += 1
-        sql.add_usage(session, judge.charged)
+        sql.set_usage(session, judge.changes())
         writer.flush()
         for one in repeated:
             statuses[self._repeat(session, writer, delivery, one, now)] += 1
@@ -300,9 +300,9 @@ class Pipeline:
 
     def holders(
         self, session: Session, programme: int, source_hmacs: Sequence[bytes], deeds: Sequence[Prepared]
-    ) -> dict[bytes, LinkedAccount]:
+    ) -> dict[bytes, sql.Holder]:
         """Return who owns source ids. An id that was linked under an older key is found by its older HMAC."""
-        found = self._registry.resolve(session, programme, source_hmacs)
+        found = sql.load_holders(session, programme, source_hmacs)
         missing = {one.source_hmac: one.deed.source_id for one in deeds if one.source_hmac not in found}
         if missing:
             older = {
@@ -310,18 +310,13 @@ class Pipeline:
                 for newest, source_id in missing.items()
                 for digest in self._keys.source_live(programme, source_id)[1:]
             }
-            for digest, account in self._registry.resolve(session, programme, list(older)).items():
+            for digest, account in sql.load_holders(session, programme, list(older)).items():
                 found[older[digest]] = account
         return found
 
     def _split(self, session: Session, deeds: Sequence[Prepared]) -> tuple[list[Prepared], list[Prepared]]:
         """Part the deeds into new ones and those whose natural id is known, or comes twice in the chunk."""
-        known = {
-            bytes(row[0])
-            for row in fetch_by_keys(
-                session, sql.RECORDS, ["dedupe_key"], "dedupe_key", [one.dedupe_key for one in deeds]
-            )
-        }
+        known = sql.known_keys(session, [one.dedupe_key for one in deeds])
         fresh, repeated = [], []
         for one in deeds:
             if one.dedupe_key in known:
@@ -332,7 +327,7 @@ class Pipeline:
         return fresh, repeated
 
     def _look_up(
-        self, session: Session, judge: Judge, placed: Sequence[tuple[int, Prepared, LinkedAccount | None]]
+        self, session: Session, judge: Judge, placed: Sequence[tuple[int, Prepared, sql.Holder | None]]
     ) -> None:
         candidates = [
             Candidate(record_id, one.dedupe_key, one.deed, holder.resident_id, b"", one.device)
@@ -341,10 +336,10 @@ class Pipeline:
         ]
         look_up(session, judge, candidates)
 
-    def _judge(self, judge: Judge, record_id: int, one: Prepared, holder: LinkedAccount | None, now: int) -> Judgement:
+    def _judge(self, judge: Judge, record_id: int, one: Prepared, holder: sql.Holder | None, now: int) -> Judgement:
         if holder is not None:
             return judge.decide(Candidate(record_id, one.dedupe_key, one.deed, holder.resident_id, b"", one.device))
-        book = rulebook_for(self._books[judge.programme], one.deed)
+        book = fit(judge.book(one.deed.day), one.deed)
         if isinstance(book, Judgement):
             return book
         if is_too_old(one.deed.day, book.file.unlinked_months, now):
@@ -373,6 +368,13 @@ class Pipeline:
             return "refused"
         if record.revision is not None and deed.revision is not None and deed.revision < record.revision:
             writer.fault(delivery, Fault(deed.row, deed.line, "revision", RefusalCode.SUPERSEDED), record.record_id)
+            writer.tallies["refused"] += 1
+            return "refused"
+        book = rulebook_for(self._books[writer.programme], deed)
+        if isinstance(book, Judgement) and book.code not in WORTH_NOTHING:
+            # A version that no rule knows says nothing about what the deed was: the last good one stands.
+            code = book.code or RefusalCode.UNKNOWN_ACTIVITY
+            writer.fault(delivery, Fault(deed.row, deed.line, book.field, code, book.params), record.record_id)
             writer.tallies["refused"] += 1
             return "refused"
         self._correct(session, writer, delivery, record, one, now)
@@ -474,7 +476,7 @@ class Pipeline:
             writer.tallies["revoked_minor"] += -delta
         record.granted_minor = amount
         record.counted_micro = counted
-        sql.add_usage(session, judge.charged)
+        sql.set_usage(session, judge.changes())
 
     # ------------------------------------------------------------------------------------------- held records
 
@@ -494,7 +496,7 @@ class Pipeline:
         The caller has taken the record's old status off the tallies' count where it is ``refused``.
         """
         programme = writer.programme
-        holders = self._registry.resolve(session, programme, [record.source_hmac for record, _ in records])
+        holders = sql.load_holders(session, programme, [record.source_hmac for record, _ in records])
         older = {
             record.record_id: account
             for record, deed in records
@@ -502,7 +504,7 @@ class Pipeline:
             for account in self._older_holder(session, programme, deed)
         }
         judge = Judge(self._books[programme], programme, self._keys.fingerprint, now)
-        candidates: list[tuple[IssuanceRecordRow, Candidate | None, LinkedAccount | None]] = []
+        candidates: list[tuple[IssuanceRecordRow, Candidate | None, sql.Holder | None]] = []
         for record, deed in records:
             holder = holders.get(record.source_hmac) or older.get(record.record_id)
             candidate = None
@@ -529,13 +531,13 @@ class Pipeline:
                 judgement = judge.decide(candidate)
             self._restate(writer, delivery, record, deed, holder, judgement)
             outcome[judgement.status] += 1
-        sql.add_usage(session, judge.charged)
+        sql.set_usage(session, judge.changes())
         session.flush()
         return outcome
 
-    def _older_holder(self, session: Session, programme: int, deed: Deed) -> list[LinkedAccount]:
+    def _older_holder(self, session: Session, programme: int, deed: Deed) -> list[sql.Holder]:
         older = self._keys.source_live(programme, deed.source_id)[1:]
-        return list(self._registry.resolve(session, programme, older).values())
+        return list(sql.load_holders(session, programme, older).values())
 
     def _restate(
         self,
@@ -543,7 +545,7 @@ class Pipeline:
         delivery: Delivery,
         record: IssuanceRecordRow,
         deed: Deed,
-        holder: LinkedAccount | None,
+        holder: sql.Holder | None,
         judgement: Judgement,
     ) -> None:
         if record.status != "refused":
@@ -566,7 +568,7 @@ class Pipeline:
                 record.grants_made,
                 record.record_id,
                 holder.resident_id,
-                address_bytes(holder.account),
+                holder.account,
                 deed,
                 rating.amount_minor,
                 rating.version,
@@ -578,6 +580,8 @@ class Pipeline:
 
 CORRECTION = 1
 """Reason code of a revocation: the agency corrected the record."""
+WORTH_NOTHING = frozenset({RefusalCode.BELOW_MINIMUM, RefusalCode.MISSING_EVIDENCE})
+"""Refusals by rule that, in a correction, mean that the deed earned nothing after all."""
 REVOKED = "revoked"
 """Reason of a record whose declaration proved false: no later version of it earns anything."""
 FALSE_DECLARATION = 2

@@ -101,25 +101,13 @@ def unfit(rulebook: Rulebook, deed: Deed) -> Rating | None:
 
 def usage_keys(activity: CompiledActivity, day: int) -> tuple[UsageKey, ...]:
     """Return the keys that rating a deed reads, and to which it is charged."""
-    if not activity.caps and activity.bands_over == "deed":
-        return ()
-    return _usage_keys(
-        tuple(dict.fromkeys([(cap.scope, cap.per) for cap in activity.caps])),
-        activity.scopes[0],
-        activity.bands_over if activity.bands and activity.bands_over != "deed" else None,
-        day,
-    )
+    return _usage_keys(activity.usage_scopes, day)
 
 
 @lru_cache(maxsize=65_536)
-def _usage_keys(
-    caps: tuple[tuple[str, str], ...], scope: str, bands_over: str | None, day: int
-) -> tuple[UsageKey, ...]:
+def _usage_keys(usage_scopes: tuple[tuple[str, str], ...], day: int) -> tuple[UsageKey, ...]:
     periods = periods_of(day)
-    keys = [(cap_scope, periods[per]) for cap_scope, per in caps]
-    if bands_over is not None:
-        keys.append((scope, periods[bands_over]))
-    return tuple(dict.fromkeys(keys))
+    return tuple([(scope, periods[per]) for scope, per in usage_scopes])
 
 
 @lru_cache(maxsize=8192)
@@ -138,7 +126,7 @@ def periods_of(day: int) -> dict[str, str]:
 def _base(activity: CompiledActivity, micro: int, usage: Mapping[UsageKey, Used], periods: Mapping[str, str]) -> int:
     before = 0
     if activity.bands and activity.bands_over != "deed":
-        before = usage.get((activity.scopes[0], periods[activity.bands_over]), NOTHING).quantity_micro
+        before = usage.get((activity.scope, periods[activity.bands_over]), NOTHING).quantity_micro
     return _banded(activity, micro, before)
 
 

@@ -187,7 +187,9 @@ class CompiledActivity:
     minimum_micro: int
     maximum_micro: int | None
     caps: tuple[CompiledCap, ...]
-    scopes: tuple[str, ...]
+    scope: str
+    usage_scopes: tuple[tuple[str, str], ...]
+    """(scope, period's length) of everything that rating reads and charges."""
     requires: frozenset[str]
     pending_days: int
     screens: frozenset[str]
@@ -301,7 +303,8 @@ def _activity(file: RulebookFile, rule: Activity, shared: tuple[CompiledCap, ...
         minimum_micro=0 if rule.minimum is None else _micro(rule.minimum, unit.factor),
         maximum_micro=None if rule.maximum is None else _micro(rule.maximum, unit.factor),
         caps=() if file.is_replacement else caps,
-        scopes=(scope, str(file.programme)),
+        scope=scope,
+        usage_scopes=_usage_scopes(() if file.is_replacement else caps, scope, rule),
         requires=frozenset(rule.requires),
         pending_days=rule.pending_days,
         screens=frozenset(rule.screens),
@@ -310,6 +313,13 @@ def _activity(file: RulebookFile, rule: Activity, shared: tuple[CompiledCap, ...
         same_deed=rule.same_deed,
         rule=rule,
     )
+
+
+def _usage_scopes(caps: tuple[CompiledCap, ...], scope: str, rule: Activity) -> tuple[tuple[str, str], ...]:
+    scopes: list[tuple[str, str]] = [(cap.scope, cap.per) for cap in caps]
+    if rule.bands and rule.bands_over != "deed":
+        scopes.append((scope, rule.bands_over))
+    return tuple(dict.fromkeys(scopes))
 
 
 def _rate(points_per_unit: str, micro: int) -> tuple[int, int]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, cast
 
 import orjson
 from sqlalchemy import Table, select, update
@@ -109,6 +109,14 @@ ResidentUsageKey = tuple[int, str, str]
 """(resident id, scope, period)."""
 
 
+def known_keys(session: Session, dedupe_keys: Sequence[bytes]) -> set[bytes]:
+    """Return which records are known already."""
+    return {
+        bytes(row[0])
+        for row in _in(session, "SELECT dedupe_key FROM issuance_records WHERE dedupe_key", dedupe_keys, ())
+    }
+
+
 def is_sqlite(session: Session) -> bool:
     """Return whether the session's database is SQLite."""
     return session.get_bind().dialect.name == "sqlite"
@@ -147,7 +155,7 @@ def load_usage(session: Session, keys: Iterable[ResidentUsageKey]) -> dict[int, 
             "CROSS JOIN issuance_usage u ON u.resident_id = json_extract(k.value, '$[0]') "
             "AND u.scope = json_extract(k.value, '$[1]') AND u.period = json_extract(k.value, '$[2]')",
             (orjson.dumps(wanted).decode(),),
-        )
+        ).all()
     else:
         columns = ([key[0] for key in wanted], [key[1] for key in wanted], [key[2] for key in wanted])
         connection.exec_driver_sql(
@@ -162,16 +170,36 @@ def load_usage(session: Session, keys: Iterable[ResidentUsageKey]) -> dict[int, 
             "ON u.resident_id = k.r AND u.scope = k.s AND u.period = k.p "
             "ORDER BY 1, 2, 3 FOR UPDATE OF u",
             columns,
-        )
+        ).all()
     for resident, scope, period, points, quantity, deeds in rows:
         found.setdefault(resident, {})[scope, period] = Used(points, quantity, deeds)
     return found
 
 
-def add_usage(session: Session, changes: dict[ResidentUsageKey, Used]) -> None:
-    """Add to what residents have used."""
-    rows = [(*key, *used) for key, used in changes.items() if any(used)]
-    bulk_add(session, USAGE, ["resident_id", "scope", "period"], ["points_minor", "quantity_micro", "deeds"], rows)
+def set_usage(session: Session, rows: Sequence[tuple[int, str, str, int, int, int]]) -> None:
+    """Write what residents have used now; the rows were locked by `load_usage`."""
+    columns = ["points_minor", "quantity_micro", "deeds"]
+    bulk_add(session, USAGE, ["resident_id", "scope", "period"], [], rows, replaces=columns)
+
+
+class Holder(NamedTuple):
+    """Where grants for a source id go; the account as raw bytes."""
+
+    resident_id: int
+    account: bytes
+
+
+_HOLDER_SQL = (
+    "SELECT s.source_hmac, s.resident_id, r.account FROM source_ids s JOIN residents r "
+    "ON r.resident_id = s.resident_id WHERE s.programme = {0} AND s.state = 'linked' AND r.status = 'active' "
+    "AND s.source_hmac"
+)
+
+
+def load_holders(session: Session, programme: int, source_hmacs: Sequence[bytes]) -> dict[bytes, Holder]:
+    """Return who owns linked source ids; as `ResidentRegistry.resolve`, in one query and without checksums."""
+    rows = _in(session, _HOLDER_SQL, source_hmacs, (programme,))
+    return {bytes(digest): Holder(resident, bytes(account)) for digest, resident, account in rows}
 
 
 _CLAIM_SQL = (
@@ -204,15 +232,15 @@ def load_devices(session: Session, facts: Facts, devices: Sequence[bytes], first
         facts.add_device(bytes(device), day, resident)
 
 
-def _in(session: Session, sql: str, values: Sequence[Any], fixed: tuple[Any, ...]) -> Iterable[tuple[Any, ...]]:
+def _in(session: Session, sql: str, values: Sequence[Any], fixed: tuple[Any, ...]) -> Iterator[Any]:
     wanted = list(dict.fromkeys(values))
     if not wanted:
         return
     connection = session.connection()
     if not is_sqlite(session):
-        yield from map(tuple, connection.exec_driver_sql(sql.format("%s") + " = ANY(%s)", (*fixed, wanted)))
+        yield from connection.exec_driver_sql(sql.format("%s") + " = ANY(%s)", (*fixed, wanted)).all()
         return
     for start in range(0, len(wanted), SQLITE_PARAMETERS_MAX):
         part = wanted[start : start + SQLITE_PARAMETERS_MAX]
         marks = ",".join("?" * len(part))
-        yield from map(tuple, connection.exec_driver_sql(f"{sql.format('?')} IN ({marks})", (*fixed, *part)))
+        yield from connection.exec_driver_sql(f"{sql.format('?')} IN ({marks})", (*fixed, *part)).all()

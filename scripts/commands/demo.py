@@ -20,8 +20,8 @@ def demo(
     state_dir: Annotated[
         Path, typer.Option("--state-dir", help="Where the demo's city lives; a second run goes on from there.")
     ] = Path(".tongdui/demo"),
-    records: Annotated[int, typer.Option(min=60, max=20_000, help="About how many records a programme has.")] = 3_000,
-    people: Annotated[int, typer.Option(min=60, max=20_000, help="How many residents the city has.")] = 2_400,
+    records: Annotated[int, typer.Option(min=100, max=20_000, help="About how many records a programme has.")] = 3_000,
+    people: Annotated[int, typer.Option(min=240, max=20_000, help="How many residents the city has.")] = 2_400,
     seed: Annotated[int, typer.Option(help="Seed of the made-up residents and records.")] = 2026,
     as_json: AsJson = False,
 ) -> None:

@@ -13,7 +13,7 @@ from ledger.orders.errors import OrderError
 from ledger.residents.registry import NewResident
 from ledger.standard.ids import Address, split_token_id
 from redemption.errors import RedemptionError
-from redemption.orders import Purchase
+from redemption.orders import Purchase, RedemptionOrder
 from scripts.demo import stage as days
 from scripts.demo.http import Caller, FrontDoor
 from scripts.demo.stage import Citizen, DemoStepFailed, Stage
@@ -25,6 +25,7 @@ VOLUNTEER, ENVIRONMENTAL, TRAFFIC, CULTURE = 1, 2, 3, 4
 DESK = "yulin"
 RICE = "rice-5kg"
 TICKET = "museum-ticket"
+RETURNED = "book-voucher-20"
 SHOPPING = (
     "vegetables",
     "noodles-1kg",
@@ -274,3 +275,36 @@ def spend_crowd(stage: Stage) -> int:
         return False
 
     return stage.round("redemptions", each)
+
+
+def bring_back(stage: Stage, door: FrontDoor) -> str:
+    """Somebody brings a purchase back, and the shop refunds all of it; return the order's id."""
+    stage.at(days.RETURN_DAY, 11)
+    known = stage.noted("return")
+    if known is None:
+        order = _first_purchase(stage)
+        shop = Caller("demo:counter-sun", (f"merchant:{order.merchant_id}",))
+        path = f"/v1/merchants/{order.merchant_id}/orders/0x{order.order_id.hex()}/refund"
+        door.post(shop, path, {"keep_fen": "0", "reason": "brought back unused"}, "return", status=202)
+        stage.settle()
+        with stage.city.database.read() as session:
+            state = stage.city.redemptions.get(session, order.order_id).state.value
+        if state != "refunded":
+            raise DemoStepFailed("the return", f"order 0x{order.order_id.hex()} is {state}")
+        known = {"order_id": f"0x{order.order_id.hex()}"}
+        stage.note("return", known)
+    return str(known["order_id"])
+
+
+def _first_purchase(stage: Stage) -> RedemptionOrder:
+    """Return a paid order of the crowd: a book voucher if there is one, of the resident with the lowest number."""
+    found = []
+    with stage.city.database.read() as session:
+        for citizen in stage.citizens[LOVER + 1 :]:
+            orders = stage.city.redemptions.of_resident(session, citizen.resident.resident_id, None, 1)
+            found += [order for order in orders if order.state.value in ("paid", "refunded")]
+            if found and found[-1].offer_id == RETURNED:
+                return found[-1]
+    if not found:
+        raise DemoStepFailed("the return", "nobody has bought anything")
+    return found[0]

@@ -91,6 +91,8 @@ def _play(stage: Stage, state_dir: Path, sizes: Sizes) -> tuple[Story, Mapping[s
         ride = acts.ride_to_museum(stage, door, price)
     acts.exchange_crowd(stage)
     acts.spend_crowd(stage)
+    with front_door(city) as door:
+        acts.bring_back(stage, door)
     declarations = desk.revoke_false()
     intake = desk.counts()
     report = _audit(stage)

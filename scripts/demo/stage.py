@@ -34,6 +34,8 @@ FIRST_DAY = date(2026, 9, 1)
 DESK_DAY = date(2026, 9, 2)
 EXCHANGE_DAY = date(2026, 9, 3)
 SPENDING_DAY = date(2026, 9, 4)
+RETURN_DAY = date(2026, 9, 8)
+"""Somebody brings something back to a shop."""
 TRUTH_DAY = date(2026, 9, 15)
 """False declarations have been found out and are revoked."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-SIZE = ("--people", "120", "--records", "160")
+SIZE = ("--people", "240", "--records", "200")
 DEMO_TIMEOUT_S = 240.0
 
 

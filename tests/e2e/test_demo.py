@@ -102,7 +102,7 @@ def test_a_second_run_mints_nothing_twice(undisturbed: Path) -> None:
 
 
 def test_another_size_in_the_same_folder_is_refused(undisturbed: Path) -> None:
-    ended = tongdui("demo", "--state-dir", str(undisturbed), "--people", "61", "--json")
+    ended = tongdui("demo", "--state-dir", str(undisturbed), "--people", "241", "--json")
     assert ended.code == 2
     assert "--state-dir" in ended.last["error"]["message"]
 

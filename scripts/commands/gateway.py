@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -46,6 +47,7 @@ def serve(
     def ready(city: City, url: str) -> None:
         output.say(f"Tongdui serves {url} (OpenAPI: {url}/openapi.json). Stop with Ctrl-C.", style="bold")
         output.result({"ok": True, "url": url, "chain_id": city.deployment.chain_id})
+        sys.stdout.flush()
 
     clock = clock_of(chosen.state_dir)
     if isinstance(clock, ShiftedClock):

@@ -38,6 +38,7 @@ from scripts.demo.forgery import Forged, forge_and_audit
 from scripts.demo.http import front_door
 from scripts.demo.intake import IntakeDesk
 from scripts.demo.page import render
+from scripts.demo.poster import poster
 from scripts.demo.stage import DemoStepFailed, Stage
 from scripts.demo.story import Intake, Story
 from scripts.demo.tell import Told, all_offers, measure_reach, tell
@@ -74,6 +75,7 @@ def run(state_dir: Path, sizes: Sizes, output: Output) -> dict[str, Any]:
         let_time_run(state_dir, clock.now())
     page = state_dir / "page.html"
     _write(page, render(story).encode())
+    _write(state_dir / "poster.svg", poster(story).encode())
     summary = _summary(story, intake, report, page, time.monotonic() - started)
     _show(output, story, summary, state_dir)
     return summary

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.chain.deployment import Deployment
 from ledger.chain.engine import Engine
+from ledger.chain.errors import ClockJumped, EngineStopped
 from ledger.chain.rpc import RpcError
 from ledger.clock import Clock
 from ledger.errors import InvariantViolation, TongduiError
@@ -72,7 +73,8 @@ class GatewayHealth:
 class Gateway:
     """Everything between the outbox and the projections, wired for one deployment.
 
-    ``owner`` names this process in the relayers' leases; see ``Sender``. Use either ``step``/``run_until_idle`` or
+    ``owner`` names this process in the relayers' leases (see ``Sender``); by default its first relayer does, for a
+    gateway has relayers of its own. Use either ``step``/``run_until_idle`` or
     ``start``/``stop``, not both at once.
     """
 
@@ -84,7 +86,7 @@ class Gateway:
         relayers: Sequence[SigningKey],
         clock: Clock,
         *,
-        owner: str = "gateway",
+        owner: str | None = None,
         sender_limits: SenderLimits | None = None,
         indexer_limits: IndexerLimits | None = None,
         poll_s: float = 0.05,
@@ -104,7 +106,7 @@ class Gateway:
             relayers,
             routes,
             clock,
-            owner=owner,
+            owner=owner or relayers[0].address,
             limits=sender_limits,
             witnesses=[deployment.address(name) for name in ("Issuance", "Exchange", "Redemption")],
         )
@@ -224,7 +226,7 @@ class Gateway:
                 moved = once()
                 self._troubles.pop(threading.current_thread().name, None)
                 delay_s = self._poll_s
-            except InvariantViolation as error:
+            except (InvariantViolation, ClockJumped, EngineStopped) as error:
                 _LOG.critical("stopped: %s", error)
                 self._alarm = str(error)
                 return

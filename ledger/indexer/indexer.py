@@ -137,7 +137,7 @@ class Indexer:
             logs += report.logs
 
     def reindex(self) -> IndexReport:
-        """Drop the projection and build it anew from the chain; readers see the old one until the first page."""
+        """Drop the projection and build it anew from the chain. Readers see it grow; the outbox is untouched."""
         self._clear()
         report = self.run_until_idle()
         with self._database.transaction() as session:

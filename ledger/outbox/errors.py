@@ -32,13 +32,3 @@ class UnknownKind(InvariantViolation):
     def __init__(self, kind: str) -> None:
         self.kind = kind
         super().__init__(f"no module takes orders of kind {kind!r}")
-
-
-class RelayerBehindChain(InvariantViolation):
-    """The chain has used nonces of a relayer that this database never gave out."""
-
-    def __init__(self, relayer: str, next_nonce: int, chain_nonce: int) -> None:
-        self.relayer = relayer
-        self.next_nonce = next_nonce
-        self.chain_nonce = chain_nonce
-        super().__init__(f"relayer {relayer}: the next nonce is {next_nonce}, the chain is at {chain_nonce} already")

@@ -26,7 +26,6 @@ from ledger.clock import Clock
 from ledger.errors import InvariantViolation
 from ledger.outbox import decide
 from ledger.outbox.decide import AfterSubmit, Fate, InFlight, Planned, Queued, Receipt, RelayerLoad, Verdict
-from ledger.outbox.errors import RelayerBehindChain
 from ledger.outbox.outbox import MessageState
 from ledger.outbox.routes import Routes
 from ledger.standard.ids import address_bytes, to_address
@@ -146,7 +145,6 @@ class Sender:
 
         Raises:
             RpcError: the node cannot be reached; what was persisted stays and the next pass goes on.
-            RelayerBehindChain: a relayer's key is used by somebody who does not share this database.
         """
         self._lease()
         settled = self.settle()
@@ -309,7 +307,7 @@ class Sender:
                     .values(state="signed", sent_at=0)
                 )
         if taken:
-            self._check_nonces(taken)
+            self._catch_up(taken)
         self._leased = leased
         self._renewed_s, self._renewed_at = self._steady(), now
 
@@ -326,15 +324,26 @@ class Sender:
                 list(counts.items()),
             )
 
-    def _check_nonces(self, relayers: frozenset[bytes]) -> None:
+    def _catch_up(self, relayers: frozenset[bytes]) -> None:
+        """Go on after the nonces that the chain has used and this database never gave out.
+
+        It was restored from a backup, or somebody else has the key. What was sent meanwhile may be sent again, and the
+        chain takes it once: batches by their number, orders by their nonce.
+        """
         counts = self._nonces_used(list(relayers), self._engine.final_height())
-        with self._database.read() as session:
-            rows = session.execute(
-                select(RelayerRow.address, RelayerRow.next_nonce).where(RelayerRow.address.in_(relayers))
-            )
-            for address, next_nonce in rows:
-                if counts[address] > next_nonce:
-                    raise RelayerBehindChain(to_address(address), next_nonce, counts[address])
+        with self._database.transaction() as session:
+            rows = session.scalars(select(RelayerRow).where(RelayerRow.address.in_(relayers)).with_for_update())
+            for row in rows:
+                used = counts[row.address]
+                if used > row.next_nonce:
+                    _LOG.error(
+                        "relayer %s: the chain is at nonce %d, this database at %d: restored from a backup, or the key "
+                        "is used elsewhere",
+                        to_address(row.address),
+                        used,
+                        row.next_nonce,
+                    )
+                    row.next_nonce = used
 
     # Broadcasting -----------------------------------------------------------------------------------------------
 

@@ -44,9 +44,7 @@ class OutboxMessageRow(Base):
     state: Mapped[Word]
     """``queued``, ``sent`` (part of a signed transaction), ``done``, ``waiting_funding``, ``failed``, ``expired``."""
     reason: Mapped[str | None] = mapped_column(String(512))
-    transaction_id: Mapped[int | None] = mapped_column(
-        BigInteger, ForeignKey("outbox_transactions.transaction_id")
-    )
+    transaction_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("outbox_transactions.transaction_id"))
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     not_before: Mapped[UnixTime] = mapped_column(BigInteger, default=0)
     block_number: Mapped[Big | None]

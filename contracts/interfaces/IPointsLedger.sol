@@ -121,6 +121,8 @@ interface IPointsLedger is IERC6909Metadata, IERC6909TokenSupply, IERC5267 {
     error PointsLedgerBadRevocation(bytes32 leaf, uint64 revokedTotal, uint64 current);
     /// @notice The caller has not begun a batch of this kind in this block.
     error PointsLedgerNotBegun(address caller);
+    /// @notice Such a hold is open. Its id holds a nonce that was spent for it, so only a faulty module gets here.
+    error PointsLedgerHoldExists(bytes32 holdId);
     /// @notice The kept prefix does not fit the lots.
     error PointsLedgerBadPrefix(uint8 keptLots, uint64 lastAmount);
     /// @notice The nonce is spent, or 64 or more above the base.

@@ -316,6 +316,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         returns (Verdict)
     {
         _checkBegun(_redemptionBegun);
+        if (holdCommitment[holdId] != 0) revert PointsLedgerHoldExists(holdId);
         verdict = _spend(holder, nonce, lots, verdict);
         if (verdict != Verdict.ACCEPTED) return verdict;
         uint256 count = PackedLots.count(lots);

@@ -81,10 +81,13 @@ abstract contract RefundDesk is IRefundDesk {
         for (uint256 i; i < keptLots; ++i) {
             (uint256 id, uint256 amount) = lots.at(i);
             tabs.turnToProgramme(ledger, id >> 32);
-            microfenMinor += (i + 1 == keptLots ? lastAmount : amount) * tabs.programme.terms.par;
-            uint256 upToHere = microfenMinor / Value.MICROFEN_MINOR;
-            tabs.programme.fen -= sign * int256(upToHere - fen);
-            fen = upToHere;
+            // A few lots of less than 2^64 at pars of less than 2^37, and a few hundred orders a call.
+            unchecked {
+                microfenMinor += (i + 1 == keptLots ? lastAmount : amount) * tabs.programme.terms.par;
+                uint256 upToHere = microfenMinor / Value.MICROFEN_MINOR;
+                tabs.programme.fen -= sign * int256(upToHere - fen);
+                fen = upToHere;
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ from ledger_api.problems import ProblemType
 from ledger_api.routes import (
     desk,
     exchange,
+    issuing,
     merchants,
     operations,
     orders,
@@ -54,6 +55,7 @@ TAGS = [
     {"name": "Orders", "description": "What became of an order, and its receipt."},
     {"name": "Merchants", "description": "Offers, counters, statements."},
     {"name": "Community desk", "description": "Serving residents without a phone."},
+    {"name": "Issuing", "description": "For an agency: its records, refusals and reviews."},
     {"name": "Programmes", "description": "Pars, flags, supply, flows, funding."},
     {"name": "Clearing", "description": "Who owes whom."},
     {"name": "Verification", "description": "Checking what we say, without our database."},
@@ -87,6 +89,7 @@ def create_app(services: Services) -> FastAPI:
         orders,
         merchants,
         desk,
+        issuing,
         programmes,
         verification,
         operations,

@@ -16,7 +16,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from sqlalchemy.exc import OperationalError
+
 from issuers.rulebook import load_rulebooks
+from issuers.service import IssuerService
 from ledger.chain.city import CityActors, CityConfig, RulebookRef
 from ledger.chain.city import load as load_city
 from ledger.chain.deploy import ensure_deployed
@@ -29,6 +32,7 @@ from ledger.custody.custodian import Custodian
 from ledger.custody.keyring import IdentityHasher, Keyring, SourceIdHasher
 from ledger.custody.keystore import Keystore
 from ledger.custody.master import Envelope, load_master_key
+from ledger.custody.signer import Signer
 from ledger.errors import InvariantViolation, TongduiError
 from ledger.gateway import Gateway
 from ledger.residents.registry import ResidentRegistry
@@ -65,6 +69,7 @@ _KEYS_FOR_ANSWERS_S = 7 * 24 * 3600
 OVERDUE_MARGIN_S = 60
 _POLL_S = 0.05
 _UPKEEP_S = 10.0
+_ISSUE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,7 @@ class City:
     sources: SourceIdHasher
     registry: ResidentRegistry
     gateway: Gateway
+    issuers: IssuerService
     merchants: MerchantDirectory
     shelf: OfferShelf
     redemptions: Redemptions
@@ -90,22 +96,32 @@ class City:
     invariants: InvariantWatch
     services: Services
 
-    def upkeep(self) -> None:
-        """Do once what the workers do all the time besides sending: settle orders, release what nobody captured."""
+    def upkeep(self) -> bool:
+        """Settle orders and release what nobody captured; return whether something new is to be sent."""
         with self.database.transaction() as session:
             settled = self.redemptions.settle(session)
             self.handover.settle_actions(session)
+        released = 0
         if settled.block_number >= 0:
             with self.database.transaction() as session:
                 # By the clock, for a chain without traffic makes no blocks; the margin forgives a node's slower clock.
                 released = self.handover.release_overdue(session, self.clock.timestamp() - OVERDUE_MARGIN_S)
             if released:
                 self.gateway.wake()
+        return bool(released)
 
     def run_until_idle(self, *, timeout_s: float = 120.0) -> None:
         """Without workers: send, make blocks, project and settle until nothing is under way (demo, CLI, tests)."""
         self.gateway.run_until_idle(timeout_s=timeout_s)
-        self.upkeep()
+        while self.upkeep():
+            self.gateway.run_until_idle(timeout_s=timeout_s)
+
+    def work_until_idle(self, *, timeout_s: float = 120.0) -> None:
+        """As `run_until_idle`, and the issuers' rounds too: links, due records, batches, revocations."""
+        moved = True
+        while moved:
+            moved = self.issuers.work()
+            self.run_until_idle(timeout_s=timeout_s)
 
 
 def open_token_issuer(settings: Settings, clock: Clock) -> LocalIssuer:
@@ -164,6 +180,19 @@ def _open(
 
     sources = SourceIdHasher(keyring)
     registry = ResidentRegistry(Custodian(envelope), IdentityHasher(keyring), sources, clock)
+    signers = _issuer_signers(deployment, keystore)
+    issuers = IssuerService(
+        database,
+        clock,
+        registry,
+        keyring,
+        envelope,
+        gateway.outbox,
+        deployment,
+        signers,
+        leaves_folder=settings.state_dir / "leaves",
+    )
+    links = threading.Event()
     merchants = MerchantDirectory(clock)
     shelf = OfferShelf(merchants, clock)
     redemptions = Redemptions(registry, shelf, gateway.desk, clock)
@@ -205,7 +234,9 @@ def _open(
         invariants=invariants.report,
         limiter=RateLimiter(settings.rate_per_minute),
         metrics=metrics,
+        issuers=issuers,
         after_write=gateway.wake,
+        after_link=links.set,
     )
     city = City(
         settings=settings,
@@ -218,6 +249,7 @@ def _open(
         sources=sources,
         registry=registry,
         gateway=gateway,
+        issuers=issuers,
         merchants=merchants,
         shelf=shelf,
         redemptions=redemptions,
@@ -228,7 +260,7 @@ def _open(
         services=services,
     )
     if settings.workers:
-        _start_workers(stack, city)
+        _start_workers(stack, city, links)
     return city
 
 
@@ -348,40 +380,82 @@ def _metrics(gateway: Gateway) -> Metrics:
     return metrics
 
 
-def _start_workers(stack: ExitStack, city: City) -> None:
-    """Run sender, indexer and upkeep in threads until the city closes; they end before what they use does."""
+def _start_workers(stack: ExitStack, city: City, links: threading.Event) -> None:
+    """Run sender, indexer, upkeep and the issuers in threads until the city closes; they end before what they use."""
     stopping = threading.Event()
+    last = _LastUpkeep()
 
-    def loop() -> None:
-        last_block, last_s = -1, float("-inf")
-        while not stopping.wait(_POLL_S):
-            try:
-                block = city.gateway.indexer.cursor().block_number
-                is_due = time.monotonic() - last_s >= _UPKEEP_S
-                if block != last_block or is_due:
-                    city.upkeep()
-                    last_block = block
-                if is_due:
-                    last_s = time.monotonic()
-                    _forget_old_answers(city)
-                    city.invariants.refresh_if_due()
-            except InvariantViolation as error:
-                _LOG.critical("upkeep stopped: %s", error)
-                city.invariants.alarm(str(error))
-                return
-            except TongduiError as error:
-                _LOG.warning("upkeep is tried again: %s", error)
+    def upkeep() -> None:
+        block = city.gateway.indexer.cursor().block_number
+        is_due = time.monotonic() - last.at_s >= _UPKEEP_S
+        if block != last.block or is_due:
+            city.upkeep()
+            last.block = block
+        if is_due:
+            last.at_s = time.monotonic()
+            _forget_old_answers(city)
+            city.invariants.refresh_if_due()
+        stopping.wait(_POLL_S)
 
-    thread = threading.Thread(target=loop, name="upkeep", daemon=True)
+    def issue() -> None:
+        if city.issuers.work():
+            city.gateway.wake()
+        else:
+            links.wait(_ISSUE_S)
+            links.clear()
+
+    threads = [
+        threading.Thread(target=_loop, args=(city, stopping, name, once), name=name, daemon=True)
+        for name, once in (("upkeep", upkeep), ("issuers", issue))
+    ]
 
     def stop() -> None:
         stopping.set()
-        thread.join(30)
+        links.set()
+        for thread in threads:
+            thread.join(30)
 
     city.gateway.start()
     stack.callback(city.gateway.stop)
-    thread.start()
+    for thread in threads:
+        thread.start()
     stack.callback(stop)
+
+
+@dataclass(slots=True)
+class _LastUpkeep:
+    """When the books were last put in order."""
+
+    block: int = -1
+    at_s: float = float("-inf")
+
+
+def _loop(city: City, stopping: threading.Event, name: str, once: Callable[[], None]) -> None:
+    """Repeat until the city closes. What passes is tried again; a broken invariant ends the loop with an alarm."""
+    while not stopping.is_set():
+        try:
+            once()
+        except InvariantViolation as error:
+            _LOG.critical("%s stopped: %s", name, error)
+            city.invariants.alarm(str(error))
+            return
+        except (TongduiError, OperationalError) as error:
+            # The node or the database is away or busy: nothing is lost.
+            _LOG.warning("%s is tried again: %s", name, error)
+            stopping.wait(1.0)
+        except Exception as error:  # noqa: BLE001  (whatever it is, a person has to look)
+            # A thread that dies in silence would look like a city in which nothing happens.
+            _LOG.exception("%s stopped", name)
+            city.invariants.alarm(f"{name} stopped: {type(error).__name__}")
+            return
+
+
+def _issuer_signers(deployment: Deployment, keystore: Keystore) -> dict[int, Signer]:
+    """Return the issuers' keys that this installation keeps: all of them in the embedded default."""
+    kept = set(keystore.names("issuers/"))
+    return {
+        one.id: keystore.get(f"issuers/{one.slug}") for one in deployment.programmes if f"issuers/{one.slug}" in kept
+    }
 
 
 def _forget_old_answers(city: City) -> None:

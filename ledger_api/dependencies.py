@@ -16,7 +16,7 @@ from ledger.store.models.api import ApiSubjectRow, IdentityLookRow, WithdrawnTok
 from ledger_api import scopes
 from ledger_api.answers import stored_response
 from ledger_api.errors import Forbidden, MalformedId, NotRegistered, Unauthenticated
-from ledger_api.idempotency import run_once, write_request
+from ledger_api.idempotency import StoredAnswer, WriteRequest, run_apart, run_once, write_request
 from ledger_api.pagination import PAGE_SIZE, PAGE_SIZE_MAX
 from ledger_api.services import Services
 from ledger_api.tokens import BadToken, Principal
@@ -111,6 +111,10 @@ def own_resident(session: Session, principal: Principal) -> int:
     return row.resident_id
 
 
+NOBODY = 0
+"""Stands for the resident in the log of looks where a record was looked at whose resident is not known."""
+
+
 def note_look(session: Session, services: Services, principal: Principal, resident_id: int, operation: str) -> None:
     """Log that somebody looked at another person's account."""
     session.add(
@@ -160,8 +164,17 @@ class Writer:
 
     def once(self, body: BaseModel | None, effect: Callable[[Session], tuple[int, BaseModel]]) -> Response:
         """Run ``effect`` in one transaction and answer with its (status, model), now and at every repeat."""
+        services = self.services
+        return self._answer(run_once(services.database, services.clock, self._request_of(body), effect))
+
+    def apart(self, body: BaseModel | None, effect: Callable[[bool], tuple[int, BaseModel]]) -> Response:
+        """As `once`, for a service that keeps its own transactions; see `run_apart`."""
+        services = self.services
+        return self._answer(run_apart(services.database, services.clock, self._request_of(body), effect))
+
+    def _request_of(self, body: BaseModel | None) -> WriteRequest:
         route = self._request.scope["route"]
-        request = write_request(
+        return write_request(
             self.services.request_secret,
             self.principal.subject,
             self._key,
@@ -169,7 +182,8 @@ class Writer:
             self._request.url.path,
             body,
         )
-        answer = run_once(self.services.database, self.services.clock, request, effect)
+
+    def _answer(self, answer: StoredAnswer) -> Response:
         if not answer.is_replay:
             self.services.after_write()
         return stored_response(answer)

@@ -10,9 +10,10 @@ import hmac
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import CursorResult, delete
+from sqlalchemy import CursorResult, Delete, Update, delete, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -72,15 +73,7 @@ def run_once(
         return stored
     try:
         with database.transaction() as session:
-            row = IdempotencyRow(
-                subject=request.subject,
-                key=request.key,
-                operation=request.operation,
-                request_hash=request.digest,
-                status=0,
-                answer=b"",
-                created_at=clock.timestamp(),
-            )
+            row = _row(request, clock)
             session.add(row)
             _claim(session)
             status, answer = effect(session)
@@ -96,10 +89,66 @@ def run_once(
     return stored
 
 
+def run_apart(
+    database: Database, clock: Clock, request: WriteRequest, effect: Callable[[bool], tuple[int, BaseModel]]
+) -> StoredAnswer:
+    """As `run_once` for services that keep their own transactions and are safe to call again.
+
+    The key is claimed first and the answer stored last. ``effect`` hears whether an earlier run of this request may
+    have done its work already and died before its answer was stored.
+
+    Raises:
+        IdempotencyKeyReused: the key belongs to a different request.
+        TongduiError: whatever ``effect`` raises; the key is free again then.
+    """
+    with database.transaction() as session:
+        row = session.get(IdempotencyRow, (request.subject, request.key))
+        if row is not None and (row.request_hash != request.digest or row.operation != request.operation):
+            raise IdempotencyKeyReused
+        if row is not None and row.status != _CLAIMED:
+            return StoredAnswer(row.status, row.answer, is_replay=True)
+        was_begun = row is not None
+        if row is None:
+            session.add(_row(request, clock))
+    try:
+        status, answer = effect(was_begun)
+    except Exception:
+        with database.transaction() as session:
+            session.execute(_mine(delete(IdempotencyRow), request))
+        raise
+    content = answer.model_dump_json().encode()
+    with database.transaction() as session:
+        session.execute(_mine(update(IdempotencyRow), request).values(status=status, answer=content))
+    return StoredAnswer(status, content, is_replay=False)
+
+
 def forget_before(session: Session, moment: int) -> int:
     """Drop the answers given before a Unix time and return how many: keys are for retries, not for ever."""
     done = session.execute(delete(IdempotencyRow).where(IdempotencyRow.created_at < moment))
     return done.rowcount if isinstance(done, CursorResult) else 0
+
+
+_CLAIMED = 0
+"""The status of a key whose request is under way."""
+
+
+def _row(request: WriteRequest, clock: Clock) -> IdempotencyRow:
+    return IdempotencyRow(
+        subject=request.subject,
+        key=request.key,
+        operation=request.operation,
+        request_hash=request.digest,
+        status=_CLAIMED,
+        answer=b"",
+        created_at=clock.timestamp(),
+    )
+
+
+_Statement = TypeVar("_Statement", Update, Delete)
+
+
+def _mine(statement: _Statement, request: WriteRequest) -> _Statement:
+    return statement.where(IdempotencyRow.subject == request.subject, IdempotencyRow.key == request.key)
 
 
 class _Claimed(Exception):
@@ -116,7 +165,7 @@ def _claim(session: Session) -> None:
 def _stored(database: Database, request: WriteRequest) -> StoredAnswer | None:
     with database.read() as session:
         row = session.get(IdempotencyRow, (request.subject, request.key))
-    if row is None:
+    if row is None or row.status == _CLAIMED:
         return None
     if row.request_hash != request.digest or row.operation != request.operation:
         raise IdempotencyKeyReused

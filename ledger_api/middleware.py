@@ -9,6 +9,7 @@ import re
 import secrets
 import threading
 import time
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -98,7 +99,9 @@ class RequestLayer:
             await self._app(scope, receive, send_with_headers)
         except Exception as error:
             # The last resort: whatever nobody foresaw is a problem document too, and its traceback is in the log only.
-            log.error("crashed", request_id=request_id, error=type(error).__name__, exc_info=error)
+            # As plain text: a renderer that adds the frames' variables would put people's data into the log.
+            trace = "".join(traceback.format_exception(error))
+            log.error("crashed", request_id=request_id, error=type(error).__name__, traceback=trace)
             if is_started:
                 raise
             await problem_response(Request(scope), kind=INTERNAL)(scope, receive, send_with_headers)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
+from issuers import errors as issuing
 from ledger.chain.rpc import RpcError
 from ledger.custody import errors as custody
 from ledger.errors import ConfigurationError, InvariantViolation, TongduiError
@@ -313,6 +314,35 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
     ),
     redemption.NotRefundable: ProblemType(
         "not-refundable", 409, "Nothing to refund", "无可退还", "该指令没有可退还的部分。", ("order_id",)
+    ),
+    # issuing
+    issuing.UnknownProgramme: ProblemType(
+        "unknown-programme", 404, "Unknown programme", "未找到该积分项目", "没有这个积分项目。"
+    ),
+    issuing.UnknownMapping: ProblemType(
+        "unknown-mapping", 422, "Unknown mapping", "未知的字段映射", "没有这个字段映射。"
+    ),
+    issuing.GrantNotFound: ProblemType("unknown-grant", 404, "Unknown grant", "未找到该授予记录", "没有这笔授予。"),
+    issuing.ReviewNotFound: ProblemType(
+        "unknown-review", 404, "Unknown review", "未找到该复核", "没有这条复核记录。", ("review_id",)
+    ),
+    issuing.ReviewClosed: ProblemType(
+        "review-closed", 409, "The review is closed", "复核已结束", "该复核已有结论。", ("review_id", "state")
+    ),
+    issuing.SameApprover: ProblemType(
+        "same-approver", 403, "A second person must agree", "须由另一人复核", "同一人不能批准两次。", ("review_id",)
+    ),
+    issuing.RefusalNotFound: ProblemType(
+        "unknown-refusal", 404, "Unknown refusal", "未找到该退回记录", "没有这条未处理的退回记录。", ("refusal_id",)
+    ),
+    issuing.ErasedRecord: ProblemType("record-erased", 410, "The record was erased", "记录已删除", "该记录已被删除。"),
+    issuing.SourceUnavailable: ProblemType(
+        "source-unavailable",
+        503,
+        "The source system does not answer",
+        "来源系统无响应",
+        "请稍后重试。",
+        hides_detail=True,
     ),
     # ours
     RpcError: UNAVAILABLE,

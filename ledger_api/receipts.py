@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from issuers.batching import leaf_rows, tree_of
 from ledger.chain.deployment import Deployment
 from ledger.chain.engine import Engine
-from ledger.proofs.receipt import build_receipt, verify_receipt
+from ledger.proofs.receipt import build_grant_receipt, build_receipt, verify_receipt
+from ledger.standard.ids import token_id
 from ledger.store.database import Database
+from ledger.store.models.issuance import IssuanceBatchRow, IssuanceGrantRow
 from ledger_api.queries import order_outcome
 
 
@@ -33,6 +36,25 @@ class ReceiptOffice:
         if outcome is None or outcome.code:
             return None
         return build_receipt(self._engine.rpc, self._deployment, outcome.transaction_hash, outcome.log_index)
+
+    def for_grant(self, grant_id: bytes) -> dict[str, Any] | None:
+        """Return the receipt of a grant, or None while its batch has not landed.
+
+        Raises UnprovableLog where the chain does not show the batch's root, or RpcError.
+        """
+        with self._database.read() as session:
+            grant = session.get(IssuanceGrantRow, grant_id)
+            if grant is None or grant.batch_number is None:
+                return None
+            batch = session.get(IssuanceBatchRow, (grant.programme, grant.batch_number))
+            if batch is None or batch.state != "landed":
+                return None
+            leaves = leaf_rows(session, grant.programme, grant.batch_number)
+            number, position, token = batch.number, grant.batch_position or 0, token_id(grant.programme, batch.quarter)
+        path = tree_of(leaves, token).proof(position)
+        leaf = leaves[position].leaf(token)
+        height = self._engine.final_height()
+        return build_grant_receipt(self._engine.rpc, self._deployment, number, leaf, path, height)
 
     def verify(self, receipt: Mapping[str, Any]) -> tuple[bool, str, dict[str, Any]]:
         """Return (whether it holds, what it says or why it fails, details). Needs no network."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from issuers.service import IssuerService
 from ledger.clock import Clock
 from ledger.orders.desk import OrderDesk
 from ledger.residents.registry import ResidentRegistry
@@ -81,6 +82,10 @@ class Receipts(Protocol):
         """Return an order's receipt, or None while it is not final."""
         ...
 
+    def for_grant(self, grant_id: bytes) -> dict[str, Any] | None:
+        """Return a grant's receipt, or None while its batch has not landed."""
+        ...
+
     def verify(self, receipt: Mapping[str, Any]) -> tuple[bool, str, dict[str, Any]]:
         """Return (whether it holds, what it says or why it fails, details). Needs no network."""
         ...
@@ -110,6 +115,7 @@ class Services:
     redemptions: Redemptions
     handover: Handover
     refunds: Refunds
+    issuers: IssuerService
     consent: DeskConsent
     chain: ChainView
     receipts: Receipts

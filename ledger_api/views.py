@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from issuers.service import Explanation
 from ledger.exchange.quote import LotQuote
 from ledger.orders.desk import OrderState
 from ledger.residents.registry import Registration, Resident
@@ -18,6 +19,7 @@ from ledger_api.schemas import (
     ExchangePart,
     FlowOut,
     FundingOut,
+    GrantOut,
     HistoryItem,
     LotOut,
     MerchantOrderOut,
@@ -151,6 +153,26 @@ def history_item(entry: queries.Entry) -> HistoryItem:
         delta=points(entry.delta_minor),
         reference=None if entry.reference is None else hex_text(entry.reference),
         transaction=hex_text(entry.transaction_hash),
+    )
+
+
+def grant(found: Explanation) -> GrantOut:
+    """Return an award with its explanation."""
+    return GrantOut(
+        grant_id=found.grant_id,
+        programme=found.programme,
+        amount=points(found.amount_minor),
+        revoked=points(found.revoked_minor),
+        activity=found.activity,
+        deed_day=found.deed_day,
+        rulebook_version=found.rulebook_version,
+        rulebook_hash=found.rulebook_hash,
+        steps_en=list(found.steps_en),
+        steps_zh=list(found.steps_zh),
+        state=found.state,
+        batch=None if found.batch_number is None else str(found.batch_number),
+        token_id=None if found.token_id is None else str(found.token_id),
+        receipt=f"/v1/wallet/grants/{found.grant_id}/receipt" if found.batch_state == "landed" else None,
     )
 
 

@@ -12,9 +12,10 @@ from starlette.responses import Response
 from ledger.standard.ids import Address
 from ledger_api import queries, views
 from ledger_api.answers import cacheable
-from ledger_api.dependencies import DEFAULT_LIMIT, Cursor, Deps, Limit, ResidentToken, own_resident
+from ledger_api.dependencies import DEFAULT_LIMIT, Cursor, Deps, Limit, ResidentToken, hash_of, own_resident
+from ledger_api.errors import NotFinal, NotFound
 from ledger_api.pagination import decode_cursor, encode_cursor
-from ledger_api.schemas import HistoryPage, LotOut, WalletOut, moment
+from ledger_api.schemas import GrantList, HistoryPage, LotOut, ReceiptIn, WalletOut, moment
 from ledger_api.services import Services
 
 router = APIRouter(tags=["Wallet"])
@@ -62,6 +63,34 @@ def history(
             items=[views.history_item(entry) for entry in page],
             next_cursor=None if last is None else encode_cursor(last.block_number, last.log_index, last.side),
         ),
+    )
+
+
+@router.get("/v1/wallet/grants", operation_id="listGrants", response_model=GrantList)
+def grants(services: Deps, principal: ResidentToken, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> GrantList:
+    """Return the latest awards, newest first, each with the rule that made it."""
+    with services.database.read() as session:
+        account = services.registry.get(session, own_resident(session, principal)).account
+    found = [services.issuers.explain(grant_id) for grant_id in services.issuers.grants_of(account, limit)]
+    return GrantList(items=[views.grant(one) for one in found])
+
+
+@router.get("/v1/wallet/grants/{grant_id}/receipt", operation_id="getGrantReceipt", response_model=ReceiptIn)
+def grant_receipt(grant_id: str, services: Deps, principal: ResidentToken) -> Response:
+    """Download the receipt of one's own award: leaf, path to the batch's root, proof of the root on chain."""
+    key = hash_of("grant_id", grant_id)
+    with services.database.read() as session:
+        account = services.registry.get(session, own_resident(session, principal)).account
+    found = services.issuers.explain(key)
+    if found.account != account:
+        raise NotFound("grant", grant_id)
+    receipt = services.receipts.for_grant(key)
+    if receipt is None:
+        raise NotFinal(grant_id)
+    return Response(
+        ReceiptIn.model_validate(receipt).model_dump_json(),
+        media_type="application/json",
+        headers={"Content-Disposition": f'attachment; filename="grant-{grant_id[2:14]}.json"'},
     )
 
 

@@ -11,6 +11,7 @@ from unittest.mock import create_autospec
 
 import httpx
 
+from issuers.service import IssuerService
 from ledger.standard.evidence import EvidenceLeaf, verify
 from ledger_api.app import create_app
 from ledger_api.metrics import Metrics
@@ -65,6 +66,9 @@ class ReceiptsDouble:
     def for_order(self, order_id: bytes) -> dict[str, Any] | None:
         return {"order": order_id.hex()} if order_id in self.final else None
 
+    def for_grant(self, grant_id: bytes) -> dict[str, Any] | None:
+        return {"grant": grant_id.hex()} if grant_id in self.final else None
+
     def verify(self, receipt: Mapping[str, Any]) -> tuple[bool, str, dict[str, Any]]:
         return ("order" in receipt), "what it says", {"kind": "event"}
 
@@ -80,6 +84,7 @@ class Api:
         self.receipts = ReceiptsDouble()
         self.checks = [Check("database", True, "answers")]
         self.report = InvariantReport(7, world.now, (Check("supply", True, "10 compared"),))
+        self.issuers = create_autospec(IssuerService, instance=True)  # itself: tests/integration/ledger_api
         self.woken: list[str] = []
         self.services = Services(
             settings=settings,
@@ -93,6 +98,7 @@ class Api:
             redemptions=world.redemptions,
             handover=world.handover,
             refunds=create_autospec(Refunds, instance=True),  # refunds need a chain: tests/integration/redemption
+            issuers=self.issuers,
             consent=world.consent,
             chain=self.chain,
             receipts=self.receipts,

@@ -24,6 +24,7 @@ from ledger.clock import Clock
 from ledger.custody.signer import Signer
 from ledger.errors import InvariantViolation
 from ledger.outbox.outbox import MessageState, Outbox
+from ledger.outbox.routes import mint_gas
 from ledger.standard.evidence import EvidenceLeaf, MerkleTree, activity_code
 from ledger.standard.ids import BatchNumber, address_bytes, to_address, token_id
 from ledger.standard.keccak import keccak256
@@ -42,10 +43,7 @@ from ledger.store.models.projection import BatchRow as ChainBatchRow
 GRANTS_MAX = 500
 _TAKE_MAX = 5_000
 _NEVER_QUARTERS = -1
-_GAS_BASE = 300_000
-_GAS_GRANT = 31_000
 _GAS_REVOKE = 600_000
-_GAS_MAX = 16_777_216  # EIP-7825
 _PAD12 = bytes(12)
 _PLACE_SQLITE = "UPDATE issuance_grants SET state = 'batched', batch_number = ?, batch_position = ? WHERE grant_id = ?"
 _PLACE_POSTGRES = _PLACE_SQLITE.replace("?", "%s")
@@ -527,11 +525,6 @@ def mint_call(row: IssuanceBatchRow, signature: bytes) -> bytes:
         "mint",
         (row.programme, row.quarter, row.number, bytes(row.evidence_root), bytes(row.packed), signature),
     )
-
-
-def mint_gas(grants: int) -> int:
-    """Return the gas limit of a batch: 25.2k a new holder measured, with room."""
-    return min(_GAS_MAX, _GAS_BASE + _GAS_GRANT * grants)
 
 
 def publish(folder: Path, row: IssuanceBatchRow, leaves: Sequence[LeafRow]) -> Path:

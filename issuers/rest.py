@@ -102,7 +102,7 @@ class RestSource:
                 cursor = page.next_cursor
 
     def _page(self, client: httpx.Client, cursor: str | None) -> Page:
-        backoff = wait_exponential_jitter(initial=0.1, max=20)
+        backoff = wait_exponential_jitter(multiplier=0.1, max=20)
 
         def wait(state: RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome is not None else None

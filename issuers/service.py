@@ -363,19 +363,18 @@ class IssuerService:
                     IssuanceTallyRow.programme.in_(wanted)
                 )
             ).all()
-            repeats = dict(
-                session.execute(
+            repeats: dict[int, int] = {
+                number: int(total)
+                for number, total in session.execute(
                     select(IssuanceDeliveryRow.programme, func.sum(IssuanceDeliveryRow.repeats)).group_by(
                         IssuanceDeliveryRow.programme
                     )
                 )
-                .tuples()
-                .all()
-            )
+            }
         tallies: dict[int, dict[str, int]] = {one: {} for one in wanted}
         for number, kind, total in rows:
             tallies[number][kind] = int(total)
-        return {self._slugs[one]: _counts(tallies[one], int(repeats.get(one) or 0)) for one in sorted(wanted)}
+        return {self._slugs[one]: _counts(tallies[one], repeats.get(one, 0)) for one in sorted(wanted)}
 
     def refusals(
         self, programme: int | str, cursor: int | None = None, limit: int = 100, *, open_only: bool = True
@@ -674,12 +673,12 @@ class IssuerService:
                 select(IssuanceBatchRow.state, func.count())
                 .where(IssuanceBatchRow.state != "landed")
                 .group_by(IssuanceBatchRow.state)
-            ).tuples()
+            )
             revocations = session.execute(
                 select(IssuanceRevocationRow.state, func.count())
                 .where(IssuanceRevocationRow.state.in_(("wanted", "queued")))
                 .group_by(IssuanceRevocationRow.state)
-            ).tuples()
+            )
             found = {f"batches_{state}": count for state, count in batches}
             return found | {f"revocations_{state}": count for state, count in revocations}
 

@@ -1,0 +1,118 @@
+"""An issuers' desk on a real database, with or without a city on a real chain behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from issuers.samples.generate import Samples, generate
+from issuers.samples.people import Person
+from issuers.service import IssuerService
+from ledger.chain.city import Names
+from ledger.chain.deployment import Contract, Deployment
+from ledger.clock import ManualClock
+from ledger.custody.custodian import Custodian
+from ledger.custody.keyring import IdentityHasher, Keyring, SourceIdHasher
+from ledger.custody.master import Envelope, load_master_key
+from ledger.custody.signer import LocalSigner
+from ledger.outbox.outbox import Outbox
+from ledger.residents.registry import NewResident, ResidentRegistry
+from ledger.standard.ids import Address
+from ledger.store.database import Database
+
+CITY = timezone(timedelta(hours=8))
+NOW = datetime(2026, 9, 1, 8, tzinfo=CITY)
+PROGRAMMES = {"volunteer": 1, "environmental": 2, "traffic": 3, "culture": 4, "residence": 5}
+_SOMEWHERE = Contract(Address("0x" + "11" * 20), "0x" + "00" * 32)
+NOWHERE = Deployment(
+    chain_id=1,
+    salt="0x" + "00" * 32,
+    block=1,
+    city=Names(zh="市", en="City"),
+    contracts={"PointsLedger": _SOMEWHERE, "Issuance": _SOMEWHERE},
+    programmes=(),
+    merchants=(),
+    scopes={},
+)
+
+
+@dataclass
+class Desk:
+    """The service and what it stands on. Opened twice over one folder, it is the same desk after a restart."""
+
+    folder: Path
+    database: Database
+    clock: ManualClock
+    registry: ResidentRegistry
+    service: IssuerService
+
+    def register(self, people: Iterable[Person], *, only_linked: bool = True) -> dict[int, str]:
+        """Register people and link their source ids; returns accounts by person's number."""
+        many = list(people)
+        with self.database.transaction() as session:
+            made = self.registry.register_many(session, [NewResident(one.identity_number) for one in many])
+            claims = [
+                (registration.resident.resident_id, PROGRAMMES[programme], one.source_ids[programme])
+                for one, registration in zip(many, made, strict=True)
+                for programme in sorted(one.linked if only_linked else one.source_ids)
+            ]
+            self.registry.link_many(session, claims)
+        return {one.number: made[at].resident.account for at, one in enumerate(many)}
+
+    def resident(self, name: str, **source_ids: str) -> tuple[int, str]:
+        """Register one resident with source ids by programme; returns (resident id, account)."""
+        with self.database.transaction() as session:
+            resident = self.registry.register(session, NewResident(name)).resident
+            for programme, source_id in source_ids.items():
+                self.registry.link(session, resident.resident_id, PROGRAMMES[programme], source_id)
+        return resident.resident_id, resident.account
+
+
+def open_desk(
+    folder: Path,
+    url: str | None = None,
+    deployment: Deployment = NOWHERE,
+    signers: dict[int, LocalSigner] | None = None,
+    clock: ManualClock | None = None,
+    database: Database | None = None,
+) -> Desk:
+    """Open a desk over a folder."""
+    clock = clock or ManualClock(NOW)
+    if database is None:
+        database = Database(url or f"sqlite:///{folder}/books.db")
+        database.create_all()
+    envelope = Envelope(load_master_key(folder / "master.key"))
+    keyring = Keyring(folder / "keyring", envelope)
+    registry = ResidentRegistry(Custodian(envelope), IdentityHasher(keyring), SourceIdHasher(keyring), clock)
+    service = IssuerService(
+        database,
+        clock,
+        registry,
+        keyring,
+        envelope,
+        Outbox(clock),
+        deployment,
+        signers or {number: LocalSigner(bytes([number]) * 32) for number in PROGRAMMES.values()},
+        leaves_folder=folder / "leaves",
+    )
+    return Desk(folder, database, clock, registry, service)
+
+
+def make_samples(folder: Path, people: int = 300, records: int = 300, seed: int = 2026) -> Samples:
+    """Small samples: all kinds of dirt, few clean records."""
+    return generate(folder / "samples", seed, people, records)
+
+
+def ingest_all(desk: Desk, samples: Samples, tickets: tuple[str, str]) -> None:
+    """Take in everything of the five programmes, as the demonstration does."""
+    for path in samples.volunteer_files:
+        desk.service.ingest_file("volunteer", path)
+    desk.service.ingest_drop_folder("traffic", samples.traffic_drop)
+    for path in samples.environmental_files:
+        desk.service.ingest_file("environmental", path)
+    for path in samples.residence_files:
+        desk.service.ingest_file("residence", path)
+    url, token = tickets
+    desk.service.pull_rest("culture", url, token)

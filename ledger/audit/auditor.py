@@ -16,8 +16,8 @@ from ledger.audit.cells import (
     book_cells,
     ledger_cells,
 )
-from ledger.audit.chain import Block, Progress, check_logs_complete, pages, read_blocks, read_logs
-from ledger.audit.nonces import spent_by_rejected
+from ledger.audit.chain import Block, Progress, check_logs_complete, pages, read_blocks, read_logs, read_many
+from ledger.audit.orders import read_orders
 from ledger.audit.replay import Replay
 from ledger.audit.report import FAIL, PASS, AuditReport, Contradicted
 from ledger.chain import artifacts
@@ -37,6 +37,8 @@ MODULE_FUNCTIONS = {
     "ClearingBook": ("post", "postReceipts", "postRefund", "lock", "pay", "lockDisputed", "freeDisputed"),
 }
 """Functions of the books that only deployed modules may be allowed to call."""
+
+_ORDER_MODULES = ("Exchange", "Redemption")
 
 
 def audit(
@@ -73,6 +75,7 @@ class _Audit:
         for name in ("PointsLedger", "ClearingBook", "AccessManager"):
             deployment.address(name)  # raises ConfigurationError if the file lacks it
         self._catalogue = Catalogue.of(deployment)
+        self._modules = {name: self._addresses[name] for name in _ORDER_MODULES if name in self._addresses}
         self._replay = Replay(self._addresses["PointsLedger"])
         self._checks: list[str] = []
         self._notes: list[str] = []
@@ -128,11 +131,13 @@ class _Audit:
             logs = read_logs(self._rpc, addresses, start, end)
             proven += check_logs_complete(self._rpc, addresses, blocks, logs)
             times = {block.header.number: block.header.timestamp for block in blocks}
-            for log in logs:
-                self._replay.apply(self._decode(log), times[log.block])
+            events = [self._decode(log) for log in logs]
+            self._replay.expect(read_orders(self._rpc, events, self._modules, self._deployment.domain()))
+            for event in events:
+                self._replay.apply(event, times[event.log.block])
             self._head = blocks[-1]
             self._progress("blocks", end - first + 1, last - first + 1)
-        self._replay.end_transaction()
+        self._replay.finish()
         self._checks.append("every block hash recomputed from its header, every header linked to the one before")
         self._checks.append(f"logs complete: receipts of {proven} blocks rebuilt to their headers' receipts roots")
         self._checks.append("every event explained; orders and batches at most once; values and postings recomputed")
@@ -168,6 +173,7 @@ class _Audit:
         if sum(books.positions.values()) != 0:
             raise Contradicted("sum of positions", "books", "0 fen", f"{sum(books.positions.values())} fen")
         self._check_programmes(books)
+        self._check_contract_holders(books)
         self._checks.append("balances + escrow = supply; flows = outstanding; positions sum to 0")
 
     def _check_programmes(self, books: Books) -> None:
@@ -178,6 +184,20 @@ class _Audit:
             found = programme and (programme.par, programme.flags, "0x" + programme.spend_scope.hex())
             if found != expected:
                 raise Contradicted(f"programme {listed.slug} (par, flags, scope)", "events", expected, found)
+
+    def _check_contract_holders(self, books: Books) -> None:
+        """Who spent points without a key's signature is a contract, whose word the module asked for (ERC-1271)."""
+        holders = sorted(books.contract_holders)
+        height = hex(self._block().header.number)
+        codes = read_many(self._rpc, [("eth_getCode", ["0x" + holder.hex(), height]) for holder in holders])
+        for holder, code in zip(holders, codes, strict=True):
+            if code == "0x":
+                what = f"signature of {to_address(holder)}"
+                raise Contradicted(what, "orders", "by the holder's key, or by a contract", "neither")
+        if books.unseen_orders:
+            self._notes.append(f"{books.unseen_orders} orders were relayed by a contract: only their outcome was seen")
+        else:
+            self._checks.append("every order signed by its holder, carried out as signed, and its nonce spent once")
 
     def _check_authority(self) -> None:
         """Only the council administers, and only deployed modules act on the books."""
@@ -210,12 +230,6 @@ class _Audit:
     def _check_state(self) -> None:
         """Storage says what the books say, and (where the node offers proofs) nothing else."""
         books, head = self._replay.books, self._block()
-        modules: dict[str, Account] = {
-            name: self._addresses[name] for name in ("Exchange", "Redemption") if name in self._addresses
-        }
-        nonce_words = spent_by_rejected(self._rpc, books, self._deployment.domain(), modules)
-        if nonce_words is None:
-            self._notes.append("an order refused in a relaying contract's call hides its nonce's word")
         authority = self._addresses["AccessManager"]
         ledger_layout, book_layout = Layout.load("PointsLedger"), Layout.load("ClearingBook")
         plans: list[tuple[str, Layout, tuple[str, ...], list[Cell], bool]] = [
@@ -223,8 +237,8 @@ class _Audit:
                 "PointsLedger",
                 ledger_layout,
                 LEDGER_VARIABLES,
-                list(ledger_cells(books, ledger_layout, authority, nonce_words or ())),
-                nonce_words is not None,
+                list(ledger_cells(books, ledger_layout, authority)),
+                books.unseen_rejections == 0,
             ),
             ("ClearingBook", book_layout, BOOK_VARIABLES, list(book_cells(books, book_layout, authority)), True),
         ]

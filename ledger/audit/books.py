@@ -104,9 +104,13 @@ class Books:
     reborn: set[Account] = field(default_factory=set)
     allowances: set[tuple[Account, Account, int]] = field(default_factory=set)
     operators: dict[tuple[Account, Account], bool] = field(default_factory=dict)
-    cancelled_nonces: set[tuple[Account, int]] = field(default_factory=set)
-    rejected: list[tuple[int, int, bytes, Account]] = field(default_factory=list)
-    """(block, transaction, order id, holder) of orders that were refused and spent a nonce."""
+    nonces: dict[tuple[Account, int], tuple[int, int]] = field(default_factory=dict)
+    """(base, window) by holder and key of the word; see `orders.NonceState`."""
+    contract_holders: set[Account] = field(default_factory=set)
+    """Holders whose orders no key signed, so that their own contract must have."""
+    unseen_orders: int = 0
+    """Orders that a relaying contract passed on, so that only their outcome is known."""
+    unseen_rejections: int = 0
     rejections: int = 0
     rebirth_cap_fen: int = 0
     positions: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))

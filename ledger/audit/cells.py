@@ -1,9 +1,9 @@
 """Which storage words the books occupy, and what each must hold.
 
 The words follow from the contracts' storage layout (https://docs.soliditylang.org/en/v0.8.30/internals/layout_in_storage.html)
-and from the books that the replay computed. Bits that events do not determine (nonce windows, rebirth counters, pending
-migrations, names) are masked out of the comparison, but their words are listed: a storage trie made of exactly the
-listed words must have the root that the state names, so a value forged anywhere else is seen too.
+and from the books that the replay computed. Bits that events do not determine (rebirth counters, pending migrations,
+names) are masked out of the comparison, but their words are listed: a storage trie made of exactly the listed words
+must have the root that the state names, so a value forged anywhere else is seen too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from ledger.standard.typed_data import Lot
 FULL = 2**256 - 1
 NOTHING = 0
 LANE_BITS = 48
-LANES_MASK = 2**192 - 1
+BASE_SHIFT = 192
+WINDOW_SHIFT = 224
+LANES_MASK = 2**BASE_SHIFT - 1
 VOID_ROOT = 1
 
 # Members in their order and bits, as the contracts declare them; `packed_words` places them as solc does.
@@ -51,6 +53,8 @@ class Cell:
     mask: int = FULL
     is_text: bool = False
     """The head of a string: a long one goes on in further words."""
+    is_lanes: bool = False
+    """Four lots, and the nonces of a holder."""
 
 
 LEDGER_VARIABLES = (
@@ -87,15 +91,10 @@ def packed_words(members: Iterable[tuple[str, int]], values: Mapping[str, int]) 
     return words
 
 
-def ledger_cells(
-    books: Books, layout: Layout, authority: Account, nonce_words: Iterable[tuple[Account, int]] = ()
-) -> Iterator[Cell]:
-    """Return every word of PointsLedger that may be in use.
-
-    ``nonce_words``: (holder, token id) of orders that spent a nonce and left no transfer.
-    """
+def ledger_cells(books: Books, layout: Layout, authority: Account) -> Iterator[Cell]:
+    """Return every word of PointsLedger that may be in use."""
     yield Cell(layout.at("_authority"), "authority of PointsLedger", int.from_bytes(authority, "big"))
-    yield from _lane_cells(books, layout, nonce_words)
+    yield from _lane_cells(books, layout)
     for token, amount in books.supply.items():
         yield Cell(layout.at("totalSupply", token), f"supply of lot {token}", amount)
     for identifier in books.programmes:
@@ -124,19 +123,20 @@ def _other_words(layout: Layout, compared: Iterable[str]) -> Iterator[Cell]:
             yield Cell(layout.at(label), label, 0, NOTHING)
 
 
-def _lane_cells(books: Books, layout: Layout, nonce_words: Iterable[tuple[Account, int]]) -> Iterator[Cell]:
+def _lane_cells(books: Books, layout: Layout) -> Iterator[Cell]:
     words: defaultdict[tuple[int, Account], int] = defaultdict(int)
     for (holder, token), amount in books.balances.items():
         key, shift = locate(token)
         words[key, holder] |= amount << shift
-    for holder, token in (*books.cancelled_nonces, *nonce_words):
-        words[locate(token)[0], holder] |= 0
+    for (holder, key), (base, window) in books.nonces.items():
+        words[key, holder] |= base << BASE_SHIFT | window << WINDOW_SHIFT
+    mask = LANES_MASK if books.unseen_orders else FULL
     outer: dict[int, int] = {}
     for (key, holder), word in words.items():
         if key not in outer:
             outer[key] = layout.at("_lanes", key)
         slot = int.from_bytes(keccak256(holder.rjust(32, b"\0") + outer[key].to_bytes(32, "big")), "big")
-        yield Cell(slot, f"lots {lots_of(key)} of {to_address(holder)}", word, LANES_MASK)
+        yield Cell(slot, f"lots {lots_of(key)} of {to_address(holder)}", word, mask, is_lanes=True)
 
 
 def _account_cells(books: Books, layout: Layout) -> Iterator[Cell]:

@@ -7,7 +7,10 @@ a burn and a mint, and so on. What no event explains at the end of its transacti
 
 from __future__ import annotations
 
+from collections import deque
+
 from ledger.audit.books import Account, Books
+from ledger.audit.orders import OrdersByPlace
 from ledger.audit.report import Contradicted
 from ledger.audit.rules.authority import AuthorityRules
 from ledger.audit.rules.clearing import ClearingRules
@@ -46,6 +49,10 @@ class Replay:
         """The books at the point that the replay has reached."""
         return self._scene.books
 
+    def expect(self, orders: OrdersByPlace) -> None:
+        """Take the signed orders of transactions that come next, as `orders.read_orders` found them."""
+        self._scene.orders |= {place: None if listed is None else deque(listed) for place, listed in orders.items()}
+
     def apply(self, event: Event, time: int) -> None:
         """Apply the next event; ``time`` is its block's Unix time. Raises Contradicted."""
         place, before = (event.log.block, event.log.transaction), self._scene.tx
@@ -63,10 +70,21 @@ class Replay:
         handler(event)
 
     def end_transaction(self) -> None:
-        """Check that the transaction left nothing unexplained. Call once more after the last event."""
+        """Check that the transaction left nothing unexplained."""
         tx = self._scene.tx
         for move in tx.moves:
             self._points.check_plain_transfer(move)
         tx.check_explained()
+        waiting = self._scene.orders.pop(tx.place, None)
+        if waiting:
+            raise Contradicted("unexplained change", tx.where, "an outcome of every order", f"{len(waiting)} without")
         self._clearing.check_postings()
         self._scene.tx = Transaction(place=tx.place, where=tx.where, time=tx.time)
+
+    def finish(self) -> None:
+        """Call after the last event: nothing may be left unexplained, and no order without an outcome."""
+        self.end_transaction()
+        for (block, transaction), waiting in self._scene.orders.items():
+            if waiting:
+                where = f"block {block}, transaction {transaction}"
+                raise Contradicted("unexplained change", where, "an outcome of every order", f"{len(waiting)} without")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from ledger.audit import unseen
-from ledger.audit.cells import LANE_BITS, LANES_MASK, Cell
+from ledger.audit.cells import BASE_SHIFT, LANE_BITS, Cell
 from ledger.audit.chain import Block, read_many
 from ledger.audit.report import Contradicted
 from ledger.chain.rpc import RpcClient, RpcError, RpcReason
@@ -127,11 +127,13 @@ def _text_slots(head: int, word: int) -> list[int]:
 
 def _mismatch(contract: str, block: Block, cell: Cell, word: int) -> Contradicted:
     where = f"{contract}, block {block.header.number}"
-    if cell.mask == LANES_MASK:
+    if cell.is_lanes:
         for lane in range(4):
             expected, found = (value >> lane * LANE_BITS & (2**LANE_BITS - 1) for value in (cell.value, word))
             if expected != found:
                 return Contradicted(f"balance in {cell.what}, quarter lane {lane + 1}", where, expected, found)
+        nonces = tuple(f"0x{value >> BASE_SHIFT:x}" for value in (cell.value, word))
+        return Contradicted(f"nonces beside {cell.what}", where, *nonces)
     return Contradicted(cell.what, where, _shown(cell.value), _shown(word & cell.mask))
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable
 
 from ledger.audit.books import NOBODY, Account, Books, LotPart, ProgrammeBook
+from ledger.audit.cells import locate
+from ledger.audit.orders import Place, SignedOrder, spend_nonce
 from ledger.audit.report import Contradicted
 from ledger.audit.transaction import Move, Transaction
 from ledger.proofs.events import Event
@@ -15,6 +18,7 @@ from ledger.standard.quarters import is_dead as lot_is_dead
 Handlers = dict[tuple[str, str], Callable[[Event], None]]
 """By (contract, event)."""
 
+MALFORMED = 1
 REJECTION_CODES = range(1, 16)
 NONCE_KEPT = (1, 2, 3, 14)
 """MALFORMED, BAD_SIGNATURE, NONCE_SPENT and NOT_HELD change nothing; every other rejection has spent a nonce."""
@@ -27,6 +31,8 @@ class Scene:
         """Begin with empty books; ``ledger`` is the PointsLedger's address."""
         self.books = Books(ledger)
         self.tx = Transaction()
+        self.orders: dict[Place, deque[SignedOrder] | None] = {}
+        """Those that have had no outcome yet."""
 
 
 class Rules(ABC):
@@ -113,13 +119,63 @@ class Rules(ABC):
         return moves
 
     def rejected(self, event: Event) -> None:
-        """An order was refused; note whether it spent a nonce."""
-        if event["code"] not in REJECTION_CODES:
-            raise Contradicted("rejection", event.log.where, "a known code", event["code"])
-        log = event.log
-        if event["code"] not in NONCE_KEPT:
-            self.books.rejected.append((log.block, log.transaction, event["orderId"], event["holder"]))
+        """An order was refused: it has no effect, but most refusals spend its nonce."""
+        code = event["code"]
+        if code not in REJECTION_CODES:
+            raise Contradicted("rejection", event.log.where, "a known code", code)
         self.books.rejections += 1
+        waiting = self._scene.orders.get(self.tx.place)
+        if code == MALFORMED and not (waiting and waiting[0].id == event["orderId"]):
+            return  # its bytes were those of no order that could be read
+        signed = self.order_behind(event)
+        if signed is None:
+            self.books.unseen_rejections += 1
+        elif code not in NONCE_KEPT:
+            self.spend_nonce(signed, event)
+
+    def order_behind(self, event: Event) -> SignedOrder | None:
+        """Return the signed order whose outcome an event is; None if a relaying contract hides it."""
+        waiting = self._scene.orders.get(self.tx.place)
+        if waiting is None:
+            self.books.unseen_orders += 1
+            return None
+        if not waiting or waiting[0].id != event["orderId"]:
+            what = f"order {hex_of(event['orderId'])}"
+            found = hex_of(waiting[0].id) if waiting else "no order left"
+            raise Contradicted(what, event.log.where, "the next order in the transaction's bytes", found)
+        return waiting.popleft()
+
+    def carry_out(self, event: Event) -> SignedOrder | None:
+        """Return the order that an event carried out, having checked who signed it and spent its nonce."""
+        signed = self.order_behind(event)
+        if signed is not None:
+            if signed.signer != signed.holder:
+                self.books.contract_holders.add(signed.holder)
+            if self.tx.time > signed.order.deadline:
+                what = f"order {hex_of(signed.id)}"
+                raise Contradicted(what, event.log.where, f"by {signed.order.deadline}", self.tx.time)
+            self.spend_nonce(signed, event)
+        return signed
+
+    def spend_nonce(self, signed: SignedOrder, event: Event) -> None:
+        """Spend the nonce of an order; captures and releases have none."""
+        if signed.nonce_token is not None:
+            self.spend(signed.holder, signed.nonce_token, signed.order.nonce, event)
+
+    def spend(self, holder: Account, token: int, nonce: int, event: Event) -> None:
+        """Spend a nonce in the word to which a lot belongs."""
+        place = (holder, locate(token)[0])
+        state = spend_nonce(self.books.nonces.get(place, (0, 0)), nonce)
+        if state is None:
+            what = f"nonce of {name_of(holder)}"
+            raise Contradicted(what, event.log.where, "one that is free", f"{nonce}, spent or out of reach")
+        self.books.nonces[place] = state
+
+    def check_terms(self, event: Event, expected: object, found: object) -> None:
+        """What an order says and what was done must be equal."""
+        if expected != found:
+            what = f"terms of order {hex_of(event['orderId'])}"
+            raise Contradicted(what, event.log.where, expected, found)
 
 
 def no_effect(_event: Event) -> None:

@@ -8,6 +8,7 @@ from ledger.audit.rules.common import Handlers, Rules, hex_of, no_effect
 from ledger.proofs.events import Event
 from ledger.standard.errors import NoValue
 from ledger.standard.ids import programme_participant
+from ledger.standard.typed_data import ExchangeOrder
 from ledger.standard.value import exchange_down
 
 
@@ -43,6 +44,13 @@ class ExchangeRules(Rules):
             what = f"exchange {hex_of(order)}"
             raise Contradicted(what, event.log.where, "allowed programmes, same quarter", f"{source} to {target}")
         self.check_alive(source, event)
+        signed = self.carry_out(event)
+        if signed is not None and isinstance(signed.order, ExchangeOrder):
+            order_terms = signed.order
+            expected_terms = (order_terms.from_id, order_terms.amount, order_terms.to_programme)
+            self.check_terms(event, (signed.holder, *expected_terms), (holder, source, amount, target >> 32))
+            if out < order_terms.min_out:
+                raise Contradicted(f"exchange {hex_of(order)}", event.log.where, f">= {order_terms.min_out}", out)
         self.tx.due[programme_participant(source >> 32)] -= event["fen"]
         self.tx.due[programme_participant(target >> 32)] += event["fen"]
         giving.figures.exchanged_out += amount

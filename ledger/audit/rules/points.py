@@ -172,7 +172,7 @@ class PointsRules(Rules):
         self.books.rebirth_cap_fen = event["capFen"]
 
     def _nonce_cancelled(self, event: Event) -> None:
-        self.books.cancelled_nonces.add((event["holder"], event["id"]))
+        self.spend(event["holder"], event["id"], event["nonce"], event)
 
     def _successor_set(self, event: Event) -> None:
         holder, successor = event["holder"], event["successor"]

@@ -9,7 +9,7 @@ from ledger.audit.transaction import Move
 from ledger.proofs.events import Event
 from ledger.standard.evidence import MerkleTree, RedemptionReceipt
 from ledger.standard.ids import merchant_participant, programme_participant
-from ledger.standard.typed_data import Lot, lots_hash
+from ledger.standard.typed_data import HoldOrder, Lot, RedeemOrder, lots_hash
 from ledger.standard.value import basket_debits_down
 
 HOLD_MAX_S = 30 * 86_400
@@ -46,6 +46,10 @@ class RedemptionRules(Rules):
             lots = self._burned_by(holder, event)
             for token, _ in lots:
                 self.check_alive(token, event)
+            signed = self.carry_out(event)
+            if signed is not None and isinstance(signed.order, RedeemOrder):
+                terms = (signed.holder, signed.order.merchant, _parts(signed.order.lots))
+                self.check_terms(event, terms, (holder, merchant, lots))
         self._check_merchant(merchant, [token >> 32 for token, _ in lots], event)
         debits = basket_debits_down([(self.books.programmes[token >> 32].par, amount) for token, amount in lots])
         if sum(debits) != event["fen"] or event["fen"] == 0:
@@ -56,8 +60,8 @@ class RedemptionRules(Rules):
         self.tx.due[merchant_participant(merchant)] += event["fen"]
         self.books.redeemed_fen += event["fen"]
         self.books.paid_orders[order] = PaidOrder(holder, merchant, lots, lots, self.tx.time)
-        signed = lots_hash([Lot(token, amount) for token, amount in lots])
-        receipt = RedemptionReceipt(order, "0x" + holder.hex(), merchant, signed, event["fen"], self.tx.time)
+        paid = lots_hash([Lot(token, amount) for token, amount in lots])
+        receipt = RedemptionReceipt(order, "0x" + holder.hex(), merchant, paid, event["fen"], self.tx.time)
         self.tx.receipts.append(receipt.hash())
 
     def _burned_by(self, holder: Account, event: Event) -> tuple[LotPart, ...]:
@@ -107,11 +111,18 @@ class RedemptionRules(Rules):
                 f"hold {hex_of(event['orderId'])}", event.log.where, "at most 30 days", event["captureBy"]
             )
         self._check_merchant(event["merchant"], [token >> 32 for token, _ in hold.lots], event)
+        signed = self.carry_out(event)
+        if signed is not None and isinstance(signed.order, HoldOrder):
+            order = signed.order
+            terms = (signed.holder, order.merchant, _parts(order.lots), order.capture_by, order.cancellable)
+            found = (hold.holder, event["merchant"], hold.lots, event["captureBy"], event["cancellable"])
+            self.check_terms(event, terms, found)
         hold.merchant, hold.capture_by = event["merchant"], event["captureBy"]
 
     def _captured(self, event: Event) -> None:
         order = event["orderId"]
         hold, _, kept, last = self._closed(order, event)
+        self.order_behind(event)
         lots = self.prefix(hold.lots, kept, last, event)
         fen = sum(basket_debits_down([(self.books.programmes[token >> 32].par, part) for token, part in lots]))
         expected = (hold.merchant, kept, last, fen)
@@ -126,7 +137,8 @@ class RedemptionRules(Rules):
 
     def _released(self, event: Event) -> None:
         hold, _, kept, _ = self._closed(event["orderId"], event)
-        if kept or hold.merchant != event["merchant"]:
+        self.order_behind(event)
+        if kept or (hold.merchant, hold.holder) != (event["merchant"], event["holder"]):
             raise Contradicted(
                 f"release {hex_of(event['orderId'])}", event.log.where, "a whole release", f"{kept} kept"
             )
@@ -173,3 +185,7 @@ class RedemptionRules(Rules):
         fen = sum(before) - sum(after)
         self.tx.due[merchant_participant(order.merchant)] -= fen
         return fen
+
+
+def _parts(lots: tuple[Lot, ...]) -> tuple[LotPart, ...]:
+    return tuple((lot.id, lot.amount) for lot in lots)

@@ -142,6 +142,14 @@ def test_a_forged_balance_of_a_holder_is_caught(lab: Lab) -> None:
     assert lab.residents[1].address in found
 
 
+def test_a_nonce_set_free_again_is_caught(lab: Lab) -> None:
+    """Whoever clears a nonce's bit could land the resident's order a second time."""
+    holder = bytes.fromhex(lab.residents[0].address[2:])
+    with written(lab, "PointsLedger", lane_slot(holder, LOT), lambda word: word & (2**192 - 1)):
+        lab.engine.rpc.call("evm_mine")
+        assert "nonces beside lots of programme 1, year 2027" in failed(audit(lab.url, lab.deployment))
+
+
 def test_a_forged_balance_of_an_account_no_event_names_is_caught(lab: Lab) -> None:
     stranger = keccak256(b"stranger")[12:]
     with written(lab, "PointsLedger", lane_slot(stranger, LOT), lambda word: word + 500):
@@ -290,6 +298,21 @@ def test_all_logs_of_a_block_kept_back_are_caught(lab: Lab) -> None:
         return [log for log in answer if log["blockNumber"] != answer[-1]["blockNumber"]]
 
     assert "logs of block" in failed(audit_through(lab, lie))
+
+
+@pytest.mark.parametrize("what", ["signature", "amount"])
+def test_an_order_other_than_the_signed_one_is_caught(lab: Lab, what: str) -> None:
+    """The node shows other bytes for the transaction: no order in them has the event's id, or not the holder's key."""
+
+    def lie(method: str, answer: Any) -> Any:
+        if method == "eth_getTransactionByBlockNumberAndIndex":
+            data = answer["input"]
+            place = data.find("0041") + 4 + 20 if what == "signature" else 10 + 2 * 64 + 2 * 28 + 15
+            answer["input"] = data[:place] + ("0" if data[place] != "0" else "1") + data[place + 1 :]
+        return answer
+
+    found = failed(audit_through(lab, lie))
+    assert "signature of" in found if what == "signature" else "order 0x" in found
 
 
 def test_a_changed_receipt_is_caught(lab: Lab) -> None:

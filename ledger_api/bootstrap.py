@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+import orjson
 from sqlalchemy.exc import OperationalError
 
 from issuers.rulebook import load_rulebooks
@@ -26,6 +27,7 @@ from ledger.chain.deploy import ensure_deployed
 from ledger.chain.deployment import FILE_NAME, Deployment
 from ledger.chain.embedded import EmbeddedEngine, EmbeddedOptions, ReplayProgress
 from ledger.chain.engine import Engine
+from ledger.chain.proxy import Proxy
 from ledger.chain.remote import Finality, RemoteEngine
 from ledger.clock import Clock, SystemClock
 from ledger.custody.custodian import Custodian
@@ -33,7 +35,7 @@ from ledger.custody.keyring import IdentityHasher, Keyring, SourceIdHasher
 from ledger.custody.keystore import Keystore
 from ledger.custody.master import Envelope, load_master_key
 from ledger.custody.signer import Signer
-from ledger.errors import InvariantViolation, TongduiError
+from ledger.errors import ConfigurationError, InvariantViolation, TongduiError
 from ledger.gateway import Gateway
 from ledger.residents.registry import ResidentRegistry
 from ledger.standard.ids import ProgrammeId
@@ -95,6 +97,8 @@ class City:
     consent: DeskConsent
     invariants: InvariantWatch
     services: Services
+    chain_url: str | None
+    """Where auditors may read the chain: the proxy of the embedded engine, or the network's node."""
 
     def upkeep(self) -> bool:
         """Settle orders and release what nobody captured; return whether something new is to be sent."""
@@ -226,6 +230,7 @@ def _open(
         refunds=refunds,
         consent=consent,
         chain=EngineChainView(engine, deployment, database),
+        deployment=orjson.loads(deployment.to_json()),
         receipts=ReceiptOffice(engine, deployment, database, settings.validators or None),
         verifier=_verifier(settings, issuer, clock),
         local_issuer=issuer,
@@ -258,10 +263,26 @@ def _open(
         consent=consent,
         invariants=invariants,
         services=services,
+        chain_url=_open_proxy(stack, settings, engine, gateway) or settings.rpc_url,
     )
     if settings.workers:
         _start_workers(stack, city, links)
     return city
+
+
+def _open_proxy(stack: ExitStack, settings: Settings, engine: Engine, gateway: Gateway) -> str | None:
+    """Open the auditors' window on the embedded chain; a network's nodes have doors of their own."""
+    if settings.rpc_url is not None or not settings.workers:
+        return None
+    port = settings.rpc_proxy_port
+    if port is None:
+        port = settings.port + 1 if settings.port else 0
+    try:
+        proxy = Proxy(engine, port=port, on_submitted=gateway.wake)
+    except OSError as error:
+        raise ConfigurationError(f"port {port} for the chain's proxy (TONGDUI_RPC_PROXY_PORT): {error}") from error
+    stack.callback(proxy.close)
+    return proxy.url
 
 
 def _open_engine(

@@ -118,6 +118,8 @@ class Services:
     issuers: IssuerService
     consent: DeskConsent
     chain: ChainView
+    deployment: Mapping[str, Any]
+    """The deployment file's content: public, for whoever audits."""
     receipts: Receipts
     verifier: TokenVerifier
     local_issuer: LocalIssuer | None

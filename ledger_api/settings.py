@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=0, le=65535)
     """0 takes a free port."""
 
+    rpc_proxy_port: int | None = Field(default=None, ge=0, le=65535)
+    """Where auditors and residents with own keys reach the embedded chain: a few read methods and signed transactions,
+    capped at the final height. By default the port after the API's; 0 takes a free one."""
+
     public_url: str | None = None
     """Where clients reach the API, for links and for the issuer name of local tokens; by default host and port."""
 

@@ -67,6 +67,15 @@ def keys(services: Deps) -> dict[str, Any]:
     return {"keys": []} if services.local_issuer is None else services.local_issuer.jwks()
 
 
+@router.get("/v1/deployment", operation_id="getDeployment", response_model=dict[str, Any], dependencies=[Public])
+def deployment(services: Deps) -> Response:
+    """Return the deployment file: chain id, contracts with the hashes of their code, programmes, merchants.
+
+    `tongdui audit --rpc URL --deployment FILE` takes it; what it says is checked against the chain.
+    """
+    return JSONResponse(dict(services.deployment), headers={"Cache-Control": "public, max-age=300"})
+
+
 @router.post("/v1/tokens/withdraw", operation_id="withdrawToken", response_model=Done)
 def withdraw(body: WithdrawIn, write: Write) -> Response:
     """Refuse a token from now on, by its `jti`, although it has not expired."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from ledger.audit.auditor import audit
+from ledger.chain.deployment import Deployment
 from ledger.proofs.receipt import verify_receipt
 from tests.integration.ledger_api.served import Served
 
@@ -168,3 +170,13 @@ def test_history_tells_what_happened_and_metrics_count_it(served: Served, wang: 
     text = served.get("/metrics", served.token("op", "operator")).text
     assert "tongdui_final_height" in text
     assert "tongdui_alarms 0.0" in text
+
+
+def test_a_stranger_audits_the_running_city(served: Served, wang: Resident) -> None:
+    """With the published deployment and the chain's own window, and nothing else of ours."""
+    deployment = Deployment.from_json(served.get("/v1/deployment").content)
+    assert deployment == served.city.deployment
+    assert served.city.chain_url is not None
+    report = audit(served.city.chain_url, deployment)
+    assert report.ok, report.contradiction
+    assert report.positions_sum_fen == 0

@@ -101,6 +101,7 @@ class Api:
             issuers=self.issuers,
             consent=world.consent,
             chain=self.chain,
+            deployment={"chain_id": 1337},
             receipts=self.receipts,
             verifier=TokenVerifier(self.issuer, ISSUER, AUDIENCE, [LOCAL_ALGORITHM], world.clock),
             local_issuer=self.issuer,

@@ -13,6 +13,7 @@ PUBLIC = {
     "getReadiness",
     "getInvariants",
     "getKeys",
+    "getDeployment",
     "getProblemType",
     "listMerchants",
     "getMerchant",

@@ -49,6 +49,7 @@ EXCHANGEABLE_IN = 2
 EXCHANGEABLE_OUT = 4
 REDEEMABLE = 8
 _SPENDABLE_STATES = (1, 2)
+_SPENT_KEPT = 64
 _NONCE_UNTOUCHED = (1, 2)
 """MALFORMED and BAD_SIGNATURE leave the nonce free. After NONCE_SPENT it is not ours to use."""
 
@@ -411,6 +412,16 @@ class OrderDesk:
         chosen = nonces.choose(states["spent"], states["open"])
         if chosen is None:
             raise TooManyOpenOrders(holder)
+        if len(states["spent"]) > _SPENT_KEPT:
+            # Below the base nothing can land any more: only the window needs to be known.
+            session.execute(
+                delete(OrderNonceRow).where(
+                    OrderNonceRow.holder == account,
+                    OrderNonceRow.word == word,
+                    OrderNonceRow.state == "spent",
+                    OrderNonceRow.nonce < nonces.base_of(states["spent"]),
+                )
+            )
         return chosen
 
     def _reserved(self, session: Session, account: bytes) -> dict[int, int]:

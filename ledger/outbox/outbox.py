@@ -200,8 +200,12 @@ class Outbox:
         ]
 
     def counts(self, session: Session) -> dict[str, int]:
-        """Return how many messages are in each state."""
-        query = select(OutboxMessageRow.state, func.count()).group_by(OutboxMessageRow.state)
+        """Return how many messages are in each state but ``done``, whose number only grows."""
+        query = (
+            select(OutboxMessageRow.state, func.count())
+            .where(OutboxMessageRow.state.in_([one.value for one in MessageState if one is not MessageState.DONE]))
+            .group_by(OutboxMessageRow.state)
+        )
         return {str(state): int(count) for state, count in session.execute(query)}
 
     def _changeable(self, session: Session, dedupe_key: str) -> OutboxMessageRow:

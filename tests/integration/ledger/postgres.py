@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -23,9 +24,23 @@ def programs() -> Path | None:
     return Path(initdb).parent if initdb else None
 
 
+@dataclass(frozen=True)
+class Server:
+    """A running server. ``url`` is its first database's."""
+
+    url: str
+    _control: tuple[str, ...]
+    _start: tuple[str, ...]
+
+    def crash_and_restart(self) -> None:
+        """End it as a power cut would, and start it again: it recovers from its log."""
+        subprocess.run([*self._control, "-m", "immediate", "stop"], check=True, capture_output=True)
+        subprocess.run([*self._control, *self._start], check=True, capture_output=True)
+
+
 @contextmanager
-def server(*, durable: bool = False) -> Iterator[str]:
-    """Run a server and yield the URL of its empty database. ``durable`` keeps fsync on, for tests that kill it."""
+def running(*, durable: bool = False) -> Iterator[Server]:
+    """Run a server. ``durable`` keeps fsync on, for tests that crash it."""
     folder = programs()
     if folder is None:
         raise RuntimeError("no PostgreSQL server programs on this machine")
@@ -39,12 +54,20 @@ def server(*, durable: bool = False) -> Iterator[str]:
         options = f"-c listen_addresses='' -c unix_socket_directories={root}"
         if not durable:
             options += " -c fsync=off -c full_page_writes=off"
-        control = [*prefix, str(folder / "pg_ctl"), "-D", str(data), "-w"]
-        subprocess.run([*control, "-l", str(root / "log"), "-o", options, "start"], check=True, capture_output=True)
+        control = (*prefix, str(folder / "pg_ctl"), "-D", str(data), "-w")
+        start = ("-l", str(root / "log"), "-o", options, "start")
+        subprocess.run([*control, *start], check=True, capture_output=True)
         try:
-            yield f"postgresql://tongdui@/postgres?host={root}"
+            yield Server(f"postgresql://tongdui@/postgres?host={root}", control, start)
         finally:
             subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True)
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """Run a server and yield the URL of its empty database."""
+    with running() as one:
+        yield one.url
 
 
 @contextmanager

@@ -5,16 +5,19 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.outbox.outbox import MessageState
 from ledger.store.models.outbox import OutboxMessageRow
 from ledger.store.models.projection import BalanceRow, BatchRow, EntryRow
+from tests.integration.ledger import postgres
 from tests.integration.ledger.gateway import crash_worker
-from tests.integration.ledger.gateway.lab import key, open_lab
+from tests.integration.ledger.gateway.lab import GatewayLab, key, open_lab
 
 ROOT = Path(__file__).resolve().parents[4]
 MOMENTS = ["persisted", "broadcast", "mined", "journaled", "settled", "projecting"]
@@ -45,6 +48,49 @@ def test_many_deaths_in_a_row_change_nothing(tmp_path: Path, database_url: str) 
         live(tmp_path, database_url, moment, 1)
     assert live(tmp_path, database_url, "mined", 10_000) == 0
     check_everything_landed_once(tmp_path, database_url)
+
+
+@pytest.mark.postgres
+def test_a_database_server_that_crashes_under_load_loses_nothing(tmp_path: Path) -> None:
+    if postgres.programs() is None:
+        pytest.skip("no PostgreSQL server programs on this machine")
+    with postgres.running(durable=True) as server:
+        lab = open_lab(tmp_path, server.url)
+        lab.gateway.start()
+        for number in range(1, 61):
+            _enqueue_stubbornly(lab, number)
+            if number % 20 == 0:
+                server.crash_and_restart()
+        deadline = time.monotonic() + 60
+        while not _is_quiet(lab):
+            assert time.monotonic() < deadline, lab.gateway.health()
+            time.sleep(0.1)
+        lab.gateway.stop()
+        lab.gateway.run_until_idle()
+        assert lab.gateway.check_projection().differences == ()
+        with lab.database.read() as session:
+            numbers = session.scalars(select(BatchRow.number).order_by(BatchRow.number)).all()
+        assert numbers == list(range(1, 61))
+        lab.close()
+
+
+def _enqueue_stubbornly(lab: GatewayLab, number: int) -> None:
+    """As any client of the outbox: try again until the commit is known; the key makes repeats harmless."""
+    for _ in range(50):
+        try:
+            lab.enqueue_mint(1, [(key("holder 0").address, number)], number)
+        except SQLAlchemyError:
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail("the database never came back")
+
+
+def _is_quiet(lab: GatewayLab) -> bool:
+    try:
+        return lab.gateway.sender.unsettled() == 0
+    except SQLAlchemyError:
+        return False
 
 
 def check_everything_landed_once(state: Path, url: str) -> None:

@@ -20,6 +20,7 @@ from ledger.orders.errors import (
     NonceTaken,
     NothingToGain,
     ProgrammeForbids,
+    TooManyOpenOrders,
     WrongSignature,
 )
 from ledger.outbox.errors import MessageInFlight
@@ -27,7 +28,7 @@ from ledger.outbox.outbox import Enqueued, MessageState
 from ledger.standard.ids import merchant_participant, programme_participant
 from ledger.standard.typed_data import ExchangeOrder, Lot, RedeemOrder
 from ledger.store.base import Base
-from ledger.store.models.outbox import OutboxTransactionRow
+from ledger.store.models.outbox import OrderNonceRow, OutboxTransactionRow
 from ledger.store.models.projection import BalanceRow, BatchRow, EntryRow
 from tests.integration.ledger.gateway.lab import QUARTER, GatewayLab, key
 
@@ -135,6 +136,25 @@ def test_points_promised_to_an_open_order_are_not_promised_again(sqlite_lab: Gat
         desk.place_redeem(session, ALICE, GRAIN, value_fen=50)
     lab.gateway.run_until_idle()
     assert balance(lab, ALICE.address, lab.lot(VOLUNTEER)) == 0
+
+
+def test_the_nonce_window_slides_with_the_chains(sqlite_lab: GatewayLab) -> None:
+    lab = sqlite_lab
+    fund(lab)
+    desk = lab.gateway.desk
+    placed = []
+    for _round in range(4):
+        with lab.database.transaction() as session:
+            placed += [desk.place_redeem(session, ALICE, GRAIN, value_fen=1) for _ in range(32)]
+            with pytest.raises(TooManyOpenOrders):
+                desk.place_redeem(session, ALICE, GRAIN, value_fen=1)
+        lab.gateway.run_until_idle()
+    assert max(one.nonce for one in placed) == 127
+    with lab.database.read() as session:
+        found = desk.statuses(session, [one.order_id for one in placed])
+        assert {one.state for one in found.values()} == {OrderState.ACCEPTED}
+        assert (session.scalar(select(func.count()).select_from(OrderNonceRow)) or 0) <= 128
+    assert balance(lab, ALICE.address, lab.lot(VOLUNTEER)) == 100_000 - 128 * 5
 
 
 def test_the_desk_refuses_what_the_chain_would(sqlite_lab: GatewayLab) -> None:

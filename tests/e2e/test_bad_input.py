@@ -153,7 +153,7 @@ def test_the_same_record_in_two_files_counts_once(city: Path, tmp_path: Path) ->
     ],
 )
 def test_wrong_input_is_one_line_and_an_exit_code(arguments: tuple[str, ...], code: int, says: str, city: Path) -> None:
-    where = () if arguments[0] in ("verify",) else ("--state-dir", str(city))
+    where = () if arguments[0] == "verify" else ("--state-dir", str(city))
     ended = tongdui(*arguments, *where, "--json")
     assert ended.code == code, ended.err
     assert says in ended.last["error"]["message"]

@@ -224,6 +224,8 @@ class Decoder:
     def _batch_minted(self, log: Log, block_number: int, log_index: int) -> None:
         programme, number = int(log["topics"][1], 16), int(log["topics"][2], 16)
         quarter, root, count, amount, signer = _words(log, 5)
+        if (len(self._waiting), sum(transfer[4] for transfer in self._waiting)) != (count, amount):
+            raise InconsistentAnswer(block_number, f"batch {number} has {count} grants, its transfers are others")
         self._flush("mint", batch_reference(programme, number))
         self.changes.batches.append(
             (

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from ledger.indexer.decode import Changes, Header, add_flow
 from ledger.indexer.errors import ProjectionBroken
 from ledger.store.base import SUM_LIMIT
-from ledger.store.database import bulk_add, bulk_add_existing, bulk_insert
+from ledger.store.database import bulk_add, bulk_add_existing, bulk_insert, fetch_by_keys
 from ledger.store.models import projection as tables
 
 BLOCKS_KEPT = 4_096
@@ -63,14 +63,7 @@ def apply(session: Session, changes: Changes, headers: Sequence[Header]) -> None
     except IntegrityError as error:
         raise ProjectionBroken("balances", str(error.orig)) from error
     _add_flows(session, changes.flows, 1)
-    bulk_add(
-        session,
-        table_of(tables.PositionRow),
-        ["participant"],
-        [],
-        [(participant, fen, block) for participant, (fen, block) in changes.positions.items()],
-        replaces=["position_fen", "block_number"],
-    )
+    _set_positions(session, changes)
     _insert(session, tables.PositionChangeRow, changes.position_changes)
     _insert(session, tables.FundingEventRow, changes.funding)
     _insert(session, tables.BatchRow, changes.batches)
@@ -244,6 +237,26 @@ def _add_supplies(session: Session, supplies: dict[int, tuple[int, int]]) -> Non
 def _add_flows(session: Session, flows: dict[tuple[int, str], list[int]], sign: int) -> None:
     rows = [(programme, kind, sign * amount, sign * events) for (programme, kind), (amount, events) in flows.items()]
     bulk_add(session, table_of(tables.FlowRow), ["programme", "kind"], ["amount_minor", "events"], rows)
+
+
+def _set_positions(session: Session, changes: Changes) -> None:
+    """The chain says each new position; the changes that led there must add up to it, or some were lost."""
+    sums: dict[int, int] = {}
+    for _, _, participant, delta, _, _ in changes.position_changes:
+        sums[participant] = sums.get(participant, 0) + delta
+    table, columns = table_of(tables.PositionRow), ["participant", "position_fen"]
+    before = {row[0]: row[1] for row in fetch_by_keys(session, table, columns, "participant", list(sums))}
+    for participant, delta in sums.items():
+        if before.get(participant, 0) + delta != changes.positions[participant][0]:
+            raise ProjectionBroken("positions", f"the changes of participant {participant} do not lead to its position")
+    bulk_add(
+        session,
+        table,
+        ["participant"],
+        [],
+        [(participant, fen, block) for participant, (fen, block) in changes.positions.items()],
+        replaces=["position_fen", "block_number"],
+    )
 
 
 def _check_range(changes: Changes) -> None:

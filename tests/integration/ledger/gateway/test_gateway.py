@@ -12,6 +12,7 @@ from ledger.chain import artifacts
 from ledger.clearing import views
 from ledger.errors import TongduiError
 from ledger.indexer import projector
+from ledger.indexer.errors import ProjectionBroken
 from ledger.orders.desk import OrderState
 from ledger.orders.errors import (
     DeadlineUnfit,
@@ -29,7 +30,7 @@ from ledger.standard.ids import merchant_participant, programme_participant
 from ledger.standard.typed_data import ExchangeOrder, Lot, RedeemOrder
 from ledger.store.base import Base
 from ledger.store.models.outbox import OrderNonceRow, OutboxTransactionRow
-from ledger.store.models.projection import BalanceRow, BatchRow, EntryRow
+from ledger.store.models.projection import BalanceRow, BatchRow, EntryRow, PositionRow
 from tests.integration.ledger.gateway.lab import QUARTER, GatewayLab, key
 
 ALICE, BOB = key("alice"), key("bob")
@@ -361,6 +362,22 @@ def test_a_row_changed_by_hand_is_found(sqlite_lab: GatewayLab) -> None:
         session.get_one(BalanceRow, (bytes.fromhex(ALICE.address[2:]), lab.lot(VOLUNTEER))).amount_minor += 1
     check = lab.gateway.check_projection()
     assert [one.what.split(" of ")[0] for one in check.differences] == ["sum", "balance"]
+
+
+def test_a_position_that_its_changes_do_not_lead_to_stops_the_indexer(sqlite_lab: GatewayLab) -> None:
+    lab = sqlite_lab
+    fund(lab)
+    for tampered in (0, 1):
+        with lab.database.transaction() as session:
+            lab.gateway.desk.place_exchange(session, ALICE, VOLUNTEER, ENVIRONMENTAL, 1_000)
+            for row in session.scalars(select(PositionRow)):
+                row.position_fen += tampered
+        if not tampered:
+            lab.gateway.run_until_idle()
+    lab.gateway.sender.step()
+    lab.engine.produce()
+    with pytest.raises(ProjectionBroken, match="do not lead"):
+        lab.gateway.indexer.run_until_idle()
 
 
 def test_threads_do_the_same(lab: GatewayLab) -> None:

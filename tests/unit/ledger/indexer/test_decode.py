@@ -86,6 +86,12 @@ def test_a_mint_is_named_by_its_batch(contracts: Contracts) -> None:
     assert changes.entries[0][7] == (1).to_bytes(4, "big") + (9).to_bytes(8, "big")
 
 
+def test_a_mint_with_a_transfer_missing_is_asked_for_again(contracts: Contracts) -> None:
+    log = Log(contracts).transfer(NOBODY, ALICE, 5)
+    with pytest.raises(InconsistentAnswer, match="2 grants"):
+        log.emit("Issuance", "BatchMinted", [1, 9], [108, 4, 2, 12, 6]).decode()
+
+
 def test_an_exchange_goes_out_and_comes_in(contracts: Contracts) -> None:
     other = 2 << 32 | 108
     log = Log(contracts).transfer(ALICE, NOBODY, 5).transfer(NOBODY, ALICE, 20, other)

@@ -1,0 +1,118 @@
+"""A desk with a city on a real chain behind it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.audit.auditor import audit
+from ledger.audit.report import AuditReport
+from ledger.chain import artifacts
+from ledger.chain.city import AppropriationConfig, CityActors, load
+from ledger.chain.deploy import deploy
+from ledger.chain.deployment import Deployment
+from ledger.chain.embedded import EmbeddedEngine, EmbeddedOptions
+from ledger.chain.transactions import sign_legacy
+from ledger.clock import ManualClock
+from ledger.custody.signer import LocalSigner
+from ledger.gateway import Gateway
+from ledger.standard.ids import MerchantId, ProgrammeId, address_bytes
+from ledger.standard.keccak import keccak256
+from ledger.standard.signatures import SigningKey
+from ledger.store.database import Database
+from ledger.store.models.projection import BalanceRow, FlowRow
+from tests.integration.issuers.lab import NOW, PROGRAMMES, Desk, open_desk
+
+
+def secret(name: str) -> bytes:
+    """A key that is the same in every run."""
+    return keccak256(b"issuers' chain " + name.encode())
+
+
+def key(name: str) -> SigningKey:
+    """A prepared key."""
+    return SigningKey(secret(name))
+
+
+@dataclass
+class City:
+    """An installation: chain, gateway and desk."""
+
+    engine: EmbeddedEngine
+    deployment: Deployment
+    gateway: Gateway
+    desk: Desk
+    finance_nonce: int = 0
+
+    def land(self) -> None:
+        """Let everything that is enqueued reach the chain and the projection, and tell the desk."""
+        self.gateway.run_until_idle()
+        self.desk.service.settle()
+
+    def appropriate(self, programme: int, fiscal_year: int, fen: int) -> None:
+        """Record an appropriation as the finance bureau."""
+        data = artifacts.call_data(
+            "ClearingBook", "recordAppropriation", [programme, fiscal_year, fen, keccak256(b"document")]
+        )
+        target = self.deployment.address("ClearingBook")
+        raw, _ = sign_legacy(key("finance"), self.engine.chain_id, self.finance_nonce, target, data, 500_000)
+        self.finance_nonce += 1
+        self.engine.submit([raw])
+        self.gateway.run_until_idle()
+        self.engine.produce()
+        self.gateway.run_until_idle()
+
+    def balance(self, account: str, token: int) -> int:
+        """What an account holds of a lot, by the projection."""
+        with self.desk.database.read() as session:
+            row = session.get(BalanceRow, (address_bytes(account), token))
+            return 0 if row is None else row.amount_minor
+
+    def flow(self, programme: int, kind: str) -> int:
+        """A programme's running total of a kind of movement, by the projection."""
+        with self.desk.database.read() as session:
+            row = session.get(FlowRow, (programme, kind))
+            return 0 if row is None else row.amount_minor
+
+    def audit(self) -> AuditReport:
+        """What the independent auditor says, leaf files included."""
+        return audit(
+            self.engine.url, self.deployment, self.engine.final_height(), leaf_files=[self.desk.folder / "leaves"]
+        )
+
+    def close(self) -> None:
+        """End as a process would."""
+        self.gateway.stop()
+        self.engine.close()
+        self.desk.database.close()
+
+
+def open_city(folder: Path, appropriated_fen: dict[int, int] | None = None) -> City:
+    """Build a city. ``appropriated_fen`` replaces what its programmes may issue in 2026."""
+    clock = ManualClock(NOW)
+    options = EmbeddedOptions(chain_id=987_654_321, genesis_timestamp=int(NOW.timestamp()))
+    engine = EmbeddedEngine.open(folder / "chain", clock, options)
+    config = load()
+    if appropriated_fen is not None:
+        given = tuple(
+            AppropriationConfig(ProgrammeId(programme), 2026, fen, "document")
+            for programme, fen in appropriated_fen.items()
+        )
+        config = dataclasses.replace(config, appropriations=given)
+    actors = CityActors(
+        council=(key("council").address,),
+        council_threshold=1,
+        finance_bureau=key("finance").address,
+        guardian=key("guardian").address,
+        registrar=key("registrar").address,
+        issuers={ProgrammeId(number): (key(f"issuer {number}").address,) for number in PROGRAMMES.values()},
+        merchants={MerchantId(m.id): key(f"merchant {m.id}").address for m in config.merchants},
+    )
+    deployment = deploy(engine, config, actors, key("deployer"))
+    database = Database(f"sqlite:///{folder}/books.db")
+    database.create_all()
+    gateway = Gateway(database, engine, deployment, [key("relayer 1"), key("relayer 2")], clock)
+    signers = {number: LocalSigner(secret(f"issuer {number}")) for number in PROGRAMMES.values()}
+    desk = open_desk(folder, None, deployment, signers, clock, database)
+    return City(engine, deployment, gateway, desk)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -74,6 +74,13 @@ class Settings(BaseSettings):
     """How many sending keys share the work."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _provider_is_whole(self) -> Settings:
+        """Half an identity provider would either refuse everybody or trust any issuer."""
+        if (self.oidc_issuer is None) != (self.oidc_jwks_url is None):
+            raise ValueError("set TONGDUI_OIDC_ISSUER and TONGDUI_OIDC_JWKS_URL together, or neither")
+        return self
 
     @property
     def base_url(self) -> str:

@@ -134,10 +134,14 @@ class LocalIssuer:
 
 
 class RemoteKeys:
-    """The keys of an identity provider, fetched from its JWKS URL and kept for a few minutes."""
+    """The keys of an identity provider, fetched from its JWKS URL and kept for five minutes.
 
-    def __init__(self, url: str) -> None:
-        self._client = jwt.PyJWKClient(url, cache_keys=True, lifespan=300, timeout=5)
+    A key that is not known is asked for at once, though not more often than every ``cooldown_s``: tokens of nobody must
+    not become requests to the provider. Keys are kept as a set only, so one that the provider drops is dropped here.
+    """
+
+    def __init__(self, url: str, *, cooldown_s: float = 30) -> None:
+        self._client = jwt.PyJWKClient(url, cache_keys=False, lifespan=300, timeout=5, cooldown_duration=cooldown_s)
 
     def key_for(self, token: str) -> Any:
         """Return the key that the token names (`KeySource`)."""

@@ -36,11 +36,11 @@ contract Council is ICouncil {
         _;
     }
 
-    constructor(address[] memory members_, uint8 threshold_, uint40 delaySeconds_) {
+    constructor(address[] memory members_, uint8 newThreshold, uint40 newDelaySeconds) {
         for (uint256 i; i < members_.length; ++i) {
             _addMember(members_[i]);
         }
-        _setRules(threshold_, delaySeconds_);
+        _setRules(newThreshold, newDelaySeconds);
     }
 
     /// @inheritdoc ICouncil
@@ -50,7 +50,8 @@ contract Council is ICouncil {
 
     /// @inheritdoc ICouncil
     function isMember(address account) public view returns (bool) {
-        for (uint256 i; i < _members.length; ++i) {
+        uint256 length = _members.length;
+        for (uint256 i; i < length; ++i) {
             if (_members[i] == account) return true;
         }
         return false;
@@ -58,7 +59,8 @@ contract Council is ICouncil {
 
     /// @inheritdoc ICouncil
     function approvals(bytes32 id) public view returns (uint256 count) {
-        for (uint256 i; i < _members.length; ++i) {
+        uint256 length = _members.length;
+        for (uint256 i; i < length; ++i) {
             if (hasApproved[id][_members[i]]) ++count;
         }
     }
@@ -110,8 +112,8 @@ contract Council is ICouncil {
     }
 
     /// @inheritdoc ICouncil
-    function setRules(uint8 threshold_, uint40 delaySeconds_) external onlySelf {
-        _setRules(threshold_, delaySeconds_);
+    function setRules(uint8 newThreshold, uint40 newDelaySeconds) external onlySelf {
+        _setRules(newThreshold, newDelaySeconds);
     }
 
     function _id(address target, bytes calldata data, bytes32 salt) private pure returns (bytes32) {
@@ -161,15 +163,15 @@ contract Council is ICouncil {
         revert CouncilBadMember(account);
     }
 
-    function _setRules(uint8 threshold_, uint40 delaySeconds_) private {
-        _checkRules(threshold_);
-        threshold = threshold_;
-        delaySeconds = delaySeconds_;
-        emit RulesSet(threshold_, delaySeconds_);
+    function _setRules(uint8 newThreshold, uint40 newDelaySeconds) private {
+        _checkRules(newThreshold);
+        threshold = newThreshold;
+        delaySeconds = newDelaySeconds;
+        emit RulesSet(newThreshold, newDelaySeconds);
     }
 
-    function _checkRules(uint8 threshold_) private view {
+    function _checkRules(uint8 newThreshold) private view {
         uint256 count = _members.length;
-        if (threshold_ == 0 || threshold_ > count || count > MEMBERS_MAX) revert CouncilBadRules(threshold_, count);
+        if (newThreshold == 0 || newThreshold > count || count > MEMBERS_MAX) revert CouncilBadRules(newThreshold, count);
     }
 }

@@ -23,9 +23,9 @@ contract Exchange is IExchange, Pausable {
     /// @dev What the checks worked out for an order: what it gets, and what its holder and its programme will have used of
     /// their caps.
     struct Terms {
-        uint64 toId;
-        uint64 amountOut;
-        uint64 fen;
+        uint256 toId;
+        uint256 amountOut;
+        uint256 fen;
         uint256 outflowFen;
         uint256 inflowFen;
     }
@@ -122,7 +122,13 @@ contract Exchange is IExchange, Pausable {
         if (verdict == Verdict.ACCEPTED) {
             verdict = _checkTerms(order, terms, tabs, day);
             verdict = ledger.exchange(
-                order.holder, order.nonce, verdict, order.fromId, order.amount, terms.toId, terms.amountOut
+                order.holder,
+                order.nonce,
+                verdict,
+                order.fromId,
+                order.amount,
+                uint64(terms.toId),
+                uint64(terms.amountOut)
             );
         }
         if (verdict != Verdict.ACCEPTED) {
@@ -130,13 +136,21 @@ contract Exchange is IExchange, Pausable {
             return;
         }
         _count(order, terms, day);
-        int256 fen = int256(uint256(terms.fen));
         tabs.turnToProgramme(ledger, order.fromId >> 32);
-        tabs.programme.fen -= fen;
-        tabs.turnToProgramme(ledger, order.toProgramme);
-        tabs.programme.fen += fen;
+        // A few hundred orders of less than 2^64 fen each.
+        unchecked {
+            tabs.programme.fen -= int256(terms.fen);
+            tabs.turnToProgramme(ledger, order.toProgramme);
+            tabs.programme.fen += int256(terms.fen);
+        }
         emit Exchanged(
-            orderId, order.holder, order.fromId, order.amount, terms.toId, terms.amountOut, terms.fen
+            orderId,
+            order.holder,
+            order.fromId,
+            order.amount,
+            uint64(terms.toId),
+            uint64(terms.amountOut),
+            uint64(terms.fen)
         );
     }
 
@@ -172,9 +186,9 @@ contract Exchange is IExchange, Pausable {
         if (amountOut == 0) return Verdict.NO_VALUE;
         if (amountOut < order.minOut) return Verdict.BELOW_MINIMUM;
         if (amountOut > type(uint48).max || fen > type(uint64).max) return Verdict.CAP_EXCEEDED;
-        terms.toId = (uint64(order.toProgramme) << 32) | uint32(order.fromId);
-        terms.amountOut = uint64(amountOut);
-        terms.fen = uint64(fen);
+        terms.toId = (uint256(order.toProgramme) << 32) | uint32(order.fromId);
+        terms.amountOut = amountOut;
+        terms.fen = fen;
         return _checkCaps(order, terms, day);
     }
 

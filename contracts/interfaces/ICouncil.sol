@@ -84,5 +84,5 @@ interface ICouncil {
     function setMember(address account, bool member) external;
 
     /// @notice Sets how many must approve and how long to wait. Only the council itself.
-    function setRules(uint8 threshold, uint40 delaySeconds) external;
+    function setRules(uint8 newThreshold, uint40 newDelaySeconds) external;
 }

@@ -35,7 +35,7 @@ interface ISettlement {
         address signer
     );
     /// @notice The finance bureau confirms with this key.
-    event FinanceKeySet(address key);
+    event FinanceKeySet(address indexed key);
 
     /// @notice The ids do not ascend.
     error SettlementUnsorted(uint32 id);

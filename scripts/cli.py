@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ledger.errors import TongduiError
-from scripts.commands import audit, demo, gateway, issuers
+from scripts.commands import audit, bench, demo, gateway, issuers
 from scripts.console import ExitCode, failure
 
 _HELP = """
@@ -58,6 +58,7 @@ demo.register(app)
 gateway.register(app)
 audit.register(app)
 issuers.register(app)
+bench.register(app)
 
 
 def main() -> None:

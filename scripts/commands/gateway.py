@@ -46,7 +46,10 @@ def serve(
 
     def ready(city: City, url: str) -> None:
         output.say(f"Tongdui serves {url} (OpenAPI: {url}/openapi.json). Stop with Ctrl-C.", style="bold")
-        output.result({"ok": True, "url": url, "chain_id": city.deployment.chain_id})
+        output.say(
+            f"auditors read the chain at {city.chain_url}: tongdui audit --rpc {city.chain_url} --deployment FILE"
+        )
+        output.result({"ok": True, "url": url, "rpc": city.chain_url, "chain_id": city.deployment.chain_id})
         sys.stdout.flush()
 
     clock = clock_of(chosen.state_dir)

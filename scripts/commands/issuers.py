@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from issuers.service import IssuerService
     from ledger_api.bootstrap import City
 
-_SETTLE_ROUNDS_MAX = 200
-
 issuers = typer.Typer(help="Bring records in, try a mapping and rules out, explain a grant.", no_args_is_help=True)
 
 
@@ -121,7 +119,7 @@ def ingest(
                 reports.append(service.ingest_file(slug, path, chosen, progress))
         if rest:
             reports.append(service.pull_rest(slug, rest, token, chosen, progress))
-        _mint(city, service)
+        city.work_until_idle()
         totals = service.counts(slug)[slug]
     refused = sum(sum(report.refusals.values()) for report in reports)
     output.listing(
@@ -213,21 +211,10 @@ def refusals(
 @contextmanager
 def _service(state_dir: Path | None, bars: Bars) -> Iterator[tuple[City, IssuerService]]:
     from ledger_api.bootstrap import open_city
-    from scripts.issuing import issuer_service
 
     chosen = settings(state_dir, workers=False)
     with open_city(chosen, clock_of(chosen.state_dir), progress=bars.hook("open")) as city:
-        yield city, issuer_service(city)
-
-
-def _mint(city: City, service: IssuerService) -> None:
-    """Batch, send and settle until nothing moves; what waits for funding stays."""
-    for _ in range(_SETTLE_ROUNDS_MAX):
-        moved = service.work()
-        city.run_until_idle()
-        service.settle()
-        if not moved:
-            return
+        yield city, city.issuers
 
 
 def _programme(text: str) -> int | str:

@@ -20,7 +20,6 @@ from scripts.demo import stage as days
 from scripts.demo.stage import DemoStepFailed, Stage
 from scripts.demo.story import Culture, Declarations, Intake, Ticket, Words
 
-_ROUNDS_MAX = 60
 _MICRO = 1_000_000
 _CAR_FREE = "CAR-FREE-DAY"
 _RIDE = "GREEN-RIDE"
@@ -50,7 +49,7 @@ class IntakeDesk:
                 pulled = self._service.pull_rest("culture", api.url, api.token, progress=self._progress)
             stage.note("culture pulled", {"rows": pulled.rows})
             stage.bars.done("culture", f"{pulled.rows} rows over HTTP")
-        self._mint()
+        self._stage.city.work_until_idle()
 
     def _files(self, programme: str, paths: Iterable[Path]) -> None:
         for path in paths:
@@ -64,16 +63,6 @@ class IntakeDesk:
     def _progress(self, at: Progress) -> None:
         self._stage.bars.set(f"{at.name}", int((at.fraction or 0) * 100), 100)
 
-    def _mint(self) -> None:
-        """Batch, sign, send and settle until nothing moves."""
-        for _ in range(_ROUNDS_MAX):
-            moved = self._service.work()
-            self._stage.settle()
-            self._service.settle()
-            if not moved:
-                return
-        raise DemoStepFailed("minting", f"it does not come to rest: {self._service.unsettled()}")
-
     def revoke_false(self) -> Declarations:
         """Revoke the car-free days that proved false: about one in a hundred, chosen by their numbers' hashes."""
         stage = self._stage
@@ -81,7 +70,7 @@ class IntakeDesk:
         false = self._false_declarations(self._declared())
         if false:
             self._service.revoke_false("traffic", false, "traffic-inspector", "the camera saw the car")
-        self._mint()
+        self._stage.city.work_until_idle()
         with stage.city.database.read() as session:
             declared, revoked = session.execute(
                 select(func.count(), func.sum(func.iif(IssuanceRecordRow.reason == "revoked", 1, 0))).where(

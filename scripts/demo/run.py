@@ -42,7 +42,6 @@ from scripts.demo.poster import poster
 from scripts.demo.stage import DemoStepFailed, Stage
 from scripts.demo.story import Intake, Story
 from scripts.demo.tell import Told, all_offers, measure_reach, tell
-from scripts.issuing import LEAVES, issuer_service
 
 GIFT_MINOR = 100_000
 """What the forger gives: 1,000 points."""
@@ -84,7 +83,7 @@ def run(state_dir: Path, sizes: Sizes, output: Output) -> dict[str, Any]:
 def _play(stage: Stage, state_dir: Path, sizes: Sizes) -> tuple[Story, Mapping[str, Intake], AuditReport]:
     city = stage.city
     acts.register(stage, {programme.slug: programme.id for programme in city.deployment.programmes})
-    desk = IntakeDesk(stage, issuer_service(city))
+    desk = IntakeDesk(stage, city.issuers)
     desk.deliver()
     reach = measure_reach(stage)
     price = next(offer.price_fen for offer in all_offers(city) if offer.offer_id == acts.TICKET)
@@ -125,7 +124,7 @@ def _play(stage: Stage, state_dir: Path, sizes: Sizes) -> tuple[Story, Mapping[s
 def _audit(stage: Stage) -> AuditReport:
     """Audit through the window that auditors use, evidence leaves included."""
     with Proxy(stage.city.engine) as window:
-        leaves = [stage.city.settings.state_dir / LEAVES]
+        leaves = [stage.city.settings.state_dir / "leaves"]
         report = audit(window.url, stage.city.deployment, None, stage.bars.hook("audit"), leaves)
     if not report.ok:
         found = report.contradiction

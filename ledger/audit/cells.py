@@ -73,6 +73,13 @@ LEDGER_VARIABLES = (
 )
 
 
+def ledger_hints(books: Books, layout: Layout) -> Iterator[int]:
+    """Return slots that the ledger reads for an account, and that Anvil may therefore keep as words of 0."""
+    for account in {holder for holder, _ in books.balances}:
+        for label in ("successor", "_migrations", "_rebirths"):
+            yield layout.at(label, account)
+
+
 def locate(token: int) -> tuple[int, int]:
     """Return (key of the word, shift of the lane) of a lot: `LotLanes.locate`."""
     s = (token & 0xFFFFFFFF) + 3

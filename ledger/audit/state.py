@@ -51,11 +51,18 @@ def check_cells(
 
 
 def check_storage_root(
-    rpc: RpcClient, contract: str, address: bytes, block: Block, words: dict[int, int], code_hash: bytes
+    rpc: RpcClient,
+    contract: str,
+    address: bytes,
+    block: Block,
+    words: dict[int, int],
+    code_hash: bytes,
+    hints: Iterable[int] = (),
 ) -> bool:
     """Check that a contract's storage holds these words and no others, under the state root of the block's header.
 
-    Returns False if the node offers no proofs. Raises Contradicted: then something was written that no event tells of.
+    ``hints``: see `unseen.differences`. Returns False if the node offers no proofs. Raises Contradicted: then something
+    was written that no event tells of.
     """
     where = f"{contract}, block {block.header.number}"
     try:
@@ -68,7 +75,7 @@ def check_storage_root(
         account = state.verify_account(block.header.state_root, address, state.nodes_of(answer["accountProof"]))
         own = state.storage_trie(words)
         if account.storage_root != own.root:
-            _check_walk(rpc, contract, address, block, account.storage_root, words, own)
+            _check_walk(rpc, contract, address, block, account.storage_root, words, own, hints)
     except ProofError as error:
         root = "0x" + block.header.state_root.hex()
         raise Contradicted(f"state of {contract}", where, f"what the state root {root} says", error) from error
@@ -78,7 +85,14 @@ def check_storage_root(
 
 
 def _check_walk(
-    rpc: RpcClient, contract: str, address: bytes, block: Block, root: bytes, words: dict[int, int], own: Trie
+    rpc: RpcClient,
+    contract: str,
+    address: bytes,
+    block: Block,
+    root: bytes,
+    words: dict[int, int],
+    own: Trie,
+    hints: Iterable[int],
 ) -> None:
     """Open the storage trie wherever it differs from ours; words of 0 are nothing, all others are a contradiction."""
 
@@ -86,7 +100,7 @@ def _check_walk(
         answer = state.fetch(rpc, address, slots, block.header.number)
         return [state.nodes_of(entry["proof"]) for entry in answer["storageProof"]]
 
-    surplus, lacking = unseen.differences(root, words, own, fetch)
+    surplus, lacking = unseen.differences(root, words, own, fetch, hints)
     where = f"{contract}, block {block.header.number}"
     for key, word in surplus[:1]:
         found = f"{_shown(word)} under key 0x{key.hex()}, and {len(surplus) - 1} more such"

@@ -10,7 +10,7 @@ Anvil keeps words of 0 in its tries (other nodes never do), so there the roots a
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ledger.proofs import rlp, trie
 from ledger.proofs.errors import BrokenPath
@@ -32,22 +32,26 @@ class TooDeep(BrokenPath):
     """A branch lies so deep that no slot leading to it was found in reasonable time."""
 
 
-def differences(root: bytes, words: Mapping[int, int], own: trie.Trie, fetch: Fetch) -> tuple[list[Word], list[Word]]:
+def differences(
+    root: bytes, words: Mapping[int, int], own: trie.Trie, fetch: Fetch, hints: Iterable[int] = ()
+) -> tuple[list[Word], list[Word]]:
     """Return (words that the trie under ``root`` has beyond ``words``, words that it lacks); words of 0 do not count.
 
-    ``own`` is the trie of ``words``. Raises BrokenPath if the node's proofs do not hang together, TooDeep, MalformedRlp
-    or RpcError.
+    ``own`` is the trie of ``words``; ``hints`` are slots that may be there, which spares trying others. Raises
+    BrokenPath if the node's proofs do not hang together, TooDeep, MalformedRlp or RpcError.
     """
-    return _Walk(root, words, own, fetch).run()
+    return _Walk(root, words, own, fetch, hints).run()
 
 
 class _Walk:
-    def __init__(self, root: bytes, words: Mapping[int, int], own: trie.Trie, fetch: Fetch) -> None:
+    def __init__(
+        self, root: bytes, words: Mapping[int, int], own: trie.Trie, fetch: Fetch, hints: Iterable[int]
+    ) -> None:
         self._root = root
         self._fetch = fetch
         self._expected = {slot_key(slot): word for slot, word in words.items() if word}
         self._own = own
-        self._slots = sorted((trie.nibbles_of(slot_key(slot)), slot) for slot in words)
+        self._slots = sorted((trie.nibbles_of(slot_key(slot)), slot) for slot in (*words, *hints))
         self._nodes: dict[bytes, bytes] = {}
         self._found: dict[bytes, int] = {}
         self._equal: set[bytes] = set()

@@ -23,7 +23,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_OTHER_ENCODINGS = ("utf-8", "gb18030", "big5")
+_OTHER_ENCODINGS = ("utf-8", "gb18030", "big5", "utf-16-le")
 
 
 class Line(NamedTuple):
@@ -177,6 +177,8 @@ class _Reader:
         return Fault(self.count, line.number, None, RefusalCode.COLUMN_COUNT, shape, raw)
 
     def _decode(self, lines: list[Line]) -> list[str | None]:
+        if not lines:
+            return []
         try:
             texts = b"\n".join([line.raw or b"" for line in lines]).decode(self._encoding).split("\n")
         except UnicodeDecodeError:

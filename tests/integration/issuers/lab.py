@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+from issuers.rulebook import Rulebook
 from issuers.samples.generate import Samples, generate
 from issuers.samples.people import Person
 from issuers.service import IssuerService
@@ -19,7 +20,7 @@ from ledger.custody.master import Envelope, load_master_key
 from ledger.custody.signer import LocalSigner
 from ledger.outbox.outbox import Outbox
 from ledger.residents.registry import NewResident, ResidentRegistry
-from ledger.standard.ids import Address
+from ledger.standard.ids import Address, ProgrammeId
 from ledger.store.database import Database
 
 CITY = timezone(timedelta(hours=8))
@@ -46,7 +47,9 @@ class Desk:
     database: Database
     clock: ManualClock
     registry: ResidentRegistry
-    service: IssuerService
+    keyring: Keyring
+    envelope: Envelope
+    service: IssuerService = field(init=False)
 
     def register(self, people: Iterable[Person], *, only_linked: bool = True) -> dict[int, str]:
         """Register people and link their source ids; returns accounts by person's number."""
@@ -86,18 +89,31 @@ def open_desk(
     envelope = Envelope(load_master_key(folder / "master.key"))
     keyring = Keyring(folder / "keyring", envelope)
     registry = ResidentRegistry(Custodian(envelope), IdentityHasher(keyring), SourceIdHasher(keyring), clock)
-    service = IssuerService(
-        database,
-        clock,
-        registry,
-        keyring,
-        envelope,
-        Outbox(clock),
+    desk = Desk(folder, database, clock, registry, keyring, envelope)
+    local = {number: LocalSigner(bytes([number]) * 32) for number in PROGRAMMES.values()}
+    desk.service = service_for(desk, deployment, signers or local)
+    return desk
+
+
+def service_for(
+    desk: Desk,
+    deployment: Deployment,
+    signers: dict[int, LocalSigner],
+    rulebooks: dict[ProgrammeId, tuple[Rulebook, ...]] | None = None,
+) -> IssuerService:
+    """Return a service over a desk."""
+    return IssuerService(
+        desk.database,
+        desk.clock,
+        desk.registry,
+        desk.keyring,
+        desk.envelope,
+        Outbox(desk.clock),
         deployment,
-        signers or {number: LocalSigner(bytes([number]) * 32) for number in PROGRAMMES.values()},
-        leaves_folder=folder / "leaves",
+        signers,
+        rulebooks=rulebooks,
+        leaves_folder=desk.folder / "leaves",
     )
-    return Desk(folder, database, clock, registry, service)
 
 
 def make_samples(folder: Path, people: int = 300, records: int = 300, seed: int = 2026) -> Samples:

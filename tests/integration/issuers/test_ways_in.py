@@ -1,0 +1,294 @@
+"""The ways in: drop folder, REST, push, resubmission, and what a broken file does."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from issuers.errors import ReviewClosed, SameApprover, SourceUnavailable, UnknownMapping, UnknownProgramme
+from issuers.refusals import ReadFailure
+from issuers.rest import ClientCredentials
+from tests.integration.issuers.lab import NOW, Desk
+
+TRAFFIC = "申报编号,用户编号,行为类型,行为日期,数量,申报时间\n"
+
+
+GOOD = "RX-0001,RX00000001,无车日,2026/08/03,1,2026/08/20 10:00:00\n"
+
+
+def traffic_row(record: str, person: str = "RX00000001", day: str = "2026/08/03", kind: str = "无车日") -> str:
+    """One declaration."""
+    return f"{record},{person},{kind},{day},1,2026/08/20 10:00:00\n"
+
+
+def write(path: Path, *rows: str) -> Path:
+    """Write a traffic export."""
+    path.write_text(TRAFFIC + "".join(rows), encoding="utf-8-sig")
+    return path
+
+
+def test_a_drop_folder_takes_whole_files_once(desk: Desk, tmp_path: Path) -> None:
+    """Files still being written are left; the same bytes under another name have no effect; taken files move away."""
+    desk.resident("990000195401010011", traffic="RX00000001")
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    write(drop / "a.csv", traffic_row("RX-0001"))
+    write(drop / "b.csv", traffic_row("RX-0001"))
+    write(drop / "c.csv.part", traffic_row("RX-0002"))
+    first, second = desk.service.ingest_drop_folder("traffic", drop)
+    assert (first.outcome, first.statuses["accepted"], second.outcome) == ("created", 1, "exists")
+    assert sorted(path.name for path in (drop / ".done").iterdir()) == ["a.csv", "b.csv"]
+    (drop / "c.csv.part").rename(drop / "a.csv")
+    (third,) = desk.service.ingest_drop_folder("traffic", drop)
+    assert third.statuses["accepted"] == 0
+    assert third.refusals == {"cap_reached": 1}, "one car-free day a day"
+    assert len(list((drop / ".done").iterdir())) == 3
+
+
+def test_files_that_a_crash_left_taken_are_read_first(desk: Desk, tmp_path: Path) -> None:
+    """A file that was picked up and not finished is finished by the next run."""
+    drop = tmp_path / "drop"
+    (drop / ".taken").mkdir(parents=True)
+    write(drop / ".taken" / "a.csv", traffic_row("RX-0001"))
+    (report,) = desk.service.ingest_drop_folder("traffic", drop)
+    assert report.statuses["awaiting_link"] == 1
+
+
+def test_a_refused_row_never_stops_its_neighbours_and_can_be_resubmitted(desk: Desk, tmp_path: Path) -> None:
+    """File, line, field, code and reason; the sealed row; the mended row is granted and the refusal closed."""
+    desk.resident("990000195401010011", traffic="RX00000001")
+    path = write(
+        tmp_path / "a.csv",
+        traffic_row("RX-0001"),
+        traffic_row("RX-0002", day="2026/02/30"),
+        traffic_row("RX-0003", day="2026/08/05"),
+    )
+    report = desk.service.ingest_file("traffic", path)
+    assert report.statuses == {"accepted": 2, "refused": 1}
+    (refusal,) = desk.service.refusals("traffic").items
+    assert (refusal.file, refusal.row, refusal.line, refusal.field, refusal.code) == ("a.csv", 2, 3, "day", "bad_date")
+    assert refusal.reason_zh == "字段不是约定格式的日期或时间。"
+    assert "2026/02/30" in desk.service.refused_row(refusal.refusal_id)
+    mended = {
+        "申报编号": "RX-0002", "用户编号": "RX00000001", "行为类型": "无车日", "行为日期": "2026/02/28", "数量": "1",
+        "申报时间": "2026/03/01 10:00:00",
+    }  # fmt: skip
+    assert desk.service.resubmit(refusal.refusal_id, mended).statuses == {"accepted": 1}
+    assert desk.service.refusals("traffic").items == ()
+    counts = desk.service.counts()["traffic"]
+    assert (counts.records, counts.accepted, counts.refused, counts.refusals) == (3, 3, 0, {})
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "empty_file"),
+        (TRAFFIC.encode(), "empty_file"),
+        ("编号,姓名\n1,某\n".encode(), "header_mismatch"),
+        ((TRAFFIC + traffic_row("RX-0001")).encode("utf-16"), None),
+        ((TRAFFIC + traffic_row("RX-0001")).encode("utf-16-le"), "wrong_encoding"),
+        ((TRAFFIC + traffic_row("RX-0001") + "RX-0002,RX0000").encode(), "truncated_file"),
+        (TRAFFIC.encode() + traffic_row("RX-0001").encode() + b"RX-0002,\xff\xfe,x,2026/08/01,1,x\n", "wrong_encoding"),
+        ((TRAFFIC + traffic_row("RX-0001") + "x" * 3_000_000 + ",,,,,\n").encode(), "field_too_large"),
+        (
+            (TRAFFIC + 'RX-0009,"RX00000001,无车日,2026/08/03,1,x\n' + traffic_row("RX-0001")).encode(),
+            "unbalanced_quote",
+        ),
+        ((TRAFFIC + traffic_row("RX-0001") + "RX-0002,RX00000001\n").encode(), "column_count"),
+    ],
+)
+def test_bad_files_are_refused_and_nothing_else_is_lost(
+    desk: Desk, tmp_path: Path, content: bytes, code: str | None
+) -> None:
+    """One refusal with its own code; the good row beside it is taken."""
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    report = desk.service.ingest_file("traffic", path)
+    assert report.refusals == ({code: 1} if code else {})
+    assert report.statuses["awaiting_link"] == (1 if report.rows else 0)
+    assert desk.service.ingest_file("traffic", path).outcome == "exists"
+
+
+def test_unknown_programmes_and_mappings_are_named(desk: Desk, tmp_path: Path) -> None:
+    """A wrong name is an error, not a guess."""
+    path = write(tmp_path / "a.csv", traffic_row("RX-0001"))
+    with pytest.raises(UnknownProgramme):
+        desk.service.ingest_file("traffick", path)
+    with pytest.raises(UnknownMapping):
+        desk.service.ingest_file("traffic", path, "no-such-mapping")
+    with pytest.raises(UnknownMapping):
+        desk.service.ingest_file("traffic", path, "volunteer-csv")
+    with pytest.raises(UnknownMapping):
+        desk.service.ingest_file("traffic", tmp_path / "a.docx")
+
+
+def test_a_push_counts_once(desk: Desk) -> None:
+    """The same webhook ten times has the effect of one; a body that is no JSON is refused whole."""
+    desk.resident("990000195401010011", environmental="zd_00000001")
+    event = {"id": "ZD1234", "user_id": "zd_00000001", "item": "RECYCLE-PAPER", "quantity": 2.5, "unit": "kg",
+             "started_at": "2026-08-03T09:00:00+08:00"}  # fmt: skip
+    body = json.dumps([event]).encode()
+    reports = [desk.service.push("environmental", "hook", body, "environmental-jsonl") for _ in range(10)]
+    assert [report.outcome for report in reports] == ["created"] + ["exists"] * 9
+    assert desk.service.counts()["environmental"].granted_minor == 2500
+    with pytest.raises(ReadFailure):
+        desk.service.push("environmental", "hook", b"<xml/>", "environmental-jsonl")
+
+
+def test_two_people_release_a_double_claim(desk: Desk, tmp_path: Path) -> None:
+    """A car-free day that is claimed as a green trip too is held; two different people approve, or one rejects."""
+    desk.resident("990000195401010011", traffic="RX00000001", environmental="zd_00000001")
+    desk.service.ingest_file(
+        "traffic", write(tmp_path / "a.csv", traffic_row("RX-0001"), traffic_row("RX-0002", day="2026/08/04"))
+    )
+    trips = [
+        {"id": f"ZD000{day}", "user_id": "zd_00000001", "item": "CAR-FREE-TRIP", "quantity": "1", "unit": "trip",
+         "started_at": f"2026-08-0{day}T09:00:00+08:00"}
+        for day in (3, 4, 5)
+    ]  # fmt: skip
+    desk.service.push("environmental", "hook", json.dumps(trips).encode(), "environmental-jsonl")
+    first, second = desk.service.reviews("environmental")
+    assert (first.screen, first.other_programme) == ("double_claim", "traffic")
+    assert desk.service.counts()["environmental"].held == 2
+    assert desk.service.approve(first.review_id, "Li") == "first"
+    with pytest.raises(SameApprover):
+        desk.service.approve(first.review_id, "Li")
+    assert desk.service.approve(first.review_id, "Wang") == "accepted"
+    with pytest.raises(ReviewClosed):
+        desk.service.approve(first.review_id, "Zhao")
+    desk.service.reject(second.review_id, "Wang", "same trip")
+    counts = desk.service.counts()["environmental"]
+    assert (counts.accepted, counts.held, counts.refused, counts.granted_minor) == (2, 0, 1, 2000)
+    assert counts.refusals == {"review_rejected": 1}
+
+
+@contextmanager
+def paged_api(
+    items: list[dict[str, str]], *, faults: int = 0, token_lives: int = 10**9
+) -> Iterator[tuple[str, dict[str, int]]]:
+    """A culture system whose token expires after some pages and whose first answers fail."""
+    seen = {"requests": 0, "tokens": 0, "left": 0, "faults": faults}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            seen["tokens"] += 1
+            seen["left"] = token_lives
+            self._answer(200, {"access_token": f"t{seen['tokens']}"})
+
+        def do_GET(self) -> None:
+            seen["requests"] += 1
+            if seen["faults"]:
+                seen["faults"] -= 1
+                return self._answer(503, {}, {"Retry-After": "0"})
+            if not seen["left"] or self.headers["Authorization"] != f"Bearer t{seen['tokens']}":
+                return self._answer(401, {})
+            seen["left"] -= 1
+            query = parse_qs(urlsplit(self.path).query)
+            start = int(query.get("cursor", ["0"])[0])
+            end = start + 4
+            following = str(end) if end < len(items) else None
+            return self._answer(200, {"items": items[start:end], "next_cursor": following})
+
+        def _answer(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
+            content = json.dumps(body).encode()
+            self.send_response(status)
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", seen
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def ticket(number: int) -> dict[str, str]:
+    """One ticket of 20 yuan."""
+    return {"order_no": f"WH{number:06d}", "member_no": "WH-0000001", "category": "theatre", "paid": "20",
+            "currency_unit": "yuan", "used_at": f"2026-08-{number % 28 + 1:02d}T19:30:00"}  # fmt: skip
+
+
+def test_rest_pull_renews_its_token_retries_and_keeps_its_place(desk: Desk) -> None:
+    """Six pages over 503s and expired tokens; later records are found behind the last page, none twice."""
+    desk.resident("990000195401010011", culture="WH-0000001")
+    items = [ticket(number) for number in range(22)]
+    with paged_api(items, faults=3, token_lives=2) as (url, seen):
+        tokens = ClientCredentials(f"{url}/oauth/token", "id", "secret")
+        report = desk.service.pull_rest("culture", url, tokens, sleep=lambda _s: None)
+        assert report.statuses == {"accepted": 22}
+        assert seen["tokens"] == 3
+        assert desk.service.pull_rest("culture", url, tokens).statuses == {}
+        items += [ticket(number) for number in range(22, 31)]
+        assert desk.service.pull_rest("culture", url, tokens).statuses == {"accepted": 9}
+    assert desk.service.counts()["culture"].records == 31
+
+
+def test_rest_pull_gives_up_in_words(desk: Desk) -> None:
+    """A system that never answers is an error that names it; nothing is half taken."""
+    with paged_api([ticket(1)], faults=10**9) as (url, seen):
+        tokens = ClientCredentials(f"{url}/oauth/token", "id", "secret")
+        with pytest.raises(SourceUnavailable, match="cd-culture: HTTP 503"):
+            desk.service.pull_rest("culture", url, tokens, sleep=lambda _s: None)
+        assert seen["requests"] == 6
+    assert desk.service.counts()["culture"].records == 0
+
+
+def test_unlinked_records_expire_and_linked_ones_do_not(desk: Desk, tmp_path: Path) -> None:
+    """After twelve months without a link a record is refused, and a late link finds nothing."""
+    desk.service.ingest_file(
+        "traffic", write(tmp_path / "a.csv", traffic_row("RX-0001", day="2026/01/05"), traffic_row("RX-0002"))
+    )
+    assert desk.service.expire_unlinked() == 0
+    desk.clock.set(NOW.replace(year=2027, month=1, day=20))
+    assert desk.service.expire_unlinked() == 1
+    desk.resident("990000195401010011", traffic="RX00000001")
+    assert desk.service.grant_linked("traffic", ["RX00000001"]) == 1
+    counts = desk.service.counts()["traffic"]
+    assert (counts.accepted, counts.refused, counts.awaiting_link) == (1, 1, 0)
+
+
+def test_an_erased_resident_leaves_no_readable_record(desk: Desk, tmp_path: Path) -> None:
+    """Seals and salts go, dedupe stays: the same record again is a duplicate."""
+    resident_id, account = desk.resident("990000195401010011", traffic="RX00000001")
+    desk.service.ingest_file("traffic", write(tmp_path / "a.csv", traffic_row("RX-0001")))
+    (grant,) = desk.service.grants_of(account)
+    assert b"RX00000001" in desk.service.open_record(grant)[1]
+    assert desk.service.erase(resident_id) == 1
+    with pytest.raises(Exception, match="was erased"):
+        desk.service.open_record(grant)
+    again = desk.service.ingest_file(
+        "traffic", write(tmp_path / "b.csv", traffic_row("RX-0001"), traffic_row("RX-0003"))
+    )
+    assert again.refusals["duplicate_record"] == 1
+
+
+def test_personal_data_is_nowhere_in_clear(desk: Desk, tmp_path: Path) -> None:
+    """The database file holds neither the source id nor the natural id of a record, refused ones included."""
+    desk.resident("990000195401010011", traffic="RX00000001")
+    path = write(
+        tmp_path / "a.csv", traffic_row("RX-0001"), traffic_row("RX-0002", person="RX77777777", day="2026/13/01")
+    )
+    desk.service.ingest_file("traffic", path)
+    desk.database.close()
+    content = b"".join(one.read_bytes() for one in tmp_path.glob("books.db*"))
+    assert b"bad_date" in content
+    for clear in (b"RX00000001", b"RX-0001", b"RX77777777"):
+        assert clear not in content

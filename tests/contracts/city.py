@@ -131,7 +131,7 @@ def reverts(error: str, *values: Any) -> Iterator[None]:
 
 def _shown(value: Any) -> str:
     if isinstance(value, bytes):
-        return "0x" + value.hex()
+        return repr(value)
     if isinstance(value, str) and value.startswith("0x"):
         return value.lower()
     return str(value)

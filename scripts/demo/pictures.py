@@ -188,10 +188,10 @@ def flows(story: Story) -> str:
     scale = min(_scale(boxes, height) for boxes in (left, middle, right))
     columns = [_stack(boxes, height, scale) for boxes in (left, middle, right)]
     parts = [
-        _ribbons(first, columns[0], columns[1], scale, 12, 130),
-        _ribbons(second, columns[1], columns[2], scale, 142, 250),
+        _ribbons(first, columns[0], columns[1], scale, 12, 112),
+        _ribbons(second, columns[1], columns[2], scale, 124, 215),
     ]
-    for x, boxes, tops in ((0, left, columns[0]), (130, middle, columns[1]), (250, right, columns[2])):
+    for x, boxes, tops in ((0, left, columns[0]), (112, middle, columns[1]), (215, right, columns[2])):
         for box, top in zip(boxes, tops, strict=True):
             if box.fen:
                 parts.append(_box(box, x, top, max(2.0, box.fen * scale)))

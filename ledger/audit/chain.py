@@ -124,11 +124,11 @@ Progress = Callable[[str, int, int], None]
 
 def _proven_logs(rpc: RpcClient, addresses: set[bytes], block: Block) -> list[RawLog]:
     number = block.header.number
-    answers = receipts.read(rpc, number, block.transactions)
     try:
-        root = receipts.trie_of(answers).root
+        answers = receipts.read(rpc, number, block.transactions)
     except ProofError as error:
-        raise Contradicted(f"receipts of block {number}", f"block {number}", "legacy receipts", error) from error
+        raise Contradicted(f"receipts of block {number}", f"block {number}", "one a transaction", error) from error
+    root = receipts.trie_of(answers).root
     if root != block.header.receipts_root:
         what = f"receipts of block {number}"
         raise Contradicted(what, f"block {number}", "0x" + block.header.receipts_root.hex(), "0x" + root.hex())

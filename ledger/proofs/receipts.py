@@ -7,8 +7,10 @@ from typing import Any
 
 from ledger.chain.rpc import RpcClient, RpcError, RpcReason
 from ledger.proofs import rlp
-from ledger.proofs.errors import UnprovableLog
+from ledger.proofs.errors import BrokenPath, UnprovableLog
 from ledger.proofs.trie import Trie
+
+_FIELDS = 4
 
 
 def read(rpc: RpcClient, block: int, transactions: Sequence[str]) -> list[dict[str, Any]]:
@@ -29,9 +31,11 @@ def read(rpc: RpcClient, block: int, transactions: Sequence[str]) -> list[dict[s
 
 
 def encode(receipt: Mapping[str, Any]) -> bytes:
-    """Return the RLP of a legacy receipt [status, gas, bloom, logs]. Raises UnprovableLog for a typed one."""
-    if int(receipt.get("type") or "0x0", 16) != 0:
-        raise UnprovableLog(f"transaction {receipt.get('transactionHash')}", "its receipt is not a legacy one")
+    """Return a receipt as the trie holds it: the RLP of [status, gas, bloom, logs], after its type unless that is 0.
+
+    Our own transactions are of type 0, but others may stand in the same block (EIP-2718).
+    """
+    kind = int(receipt.get("type") or "0x0", 16)
     logs: list[rlp.Item] = [
         [
             bytes.fromhex(log["address"][2:]),
@@ -42,7 +46,17 @@ def encode(receipt: Mapping[str, Any]) -> bytes:
     ]
     status = rlp.encode_int(int(receipt["status"], 16))
     gas = rlp.encode_int(int(receipt["cumulativeGasUsed"], 16))
-    return rlp.encode([status, gas, bytes.fromhex(receipt["logsBloom"][2:]), logs])
+    body = rlp.encode([status, gas, bytes.fromhex(receipt["logsBloom"][2:]), logs])
+    return bytes([kind]) + body if kind else body
+
+
+def decode(value: bytes) -> list[rlp.Decoded]:
+    """Return [status, gas, bloom, logs] of what the trie holds. Raises BrokenPath or MalformedRlp."""
+    typed = value[:1] < b"\x80"  # a list never begins so
+    fields = rlp.decode(value[1:] if typed else value)
+    if not isinstance(fields, list) or len(fields) != _FIELDS:
+        raise BrokenPath("the path does not lead to a receipt")
+    return fields
 
 
 def key_of(transaction_index: int) -> bytes:

@@ -135,14 +135,12 @@ def _check_event(receipt: EventReceipt, header: Header) -> events.Event:
     value = trie.verify(header.receipts_root, receipts.key_of(proof.transaction_index), path)
     if value is None:
         raise BadReceipt("proof.transaction_index", "the block has no such transaction")
-    fields_ = rlp.decode(value)
-    if not isinstance(fields_, list) or len(fields_) != 4 or not isinstance(fields_[3], list):
-        raise BadReceipt("proof.receipt_path", "it does not lead to a legacy receipt")
-    if fields_[0] != b"\1":
+    status, _, _, logs = receipts.decode(value)
+    if status != b"\1":
         raise BadReceipt("proof.receipt_path", "the transaction failed")
-    if proof.log_position >= len(fields_[3]):
+    if not isinstance(logs, list) or proof.log_position >= len(logs):
         raise BadReceipt("proof.log_position", "the transaction has no such log")
-    log = _log_of(fields_[3][proof.log_position], header.number, proof)
+    log = _log_of(logs[proof.log_position], header.number, proof)
     address = address_bytes(receipt.event.address)
     contract = receipt.event.contract
     if contract not in _CONTRACTS:

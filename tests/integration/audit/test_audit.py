@@ -315,6 +315,13 @@ def test_an_order_other_than_the_signed_one_is_caught(lab: Lab, what: str) -> No
     assert "signature of" in found if what == "signature" else "order 0x" in found
 
 
+def test_a_receipt_kept_back_is_caught(lab: Lab) -> None:
+    def lie(method: str, answer: Any) -> Any:
+        return answer[:-1] if method == "eth_getBlockReceipts" and len(answer) > 1 else answer
+
+    assert "receipts of block" in failed(audit_through(lab, lie))
+
+
 def test_a_changed_receipt_is_caught(lab: Lab) -> None:
     def lie(method: str, answer: Any) -> Any:
         if method == "eth_getBlockReceipts" and answer:

@@ -1,0 +1,537 @@
+"""Holds, captures and releases: escrow, prefixes, deadlines, lots that die in escrow, and who may sign what."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from city import (
+    CULTURE,
+    DAY,
+    ENVIRONMENT,
+    GIFT,
+    NOW,
+    OTHER_SHOP,
+    RESIDENCE,
+    SHOP,
+    VOLUNTEER,
+    City,
+    event_values,
+    go_to,
+    next_block_at,
+    now,
+    rejections,
+    transfers,
+)
+from eth_utils import keccak
+from reference import (
+    BAD_CAPTURE_TIME,
+    BAD_SIGNATURE,
+    EXPIRED,
+    INSUFFICIENT,
+    LOT_DEAD,
+    MALFORMED,
+    NO_VALUE,
+    NONCE_SPENT,
+    NOT_HELD,
+    RECEIPT_TYPES,
+    UNKNOWN_MERCHANT,
+    ZERO,
+    HoldOrder,
+    leaf_hash,
+    pack_lots,
+    quarter_end,
+    sign,
+    token_id,
+)
+
+LOT = token_id(VOLUNTEER, NOW)
+ENV = token_id(ENVIRONMENT, NOW)
+SOON = token_id(CULTURE, NOW)
+
+
+@pytest.fixture
+def rich(city: City) -> City:
+    city.mint(VOLUNTEER, NOW, {city.ana.address: 10_000})
+    city.mint(ENVIRONMENT, NOW, {city.ana.address: 10_000})
+    return city
+
+
+def codes(tx: Any) -> list[int]:
+    return [code for _, _, code in rejections(tx)]
+
+
+def is_spent(city: City, order: HoldOrder) -> bool:
+    base, window = city.ledger.nonceState(order.holder, order.lots[0][0])
+    ahead = order.nonce - base
+    return ahead < 0 or (ahead < 32 and bool(window >> ahead & 1))
+
+
+def is_open(city: City, order: HoldOrder) -> bool:
+    return bytes(city.ledger.holdCommitment(city.id_of(order))) != b"\0" * 32
+
+
+# Hold: codes in order ---------------------------------------------------------------------------------------------
+
+
+def expect(city: City, order: HoldOrder, code: int, *, spent: bool, packed: bytes | None = None) -> None:
+    """Run the order between two good ones: it alone is rejected, and its nonce is spent or not."""
+    good = [city.hold_order(city.ana, [(ENV, 100)]) for _ in range(2)]
+    before = city.balances(LOT, city.ana, city.ledger.address)
+    packed = city.signed(city.ana, order) if packed is None else packed
+    tx = city.run_hold(city.signed(city.ana, good[0]), packed, city.signed(city.ana, good[1]))
+    assert rejections(tx) == [(city.id_of(order), order.holder, code)]
+    assert len(event_values(tx, "Held")) == 2
+    assert city.balances(LOT, city.ana, city.ledger.address) == before
+    assert not is_open(city, order)
+    assert not order.lots or is_spent(city, order) is spent
+
+
+@pytest.mark.parametrize("lots", [(), ((LOT, 1),) * 17, ((LOT, 1), (ENV, 0))])
+def test_1_malformed_lots(rich: City, lots: tuple[tuple[int, int], ...]) -> None:
+    order = HoldOrder(rich.ana.address, SHOP, lots, 0, 0, 0, False)
+    expect(rich, order, MALFORMED, spent=False, packed=order.packed(b""))
+
+
+def test_1_malformed_dirty_bool(rich: City) -> None:
+    """A `cancellable` of 2 is no bool; its id is that of the order with `false`."""
+    order = rich.hold_order(rich.ana, [(LOT, 100)])
+    packed = bytearray(rich.signed(rich.ana, order))
+    packed[38] = 2
+    expect(rich, order, MALFORMED, spent=False, packed=bytes(packed))
+
+
+def test_1_malformed_tail(rich: City) -> None:
+    packed = rich.signed(rich.ana, rich.hold_order(rich.ana, [(LOT, 100)]))
+    for cut in (1, 39, 40, 57, 58, 100):
+        tx = rich.run_hold(packed[:cut])
+        assert rejections(tx) == [(keccak(packed[:cut]), ZERO, MALFORMED)]
+
+
+def test_2_bad_signature_covers_every_field(rich: City) -> None:
+    order = rich.hold_order(rich.ana, [(LOT, 100)])
+    signature = sign(rich.ana.key, rich.id_of(order))
+    for change in (
+        {"merchant": OTHER_SHOP},
+        {"lots": ((LOT, 101),)},
+        {"nonce": order.nonce + 1},
+        {"deadline": 0},
+        {"captureBy": order.captureBy + 1},
+        {"cancellable": True},
+    ):
+        forged = replace(order, **change)
+        expect(rich, forged, BAD_SIGNATURE, spent=False, packed=forged.packed(signature))
+    # A redeem order's signature is none for a hold.
+    redeem = rich.redeem_order(rich.ana, [(LOT, 100)])
+    expect(rich, order, BAD_SIGNATURE, spent=False, packed=order.packed(sign(rich.ana.key, rich.id_of(redeem))))
+
+
+def test_3_to_8_codes_in_order(rich: City) -> None:
+    """Each order fails at its check and would also fail at later ones."""
+    dead = token_id(VOLUNTEER, NOW - 1)
+    rich.ledger.cancelNonce(LOT, 31, {"from": rich.ana.account})
+    late = now() + 40 * DAY
+    for lots, fields, code in (
+        ([(LOT, 1)], {"nonce": 31, "deadline": 0}, NONCE_SPENT),
+        ([(LOT, 1)], {"deadline": 0, "merchant": 99}, EXPIRED),
+        ([(LOT, 1)], {"merchant": 99}, UNKNOWN_MERCHANT),
+        ([(dead, 1)], {"captureBy": late}, NO_VALUE),
+        ([(dead, 100)], {"captureBy": late}, BAD_CAPTURE_TIME),
+        ([(dead, 10**6)], {}, LOT_DEAD),
+        ([(LOT, 100), (LOT, 10**6)], {}, INSUFFICIENT),
+    ):
+        expect(rich, rich.hold_order(rich.ana, lots, **fields), code, spent=True)
+
+
+def test_7_capture_time_is_at_most_30_days_away_and_not_past(rich: City) -> None:
+    at = now() + 100
+    cases = [(at - 1, False), (at, True), (at + 30 * DAY, True), (at + 30 * DAY + 1, False)]
+    orders = [rich.hold_order(rich.ana, [(LOT, 100)], captureBy=by) for by, _ in cases]
+    packed = [rich.signed(rich.ana, order) for order in orders]
+    next_block_at(at)
+    tx = rich.run_hold(*packed)
+    assert codes(tx) == [BAD_CAPTURE_TIME] * 2
+    assert [is_open(rich, order) for order in orders] == [good for _, good in cases]
+
+
+def test_hold(rich: City) -> None:
+    """Lots go to escrow under the order's id; supply and positions stay; the commitment names holder and lots."""
+    order = rich.hold_order(rich.ana, [(LOT, 300), (ENV, 7)], cancellable=True)
+    tx = rich.run_hold(rich.signed(rich.ana, order))
+    order_id = rich.id_of(order)
+    assert event_values(tx, "Held") == [
+        {
+            "orderId": "0x" + order_id.hex(),
+            "holder": rich.ana.address,
+            "merchant": SHOP,
+            "captureBy": order.captureBy,
+            "cancellable": True,
+        }
+    ]
+    lots = pack_lots(order.lots)
+    assert event_values(tx, "HoldOpened") == [
+        {"holdId": "0x" + order_id.hex(), "holder": rich.ana.address, "lots": "0x" + lots.hex()}
+    ]
+    ledger = rich.ledger.address
+    assert transfers(tx) == [(rich.ana.address, ledger, LOT, 300), (rich.ana.address, ledger, ENV, 7)]
+    assert rich.balances(LOT, rich.ana, ledger) == [9_700, 300]
+    assert rich.balances(ENV, rich.ana, ledger) == [9_993, 7]
+    assert rich.ledger.totalSupply(LOT) == 10_000
+    commitment = keccak(bytes.fromhex(rich.ana.address[2:]) + lots)
+    assert bytes(rich.ledger.holdCommitment(order_id)) == commitment
+    assert rich.position(VOLUNTEER) == 0
+    assert "PositionChanged" not in tx.events
+
+
+# Capture ----------------------------------------------------------------------------------------------------------
+
+
+def test_capture_codes_in_order(rich: City) -> None:
+    """MALFORMED, EXPIRED, BAD_SIGNATURE, NO_VALUE, NOT_HELD; a good capture beside each lands."""
+    lots = [(LOT, 300), (ENV, 10)]
+    order = rich.place_hold(rich.ana, lots)
+    never = rich.hold_order(rich.ana, lots)
+    for target, prefix, code in (
+        (order, (3, 1), MALFORMED),
+        (order, (2, 11), MALFORMED),
+        (order, (2, 0), MALFORMED),
+        (order, (0, 1), MALFORMED),
+        (replace(order, lots=()), (0, 0), MALFORMED),
+        (replace(never, captureBy=now() - 1), (1, 1), EXPIRED),
+        (replace(never, captureBy=now() - 1), (3, 1), MALFORMED),
+        (never, (1, 4), NO_VALUE),
+        (never, (1, 5), NOT_HELD),
+        (never, (0, 0), NOT_HELD),
+        (replace(order, cancellable=True), (1, 300), NOT_HELD),
+    ):
+        good = rich.place_hold(rich.ana, [(LOT, 10)])
+        tx = rich.run_capture(rich.signed_capture(target, prefix), rich.signed_capture(good))
+        assert rejections(tx) == [(rich.id_of(target), rich.ana.address, code)], (prefix, code)
+        assert len(event_values(tx, "Captured")) == 1
+    assert is_open(rich, order)
+
+
+def test_capture_needs_the_merchant_s_signature_of_this_prefix(rich: City) -> None:
+    order = rich.place_hold(rich.ana, [(LOT, 300)])
+    packed = [rich.signed_capture(order, (1, 4), by=person) for person in (rich.ana, rich.merchant[OTHER_SHOP])]
+    other_prefix = rich.signed_capture(order, (1, 299))
+    packed.append(order.body() + bytes([1]) + (300).to_bytes(8, "big") + other_prefix[-67:])
+    packed.append(order.packed_capture((1, 300), b""))
+    assert codes(rich.run_capture(*packed)) == [BAD_SIGNATURE] * 4
+    rich.book.registerMerchant(SHOP, rich.merchant[OTHER_SHOP].address, b"\xff" * 32, {"from": rich.registrar})
+    assert codes(rich.run_capture(rich.signed_capture(order))) == [BAD_SIGNATURE]
+    tx = rich.run_capture(rich.signed_capture(order, by=rich.merchant[OTHER_SHOP]))
+    assert len(event_values(tx, "Captured")) == 1
+
+
+def test_a_retired_merchant_captures_nothing(rich: City) -> None:
+    order = rich.place_hold(rich.ana, [(LOT, 300)])
+    rich.book.registerMerchant(SHOP, ZERO, b"\xff" * 32, {"from": rich.registrar})
+    assert codes(rich.run_capture(rich.signed_capture(order))) == [BAD_SIGNATURE]
+
+
+def test_capture_until_the_last_second(rich: City) -> None:
+    orders = [rich.place_hold(rich.ana, [(LOT, 100)], captureBy=now() + 5 * DAY) for _ in range(2)]
+    packed = [rich.signed_capture(order) for order in orders]
+    next_block_at(orders[0].captureBy)
+    assert codes(rich.run_capture(packed[0])) == []
+    next_block_at(orders[1].captureBy + 1)
+    assert codes(rich.run_capture(packed[1])) == [EXPIRED]
+
+
+def test_capture_whole(rich: City) -> None:
+    """Burned from escrow, paid to the merchant, one receipt; and never a second time."""
+    order = rich.place_hold(rich.ana, [(LOT, 304), (ENV, 13)])
+    packed = rich.signed_capture(order)
+    tx = rich.run_capture(packed, packed)
+    assert codes(tx) == [NOT_HELD]
+    order_id = "0x" + rich.id_of(order).hex()
+    assert event_values(tx, "Captured") == [
+        {"orderId": order_id, "merchant": SHOP, "lots": 2, "lastAmount": 13, "fen": 61}
+    ]
+    assert event_values(tx, "Redeemed") == [
+        {"orderId": order_id, "holder": rich.ana.address, "merchant": SHOP, "fen": 61}
+    ]
+    assert event_values(tx, "HoldClosed") == [
+        {"holdId": order_id, "receiver": rich.ana.address, "keptLots": 2, "lastAmount": 13}
+    ]
+    ledger = rich.ledger.address
+    assert transfers(tx) == [(ledger, ZERO, LOT, 304), (ledger, ZERO, ENV, 13)]
+    assert (rich.escrow(LOT), rich.escrow(ENV)) == (0, 0)
+    assert [rich.ledger.totalSupply(lot) for lot in (LOT, ENV)] == [9_696, 9_987]
+    assert [rich.position(p) for p in (VOLUNTEER, ENVIRONMENT)] == [-60, -1]
+    assert rich.merchant_position(SHOP) == 61
+    root = leaf_hash(RECEIPT_TYPES, rich.receipt_of(tx, lots=order.lots))
+    assert bytes(rich.book.receiptsRoot(1)) == root
+    assert not is_open(rich, order)
+
+
+def test_capture_in_part_releases_the_rest_in_the_same_call(rich: City) -> None:
+    """The kept prefix is paid and receipted as what it is; everything behind it goes back."""
+    order = rich.place_hold(rich.ana, [(LOT, 300), (ENV, 500), (LOT, 50)])
+    tx = rich.run_capture(rich.signed_capture(order, (2, 120)))
+    ledger, ana = rich.ledger.address, rich.ana.address
+    assert transfers(tx) == [
+        (ledger, ZERO, LOT, 300),
+        (ledger, ZERO, ENV, 120),
+        (ledger, ana, ENV, 380),
+        (ledger, ana, LOT, 50),
+    ]
+    assert event_values(tx, "Redeemed")[0]["fen"] == 66
+    assert rich.balances(LOT, rich.ana, ledger) == [9_700, 0]
+    assert rich.balances(ENV, rich.ana, ledger) == [9_880, 0]
+    kept = [(LOT, 300), (ENV, 120)]
+    assert bytes(rich.book.receiptsRoot(1)) == leaf_hash(RECEIPT_TYPES, rich.receipt_of(tx, lots=kept))
+    rich.assert_zero_sum()
+
+
+def test_capture_of_nothing_gives_all_back(rich: City) -> None:
+    order = rich.place_hold(rich.ana, [(LOT, 300)])
+    tx = rich.run_capture(rich.signed_capture(order, (0, 0)))
+    assert event_values(tx, "Captured")[0]["fen"] == 0
+    assert event_values(tx, "Redeemed") == []
+    assert event_values(tx, "RedemptionBatch") == []
+    assert rich.balances(LOT, rich.ana, rich.ledger.address) == [10_000, 0]
+    assert codes(rich.run_capture(rich.signed_capture(order))) == [NOT_HELD]
+
+
+def test_the_same_hold_cannot_be_opened_twice(rich: City) -> None:
+    """Not even after it was released: its nonce is spent."""
+    order = rich.hold_order(rich.ana, [(LOT, 300)], cancellable=True)
+    packed = rich.signed(rich.ana, order)
+    assert codes(rich.run_hold(packed, packed)) == [NONCE_SPENT]
+    rich.run_release(rich.signed_release(order))
+    assert codes(rich.run_hold(packed)) == [NONCE_SPENT]
+
+
+# Release ----------------------------------------------------------------------------------------------------------
+
+
+def test_release_codes_in_order(rich: City) -> None:
+    order = rich.place_hold(rich.ana, [(LOT, 300)])
+    never = rich.hold_order(rich.ana, [(LOT, 300)])
+    packed = bytearray(rich.signed_release(order))
+    packed[38] = 2
+    empty = replace(order, lots=())
+    tx = rich.run_release(bytes(packed), empty.packed(b""), order.packed(b""), rich.signed_release(never), packed[:30])
+    assert codes(tx) == [MALFORMED, MALFORMED, BAD_SIGNATURE, NOT_HELD, MALFORMED]
+    assert is_open(rich, order)
+
+
+def test_release_by_the_merchant(rich: City) -> None:
+    order = rich.place_hold(rich.ana, [(LOT, 300), (ENV, 5)])
+    tx = rich.run_release(rich.signed_release(order))
+    order_id = "0x" + rich.id_of(order).hex()
+    assert event_values(tx, "Released") == [{"orderId": order_id, "holder": rich.ana.address, "merchant": SHOP}]
+    ledger, ana = rich.ledger.address, rich.ana.address
+    assert transfers(tx) == [(ledger, ana, LOT, 300), (ledger, ana, ENV, 5)]
+    assert rich.balances(LOT, rich.ana, ledger) == [10_000, 0]
+    assert rich.ledger.totalSupply(LOT) == 10_000
+    assert rich.position(VOLUNTEER) == 0
+    assert codes(rich.run_release(rich.signed_release(order))) == [NOT_HELD]
+    assert codes(rich.run_capture(rich.signed_capture(order))) == [NOT_HELD]
+
+
+@pytest.mark.parametrize("cancellable", [True, False])
+def test_release_by_the_holder_only_where_the_order_says_so(rich: City, cancellable: bool) -> None:
+    order = rich.place_hold(rich.ana, [(LOT, 300)], cancellable=cancellable)
+    by_stranger, by_holder = rich.signed_release(order, by=rich.bo), rich.signed_release(order, by=rich.ana)
+    assert codes(rich.run_release(by_stranger)) == [BAD_SIGNATURE]
+    assert codes(rich.run_release(by_holder)) == ([] if cancellable else [BAD_SIGNATURE])
+    assert is_open(rich, order) is not cancellable
+
+
+def test_release_by_anyone_after_the_capture_time(rich: City) -> None:
+    orders = [rich.place_hold(rich.ana, [(LOT, 300)], captureBy=now() + 5 * DAY) for _ in range(2)]
+    next_block_at(orders[0].captureBy)
+    assert codes(rich.run_release(orders[0].packed(b""))) == [BAD_SIGNATURE]
+    next_block_at(orders[0].captureBy + 1)
+    tx = rich.redemption.release(orders[0].packed(b"") + orders[1].packed(b""), {"from": rich.stranger})
+    assert len(event_values(tx, "Released")) == 2
+    assert rich.balances(LOT, rich.ana) == [10_000]
+
+
+def test_release_is_never_paused(rich: City) -> None:
+    order = rich.place_hold(rich.ana, [(LOT, 300)])
+    rich.redemption.pause(3_600, {"from": rich.guardian})
+    assert codes(rich.run_release(rich.signed_release(order))) == []
+
+
+def test_release_of_another_holder_s_lots_is_not_held(rich: City) -> None:
+    """The commitment binds holder and lots: nobody walks off with a hold by naming it as theirs."""
+    order = rich.place_hold(rich.ana, [(LOT, 300)])
+    stolen = replace(order, holder=rich.bo.address)
+    assert codes(rich.run_release(rich.signed_release(stolen))) == [NOT_HELD]
+    assert rich.escrow(LOT) == 300
+
+
+# Lots that die in escrow ------------------------------------------------------------------------------------------
+
+
+def hold_over_the_end(city: City) -> HoldOrder:
+    """Hold lots of this quarter and of the next in its last week, until after it has ended."""
+    next_block_at(quarter_end(NOW) - 5 * DAY)
+    city.give(city.ana, token_id(VOLUNTEER, NOW + 1), 1_000)
+    lots = [(LOT, 300), (token_id(VOLUNTEER, NOW + 1), 40)]
+    return city.place_hold(city.ana, lots, captureBy=quarter_end(NOW) + 10 * DAY)
+
+
+def test_a_lot_that_died_in_escrow_is_captured_all_the_same(rich: City) -> None:
+    order = hold_over_the_end(rich)
+    next_block_at(quarter_end(NOW) + DAY)
+    tx = rich.run_capture(rich.signed_capture(order))
+    assert event_values(tx, "Redeemed")[0]["fen"] == 68
+    assert event_values(tx, "LotReborn") == []
+
+
+def test_a_lot_that_died_in_escrow_is_reborn_within_the_cap(rich: City) -> None:
+    """In the current quarter's lot, by burn and mint; beyond the cap it comes back dead."""
+    rich.ledger.setRebirthCap(40, rich.by_admin)
+    order = hold_over_the_end(rich)
+    next_lot = LOT + 1
+    before = rich.balances(next_lot, rich.ana)[0]
+    next_block_at(quarter_end(NOW) + DAY)
+    supply = rich.ledger.programmeSupply(VOLUNTEER)
+    tx = rich.run_release(rich.signed_release(order))
+    assert event_values(tx, "LotReborn") == [{"holder": rich.ana.address, "deadId": LOT, "id": next_lot, "amount": 200}]
+    ledger, ana = rich.ledger.address, rich.ana.address
+    assert transfers(tx) == [
+        (ledger, ZERO, LOT, 200),
+        (ZERO, ana, next_lot, 200),
+        (ledger, ana, LOT, 100),
+        (ledger, ana, next_lot, 40),
+    ]
+    assert rich.balances(next_lot, rich.ana) == [before + 240]
+    assert rich.balances(LOT, rich.ana) == [9_800]
+    assert rich.ledger.programmeSupply(VOLUNTEER) == supply
+    assert rich.ledger.totalSupply(LOT) == 9_800
+
+
+def test_nothing_is_reborn_without_a_cap(rich: City) -> None:
+    order = hold_over_the_end(rich)
+    next_block_at(quarter_end(NOW) + DAY)
+    tx = rich.run_release(rich.signed_release(order))
+    assert event_values(tx, "LotReborn") == []
+    assert rich.balances(LOT, rich.ana) == [10_000]
+
+
+def test_the_rebirth_cap_is_a_holder_s_quarter_s_and_counts_started_fen(rich: City) -> None:
+    """Many small rebirths cannot slip past the cap: each counts at least a fen."""
+    rich.ledger.setRebirthCap(3, rich.by_admin)
+    go_to(quarter_end(NOW) - DAY)
+    orders = [rich.place_hold(rich.ana, [(LOT, 6)], captureBy=quarter_end(NOW) + DAY) for _ in range(3)]
+    next_block_at(quarter_end(NOW) + 2)
+    tx = rich.run_release(*(rich.signed_release(order) for order in orders))
+    # 6 units are worth 1.2 fen and count 2; of the second only 5 fit into the fen left, and nothing of the third.
+    assert [e["amount"] for e in event_values(tx, "LotReborn")] == [6, 5]
+    assert rich.balances(LOT + 1, rich.ana) == [11]
+
+
+def test_a_lot_of_a_programme_past_its_spending_time_is_not_reborn(rich: City) -> None:
+    rich.ledger.setRebirthCap(10**6, rich.by_admin)
+    lot = token_id(VOLUNTEER, NOW + 4)
+    rich.give(rich.ana, lot, 1_000)
+    rich.ledger.setState(VOLUNTEER, 2, rich.by_admin)
+    go_to(rich.ledger.programme(VOLUNTEER)[7] - 10)
+    order = rich.place_hold(rich.ana, [(lot, 300)], captureBy=now() + 29 * DAY)
+    next_block_at(quarter_end(NOW + 4))
+    tx = rich.run_release(order.packed(b""))
+    assert event_values(tx, "LotReborn") == []
+    assert rich.balances(lot, rich.ana) == [1_000]
+
+
+def test_escrow_cannot_be_swept(rich: City) -> None:
+    from city import reverts
+
+    hold_over_the_end(rich)
+    next_block_at(quarter_end(NOW) + DAY)
+    with reverts("PointsLedgerEscrow"):
+        rich.ledger.sweep(rich.ledger.address, [LOT], {"from": rich.stranger})
+    rich.ledger.sweep(rich.ana.address, [LOT], {"from": rich.stranger})
+    assert rich.ledger.totalSupply(LOT) == rich.escrow(LOT) == 300
+
+
+# Who follows, and contract wallets --------------------------------------------------------------------------------
+
+
+def test_what_is_released_goes_to_the_successor(rich: City) -> None:
+    order = rich.place_hold(rich.ana, [(LOT, 300)])
+    rich.ledger.migrate(rich.heir.address, [LOT, ENV], {"from": rich.ana.account})
+    tx = rich.run_capture(rich.signed_capture(order, (1, 100)))
+    assert event_values(tx, "HoldClosed")[0]["receiver"] == rich.heir.address
+    assert rich.balances(LOT, rich.ana, rich.heir) == [0, 9_900]
+
+
+def test_a_merchant_may_be_a_contract_wallet(rich: City) -> None:
+    wallet = rich.project.WalletMock.deploy(rich.chen.address, rich.by_operator)
+    rich.book.registerMerchant(SHOP, wallet.address, b"\xff" * 32, {"from": rich.registrar})
+    order = rich.place_hold(rich.ana, [(LOT, 300)])
+    tx = rich.run_capture(rich.signed_capture(order, by=rich.bo), rich.signed_capture(order, by=rich.chen))
+    assert codes(tx) == [BAD_SIGNATURE]
+    assert len(event_values(tx, "Captured")) == 1
+
+
+def test_a_hold_survives_the_module(rich: City) -> None:
+    """Redemption is replaced by moving its role with holds open: the new module captures, the old one can nothing."""
+    held = [rich.place_hold(rich.ana, [(LOT, 300)]) for _ in range(2)]
+    in_flight = rich.signed(rich.ana, rich.redeem_order(rich.ana, [(LOT, 100)]))
+    old = rich.redemption
+    new = rich.project.Redemption.deploy(rich.manager, rich.ledger, rich.book, rich.by_admin)
+    rich.manager.grantRole(3, new, 0, rich.by_admin)
+    rich.manager.revokeRole(3, old, rich.by_admin)
+    from city import reverts
+
+    for function, packed in ((old.execute, in_flight), (old.capture, rich.signed_capture(held[0]))):
+        with reverts("AccessManagedUnauthorized", old.address):
+            function(packed, rich.by_operator)
+    tx = new.capture(rich.signed_capture(held[0]), rich.by_operator)
+    assert event_values(tx, "Redeemed")[0]["fen"] == 60
+    assert event_values(new.release(rich.signed_release(held[1]), rich.by_operator), "Released") != []
+    assert event_values(new.execute(in_flight, rich.by_operator), "Redeemed")[0]["fen"] == 20
+    assert rich.book.lastReceiptsBatch() == 2
+
+
+# No order sinks its neighbours ------------------------------------------------------------------------------------
+
+
+def full_lane(city: City) -> int:
+    """Return a lot of a programme so cheap that 2^48 minor units of it are worth a fen or two."""
+    city.ledger.registerProgramme(60, 1, 15, b"\0" * 32, "", "", city.by_admin)
+    city.issuer[60] = city.issuer[GIFT]
+    city.ledger.setIssuerKey(60, city.issuer[60].address, True, city.by_admin)
+    city.appropriate(60, 10**12)
+    return token_id(60, NOW)
+
+
+@pytest.mark.xfail(reason="PointsLedger.hold reverts the batch where the escrow's lane overflows", strict=True)
+def test_a_hold_that_overfills_the_escrow_is_rejected_alone(rich: City) -> None:
+    """The escrow's lane has 48 bits like any other; who overfills it must not sink the batch."""
+    lot = full_lane(rich)
+    for person in (rich.ana, rich.bo):
+        rich.give(person, lot, 2**48 - 1)
+    rich.place_hold(rich.bo, [(lot, 2**48 - 1)])
+    bad = rich.hold_order(rich.ana, [(LOT, 100), (lot, 2**48 - 1)])
+    good = rich.hold_order(rich.ana, [(LOT, 100)])
+    tx = rich.run_hold(rich.signed(rich.ana, bad), rich.signed(rich.ana, good))
+    assert [order_id for order_id, _, _ in rejections(tx)] == [rich.id_of(bad)]
+    assert rich.balances(LOT, rich.ana) == [9_900]
+
+
+@pytest.mark.xfail(reason="PointsLedger.closeHold reverts the batch where the receiver's lane overflows", strict=True)
+def test_a_release_into_a_full_lane_does_not_sink_the_batch(rich: City) -> None:
+    """A holder who lets the own lane run full behind a hold must not block other people's captures."""
+    lot = full_lane(rich)
+    rich.give(rich.bo, lot, 2**48 - 1)
+    trap = rich.place_hold(rich.bo, [(lot, 2**48 - 1)])
+    rich.give(rich.bo, lot, 1)
+    good = rich.place_hold(rich.ana, [(LOT, 100)])
+    tx = rich.run_capture(rich.signed_capture(trap, (0, 0)), rich.signed_capture(good))
+    assert len(event_values(tx, "Redeemed")) == 1
+
+
+def test_scores_cannot_be_held(rich: City) -> None:
+    rich.mint(RESIDENCE, 0, {rich.ana.address: 100})
+    order = rich.hold_order(rich.ana, [(token_id(RESIDENCE, 0), 100)])
+    assert codes(rich.run_hold(rich.signed(rich.ana, order))) == [6]
+    assert SOON >> 32 == CULTURE

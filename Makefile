@@ -19,7 +19,7 @@ export PYTHONUTF8 := 1
 # More arguments for the program that a target runs: make test-contracts ARGS="-k mint".
 ARGS ?=
 
-.PHONY: help setup setup-dev demo serve bench test test-python test-contracts lint format compile check-artifacts lock clean
+.PHONY: help setup setup-dev demo serve bench bench-issue test test-python test-contracts lint format compile check-artifacts lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -34,8 +34,17 @@ demo: setup ## The main job from source records to an independent audit, at a fi
 serve: setup ## The API and its workers on loopback; state is kept in .tongdui/
 	@.venv/bin/tongdui serve $(ARGS)
 
-bench: setup ## Measure throughput
-	@.venv/bin/tongdui bench --json $(ARGS)
+bench: setup ## Measure throughput, at a small size
+	@.venv/bin/tongdui bench issue --json --records 20000 --residents 5000 --naive-seconds 5 $(ARGS)
+
+# Sizes come from the environment: make bench-issue RECORDS=1000000 DATABASE=postgresql NAIVE_SECONDS=30.
+RECORDS ?= 200000
+RESIDENTS ?= 50000
+DATABASE ?= sqlite
+NAIVE_SECONDS ?= 20
+bench-issue: setup ## Measure issuance from file to projection (RECORDS, RESIDENTS, DATABASE, NAIVE_SECONDS)
+	@.venv/bin/tongdui bench issue --json --records $(RECORDS) --residents $(RESIDENTS) --database $(DATABASE) \
+	  --naive-seconds $(NAIVE_SECONDS) $(ARGS)
 
 test: setup-dev ## All tests: Python's, then the contracts' under Brownie
 	@.venv/bin/python -m scripts.checks test $(ARGS)

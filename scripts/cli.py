@@ -59,6 +59,7 @@ gateway.register(app)
 audit.register(app)
 issuers.register(app)
 bench.register(app)
+bench.register(app)
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""How fast issuance is: the whole pipeline, and beside it what one transaction a mint would give."""

@@ -1,0 +1,293 @@
+"""``bench issue``: records from file to projection on a real engine, and the naive way beside it."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from datetime import datetime
+from datetime import time as day_time
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from sqlalchemy import func, select
+
+from issuers.intake import Progress
+from issuers.mapping import FOLDER as MAPPINGS
+from issuers.mapping import Mapping as SourceMapping
+from issuers.samples.deeds import TODAY
+from issuers.samples.people import source_id
+from ledger.chain.city import CityConfig
+from ledger.chain.city import load as load_city
+from ledger.clock import ManualClock
+from ledger.errors import InvariantViolation
+from ledger.residents.registry import NewResident
+from ledger.standard.quarters import CITY_TZ
+from ledger.store.models.projection import BatchRow, EntryRow
+from ledger_api.bootstrap import City, open_city
+from ledger_api.settings import Settings
+from scripts.bench import postgres
+from scripts.bench.naive import naive_per_s
+from scripts.bench.records import SourceFile, write_files
+from scripts.bench.stages import Stages
+
+SEED = 2026
+_REGISTER_CHUNK = 5_000
+_FUNDING_TIMES = 10_000
+_PAUSE_S = 0.02
+WARM_UP_MAX = 20_000
+QUIET_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What is measured."""
+
+    records: int
+    residents: int
+    database: str
+    """``sqlite`` or ``postgresql``."""
+    naive_s: float
+    """How long the naive way is measured; 0: not at all."""
+    seed: int = SEED
+
+
+Tell = Callable[[str], None]
+
+
+def bench_issue(sizes: Sizes, folder: Path | None, tell: Tell) -> dict[str, Any]:
+    """Measure and return the result. ``folder``: where state and files are kept; None: thrown away at the end.
+
+    Raises InvariantViolation if a record was lost, doubled or judged otherwise than planted: a fast wrong run is none.
+    """
+    with _work_folder(folder) as root, _database(sizes.database) as url:
+        naive = naive_per_s(root / "naive", bench_city(), sizes.naive_s, sizes.seed, tell) if sizes.naive_s else None
+        clock = ManualClock(datetime.combine(TODAY, day_time(9), CITY_TZ))
+        with open_city(_settings(root / "city", url), clock, config=bench_city()) as city:
+            measured = _measure(city, sizes, root / "files", tell)
+    rate = measured.records / measured.seconds
+    stages = measured.stages.rounded()
+    return {
+        "records": measured.records,
+        "records_per_s": round(rate, 1),
+        "naive_per_s": None if naive is None else round(naive, 1),
+        "ratio": None if naive is None else round(rate / naive, 1),
+        "peak_rss_mib": round(measured.peak_rss_mib, 1),
+        "database": sizes.database,
+        "limiting_stage": next(iter(stages)),
+        "stages": stages,
+        "seconds": round(measured.seconds, 2),
+        "residents": sizes.residents,
+        "grants": measured.grants,
+        "batches": measured.batches,
+        "blocks": measured.blocks,
+    }
+
+
+def bench_city() -> CityConfig:
+    """Return the demo's city with more money than any size of this benchmark can spend."""
+    config = load_city()
+    rich = tuple(replace(one, fen=one.fen * _FUNDING_TIMES) for one in config.appropriations)
+    return replace(config, appropriations=rich)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What the measured part came to."""
+
+    records: int
+    seconds: float
+    stages: Stages
+    peak_rss_mib: float
+    grants: int
+    batches: int
+    blocks: int
+
+
+def _measure(city: City, sizes: Sizes, folder: Path, tell: Tell) -> _Measured:
+    tell(f"register {sizes.residents} residents and link their sources")
+    _register(city, sizes.residents)
+    warm = min(WARM_UP_MAX, max(1_000, sizes.records // 10))
+    # The warm-up's deeds are later ones, so that its caps and days are not those of the measured files.
+    warm_files = write_files(folder, sizes.seed, warm, sizes.residents, tag="WARM", first_day=100)
+    files = write_files(folder, sizes.seed, sizes.records, sizes.residents, tag="MAIN")
+    stages = Stages()
+    _watch(city, stages)
+    flow = _Flow(city)
+    tell(f"warm up with {warm} records")
+    flow.run(warm_files)
+    stages.reset()
+    before, blocks = _landed(city), city.engine.final_height()
+    records = sum(one.rows for one in files)
+    tell(f"take in {records} records")
+    began = time.perf_counter()
+    statuses = flow.run(files)
+    seconds = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024 * 1024)
+    after = _landed(city)
+    _check(files, statuses, after[0] - before[0])
+    return _Measured(
+        records, seconds, stages, peak, after[0] - before[0], after[1] - before[1], city.engine.final_height() - blocks
+    )
+
+
+class _Flow:
+    """Takes files in while the gateway's own loops send, make blocks and project, as a served city does."""
+
+    def __init__(self, city: City) -> None:
+        self._city = city
+        self._arrived = threading.Event()
+        self._ended = threading.Event()
+        self._failure: BaseException | None = None
+
+    def run(self, files: Sequence[SourceFile]) -> dict[str, Counter[str]]:
+        """Return the statuses by file's programme once every grant is on chain and projected."""
+        city = self._city
+        self._ended.clear()
+        worker = threading.Thread(target=self._issue, name="issuers")
+        city.gateway.start()
+        worker.start()
+        try:
+            statuses = {one.programme: self._ingest(one) for one in files}
+        finally:
+            self._ended.set()
+            self._arrived.set()
+            worker.join()
+        if self._failure is not None:
+            raise self._failure
+        self._wait()
+        city.gateway.stop()
+        return statuses
+
+    def _ingest(self, file: SourceFile) -> Counter[str]:
+        report = self._city.issuers.ingest_file(file.programme, file.path, mapping_of(file), self._progress)
+        return report.statuses
+
+    def _progress(self, _at: Progress) -> None:
+        self._arrived.set()
+
+    def _issue(self) -> None:
+        """Batch what has come, full batches only as long as more is coming."""
+        try:
+            while True:
+                is_last = self._ended.is_set()
+                made = self._city.issuers.make_batches(flush=is_last)
+                if made:
+                    self._city.gateway.wake()
+                self._city.issuers.settle()
+                if is_last:
+                    return
+                if not made:
+                    self._arrived.wait(1.0)
+                    self._arrived.clear()
+        except BaseException as error:  # noqa: BLE001  (raised again by the thread that waits)
+            self._failure = error
+
+    def _wait(self) -> None:
+        gateway = self._city.gateway
+        until = time.monotonic() + QUIET_S
+        while time.monotonic() < until:
+            health = gateway.health()
+            if health.alarms:
+                raise InvariantViolation("; ".join(health.alarms))
+            if gateway.sender.unsettled() == 0 and health.projected_height >= health.final_height:
+                self._city.issuers.settle()
+                if not self._city.issuers.unsettled():
+                    return
+            time.sleep(_PAUSE_S)
+        raise InvariantViolation(f"it does not come to rest: {self._city.issuers.unsettled()}")
+
+
+def mapping_of(file: SourceFile) -> SourceMapping | None:
+    """Return the mapping of a file: the committed one; tickets come as a file of lines here, not over HTTP."""
+    if file.programme != "culture":
+        return None
+    return SourceMapping.load(MAPPINGS / "culture-rest.yaml").model_copy(
+        update={"format": "jsonl", "records": "", "rest": None}
+    )
+
+
+def _watch(city: City, stages: Stages) -> None:
+    """Time the stages where they are called. Names of private parts, for nobody else needs a door into them."""
+    intake, batcher = city.issuers._intake, city.issuers._batcher
+    stages.watch(intake, "file", "read, map, validate, seal")
+    stages.watch(intake._pipeline, "take", "dedupe, rate, screen, grant")
+    stages.watch(batcher, "_prepare", "batch")
+    stages.watch(batcher, "_sign_and_queue", "sign, outbox")
+    stages.watch(batcher, "settle", "publish leaves")
+    stages.watch(city.gateway.sender, "plan", "plan")
+    stages.watch(city.gateway.sender, "settle", "settle")
+    stages.watch(city.engine, "submit", "submit")
+    stages.watch(city.engine, "produce", "make blocks")
+    stages.watch(city.gateway.indexer, "step", "project")
+
+
+def _register(city: City, residents: int) -> None:
+    numbers: Mapping[str, int] = {one.slug: one.id for one in city.deployment.programmes}
+    for start in range(0, residents, _REGISTER_CHUNK):
+        people = range(start, min(start + _REGISTER_CHUNK, residents))
+        with city.database.transaction() as session:
+            made = city.registry.register_many(session, [NewResident(f"99{number:016d}") for number in people])
+            city.registry.link_many(
+                session,
+                [
+                    (one.resident.resident_id, numbers[slug], source_id(slug, number + 1))
+                    for number, one in zip(people, made, strict=True)
+                    for slug in ("volunteer", "environmental", "traffic", "culture")
+                ],
+            )
+
+
+def _landed(city: City) -> tuple[int, int]:
+    """Return how many grants and batches the projection has."""
+    with city.database.read() as session:
+        grants = session.scalar(select(func.count()).select_from(EntryRow).where(EntryRow.kind == "mint"))
+        batches = session.scalar(select(func.count()).select_from(BatchRow))
+    return int(grants or 0), int(batches or 0)
+
+
+def _check(files: Sequence[SourceFile], statuses: Mapping[str, Counter[str]], landed: int) -> None:
+    """Compare with what was planted."""
+    for one in files:
+        found = {name: count for name, count in statuses[one.programme].items() if count}
+        if found != dict(one.expected):
+            raise InvariantViolation(f"{one.programme}: {found}, but {dict(one.expected)} were planted")
+    accepted = sum(one.expected["accepted"] for one in files)
+    if landed != accepted:
+        raise InvariantViolation(f"{accepted} records were accepted, but {landed} grants are on chain")
+
+
+def _settings(state_dir: Path, url: str | None) -> Settings:
+    return Settings(
+        state_dir=state_dir,
+        database_url=None if url is None else SecretStr(url),
+        workers=False,
+        rpc_url=None,
+        deployment_file=None,
+        master_key_file=None,
+        oidc_issuer=None,
+        oidc_jwks_url=None,
+    )
+
+
+@contextmanager
+def _work_folder(folder: Path | None) -> Iterator[Path]:
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="tongdui-bench-") as name:
+        yield Path(name)
+
+
+@contextmanager
+def _database(kind: str) -> Iterator[str | None]:
+    with postgres.running() if kind == "postgresql" else nullcontext() as server:
+        yield None if server is None else server.create("bench")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
+from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as DatabaseTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -77,6 +82,7 @@ def create_app(services: Services) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
+        lifespan=_lifespan,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         responses={status: {"model": ProblemDocument, "description": text} for status, text in _PROBLEMS.items()},
     )
@@ -102,6 +108,16 @@ def create_app(services: Services) -> FastAPI:
     return app
 
 
+THREADS_MAX = 16
+"""Requests at work at once. Each may hold a database connection, of which the pool has 20; others wait their turn."""
+
+
+@asynccontextmanager
+async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    to_thread.current_default_thread_limiter().total_tokens = THREADS_MAX
+    yield
+
+
 _PROBLEMS: dict[int | str, str] = {
     "4XX": "The request cannot be served; `type` says why.",
     "5XX": "Something is wrong here; try again later.",
@@ -114,6 +130,15 @@ def _handle_errors(app: FastAPI) -> None:
         response = problem_response(request, error)
         if response.status_code >= 500:
             log.error("failed", request_id=request_id(request), error=type(error).__name__, text=str(error))
+        return response
+
+    @app.exception_handler(OperationalError)
+    @app.exception_handler(DatabaseTimeout)
+    def on_busy(request: Request, error: SQLAlchemyError) -> Response:
+        """The database is away or has no connection left: nothing was done, so the same request may be sent again."""
+        log.error("database", request_id=request_id(request), error=type(error).__name__)
+        response = problem_response(request, kind=problems.UNAVAILABLE)
+        response.headers["Retry-After"] = "1"
         return response
 
     @app.exception_handler(RequestValidationError)

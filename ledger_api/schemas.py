@@ -216,6 +216,12 @@ class PinIn(In):
     pin: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 
 
+class EraseIn(In):
+    """Said on purpose: points left in the account can never be spent again."""
+
+    confirm: Literal["erase"]
+
+
 class Done(Out):
     """A write that has nothing else to say."""
 
@@ -733,6 +739,26 @@ class ClearingOut(Out):
     as_of: AsOf
     sum: Money
     positions: list[PositionOut]
+
+
+class PaymentOut(Out):
+    """What one debtor would pay one merchant."""
+
+    programme: int
+    debtor_zh: str
+    debtor_en: str
+    merchant: int
+    merchant_zh: str
+    merchant_en: str
+    amount: Money
+
+
+class PaymentsOut(Out):
+    """Who would pay whom if a cycle closed at a moment; each debtor pays from its own account."""
+
+    until: datetime = Field(description="Blocks before this moment count.")
+    total: Money
+    payments: list[PaymentOut]
 
 
 # ----------------------------------------------------------------------------------------------- verification

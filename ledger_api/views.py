@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from issuers.service import Explanation
+from ledger.clearing.netting import Payment
 from ledger.exchange.quote import LotQuote
 from ledger.orders.desk import OrderState
 from ledger.residents.registry import Registration, Resident
-from ledger.standard.ids import MerchantId, split_token_id
+from ledger.standard.ids import MerchantId, merchant_participant, programme_participant, split_token_id
 from ledger.standard.quarters import NEVER, is_dead, quarter_end_timestamp
 from ledger.standard.typed_data import Lot
 from ledger.standard.value import MICROFEN_MINOR
@@ -27,6 +28,8 @@ from ledger_api.schemas import (
     OfferOut,
     OrderLot,
     OrderOut,
+    PaymentOut,
+    PaymentsOut,
     PositionOut,
     ProgrammeBalance,
     ProgrammeOut,
@@ -357,6 +360,31 @@ def position(
         name_en=en,
         position=money(fen),
     )
+
+
+def payments(
+    lines: Sequence[Payment],
+    until: int,
+    names: Mapping[int, ProgrammeName],
+    merchants: Mapping[MerchantId, Merchant],
+) -> PaymentsOut:
+    """Return who would pay whom, by name."""
+    shown = []
+    for line in lines:
+        debtor = position(programme_participant(line.programme), 0, names, merchants)
+        creditor = position(merchant_participant(line.merchant), 0, names, merchants)
+        shown.append(
+            PaymentOut(
+                programme=line.programme,
+                debtor_zh=debtor.name_zh,
+                debtor_en=debtor.name_en,
+                merchant=line.merchant,
+                merchant_zh=creditor.name_zh,
+                merchant_en=creditor.name_en,
+                amount=money(line.fen),
+            )
+        )
+    return PaymentsOut(until=moment(until), total=money(sum(line.fen for line in lines)), payments=shown)
 
 
 def _funding(found: queries.ChainProgramme) -> FundingOut:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import Enum
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ledger.clearing.views import next_cycle, payments_at
 from ledger.standard.ids import merchant_participant, programme_participant
 from ledger_api import queries, scopes, views
 from ledger_api.answers import cacheable
@@ -16,6 +19,7 @@ from ledger_api.errors import NotFound
 from ledger_api.schemas import (
     ClearingOut,
     MerchantNumber,
+    PaymentsOut,
     PositionOut,
     ProgrammeNumber,
     ProgrammeOut,
@@ -76,6 +80,26 @@ def clearing(request: Request, services: Deps, principal: Who) -> Response:
             positions=[views.position(who, fen, services.names, merchants) for who, fen in positions],
         ),
     )
+
+
+@router.get("/v1/clearing/payments", operation_id="previewPayments", response_model=PaymentsOut, tags=CLEARING)
+def payments(
+    request: Request,
+    services: Deps,
+    principal: Who,
+    until: Annotated[datetime | None, Query(description="RFC 3339, with its offset; by default now.")] = None,
+) -> Response:
+    """Return who would pay whom if a cycle closed now, or had closed first at `until`: the merchants' total split once
+    over the debtors, by what they owe.
+
+    A preview: what binds is what the contract lists when the cycle is closed.
+    """
+    require(principal, scopes.FINANCE, scopes.AUDITOR)
+    end = services.clock.timestamp() + 1 if until is None else int(until.timestamp())
+    with services.database.read() as session:
+        lines = next_cycle(session) if until is None else payments_at(session, end)
+        merchants = {one.merchant_id: one for one in services.merchants.page(session, None, 10_000)}
+    return cacheable(request, views.payments(lines, end, services.names, merchants))
 
 
 @router.get(

@@ -9,14 +9,18 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from ledger.clock import SystemClock
-from ledger_api.bootstrap import open_token_issuer
+from ledger.residents.registry import NewResident
+from ledger.standard.quarters import CITY_TZ, expiry_quarter
+from ledger_api.bootstrap import open_city, open_token_issuer
 from ledger_api.settings import Settings
+from tests.integration.ledger_api.minting import mint
 
 PROGRAM = """
 import sys
@@ -140,3 +144,35 @@ def test_one_state_directory_has_one_server(tmp_path: Path) -> None:
         assert other.returncode != 0
         assert "EngineBusy" in other.stderr
         assert client.get("/healthz").status_code == 200
+
+
+def test_orders_that_a_kill_interrupts_are_paid_once_after_the_restart(tmp_path: Path) -> None:
+    """The client knows only its keys: it sends everything again, whatever it had heard before."""
+    state = tmp_path / "state"
+    with open_city(Settings(state_dir=state, workers=False, _env_file=None)) as city:
+        with city.database.transaction() as session:
+            made = city.registry.register(session, NewResident("510107195403071234")).resident
+        today = datetime.now(CITY_TZ).date()
+        mint(city, made.account, 1, 60_000, expiry_quarter(today, 4))
+        city.run_until_idle()
+    heard: list[str] = []
+    for attempt in range(3):
+        with serving(state) as (process, client):
+            headers = token(state, "wang", "resident:self", "resident:register")
+            register(client, headers)
+            for number in range(6):
+                key = {"Idempotency-Key": f"vegetables-{number:04d}"}
+                answer = client.post("/v1/redemptions", json={"offer": "vegetables"}, headers={**headers, **key})
+                assert answer.status_code == 202, answer.text
+                heard.append(answer.json()["order_id"])
+                if number == 2 * attempt + 1 and attempt < 2:
+                    process.kill()
+                    break
+            else:
+                for order_id in dict.fromkeys(heard):
+                    found = client.get(f"/v1/orders/{order_id}", params={"wait_s": 20}, headers=headers).json()
+                    assert found["state"] == "paid", found
+                wallet = client.get("/v1/wallet", headers=headers).json()
+    assert len(set(heard)) == 6
+    # Six times 5 yuan at 0.20 yuan a point.
+    assert wallet["programmes"][0]["balance"]["points"] == "450.00"

@@ -4,6 +4,8 @@ import re
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as DatabaseTimeout
 
 from ledger_api import problems
 from tests.unit.ledger_api.api import Api, problem
@@ -136,3 +138,14 @@ def test_problem_types_explain_themselves(api: Api) -> None:
 def test_there_is_no_page_that_loads_from_elsewhere(api: Api) -> None:
     for path in ("/docs", "/redoc"):
         assert problem(api.get(path)) == (404, "/problems/not-found")
+
+
+@pytest.mark.parametrize("error", [OperationalError("BEGIN", {}, Exception("locked")), DatabaseTimeout()])
+def test_a_busy_database_asks_to_come_again(api: Api, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def busy(*_args: object) -> None:
+        raise error
+
+    monkeypatch.setattr("ledger_api.queries.programmes", busy)
+    answer = api.get("/v1/programmes")
+    assert problem(answer) == (503, "/problems/unavailable")
+    assert answer.headers["retry-after"] == "1"

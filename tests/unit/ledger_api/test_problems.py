@@ -7,6 +7,7 @@ from string import Formatter
 
 import pytest
 
+import issuers.errors
 import ledger.custody.errors
 import ledger.orders.errors
 import ledger.residents.errors
@@ -16,7 +17,14 @@ from ledger_api import errors, problems
 from ledger_api.problems import PROBLEMS, body, by_slug, prefers_chinese, problem_type
 from redemption.errors import OutOfStock, UnknownOffer
 
-MODULES = [errors, redemption.errors, ledger.orders.errors, ledger.residents.errors, ledger.custody.errors]
+MODULES = [
+    errors,
+    redemption.errors,
+    issuers.errors,
+    ledger.orders.errors,
+    ledger.residents.errors,
+    ledger.custody.errors,
+]
 
 
 def leaves() -> list[type[TongduiError]]:

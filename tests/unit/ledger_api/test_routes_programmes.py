@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ledger.store.models.projection import FlowRow, PositionRow
+from ledger.store.models.projection import FlowRow, PositionChangeRow, PositionRow
 from tests.unit.ledger_api.api import Api, problem
 from tests.unit.redemption.world import VOLUNTEER
 
@@ -52,3 +52,30 @@ def test_a_participant_sees_its_own_position_only(api: Api) -> None:
     agency = api.token("v", "issuer:1")
     assert api.get("/v1/clearing/programmes/1", agency).json()["position"]["yuan"] == "-28.00"
     assert problem(api.get("/v1/clearing/programmes/2", agency)) == (403, "/problems/forbidden")
+
+
+def test_who_would_pay_whom_is_for_finance_and_auditors(api: Api) -> None:
+    with api.world.database.transaction() as session:
+        for log, (participant, delta) in enumerate([(1 << 32 | 1, -2000), (1 << 32 | 2, -800), (2 << 32 | 1, 2800)]):
+            session.add(
+                PositionChangeRow(
+                    block_number=1,
+                    log_index=log,
+                    participant=participant,
+                    delta_fen=delta,
+                    position_fen=delta,
+                    block_timestamp=api.world.now,
+                )
+            )
+    later = {"until": "2027-01-01T00:00:00+08:00"}
+    found = api.get("/v1/clearing/payments", api.token("f", "finance"), params=later).json()
+    assert found["total"]["yuan"] == "28.00"
+    assert [(one["debtor_en"], one["merchant_en"], one["amount"]["fen"]) for one in found["payments"]] == [
+        ("Volunteering", "Hongqi Grocery", "2000"),
+        ("Environment", "Hongqi Grocery", "800"),
+    ]
+    now = api.get("/v1/clearing/payments", api.token("f", "finance")).json()
+    assert [(one["debtor_en"], one["amount"]["fen"]) for one in now["payments"]] == [("Volunteering", "2800")]
+    before = api.get("/v1/clearing/payments", api.token("f", "auditor"), params={"until": "2026-01-01T00:00:00Z"})
+    assert before.json()["payments"] == []
+    assert problem(api.get("/v1/clearing/payments", api.token("m", "merchant:1"))) == (403, "/problems/forbidden")

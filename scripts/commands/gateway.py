@@ -95,7 +95,7 @@ def deploy(
 def status(state_dir: StateDir = None, as_json: AsJson = False) -> None:
     """Say how an installation is that no gateway runs: heights, projection, outbox, rules that must hold.
 
-    A running gateway answers the same at /v1/health/ready and /v1/invariants.
+    A running gateway answers the same at /readyz and /v1/invariants.
     """
     from ledger_api.bootstrap import open_city
 

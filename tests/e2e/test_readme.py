@@ -74,7 +74,7 @@ def served(folder: Path, block: str, port: int) -> Iterator[None]:
             assert process.poll() is None, process.communicate()[1][-2000:]
             assert time.monotonic() < until, "it did not come up"
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/health/ready", timeout=2) as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
                     if answer.status == 200:
                         break
             except OSError:

@@ -537,7 +537,8 @@ def publish(folder: Path, row: IssuanceBatchRow, leaves: Sequence[LeafRow]) -> P
         "leaves": [
             {
                 "grantId": "0x" + leaf.grant_id.hex(),
-                "account": to_address(leaf.account),
+                # Lower case: a mixed-case checksum of each would be a tenth of the whole pipeline, and none needs it.
+                "account": "0x" + leaf.account.hex(),
                 "tokenId": str(token),
                 "amount": str(leaf.amount_minor),
                 "activityCode": "0x" + activity_code(leaf.activity).hex(),

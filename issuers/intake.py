@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -179,8 +180,8 @@ class Intake:
 
         Numbers must be text. Raises ReadFailure if the objects are no list.
         """
-        body = orjson.dumps(list(documents), option=orjson.OPT_SORT_KEYS)
-        digest = hashlib.sha256(kind.encode() + b"\0" + name.encode() + b"\0" + body).digest()
+        body = json.dumps([kind, name, list(documents)], sort_keys=True)  # ASCII: lone surrogates do no harm
+        digest = hashlib.sha256(body.encode("ascii")).digest()
         run, state, outcome = self._open(programme, mapping, kind, name, digest)
         if state == "done":
             return run.report("exists")

@@ -67,7 +67,8 @@ class Normaliser:
         try:
             return self._deed(row, now)
         except FieldRefused as refused:
-            raw = "\t".join(["" if value is None else value for value in row.values]).encode()[:RAW_KEPT_MAX]
+            text = "\t".join(["" if value is None else value for value in row.values])
+            raw = text.encode("utf-8", "backslashreplace")[:RAW_KEPT_MAX]
             return Fault(row.number, row.line, refused.field, refused.code, refused.params, raw)
 
     def _deed(self, row: Row, now: int) -> Deed:

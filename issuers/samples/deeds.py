@@ -274,7 +274,8 @@ def residence(people: Sequence[Person], rng: random.Random) -> Plan:
     plan.plant("negative_quantity", *(_spoil(row(p, 1, TODAY, 3), Score="-5") for p in spare[:5]))
     plan.plant("bad_number", *(_spoil(row(p, 1, TODAY, 3), Score="good") for p in spare[5:9]))
     plan.plant("unknown_activity", *(_spoil(row(p, 1, TODAY, 3), Indicator="KARMA") for p in spare[9:13]))
-    plan.plant("duplicate_record", *(dict(item) for item in rng.sample(clean[60:], min(12, len(clean) // 8))))
+    untouched = clean[60:]  # a duplicate of a corrected score would be an old version
+    plan.plant("duplicate_record", *(dict(item) for item in rng.sample(untouched, min(12, len(untouched)))))
     return plan
 
 

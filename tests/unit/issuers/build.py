@@ -1,0 +1,73 @@
+"""Builders of mappings, rulebooks and deeds for unit tests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from issuers.deeds import Deed
+from issuers.mapping import Mapping
+from issuers.rulebook import Rulebook, RulebookFile, compile_rulebook
+from issuers.units import MICRO, UNITS
+
+NOW = int(datetime(2026, 9, 1, tzinfo=UTC).timestamp())
+DAY = NOW // 86_400
+
+
+def mapping(**changes: Any) -> Mapping:
+    """A mapping with columns id, who, what, when, until, amount."""
+    content: dict[str, Any] = {
+        "name": "test",
+        "system": "test",
+        "programme": "test",
+        "format": "csv",
+        "fields": {
+            "record_id": {"column": "id"},
+            "source_id": {"column": "who"},
+            "activity": {"column": "what", "values": {"work": "WORK"}},
+            "started_at": {"column": "when"},
+            "ended_at": {"column": "until", "optional": True},
+        },
+        "quantity": [{"column": "amount", "unit": "hour"}],
+    }
+    content.update(changes)
+    return Mapping.model_validate(content)
+
+
+def rulebook(*activities: dict[str, Any], **changes: Any) -> Rulebook:
+    """A rulebook of programme 9 in force since 2020."""
+    content: dict[str, Any] = {
+        "programme": 9,
+        "slug": "test",
+        "version": 1,
+        "title": {"zh": "测试", "en": "Test"},
+        "effective_from": "2020-01-01",
+        "approval": {"state": "approved"},
+        "validity_quarters": 4,
+        "activities": [{"code": "WORK", "names": {"zh": "劳动", "en": "Work"}, **one} for one in activities],
+    }
+    content.update(changes)
+    return compile_rulebook(RulebookFile.model_validate(content))
+
+
+def deed(quantity: str, unit: str = "hour", day: int = DAY - 1, **changes: Any) -> Deed:
+    """A deed of so many units."""
+    whole, _, part = quantity.partition(".")
+    micro = (int(whole) * MICRO + int((part + "000000")[:6])) * UNITS[unit].factor
+    made = Deed(
+        1,
+        None,
+        "r1",
+        "p1",
+        "WORK",
+        day,
+        None,
+        None,
+        micro,
+        UNITS[unit].dimension,
+        None,
+        None,
+        b"{}",
+        frozenset({"record_id"}),
+    )
+    return made._replace(**changes)

@@ -82,6 +82,16 @@ OPEN, CONTESTED, DECIDED, OVER = 1, 2, 3, 4
 
 
 @dataclass(slots=True)
+class Migration:
+    """What a desk asked for; ``terms`` is the hash that the ledger keeps, 0 once it is cancelled."""
+
+    successor: Account
+    terms: bytes
+    executable_from: int
+    approved: bool = False
+
+
+@dataclass(slots=True)
 class Books:
     """All of it, at the point of the chain that the replay has reached."""
 
@@ -100,7 +110,10 @@ class Books:
     hold_ids: set[bytes] = field(default_factory=set)
     paid_orders: dict[bytes, PaidOrder] = field(default_factory=dict)
     successors: dict[Account, Account] = field(default_factory=dict)
-    migrations: set[Account] = field(default_factory=set)
+    migrations: dict[Account, Migration | None] = field(default_factory=dict)
+    """By holder; None where events leave open whether the ledger still keeps it."""
+    paused_until: dict[str, int] = field(default_factory=dict)
+    """By module."""
     reborn: set[Account] = field(default_factory=set)
     allowances: set[tuple[Account, Account, int]] = field(default_factory=set)
     operators: dict[tuple[Account, Account], bool] = field(default_factory=dict)

@@ -1,9 +1,10 @@
 """Which storage words the books occupy, and what each must hold.
 
-The words follow from the contracts' storage layout (https://docs.soliditylang.org/en/v0.8.30/internals/layout_in_storage.html)
-and from the books that the replay computed. Bits that events do not determine (rebirth counters, pending migrations,
-names) are masked out of the comparison, but their words are listed: a storage trie made of exactly the listed words
-must have the root that the state names, so a value forged anywhere else is seen too.
+The words follow from the contracts' storage layout
+(https://docs.soliditylang.org/en/v0.8.30/internals/layout_in_storage.html) and from the books that the replay
+computed. Bits that events do not determine (rebirth counters, names) are masked out of the comparison, but their words
+are listed: a storage trie made of exactly the listed words must have the root that the state names, so a value forged
+anywhere else is seen too.
 """
 
 from __future__ import annotations
@@ -150,9 +151,12 @@ def _account_cells(books: Books, layout: Layout) -> Iterator[Cell]:
     for holder, following in books.successors.items():
         what = f"successor of {to_address(holder)}"
         yield Cell(layout.at("successor", holder), what, int.from_bytes(following, "big"))
-    for holder in books.migrations:
-        for index in range(2):
-            yield Cell(layout.at("_migrations", holder) + index, f"migration of {to_address(holder)}", 0, NOTHING)
+    for holder, asked in books.migrations.items():
+        slot, what = layout.at("_migrations", holder), f"migration of {to_address(holder)}"
+        terms = 0 if asked is None else int.from_bytes(asked.terms, "big")
+        rest = 0 if asked is None else asked.executable_from | int(asked.approved) << 40
+        yield Cell(slot, what, terms, NOTHING if asked is None else FULL)
+        yield Cell(slot + 1, what, rest, NOTHING if asked is None else FULL)
     for holder in books.reborn:
         yield Cell(layout.at("_rebirths", holder), f"rebirths of {to_address(holder)}", 0, NOTHING)
     for owner, spender, token in books.allowances:

@@ -38,7 +38,7 @@ class AuthorityRules(Rules):
             ("AccessManager", "TargetFunctionRoleUpdated"): self._function_role,
         }
         handlers |= {(module, "Paused"): self._paused for module in PAUSABLE}
-        handlers |= {(module, "Unpaused"): no_effect for module in PAUSABLE}
+        handlers |= {(module, "Unpaused"): self._unpaused for module in PAUSABLE}
         handlers |= {(contract, "AuthorityUpdated"): self._authority_updated for contract in (*BOOKS, *MODULES)}
         for contract, names in WITHOUT_EFFECT.items():
             handlers |= {(contract, name): no_effect for name in names}
@@ -57,5 +57,9 @@ class AuthorityRules(Rules):
         self.books.authorities[event.contract] = event["authority"]
 
     def _paused(self, event: Event) -> None:
-        if event["until"] > self.tx.time + PAUSE_MAX_S:
+        if not self.tx.time < event["until"] <= self.tx.time + PAUSE_MAX_S:
             raise Contradicted(f"pause of {event.contract}", event.log.where, "at most 72 hours", event["until"])
+        self.books.paused_until[event.contract] = event["until"]
+
+    def _unpaused(self, event: Event) -> None:
+        self.books.paused_until[event.contract] = 0

@@ -89,6 +89,12 @@ class Rules(ABC):
         if self.is_dead(token):
             raise Contradicted(f"lot {token} in {event.name}", event.log.where, "a living lot", "a dead one")
 
+    def check_running(self, event: Event) -> None:
+        """A paused module does nothing but give back."""
+        until = self.books.paused_until.get(event.contract, 0)
+        if self.tx.time < until:
+            raise Contradicted(f"{event.contract}.{event.name}", event.log.where, f"nothing before {until}", "an act")
+
     def check_receiver(self, holder: Account, receiver: Account, event: Event) -> Account:
         """Points given back go to the holder, or to whom the holder gave way."""
         expected = self.books.current_account(holder)
@@ -147,6 +153,7 @@ class Rules(ABC):
 
     def carry_out(self, event: Event) -> SignedOrder | None:
         """Return the order that an event carried out, having checked who signed it and spent its nonce."""
+        self.check_running(event)
         signed = self.order_behind(event)
         if signed is not None:
             if signed.signer != signed.holder:

@@ -22,6 +22,7 @@ class IssuanceRules(Rules):
         }
 
     def _batch_minted(self, event: Event) -> None:
+        self.check_running(event)
         identifier, number, quarter = event["programme"], event["number"], event["quarter"]
         key, token = (identifier, number), identifier << 32 | quarter
         root = self.tx.landed.pop(key, None)

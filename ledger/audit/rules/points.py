@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from ledger.audit.books import CLOSED, CLOSING, NOBODY, TRANSFERABLE, Hold, ProgrammeBook
+from ledger.audit.books import CLOSED, CLOSING, NOBODY, TRANSFERABLE, Account, Hold, Migration, ProgrammeBook
 from ledger.audit.report import Contradicted
 from ledger.audit.rules.common import Handlers, Rules, batch_name, hex_of, move_name, name_of
 from ledger.audit.transaction import Move
 from ledger.proofs.events import Event
 from ledger.standard.errors import MalformedPacked
+from ledger.standard.keccak import keccak256
 from ledger.standard.packed import unpack_lots
 from ledger.standard.quarters import quarter_at
 
 SPENDING_AFTER_CLOSING_S = 365 * 86_400
 CLOSED_AFTER_SPENDING_S = 120 * 86_400
+MIGRATION_WAIT_S = 7 * 86_400
 LANE_MAX = 2**48 - 1
 
 
@@ -37,9 +39,9 @@ class PointsRules(Rules):
             ("PointsLedger", "RebirthCapSet"): self._rebirth_cap_set,
             ("PointsLedger", "NonceCancelled"): self._nonce_cancelled,
             ("PointsLedger", "SuccessorSet"): self._successor_set,
-            ("PointsLedger", "MigrationRequested"): self._migration,
-            ("PointsLedger", "MigrationApproved"): self._migration,
-            ("PointsLedger", "MigrationCancelled"): self._migration,
+            ("PointsLedger", "MigrationRequested"): self._migration_requested,
+            ("PointsLedger", "MigrationApproved"): self._migration_approved,
+            ("PointsLedger", "MigrationCancelled"): self._migration_cancelled,
         }
 
     def check_plain_transfer(self, move: Move) -> None:
@@ -176,13 +178,39 @@ class PointsRules(Rules):
 
     def _successor_set(self, event: Event) -> None:
         holder, successor = event["holder"], event["successor"]
+        self._check_successor(holder, successor, event)
+        self.books.successors[holder] = successor
+        asked = self.books.migrations.get(holder)
+        due = asked is not None and asked.approved and self.tx.time >= asked.executable_from
+        if asked is not None and due and asked.successor == successor:
+            # Carried out, and so deleted; or the holder moved by key, and it stays. No event tells.
+            self.books.migrations[holder] = None
+
+    def _check_successor(self, holder: Account, successor: Account, event: Event) -> None:
         retired = self.books.successors
         if holder in retired or successor in retired or successor in (NOBODY, holder, self.books.ledger):
-            raise Contradicted(
-                f"successor of {name_of(holder)}", event.log.where, "a first, fresh one", name_of(successor)
-            )
-        retired[holder] = successor
-        self.books.migrations.add(holder)
+            what = f"successor of {name_of(holder)}"
+            raise Contradicted(what, event.log.where, "a first, fresh one", name_of(successor))
 
-    def _migration(self, event: Event) -> None:
-        self.books.migrations.add(event["holder"])
+    def _migration_requested(self, event: Event) -> None:
+        holder, successor, ids = event["holder"], event["successor"], event["ids"]
+        self._check_successor(holder, successor, event)
+        if event["executableFrom"] != self.tx.time + MIGRATION_WAIT_S:
+            what = f"migration of {name_of(holder)}"
+            raise Contradicted(what, event.log.where, "seven days to cancel it", event["executableFrom"])
+        words = [int.from_bytes(successor, "big"), 64, len(ids), *ids]
+        terms = keccak256(b"".join([word.to_bytes(32, "big") for word in words]))
+        self.books.migrations[holder] = Migration(successor, terms, event["executableFrom"])
+
+    def _migration_approved(self, event: Event) -> None:
+        self._asked(event).approved = True
+
+    def _migration_cancelled(self, event: Event) -> None:
+        self._asked(event)
+        self.books.migrations[event["holder"]] = Migration(NOBODY, bytes(32), 0)
+
+    def _asked(self, event: Event) -> Migration:
+        asked = self.books.migrations.get(event["holder"])
+        if asked is None or asked.terms == bytes(32):
+            raise Contradicted(f"migration of {name_of(event['holder'])}", event.log.where, "one asked for", "none")
+        return asked

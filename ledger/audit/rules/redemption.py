@@ -122,6 +122,7 @@ class RedemptionRules(Rules):
     def _captured(self, event: Event) -> None:
         order = event["orderId"]
         hold, _, kept, last = self._closed(order, event)
+        self.check_running(event)
         self.order_behind(event)
         lots = self.prefix(hold.lots, kept, last, event)
         fen = sum(basket_debits_down([(self.books.programmes[token >> 32].par, part) for token, part in lots]))

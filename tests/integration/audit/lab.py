@@ -123,6 +123,8 @@ class Lab:
             registrar=key("registrar").address,
             issuers={ProgrammeId(p.id): (key(f"issuer {p.id}").address,) for p in config.programmes},
             merchants={MerchantId(m.id): key(f"merchant {m.id}").address for m in config.merchants},
+            desks=(key("desk").address,),
+            council_delay_s=3_600,
         )
         deployment = deploy(engine, config, actors, key("deployer"))
         return cls(engine, deployment, clock, key("relayer"), [key(f"resident {n}") for n in range(residents)])
@@ -294,6 +296,16 @@ class Lab:
         message = Settlement(cycle, programme, merchant, fen, reference)
         signature = self.sign(by or f"merchant {merchant}", message)
         return self.call("Settlement", "settle", (cycle, index, reference, signature))
+
+    def decide(self, contract: str, function: str, args: Sequence[Any]) -> None:
+        """Have the council make a call: propose, wait, carry out."""
+        data = artifacts.call_data(contract, function, args)
+        proposal = (self.deployment.address(contract), data, keccak256(data))
+        self.call("Council", "propose", proposal, sender=key("council"))
+        self.mine()
+        self.advance(hours=2)
+        self.call("Council", "execute", proposal)
+        self.mine()
 
     def sign(self, who: str, message: Any) -> bytes:
         return key(who).sign_digest(message.digest(self.deployment.domain()))

@@ -32,6 +32,8 @@ def live(lab: Lab) -> None:
     _dispute(lab, volunteer, environmental)
     _settle(lab)
     _end_disputes(lab)
+    _migrate_by_desk(lab, volunteer)
+    _govern(lab)
 
 
 def _exchange_and_redeem(lab: Lab, volunteer: int, environmental: int) -> None:
@@ -152,3 +154,34 @@ def _change_accounts(lab: Lab, volunteer: int, environmental: int) -> None:
     lab.call("PointsLedger", "setOperator", (heir.address, True), sender=b)
     lab.call("PointsLedger", "cancelNonce", (token_id(TRAFFIC, 130), 7), sender=b)
     lab.mine()
+
+
+def _migrate_by_desk(lab: Lab, volunteer: int) -> None:
+    """A holder who lost the key is moved by desk and council; another one refuses."""
+    lost, wary = lab.residents[4], lab.residents[5]
+    desk, new = key("desk"), key("new account").address
+    move = (lost.address, new, [volunteer])
+    lab.call("PointsLedger", "requestMigration", move, sender=desk)
+    lab.call("PointsLedger", "requestMigration", (wary.address, new, [volunteer]), sender=desk)
+    lab.call("PointsLedger", "requestMigration", (lab.residents[2].address, new, [volunteer]), sender=desk)
+    lab.mine()
+    lab.call("PointsLedger", "cancelMigration", (), sender=wary)
+    lab.decide("PointsLedger", "approveMigration", move)
+    lab.advance(days=8)
+    lab.call("PointsLedger", "executeMigration", move)
+    lab.mine()
+
+
+def _govern(lab: Lab) -> None:
+    """The council's, the finance bureau's and the guardian's acts; last a programme begins to close."""
+    finance, guardian = key("finance"), key("guardian")
+    for year in (2027, 2025):
+        lab.call("ClearingBook", "recordAppropriation", (TRAFFIC, year, 1_000, bytes(32)), sender=finance)
+    lab.call("ClearingBook", "lapse", (TRAFFIC, 2025), sender=finance)
+    lab.call("Exchange", "pause", (3_600,), sender=guardian)
+    lab.mine()
+    lab.call("Exchange", "unpause", (), sender=guardian)
+    lab.mine()
+    lab.decide("PointsLedger", "setRulebook", (TRAFFIC, 2, b"\x22" * 32))
+    lab.decide("Exchange", "setInflowCap", (VOLUNTEER, 5_000))
+    lab.decide("PointsLedger", "setState", (TRAFFIC, 2))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import tempfile
 import threading
 import time
@@ -20,8 +18,6 @@ from pydantic import SecretStr
 from sqlalchemy import func, select
 
 from issuers.intake import Progress
-from issuers.mapping import FOLDER as MAPPINGS
-from issuers.mapping import Mapping as SourceMapping
 from issuers.samples.deeds import TODAY
 from issuers.samples.people import source_id
 from ledger.chain.city import CityConfig
@@ -37,11 +33,13 @@ from scripts.bench import postgres
 from scripts.bench.naive import naive_per_s
 from scripts.bench.records import SourceFile, write_files
 from scripts.bench.stages import Stages
+from scripts.bench.worker import Worker, mapping_of, peak_rss_mib, watch_intake
 
 SEED = 2026
 _REGISTER_CHUNK = 5_000
 _FUNDING_TIMES = 10_000
 _PAUSE_S = 0.02
+_LOOK_S = 0.1
 WARM_UP_MAX = 20_000
 QUIET_S = 300.0
 
@@ -57,6 +55,8 @@ class Sizes:
     naive_s: float
     """How long the naive way is measured; 0: not at all."""
     seed: int = SEED
+    workers: int = 0
+    """Intake processes beside the gateway; 0: the gateway takes the files in itself."""
 
 
 Tell = Callable[[str], None]
@@ -85,6 +85,7 @@ def bench_issue(sizes: Sizes, folder: Path | None, tell: Tell) -> dict[str, Any]
         "stages": stages,
         "seconds": round(measured.seconds, 2),
         "residents": sizes.residents,
+        "workers": sizes.workers,
         "grants": measured.grants,
         "batches": measured.batches,
         "blocks": measured.blocks,
@@ -120,7 +121,24 @@ def _measure(city: City, sizes: Sizes, folder: Path, tell: Tell) -> _Measured:
     files = write_files(folder, sizes.seed, sizes.records, sizes.residents, tag="MAIN")
     stages = Stages()
     _watch(city, stages)
-    flow = _Flow(city)
+    url = city.database.url.render_as_string(hide_password=False)
+    workers = [Worker(city.settings.state_dir, url, city.clock.now()) for _ in range(sizes.workers)]
+    try:
+        return _timed(city, _Flow(city, workers, stages), warm_files, files, stages, tell)
+    finally:
+        for worker in workers:
+            worker.close()
+
+
+def _timed(
+    city: City,
+    flow: _Flow,
+    warm_files: Sequence[SourceFile],
+    files: Sequence[SourceFile],
+    stages: Stages,
+    tell: Tell,
+) -> _Measured:
+    warm = sum(one.rows for one in warm_files)
     tell(f"warm up with {warm} records")
     flow.run(warm_files)
     stages.reset()
@@ -130,7 +148,7 @@ def _measure(city: City, sizes: Sizes, folder: Path, tell: Tell) -> _Measured:
     began = time.perf_counter()
     statuses = flow.run(files)
     seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024 * 1024)
+    peak = peak_rss_mib() + flow.workers_rss_mib
     after = _landed(city)
     _check(files, statuses, after[0] - before[0])
     return _Measured(
@@ -141,34 +159,55 @@ def _measure(city: City, sizes: Sizes, folder: Path, tell: Tell) -> _Measured:
 class _Flow:
     """Takes files in while the gateway's own loops send, make blocks and project, as a served city does."""
 
-    def __init__(self, city: City) -> None:
+    def __init__(self, city: City, workers: Sequence[Worker], stages: Stages) -> None:
         self._city = city
+        self._workers = workers
+        self._stages = stages
         self._arrived = threading.Event()
         self._ended = threading.Event()
         self._failure: BaseException | None = None
+        self.workers_rss_mib = 0.0
 
     def run(self, files: Sequence[SourceFile]) -> dict[str, Counter[str]]:
         """Return the statuses by file's programme once every grant is on chain and projected."""
         city = self._city
         self._ended.clear()
-        worker = threading.Thread(target=self._issue, name="issuers")
+        issuing = threading.Thread(target=self._issue, name="issuers")
         city.gateway.start()
-        worker.start()
+        issuing.start()
         try:
-            statuses = {one.programme: self._ingest(one) for one in files}
+            statuses = self._beside(files) if self._workers else self._here(files)
         finally:
             self._ended.set()
             self._arrived.set()
-            worker.join()
+            issuing.join()
         if self._failure is not None:
             raise self._failure
         self._wait()
         city.gateway.stop()
         return statuses
 
-    def _ingest(self, file: SourceFile) -> Counter[str]:
-        report = self._city.issuers.ingest_file(file.programme, file.path, mapping_of(file), self._progress)
-        return report.statuses
+    def _here(self, files: Sequence[SourceFile]) -> dict[str, Counter[str]]:
+        ingest = self._city.issuers.ingest_file
+        return {
+            one.programme: ingest(one.programme, one.path, mapping_of(one), self._progress).statuses for one in files
+        }
+
+    def _beside(self, files: Sequence[SourceFile]) -> dict[str, Counter[str]]:
+        """Share the files among the workers, the longest first to whoever has least."""
+        shares: list[list[SourceFile]] = [[] for _ in self._workers]
+        for one in sorted(files, key=lambda file: -file.rows):
+            min(shares, key=lambda share: sum(file.rows for file in share)).append(one)
+        for worker, share in zip(self._workers, shares, strict=True):
+            worker.start(share)
+        while not all(worker.is_done() for worker in self._workers):
+            self._arrived.set()
+            time.sleep(_LOOK_S)
+        taken = [worker.result() for worker in self._workers]
+        for work in taken:
+            self._stages.add(work.seconds)
+        self.workers_rss_mib = sum(work.peak_rss_mib for work in taken)
+        return {programme: statuses for work in taken for programme, statuses in work.statuses.items()}
 
     def _progress(self, _at: Progress) -> None:
         self._arrived.set()
@@ -205,20 +244,10 @@ class _Flow:
         raise InvariantViolation(f"it does not come to rest: {self._city.issuers.unsettled()}")
 
 
-def mapping_of(file: SourceFile) -> SourceMapping | None:
-    """Return the mapping of a file: the committed one; tickets come as a file of lines here, not over HTTP."""
-    if file.programme != "culture":
-        return None
-    return SourceMapping.load(MAPPINGS / "culture-rest.yaml").model_copy(
-        update={"format": "jsonl", "records": "", "rest": None}
-    )
-
-
 def _watch(city: City, stages: Stages) -> None:
     """Time the stages where they are called. Names of private parts, for nobody else needs a door into them."""
-    intake, batcher = city.issuers._intake, city.issuers._batcher
-    stages.watch(intake, "file", "read, map, validate, seal")
-    stages.watch(intake._pipeline, "take", "dedupe, rate, screen, grant")
+    batcher: Any = city.issuers._batcher
+    watch_intake(city.issuers, stages)
     stages.watch(batcher, "_prepare", "batch")
     stages.watch(batcher, "_sign_and_queue", "sign, outbox")
     stages.watch(batcher, "settle", "publish leaves")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -39,6 +39,12 @@ class Stages:
             self._inner.seconds = outer + spent
             with self._lock:
                 self.seconds[stage] = self.seconds.get(stage, 0.0) + own
+
+    def add(self, seconds: Mapping[str, float]) -> None:
+        """Add what another process measured."""
+        with self._lock:
+            for stage, spent in seconds.items():
+                self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
 
     def reset(self) -> None:
         """Forget what was measured, after the warm-up."""

@@ -33,6 +33,9 @@ def issue(
     naive_seconds: Annotated[
         float, typer.Option(min=0, help="How long to measure one web3.py transaction a mint; 0: not at all.")
     ] = 10.0,
+    workers: Annotated[
+        int, typer.Option(min=0, max=16, help="Intake processes beside the gateway; 0: it takes the files in itself.")
+    ] = 2,
     seed: Annotated[int, typer.Option(help="Seed of the made-up records.")] = 2026,
     folder: Annotated[
         Path | None, typer.Option(help="Keep state and files here, in an empty folder [default: thrown away].")
@@ -47,7 +50,7 @@ def issue(
     from scripts.bench.issue import Sizes, bench_issue
 
     output = Output(as_json=as_json)
-    sizes = Sizes(records, residents, database.value, naive_seconds, seed)
+    sizes = Sizes(records, residents, database.value, naive_seconds, seed, workers)
     result = bench_issue(sizes, folder, output.progress_console.print)
     output.table(
         f"{result['records']} records, {result['database']}",

@@ -32,7 +32,7 @@ def outcome(path: Path, one: Mapping, limits: Limits | None = None) -> tuple[lis
     found: list[Any] = []
     try:
         for item in read_file(path, one, limits):
-            found.append(item.values[0] if isinstance(item, Row) else item.code)
+            found.append(item.values[0] if isinstance(item, Row) else item.code)  # noqa: PERF401  # kept on failure
     except ReadFailure as failure:
         return found, failure.code
     return found, None
@@ -238,7 +238,7 @@ def test_xlsx_reads_cells_and_refuses_formulas(tmp_path: Path) -> None:
 
 
 def test_xlsx_that_is_none_or_a_bomb(tmp_path: Path) -> None:
-    """A cut archive, another file, a sheet of a billion zeros."""
+    """A cut archive, another file, a sheet of millions of empty rows."""
     path = workbook(tmp_path, ["r1", "p1", "work", "x", None, 1])
     content = path.read_bytes()
     one = mapping(format="xlsx")
@@ -249,7 +249,7 @@ def test_xlsx_that_is_none_or_a_bomb(tmp_path: Path) -> None:
         for name in source.namelist():
             data = source.read(name)
             if name == "xl/worksheets/sheet1.xml":
-                data = data.replace(b"</sheetData>", b" " * 100_000_000 + b"</sheetData>")
+                data = data.replace(b"</sheetData>", b"<row></row>" * 4_000_000 + b"</sheetData>")
             target.writestr(name, data)
     assert outcome(bomb, one)[1] is RefusalCode.DECOMPRESSION_BOMB
 
@@ -263,10 +263,12 @@ def test_any_bytes_are_rows_faults_or_a_read_failure(content: bytes) -> None:
         (read_xml, XML, b"<Set>"),
     )
     for reader, one, head in readers:
-        numbers = []
+        numbers: list[int] = []
+        ended = None
         try:
             for item in reader(io.BytesIO(head + content), one, Limits(line_bytes=500, field_chars=100)):
-                numbers.append(item.number if isinstance(item, Row) else item.row)
+                numbers.append(item.number if isinstance(item, Row) else item.row)  # noqa: PERF401  # as above
         except ReadFailure as failure:
-            assert failure.code in RefusalCode
+            ended = failure.code
+        assert ended is None or ended in RefusalCode
         assert numbers == list(range(1, len(numbers) + 1))

@@ -51,10 +51,17 @@ def free_port() -> int:
     raise AssertionError("no port is free")
 
 
+def _at(script: str, port: int) -> str:
+    """Return a printed block for another port than the printed one; the chain's window is at the next port."""
+    for offset in (1, 0):
+        script = script.replace(f":{PRINTED_PORT + offset}", f":{port + offset}")
+    return script
+
+
 def in_shell(folder: Path, script: str, port: int) -> subprocess.Popen[str]:
     """Start a printed block; only the port may differ from what is printed."""
     return subprocess.Popen(
-        ["bash", "-euc", script.replace(f":{PRINTED_PORT}", f":{port}")],
+        ["bash", "-euc", _at(script, port)],
         cwd=folder,
         env=environment() | {"PYTHONPATH": str(ROOT), "TONGDUI_PORT": str(port)},
         stdout=subprocess.PIPE,
@@ -100,12 +107,18 @@ def test_the_five_calls_work_as_printed(tmp_path: Path) -> None:
     (tmp_path / ".venv").symlink_to(Path(sys.prefix))
     played = tongdui("demo", *SIZE, "--json", cwd=tmp_path, timeout_s=240)
     assert played.code == 0, played.err[-2000:]
-    _, serve, calls = blocks("README.md")
+    _, serve, calls, checks = blocks("README.md")
     port = free_port()
     with served(tmp_path, serve, port):
         caller = in_shell(tmp_path, calls, port)
         out, err = caller.communicate(timeout=120)
         assert caller.returncode == 0, err
+        setting_up = calls.splitlines()[0]
+        checker = in_shell(tmp_path, f"{setting_up}\n{checks}", port)
+        said, err = checker.communicate(timeout=120)
+        assert checker.returncode == 0, err
+    assert "included, not sealed" in said
+    assert "PASS" in said
     wallet, exchange, order, verified = documents(out)
     assert any(one["slug"] == "environmental" for one in wallet["programmes"])
     assert exchange["orders"][0]["kind"] == "exchange"
@@ -113,5 +126,3 @@ def test_the_five_calls_work_as_printed(tmp_path: Path) -> None:
     assert order["is_final"] is True
     assert verified["outcome"] == "landed"
     assert verified["order_id"] == order["order_id"]
-    checked = tongdui("verify", "receipt.json", "--deployment", ".tongdui/demo/deployment.json", cwd=tmp_path)
-    assert checked.code == 0, checked.err

@@ -199,7 +199,7 @@ def _open(
     links = threading.Event()
     merchants = MerchantDirectory(clock)
     shelf = OfferShelf(merchants, clock)
-    redemptions = Redemptions(registry, shelf, gateway.desk, clock)
+    redemptions = Redemptions(registry, shelf, gateway.desk, deployment.domain(), clock)
     handover = Handover(
         redemptions,
         merchants,

@@ -315,6 +315,9 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
     redemption.NotRefundable: ProblemType(
         "not-refundable", 409, "Nothing to refund", "无可退还", "该指令没有可退还的部分。", ("order_id",)
     ),
+    redemption.OrderUnfit: ProblemType(
+        "order-unfit", 422, "The order does not fit the offer", "指令与商品不符", "签名的指令与所选商品不符。"
+    ),
     # issuing
     issuing.UnknownProgramme: ProblemType(
         "unknown-programme", 404, "Unknown programme", "未找到该积分项目", "没有这个积分项目。"

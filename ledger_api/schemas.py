@@ -371,6 +371,66 @@ class OrderPage(Out):
     next_cursor: str | None = None
 
 
+Number64 = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$")]
+SignatureText = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{130}$")]
+
+
+class UnsignedExchangeIn(In):
+    """An exchange of one lot, to be signed by the resident's own key."""
+
+    from_programme: ProgrammeNumber
+    to_programme: ProgrammeNumber
+    amount: PointsIn = Field(description="At most what the soonest-expiring lot holds is taken.")
+
+
+class UnsignedRedeemIn(In):
+    """A redemption, to be signed by the resident's own key."""
+
+    offer: OfferIdText
+    quantity: int = Field(default=1, ge=1, le=1000)
+    programmes: list[ProgrammeNumber] | None = Field(default=None, max_length=50)
+
+
+class UnsignedOrder(Out):
+    """An order to sign. Nothing is reserved until it comes back signed."""
+
+    order_id: str
+    typed_data: dict[str, Any] = Field(description="EIP-712 JSON for `eth_signTypedData_v4`.")
+
+
+class SignedExchangeIn(In):
+    """An exchange order that its holder signed; the terms are the typed data's message."""
+
+    holder: AccountText
+    from_id: Number64
+    amount: Number64
+    to_programme: ProgrammeNumber
+    min_out: Number64
+    nonce: int = Field(ge=0, le=2**32 - 1)
+    deadline: Number64
+    signature: SignatureText
+
+
+class SignedLot(In):
+    """A lot of a signed order."""
+
+    id: Number64
+    amount: Number64
+
+
+class SignedRedeemIn(In):
+    """A redeem order that its holder signed, and the offer it is meant for."""
+
+    offer: OfferIdText
+    quantity: int = Field(default=1, ge=1, le=1000)
+    holder: AccountText
+    merchant: MerchantNumber
+    lots: list[SignedLot] = Field(min_length=1, max_length=16)
+    nonce: int = Field(ge=0, le=2**32 - 1)
+    deadline: Number64
+    signature: SignatureText
+
+
 # ---------------------------------------------------------------------------------------- merchants and offers
 
 

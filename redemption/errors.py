@@ -175,3 +175,11 @@ class NotRefundable(RedemptionError):
         self.order_id = order_id
         self.reason = reason
         super().__init__(f"order {order_id} cannot be refunded so: {reason}")
+
+
+class OrderUnfit(RedemptionError):
+    """A signed order does not fit the offer it is meant for."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the order does not fit the offer: {reason}")

@@ -15,17 +15,18 @@ from sqlalchemy.orm import Session
 
 from ledger.clock import Clock
 from ledger.custody.signer import Signer
-from ledger.orders.desk import OrderDesk
+from ledger.orders.desk import OrderDesk, PlacedOrder
+from ledger.orders.errors import WrongSignature
 from ledger.orders.lots import for_value
 from ledger.outbox.outbox import MessageState
 from ledger.residents.registry import ResidentRegistry
 from ledger.standard.ids import Address, MerchantId, OrderId, address_bytes, split_token_id, to_address
-from ledger.standard.typed_data import Lot
+from ledger.standard.typed_data import Domain, Lot, RedeemOrder
 from ledger.standard.value import basket_debits_down
 from ledger.store.models.outbox import OutboxMessageRow
 from ledger.store.models.projection import OrderOutcomeRow, ProjectionCursorRow
 from ledger.store.models.redemption import RedemptionCursorRow, RedemptionLotRow, RedemptionOrderRow
-from redemption.errors import RequestKeyReused, UnknownOrder
+from redemption.errors import OrderUnfit, RequestKeyReused, UnknownOrder
 from redemption.offers import Offer, OfferShelf
 from redemption.purse import redeemable_at
 from redemption.states import Outcome, Progress, State, Stock, expire, fold
@@ -139,6 +140,7 @@ class Redemptions:
     registry: ResidentRegistry
     shelf: OfferShelf
     desk: OrderDesk
+    domain: Domain
     clock: Clock
 
     def quote(self, session: Session, purchase: Purchase) -> Quote:
@@ -161,8 +163,49 @@ class Redemptions:
         offer = self.shelf.available(session, purchase.offer_id, purchase.resident_id, purchase.quantity)
         quote = self._quote(session, signer.address, offer, purchase)
         row = self._sign_and_send(session, signer, quote, purchase)
-        self.shelf.move(session, offer.offer_id, purchase.quantity, Stock.NONE, Stock.RESERVED)
         return Placed(self._order(session, row), PlaceOutcome.CREATED)
+
+    def unsigned(self, session: Session, purchase: Purchase) -> RedeemOrder:
+        """Return the order that a resident with an own key would sign for a purchase; nothing is reserved yet.
+
+        Raises what `place` raises for the purchase, except NotCustodial.
+        """
+        resident = self.registry.get(session, purchase.resident_id)
+        quote = self.quote(session, purchase)
+        nonce = self.desk.next_nonce(session, resident.account, quote.lots[0].id)
+        deadline = self.clock.timestamp() + ORDER_LIFETIME_S
+        return RedeemOrder(resident.account, quote.offer.merchant_id, quote.lots, nonce, deadline)
+
+    def accept(self, session: Session, purchase: Purchase, order: RedeemOrder, signature: bytes) -> Placed:
+        """Take an order that its holder signed, for an offer; a repeat finds the first.
+
+        Checks in order: ResidentNotFound, WrongSignature (another account's order), the offer as in `place`,
+        OrderUnfit (another merchant, points it may not take, or worth less than the price), then WrongSignature,
+        NonceTaken and DeadlineUnfit.
+        """
+        resident = self.registry.get(session, purchase.resident_id)
+        if address_bytes(order.holder) != address_bytes(resident.account):
+            raise WrongSignature(order.holder)
+        order_id = order.digest(self.domain)
+        known = session.scalar(select(RedemptionOrderRow).where(RedemptionOrderRow.order_id == order_id))
+        if known is not None:
+            return Placed(self._order(session, known), PlaceOutcome.EXISTS)
+        offer = self.shelf.available(session, purchase.offer_id, purchase.resident_id, purchase.quantity)
+        if order.merchant != offer.merchant_id:
+            raise OrderUnfit("it pays another merchant")
+        par = redeemable_at(session, offer.merchant_id, None)
+        if any(split_token_id(lot.id)[0] not in par for lot in order.lots):
+            raise OrderUnfit("the merchant cannot take these points")
+        value = sum(basket_debits_down([(par[split_token_id(lot.id)[0]], lot.amount) for lot in order.lots]))
+        price = offer.price_fen * purchase.quantity
+        if value < price:
+            raise OrderUnfit("it is worth less than the price")
+        placed = self.desk.accept_redeem(session, order, signature)
+        quote = Quote(offer, purchase.quantity, price, value, order.lots)
+        return Placed(
+            self._order(session, self._keep(session, placed, resident.account, quote, purchase, None)),
+            PlaceOutcome.CREATED,
+        )
 
     def get(self, session: Session, order_id: bytes) -> RedemptionOrder:
         """Return an order. Raises UnknownOrder."""
@@ -246,13 +289,26 @@ class Redemptions:
             )
         else:
             placed = self.desk.place_redeem(session, signer, merchant, lots=quote.lots, deadline=deadline)
+        return self._keep(session, placed, signer.address, quote, purchase, capture_by)
+
+    def _keep(
+        self,
+        session: Session,
+        placed: PlacedOrder,
+        holder: Address,
+        quote: Quote,
+        purchase: Purchase,
+        capture_by: int | None,
+    ) -> RedemptionOrderRow:
+        """Store an order that is in the outbox, and reserve its pieces."""
+        now = self.clock.timestamp()
         row = RedemptionOrderRow(
             order_id=placed.order_id,
             request_key=purchase.request_key,
             kind=purchase.kind.value,
             resident_id=purchase.resident_id,
-            holder=address_bytes(signer.address),
-            merchant_id=merchant,
+            holder=address_bytes(holder),
+            merchant_id=quote.offer.merchant_id,
             offer_id=quote.offer.offer_id,
             quantity=quote.quantity,
             price_fen=quote.price_fen,
@@ -278,6 +334,7 @@ class Redemptions:
         for place, lot in enumerate(placed.lots):
             session.add(RedemptionLotRow(order_id=row.order_id, place=place, token_id=lot.id, amount_minor=lot.amount))
         session.flush()
+        self.shelf.move(session, quote.offer.offer_id, purchase.quantity, Stock.NONE, Stock.RESERVED)
         return row
 
     def _by_request_key(self, session: Session, purchase: Purchase) -> RedemptionOrder | None:

@@ -6,6 +6,8 @@ import time
 from typing import Any
 
 import pytest
+from eth_account import Account
+from eth_account.messages import encode_typed_data
 
 from ledger.audit.auditor import audit
 from ledger.chain.deployment import Deployment
@@ -170,6 +172,22 @@ def test_history_tells_what_happened_and_metrics_count_it(served: Served, wang: 
     text = served.get("/metrics", served.token("op", "operator")).text
     assert "tongdui_final_height" in text
     assert "tongdui_alarms 0.0" in text
+
+
+def test_an_own_key_pays_without_us_ever_holding_it(served: Served) -> None:
+    wallet = Account.create()
+    token = served.token("own-key", "resident:self", "resident:register")
+    body = {"document_number": "510107198301011234", "account": wallet.address}
+    assert served.post("/v1/residents", body, token).json()["is_custodial"] is False
+    served.grant(wallet.address, 1, 20_000)
+    wait_for_balance(served, token, 1, "200.00")
+    unsigned = served.client.post("/v1/own-key/redemptions/unsigned", json={"offer": "rice-5kg"}, headers=token).json()
+    signature = wallet.sign_message(encode_typed_data(full_message=unsigned["typed_data"])).signature
+    order = {"offer": "rice-5kg", **unsigned["typed_data"]["message"], "signature": "0x" + bytes(signature).hex()}
+    placed = served.post("/v1/own-key/redemptions", order, token)
+    assert placed.status_code == 202, placed.text
+    assert served.wait(placed.json()["order_id"], token)["state"] == "paid"
+    assert balance(served, token, 1) == "60.00"
 
 
 def test_a_stranger_audits_the_running_city(served: Served, wang: Resident) -> None:

@@ -73,7 +73,15 @@ def test_a_write_without_a_usable_key_is_refused(api: Api, key: str) -> None:
 
 def test_every_write_asks_for_a_key(api: Api) -> None:
     """Of all operations that change something, none is left out; questions by POST change nothing."""
-    questions = {"quoteExchange", "quoteRedemption", "checkCode", "verifyReceipt", "verifyGrant"}
+    questions = {
+        "quoteExchange",
+        "quoteRedemption",
+        "prepareExchange",
+        "prepareRedemption",
+        "checkCode",
+        "verifyReceipt",
+        "verifyGrant",
+    }
     schema = api.get("/openapi.json").json()
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():

@@ -75,7 +75,7 @@ class World:
         self.desk = OrderDesk(self.domain, self.outbox, self.clock)
         self.merchants = MerchantDirectory(self.clock)
         self.shelf = OfferShelf(self.merchants, self.clock)
-        self.redemptions = Redemptions(self.registry, self.shelf, self.desk, self.clock)
+        self.redemptions = Redemptions(self.registry, self.shelf, self.desk, self.domain, self.clock)
         self.codes = CodeBook(b"\x03" * 32)
         self.handover = Handover(
             self.redemptions, self.merchants, self.outbox, OneKey(), self.codes, self.domain, self.clock

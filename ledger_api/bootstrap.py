@@ -436,6 +436,8 @@ def _start_workers(stack: ExitStack, city: City, links: threading.Event) -> None
         for thread in threads:
             thread.join(30)
 
+    # Whoever asks first shall not see a city without programmes, or yesterday's balances.
+    city.gateway.indexer.run_until_idle()
     city.gateway.start()
     stack.callback(city.gateway.stop)
     for thread in threads:

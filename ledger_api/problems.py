@@ -155,7 +155,11 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
         ("programme",),
     ),
     custody.NotCustodial: ProblemType(
-        "own-key", 409, "The resident signs with an own key", "居民自持密钥", "该账户由居民自己签名,系统无法代为下单。"
+        "own-key",
+        409,
+        "The resident signs with an own key",
+        "居民自持密钥",
+        "该账户由居民自己签名,请使用 /v1/own-key 接口提交签名后的指令。",
     ),
     custody.Erased: ProblemType(
         "resident-erased", 410, "The resident was erased", "该居民信息已注销", "该居民已注销,无法继续操作。"

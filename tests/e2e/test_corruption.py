@@ -1,0 +1,89 @@
+"""What is corrupted is found: a forged chain by the auditor, a changed row by the running check."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from ledger.audit.cells import locate
+from ledger.chain.deployment import Deployment
+from ledger.chain.embedded import EmbeddedEngine
+from ledger.proofs.layout import Layout
+from scripts.clock import clock_of
+from tests.e2e.runs import balances, demo, tongdui
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A city with a story."""
+    state_dir = tmp_path_factory.mktemp("city")
+    ended = demo(state_dir)
+    assert ended.code == 0, ended.err[-3000:]
+    return state_dir
+
+
+@pytest.fixture
+def copy(city: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be corrupted."""
+    shutil.copytree(city, tmp_path / "city")
+    return tmp_path / "city"
+
+
+def holder(state_dir: Path) -> tuple[bytes, int]:
+    """Return an account and a lot that it holds."""
+    with sqlite3.connect(state_dir / "books.db") as connection:
+        query = "SELECT account, token_id FROM balances WHERE amount_minor > 0 ORDER BY account, token_id LIMIT 1"
+        account, token = connection.execute(query).fetchone()
+    connection.close()
+    return bytes(account), int(token)
+
+
+def test_a_forged_balance_is_named_and_the_exit_code_says_so(copy: Path) -> None:
+    account, token = holder(copy)
+    file = copy / "deployment.json"
+    deployment = Deployment.read(file)
+    key, shift = locate(token)
+    with EmbeddedEngine.open(copy / "chain", clock_of(copy)) as engine:
+        honest = tongdui("audit", "--rpc", engine.url, "--deployment", str(file), "--json")
+        assert honest.code == 0, honest.err
+        address = deployment.address("PointsLedger")
+        slot = f"0x{Layout.load('PointsLedger').at('_lanes', key, account):064x}"
+        word = int(engine.rpc.call("eth_getStorageAt", [address, slot, "latest"]), 16)
+        engine.rpc.call("anvil_setStorageAt", [address, slot, f"0x{word + (1 << shift):064x}"])
+        forged = tongdui("audit", "--rpc", engine.url, "--deployment", str(file), "--json")
+    assert forged.code == 1
+    assert forged.last["verdict"] == "FAIL"
+    assert account.hex() in str(forged.last["contradiction"]).lower()
+
+
+def test_another_citys_deployment_is_not_this_chains(copy: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    assert tongdui("deploy", "--state-dir", str(other)).code == 0
+    with EmbeddedEngine.open(copy / "chain", clock_of(copy)) as engine:
+        ended = tongdui("audit", "--rpc", engine.url, "--deployment", str(other / "deployment.json"), "--json")
+    assert ended.code == 1
+    assert ended.last["contradiction"]["what"] == "chain id"
+
+
+def test_a_changed_row_is_found_and_rebuilt_from_the_chain(copy: Path) -> None:
+    account, token = holder(copy)
+    before = balances(copy)
+    with sqlite3.connect(copy / "books.db") as connection:
+        connection.execute(
+            "UPDATE balances SET amount_minor = amount_minor + 1 WHERE account = ? AND token_id = ?", (account, token)
+        )
+    connection.close()
+    assert balances(copy) != before
+    found = tongdui("status", "--state-dir", str(copy), "--json")
+    assert found.code == 5, found.out
+    assert found.last["ok"] is False
+    rebuilt = tongdui("reindex", "--state-dir", str(copy), "--json")
+    assert rebuilt.code == 0, rebuilt.err
+    assert rebuilt.last["differences"] == 0
+    assert balances(copy) == before
+    assert tongdui("status", "--state-dir", str(copy), "--json").code == 0

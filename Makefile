@@ -19,7 +19,7 @@ export PYTHONUTF8 := 1
 # More arguments for the program that a target runs: make test-contracts ARGS="-k mint".
 ARGS ?=
 
-.PHONY: help setup setup-dev demo serve bench bench-issue test test-python test-contracts lint format compile check-artifacts lock clean
+.PHONY: help setup setup-dev demo serve bench bench-issue test test-python test-contracts test-faults lint format compile check-artifacts lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +54,12 @@ test-python: setup .venv/.dev.stamp ## The tests of the Python code (ARGS go to 
 
 test-contracts: setup .venv-brownie/.stamp ## The contracts' tests under Brownie (ARGS go to pytest)
 	@.venv/bin/python -m scripts.checks contracts $(ARGS)
+
+# make test-faults ROUNDS=300 SEED=1
+ROUNDS ?= 10
+SEED ?= 1
+test-faults: setup ## Kill gateway, node and database under load, and count what was lost or doubled (ROUNDS, SEED)
+	@.venv/bin/tongdui faults --json --rounds $(ROUNDS) --seed $(SEED) $(ARGS)
 
 lint: setup .venv/.dev.stamp ## Style, types, direction of imports, artifacts
 	@.venv/bin/python -m scripts.checks lint

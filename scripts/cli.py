@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ledger.errors import TongduiError
-from scripts.commands import audit, bench, demo, gateway, issuers
+from scripts.commands import audit, bench, demo, faults, gateway, issuers
 from scripts.console import ExitCode, failure
 
 _HELP = """
@@ -59,6 +59,7 @@ gateway.register(app)
 audit.register(app)
 issuers.register(app)
 bench.register(app)
+faults.register(app)
 bench.register(app)
 
 

@@ -1,0 +1,1 @@
+"""What breaks while a city works, and whether anything is lost or done twice for it."""

@@ -19,10 +19,11 @@ from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from ledger.errors import ConfigurationError, InvariantViolation, TongduiError
 
@@ -70,11 +71,18 @@ class Output:
 
     def say(self, text: str, *, style: str | None = None) -> None:
         """Tell people something; square brackets are text, not markup."""
-        self.people.print(escape(text), style=style)
+        self.people.print(escape(text), style=style, soft_wrap=True)
 
     def table(self, title: str | None, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Show a table: the first column to the left, the others to the right."""
-        table = Table(title=title, title_justify="left", header_style="bold")
+        table = Table(
+            title=title,
+            title_justify="left",
+            header_style="bold",
+            box=SIMPLE_HEAD,
+            pad_edge=False,
+            collapse_padding=True,
+        )
         for place, column in enumerate(columns):
             table.add_column(column, justify="left" if place == 0 else "right", overflow="fold")
         for row in rows:
@@ -83,7 +91,14 @@ class Output:
 
     def listing(self, title: str | None, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Show a table of texts: every column to the left."""
-        table = Table(title=title, title_justify="left", header_style="bold")
+        table = Table(
+            title=title,
+            title_justify="left",
+            header_style="bold",
+            box=SIMPLE_HEAD,
+            pad_edge=False,
+            collapse_padding=True,
+        )
         for column in columns:
             table.add_column(column, overflow="fold")
         for row in rows:
@@ -99,10 +114,10 @@ class Output:
     def bars(self) -> Iterator[Bars]:
         """Show progress bars on standard error while the block runs; nothing where nobody watches."""
         progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
+            TextColumn("{task.description}", table_column=Column(width=36, no_wrap=True, overflow="ellipsis")),
+            BarColumn(bar_width=18),
+            MofNCompleteColumn(table_column=Column(min_width=11, no_wrap=True, justify="right")),
+            TimeElapsedColumn(table_column=Column(min_width=7, no_wrap=True)),
             console=self.progress_console,
             disable=not self.progress_console.is_terminal,
         )
@@ -118,26 +133,29 @@ class Bars:
         self._output = output
         self._tasks: dict[str, TaskID] = {}
 
-    def set(self, name: str, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` steps of a stage are done."""
+    def set(self, name: str, done: int, total: int, detail: str = "") -> None:
+        """Show that ``done`` of ``total`` steps of a stage are done, and what it is at."""
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=max(total, 1))
-        self._progress.update(self._tasks[name], completed=done, total=max(total, 1))
+        text = f"{name}: {detail}" if detail else name
+        self._progress.update(self._tasks[name], description=escape(text), completed=done, total=max(total, 1))
 
     def done(self, name: str, detail: str = "") -> None:
         """Finish a stage."""
-        if name in self._tasks:
-            task = next(task for task in self._progress.tasks if task.id == self._tasks[name])
-            self._progress.update(self._tasks[name], completed=task.total)
+        text = f"{name}: {detail}" if detail else name
         if self._progress.disable:
-            text = f"{name}: {detail}" if detail else name
             self._output.progress_console.print(escape(text), soft_wrap=True)
+            return
+        if name not in self._tasks:
+            self.set(name, 1, 1)
+        [task] = [task for task in self._progress.tasks if task.id == self._tasks[name]]
+        self._progress.update(self._tasks[name], description=escape(text), completed=task.total)
 
     def hook(self, name: str) -> Callable[[str, int, int], None]:
         """Return a (stage, done, total) listener that draws under ``name``."""
 
         def listen(stage: str, done: int, total: int) -> None:
-            self.set(f"{name}: {stage}", done, total)
+            self.set(name, done, total, stage)
 
         return listen
 

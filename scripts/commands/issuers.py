@@ -109,7 +109,7 @@ def ingest(
         slug = next(iter(service.counts(_programme(programme))))
 
         def progress(at: Progress) -> None:
-            bars.set(at.name, int((at.fraction or 0) * 100), 100)
+            bars.set(slug, int((at.fraction or 0) * 100), 100, at.name)
 
         reports = []
         for path in files or ():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -41,27 +41,40 @@ class IntakeDesk:
         self._files("volunteer", samples.volunteer_files)
         self._files("residence", samples.residence_files)
         # The drop folder moves what it has read aside, so it knows by itself what is left.
-        for report in self._service.ingest_drop_folder("traffic", samples.traffic_drop, progress=self._progress):
-            stage.bars.done(report.name, f"{report.rows} rows, {report.outcome}")
+        reports = self._service.ingest_drop_folder("traffic", samples.traffic_drop, progress=self._progress("traffic"))
+        stage.bars.done("traffic", f"{len(reports)} files, {sum(one.outcome == 'exists' for one in reports)} known")
         self._files("environmental", samples.environmental_files)
-        if stage.noted("culture pulled") is None:
+        pulled = stage.noted("culture pulled")
+        if pulled is None:
             with serve_tickets(samples.culture_items) as api:
-                pulled = self._service.pull_rest("culture", api.url, api.token, progress=self._progress)
-            stage.note("culture pulled", {"rows": pulled.rows})
-            stage.bars.done("culture", f"{pulled.rows} rows over HTTP")
+                report = self._service.pull_rest("culture", api.url, api.token, progress=self._progress("culture"))
+            pulled = {"rows": report.rows}
+            stage.note("culture pulled", pulled)
+        stage.bars.done("culture", f"{pulled['rows']} rows over HTTP")
         self._stage.city.work_until_idle()
 
     def _files(self, programme: str, paths: Iterable[Path]) -> None:
+        rows = 0
         for path in paths:
             step = f"delivered {programme}/{path.name}"
-            if self._stage.noted(step) is not None:
-                continue
-            report = self._service.ingest_file(programme, path, progress=self._progress)
-            self._stage.note(step, {"rows": report.rows})
-            self._stage.bars.done(path.name, f"{report.rows} rows")
+            known = self._stage.noted(step)
+            if known is None:
+                report = self._service.ingest_file(programme, path, progress=self._progress(programme))
+                known = {"rows": report.rows}
+                self._stage.note(step, known)
+            rows += int(known["rows"])
+        self._stage.bars.done(programme, f"{rows} rows")
 
-    def _progress(self, at: Progress) -> None:
-        self._stage.bars.set(f"{at.name}", int((at.fraction or 0) * 100), 100)
+    def _progress(self, programme: str) -> Callable[[Progress], None]:
+        """Return a listener that draws a programme's bar: by bytes where the length is known, else by rows."""
+
+        def listen(at: Progress) -> None:
+            if at.fraction is None:
+                self._stage.bars.set(programme, at.rows, at.rows, at.name)
+            else:
+                self._stage.bars.set(programme, int(at.fraction * 100), 100, at.name)
+
+        return listen
 
     def revoke_false(self) -> Declarations:
         """Revoke the car-free days that proved false: about one in a hundred, chosen by their numbers' hashes."""

@@ -264,13 +264,13 @@ def _summary(
 
 
 def _show(output: Output, story: Story, summary: Mapping[str, Any], state_dir: Path) -> None:
-    columns = ["programme", "records", "accepted", "refused", "awaiting link", "held", "granted", "outstanding"]
+    columns = ["programme", "records", "accepted", "refused", "unlinked", "held", "granted", "left"]
     rows = []
     for programme in story.programmes:
         counts, movement = programme.intake, programme.movement
         rows.append(
             (
-                f"{programme.name.zh} {programme.name.en}",
+                programme.slug,
                 counts.records,
                 counts.accepted,
                 counts.refused,

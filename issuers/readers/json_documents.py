@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO, Final, NoReturn
+
+import orjson
 
 from issuers.mapping import Mapping
 from issuers.readers.delimited import read_lines
@@ -17,6 +19,22 @@ def _no_constant(text: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_no_constant)
+_BRACKETS_SAFE: Final = 500
+
+
+def _decode(content: bytes) -> Any:
+    """Decode JSON whose numbers become text. Raises UnicodeDecodeError, ValueError or RecursionError.
+
+    The standard library's decoder is bounded by the interpreter's recursion limit alone, which any imported library
+    may raise to where the C stack ends; orjson stops at 1,024 levels by itself. Few brackets cannot nest deeply.
+    """
+    if content.count(b"[") + content.count(b"{") > _BRACKETS_SAFE:
+        try:
+            orjson.loads(content)
+        except orjson.JSONDecodeError as error:
+            if "depth" in error.msg:
+                raise RecursionError(error.msg) from error
+    return _DECODER.decode(content.decode("utf-8").strip())
 
 
 def read_jsonl(stream: BinaryIO, mapping: Mapping, limits: Limits) -> Iterator[Item]:
@@ -37,7 +55,7 @@ def read_jsonl(stream: BinaryIO, mapping: Mapping, limits: Limits) -> Iterator[I
                 continue
             number += 1
             try:
-                document = _DECODER.decode(raw.decode("utf-8").strip())
+                document = _decode(raw)
             except UnicodeDecodeError:
                 code = RefusalCode.WRONG_ENCODING if line.is_closed else RefusalCode.TRUNCATED_FILE
                 yield Fault(number, line.number, None, code, (("expected", "utf-8"),), raw[:RAW_KEPT_MAX])
@@ -65,7 +83,7 @@ def decode_document(content: bytes) -> Any:
     if not content.strip():
         raise ReadFailure(RefusalCode.EMPTY_FILE)
     try:
-        return _DECODER.decode(content.removeprefix(b"\xef\xbb\xbf").decode("utf-8").strip())
+        return _decode(content.removeprefix(b"\xef\xbb\xbf"))
     except UnicodeDecodeError as error:
         raise ReadFailure(RefusalCode.WRONG_ENCODING, expected="utf-8") from error
     except json.JSONDecodeError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import sys
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -272,3 +273,15 @@ def test_any_bytes_are_rows_faults_or_a_read_failure(content: bytes) -> None:
             ended = failure.code
         assert ended is None or ended in RefusalCode
         assert numbers == list(range(1, len(numbers) + 1))
+
+
+@pytest.mark.parametrize("nest", [b"[" * 100_000, b"[" * 5_000 + b"]" * 5_000, b'{"a":' * 5_000 + b"1" + b"}" * 5_000])
+def test_deep_nests_stop_whatever_the_interpreter_allows(tmp_path: Path, nest: bytes) -> None:
+    """A library that raises the recursion limit (py_ecc does) must not let a document reach the end of the C stack."""
+    allowed = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000_000)
+    try:
+        outcomes = outcome(save(tmp_path, nest), mapping(format="json", records="items"))
+    finally:
+        sys.setrecursionlimit(allowed)
+    assert outcomes == ([], RefusalCode.MALFORMED_DOCUMENT)

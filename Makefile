@@ -19,7 +19,7 @@ export PYTHONUTF8 := 1
 # More arguments for the program that a target runs: make test-contracts ARGS="-k mint".
 ARGS ?=
 
-.PHONY: help setup setup-dev demo serve bench bench-issue test test-python test-contracts test-faults lint format compile check-artifacts lock clean
+.PHONY: help setup setup-dev demo serve bench bench-issue gas test test-python test-contracts test-faults lint format compile check-artifacts lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +45,9 @@ NAIVE_SECONDS ?= 20
 bench-issue: setup ## Measure issuance from file to projection (RECORDS, RESIDENTS, DATABASE, NAIVE_SECONDS)
 	@.venv/bin/tongdui bench issue --json --records $(RECORDS) --residents $(RESIDENTS) --database $(DATABASE) \
 	  --naive-seconds $(NAIVE_SECONDS) $(ARGS)
+
+gas: setup ## What the contracts cost beside the EVM's floor; fails on a regression (ARGS=--update accepts the new figures)
+	@.venv/bin/python -m scripts.gas $(ARGS)
 
 test: setup-dev ## All tests: Python's, then the contracts' under Brownie
 	@.venv/bin/python -m scripts.checks test $(ARGS)

@@ -20,6 +20,7 @@ from issuers.samples.generate import Samples, generate
 from issuers.samples.people import population
 from ledger.audit.auditor import audit
 from ledger.audit.report import AuditReport
+from ledger.chain import artifacts
 from ledger.chain.proxy import Proxy
 from ledger.clock import ManualClock
 from ledger.errors import InvariantViolation
@@ -69,6 +70,7 @@ def run(state_dir: Path, sizes: Sizes, output: Output) -> dict[str, Any]:
         samples = _samples(state_dir, sizes, bars)
         clock = ManualClock(datetime.combine(days.FIRST_DAY, day_time(8), CITY_TZ))
         with open_city(_settings(state_dir), clock, progress=bars.hook("chain")) as city:
+            _require_same_contracts(city)
             stage = Stage(city, clock, samples, bars)
             story, intake, report = _play(stage, state_dir, sizes)
         let_time_run(state_dir, clock.now())
@@ -201,18 +203,32 @@ def _settings(state_dir: Path) -> Settings:
 
 
 def _remember_sizes(state_dir: Path, sizes: Sizes) -> None:
+    """Note what this city is, at the first run; a later run has to ask for the same. Raises UsageError."""
     path = state_dir / "demo.json"
+    wanted = asdict(sizes)
     if not path.exists():
-        _write(path, orjson.dumps(asdict(sizes)))
+        _write(path, orjson.dumps(wanted))
         return
     try:
         found = orjson.loads(path.read_bytes())
     except orjson.JSONDecodeError as error:
         raise UsageError(f"{path} is damaged; remove {state_dir} or name another --state-dir") from error
-    if found != asdict(sizes):
-        raise UsageError(
-            f"{state_dir} holds a city of {found}; give the same sizes, remove it, or name another --state-dir"
-        )
+    if found != wanted:
+        what = " ".join(f"--{name} {found.get(name)}" for name in wanted)
+        raise UsageError(f"{state_dir} holds a city of {what}; remove it, or name another --state-dir")
+
+
+def _require_same_contracts(city: City) -> None:
+    """Refuse a city that another version of the contracts deployed: this one could not audit it. Raises UsageError."""
+    height = city.engine.final_height()
+    for name, contract in city.deployment.contracts.items():
+        code = bytes.fromhex(city.engine.rpc.call("eth_getCode", [contract.address, hex(height)])[2:])
+        artifact = artifacts.load(name)
+        if artifact.without_immutables(code) != artifact.deployed_bytecode:
+            folder = city.settings.state_dir
+            raise UsageError(
+                f"{folder} holds a city whose {name} is of another version; remove it, or name another --state-dir"
+            )
 
 
 def _samples(state_dir: Path, sizes: Sizes, bars: Bars) -> Samples:

@@ -13,24 +13,15 @@ from ledger.chain.deployment import Deployment
 from ledger.chain.embedded import EmbeddedEngine
 from ledger.proofs.layout import Layout
 from scripts.clock import clock_of
-from tests.e2e.runs import balances, demo, tongdui
+from tests.e2e.runs import balances, tongdui
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-@pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A city with a story."""
-    state_dir = tmp_path_factory.mktemp("city")
-    ended = demo(state_dir)
-    assert ended.code == 0, ended.err[-3000:]
-    return state_dir
-
-
 @pytest.fixture
-def copy(city: Path, tmp_path: Path) -> Path:
-    """A copy of it, to be corrupted."""
-    shutil.copytree(city, tmp_path / "city")
+def copy(undisturbed: Path, tmp_path: Path) -> Path:
+    """A city with a story, to be corrupted."""
+    shutil.copytree(undisturbed, tmp_path / "city")
     return tmp_path / "city"
 
 

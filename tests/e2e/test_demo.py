@@ -28,16 +28,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SLUGS = {"volunteer", "environmental", "traffic", "culture", "residence"}
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A city whose demo ran through at once; its summary is checked here."""
-    state_dir = tmp_path_factory.mktemp("undisturbed")
-    ended = demo(state_dir)
-    assert ended.code == 0, ended.err[-3000:]
-    (state_dir / "summary.json").write_text(ended.out)
-    return state_dir
-
-
 def test_the_summary_says_what_it_must(undisturbed: Path) -> None:
     summary = json.loads((undisturbed / "summary.json").read_text())
     assert summary["ok"] is True

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -101,17 +103,19 @@ class City:
     """Where auditors may read the chain: the proxy of the embedded engine, or the network's node."""
 
     def upkeep(self) -> bool:
-        """Settle orders and release what nobody captured; return whether something new is to be sent."""
+        """Settle orders and release what nobody captured; return whether something new is to be sent.
+
+        One transaction: the settlement's cursor is the lock that lets several gateways take turns.
+        """
+        released = 0
         with self.database.transaction() as session:
             settled = self.redemptions.settle(session)
             self.handover.settle_actions(session)
-        released = 0
-        if settled.block_number >= 0:
-            with self.database.transaction() as session:
+            if settled.block_number >= 0:
                 # By the clock, for a chain without traffic makes no blocks; the margin forgives a node's slower clock.
                 released = self.handover.release_overdue(session, self.clock.timestamp() - OVERDUE_MARGIN_S)
-            if released:
-                self.gateway.wake()
+        if released:
+            self.gateway.wake()
         return bool(released)
 
     def run_until_idle(self, *, timeout_s: float = 120.0) -> None:
@@ -180,7 +184,7 @@ def _open(
         SigningKey(keystore.get_or_create(f"relayers/{number}").private_key)
         for number in range(1, settings.relayers + 1)
     ]
-    gateway = Gateway(database, engine, deployment, relayers, clock)
+    gateway = Gateway(database, engine, deployment, relayers, clock, owner=_owner(settings))
 
     sources = SourceIdHasher(keyring)
     registry = ResidentRegistry(Custodian(envelope), IdentityHasher(keyring), sources, clock)
@@ -484,6 +488,14 @@ def _issuer_signers(deployment: Deployment, keystore: Keystore) -> dict[int, Sig
 def _forget_old_answers(city: City) -> None:
     with city.database.transaction() as session:
         forget_before(session, city.clock.timestamp() - _KEYS_FOR_ANSWERS_S)
+
+
+def _owner(settings: Settings) -> str:
+    """Return the name under which this process leases relayers. The embedded engine's lock keeps others out anyway, and
+    there the name stays the same, so that a restart need not wait for its own leases to end."""
+    if settings.rpc_url is None:
+        return "gateway"
+    return f"{socket.gethostname()[:40]}:{os.getpid()}"
 
 
 def _derive(master: bytes, purpose: str) -> bytes:

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from ledger.standard.ids import address_bytes
 from ledger.store.models.projection import (
     BalanceRow,
-    BatchRow,
     ChainProgrammeRow,
     EntryRow,
     FlowRow,
@@ -192,11 +191,3 @@ def order_outcome(session: Session, order_id: bytes) -> OrderOutcome | None:
         row.log_index,
         row.block_timestamp,
     )
-
-
-def batch_counts(session: Session) -> tuple[int, int]:
-    """Return how many batches have landed and how many grants were in them."""
-    count, grants = session.execute(
-        select(func.count(), func.coalesce(func.sum(BatchRow.grants), 0)).where(BatchRow.state == "landed")
-    ).one()
-    return int(count), int(grants)

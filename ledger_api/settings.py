@@ -46,9 +46,6 @@ class Settings(BaseSettings):
     """Where auditors and residents with own keys reach the embedded chain: a few read methods and signed transactions,
     capped at the final height. By default the port after the API's; 0 takes a free one."""
 
-    public_url: str | None = None
-    """Where clients reach the API, for links and for the issuer name of local tokens; by default host and port."""
-
     oidc_issuer: str | None = None
     """The issuer whose tokens are accepted. Set it together with ``oidc_jwks_url``; the local issuer is then off."""
 
@@ -64,9 +61,6 @@ class Settings(BaseSettings):
     body_bytes_max: int = Field(default=262_144, ge=1_024)
     """The largest request body that is read."""
 
-    block_interval_ms: int = Field(default=50, ge=0)
-    """How long the embedded engine gathers transactions before it makes a block."""
-
     workers: bool = True
     """Whether this process runs the gateway's workers (sender, indexer, settlement of orders)."""
 
@@ -81,11 +75,6 @@ class Settings(BaseSettings):
         if (self.oidc_issuer is None) != (self.oidc_jwks_url is None):
             raise ValueError("set TONGDUI_OIDC_ISSUER and TONGDUI_OIDC_JWKS_URL together, or neither")
         return self
-
-    @property
-    def base_url(self) -> str:
-        """The URL under which clients see this API, without a slash at the end."""
-        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     @property
     def uses_oidc(self) -> bool:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import cast
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, Table, or_, select
 from sqlalchemy.orm import Session
 
 from ledger.clock import Clock
@@ -23,6 +24,7 @@ from ledger.residents.registry import ResidentRegistry
 from ledger.standard.ids import Address, MerchantId, OrderId, address_bytes, split_token_id, to_address
 from ledger.standard.typed_data import Domain, Lot, RedeemOrder
 from ledger.standard.value import basket_debits_down
+from ledger.store.database import bulk_insert_new
 from ledger.store.models.outbox import OutboxMessageRow
 from ledger.store.models.projection import OrderOutcomeRow, ProjectionCursorRow
 from ledger.store.models.redemption import RedemptionCursorRow, RedemptionLotRow, RedemptionOrderRow
@@ -232,8 +234,11 @@ class Redemptions:
             return Settled(-1, 0, 0)
         cursor = session.get(RedemptionCursorRow, 1, with_for_update=True)
         if cursor is None:
-            cursor = RedemptionCursorRow(cursor_id=1, block_number=-1)
-            session.add(cursor)
+            # Two gateways may begin at once: one of them makes the row, and both queue up for it.
+            bulk_insert_new(
+                session, cast(Table, RedemptionCursorRow.__table__), ["cursor_id", "block_number"], [(1, -1)]
+            )
+            cursor = session.get_one(RedemptionCursorRow, 1, with_for_update=True, populate_existing=True)
         since = cursor.block_number
         if head.block_number < since:
             return Settled(head.block_number, 0, 0)

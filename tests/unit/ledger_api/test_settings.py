@@ -6,22 +6,18 @@ from pydantic import ValidationError
 from ledger_api.settings import Settings
 
 
-def test_nothing_needs_to_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_needs_to_be_set() -> None:
     settings = Settings(_env_file=None)
     assert (settings.host, settings.uses_oidc, settings.database_url) == ("127.0.0.1", False, None)
-    assert settings.base_url == "http://127.0.0.1:8080"
+    assert settings.port == 8080
 
 
 def test_the_environment_decides(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TONGDUI_PUBLIC_URL", "https://points.example.gov/")
+    monkeypatch.setenv("TONGDUI_RPC_URL", "http://node.example:8545")
     monkeypatch.setenv("TONGDUI_RELAYERS", "8")
     monkeypatch.setenv("TONGDUI_VALIDATORS", '["0xaa"]')
     settings = Settings(_env_file=None)
-    assert (settings.base_url, settings.relayers, settings.validators) == (
-        "https://points.example.gov",
-        8,
-        ["0xaa"],
-    )
+    assert (settings.rpc_url, settings.relayers, settings.validators) == ("http://node.example:8545", 8, ["0xaa"])
 
 
 @pytest.mark.parametrize(

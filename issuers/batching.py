@@ -23,7 +23,7 @@ from ledger.chain.deployment import Deployment
 from ledger.clock import Clock
 from ledger.custody.signer import Signer
 from ledger.errors import InvariantViolation
-from ledger.outbox.outbox import MessageState, Outbox
+from ledger.outbox.outbox import CallMessage, MessageState, Outbox
 from ledger.outbox.routes import mint_gas
 from ledger.standard.evidence import EvidenceLeaf, MerkleTree, activity_code
 from ledger.standard.ids import BatchNumber, address_bytes, to_address, token_id
@@ -45,8 +45,17 @@ _TAKE_MAX = 5_000
 _NEVER_QUARTERS = -1
 _GAS_REVOKE = 600_000
 _PAD12 = bytes(12)
+_SETTLED_AT_ONCE = 64
+_ENDS = {
+    MessageState.DONE: "landed",
+    MessageState.WAITING_FUNDING: "waiting",
+    MessageState.FAILED: "failed",
+}
 _PLACE_SQLITE = "UPDATE issuance_grants SET state = 'batched', batch_number = ?, batch_position = ? WHERE grant_id = ?"
-_PLACE_POSTGRES = _PLACE_SQLITE.replace("?", "%s")
+_PLACE_POSTGRES = (
+    "UPDATE issuance_grants AS g SET state = 'batched', batch_number = k.number, batch_position = k.position "
+    "FROM unnest(%s::bigint[], %s::int[], %s::bytea[]) AS k(number, position, id) WHERE g.grant_id = k.id"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +224,12 @@ class Batcher:
             placed += [(number, position, leaf.grant_id) for position, leaf in enumerate(leaves)]
         session.add_all(made)
         session.flush()
-        statement = _PLACE_SQLITE if sql.is_sqlite(session) else _PLACE_POSTGRES
-        session.connection().exec_driver_sql(statement, placed)
+        if sql.is_sqlite(session):
+            session.connection().exec_driver_sql(_PLACE_SQLITE, placed)
+        else:
+            # One statement for thousands of rows: a statement each keeps both sides busy with each other.
+            columns = tuple(list(column) for column in zip(*placed, strict=True))
+            session.connection().exec_driver_sql(_PLACE_POSTGRES, columns)
         return made
 
     def _groups(self, leaves: list[LeafRow], flush: bool) -> Iterator[list[LeafRow]]:
@@ -236,17 +249,20 @@ class Batcher:
             return
         signer = self._signers[programme]
         signed = [(row, signer.sign_digest(self._message(row).digest(self._domain))) for row in rows]
+        calls = [
+            CallMessage(
+                "mint",
+                mint_key(programme, row.number),
+                self._issuance,
+                mint_call(row, signature),
+                mint_gas(row.grants),
+            )
+            for row, signature in signed
+        ]
         with self._database.transaction() as session:
             for row, signature in signed:
                 self._store_signature(session, row, signer, signature)
-                self._outbox.enqueue_call(
-                    session,
-                    "mint",
-                    mint_key(programme, row.number),
-                    self._issuance,
-                    mint_call(row, signature),
-                    mint_gas(row.grants),
-                )
+            self._outbox.enqueue_calls(session, calls)
 
     def _message(self, row: IssuanceBatchRow) -> MintBatch:
         return MintBatch(row.programme, row.quarter, row.number, bytes(row.evidence_root), keccak256(bytes(row.packed)))
@@ -276,21 +292,23 @@ class Batcher:
                 select(IssuanceBatchRow).where(IssuanceBatchRow.state.in_(("queued", "waiting", "failed")))
             ).all()
             statuses = self._outbox.statuses(session, [mint_key(row.programme, row.number) for row in open_rows])
-        counts = {"landed": 0, "waiting": 0, "failed": 0}
+        ended = []
         for row in open_rows:
             status = statuses.get(mint_key(row.programme, row.number))
             if status is None:
                 raise InvariantViolation(f"batch {row.number} of programme {row.programme} is not in the outbox")
-            state = {
-                MessageState.DONE: "landed",
-                MessageState.WAITING_FUNDING: "waiting",
-                MessageState.FAILED: "failed",
-            }.get(status.state)
-            if state is None or (state == row.state and row.reason == status.reason):
-                continue
+            state = _ENDS.get(status.state)
+            if state is not None and not (state == row.state and row.reason == status.reason):
+                ended.append((row, state, status.reason))
+        # Leaves are published before the batch counts as landed: a crash between publishes them once more.
+        self._publish([row for row, state, _ in ended if state == "landed"])
+        counts = {"landed": 0, "waiting": 0, "failed": 0}
+        for start in range(0, len(ended), _SETTLED_AT_ONCE):
+            part = ended[start : start + _SETTLED_AT_ONCE]
             with self._database.transaction() as session:
-                self._change(session, row, state, status.reason)
-            counts[state] += 1
+                for row, state, reason in part:
+                    self._change(session, row, state, reason)
+                    counts[state] += 1
         self._settle_revocations()
         return Settled(**counts)
 
@@ -304,8 +322,7 @@ class Batcher:
             row.reason = reason
             return
         if state == "landed":
-            self._match_chain(session, row)
-            self._publish(session, row)
+            row.quarter, row.evidence_root = seen.quarter, seen.evidence_root
         before, after = ("waiting", "accepted") if state == "landed" else ("accepted", "waiting")
         if not (state == "landed" and row.state == "queued"):
             records = (
@@ -323,23 +340,28 @@ class Batcher:
         row.state = state
         row.reason = reason
         row.updated_at = self._clock.timestamp()
+        session.flush()
 
-    def _match_chain(self, session: Session, row: IssuanceBatchRow) -> None:
+    def _publish(self, landed: Sequence[IssuanceBatchRow]) -> None:
+        """Write the leaf files of landed batches, by the evidence that landed."""
+        for start in range(0, len(landed), _SETTLED_AT_ONCE):
+            with self._database.read() as session:
+                for row in landed[start : start + _SETTLED_AT_ONCE]:
+                    leaves = leaf_rows(session, row.programme, row.number)
+                    self._match_chain(session, row, leaves)
+                    if self._leaves is not None:
+                        publish(self._leaves, row, leaves)
+
+    def _match_chain(self, session: Session, row: IssuanceBatchRow, leaves: Sequence[LeafRow]) -> None:
         """Take over the quarter in which the batch landed: bytes signed for an earlier one stay valid."""
         landed = session.get(ChainBatchRow, (row.programme, row.number))
         if landed is None or landed.evidence_root is None or landed.evidence_root == row.evidence_root:
             return
-        leaves = leaf_rows(session, row.programme, row.number)
         root = tree_of(leaves, token_id(row.programme, landed.quarter or 0)).root
         if root != landed.evidence_root:
             raise InvariantViolation(f"batch {row.number} of programme {row.programme} landed with another's evidence")
         row.quarter = landed.quarter or 0
         row.evidence_root = root
-
-    def _publish(self, session: Session, row: IssuanceBatchRow) -> None:
-        if self._leaves is None:
-            return
-        publish(self._leaves, row, leaf_rows(session, row.programme, row.number))
 
     def retry_waiting(self, programme: int | None = None) -> int:
         """Send batches again that wait for funding or failed; re-sign where quarter or key has changed.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from issuers import sql
@@ -26,10 +26,11 @@ from ledger.errors import InvariantViolation
 from ledger.outbox.outbox import CallMessage, MessageState, Outbox
 from ledger.outbox.routes import mint_gas
 from ledger.standard.evidence import EvidenceLeaf, MerkleTree, activity_code
-from ledger.standard.ids import BatchNumber, address_bytes, to_address, token_id
+from ledger.standard.ids import BatchNumber, address_bytes, programme_participant, to_address, token_id
 from ledger.standard.keccak import keccak256
 from ledger.standard.quarters import CITY_TZ, NEVER, expiry_quarter
 from ledger.standard.typed_data import MintBatch, Revocation
+from ledger.standard.value import MICROFEN_MINOR
 from ledger.store.database import Database, bulk_insert
 from ledger.store.models.issuance import (
     IssuanceBatchRow,
@@ -39,6 +40,7 @@ from ledger.store.models.issuance import (
     IssuanceRulebookRow,
 )
 from ledger.store.models.projection import BatchRow as ChainBatchRow
+from ledger.store.models.projection import ChainProgrammeRow, PositionRow, SupplyRow
 
 GRANTS_MAX = 500
 _TAKE_MAX = 5_000
@@ -53,8 +55,9 @@ _ENDS = {
 }
 _PLACE_SQLITE = "UPDATE issuance_grants SET state = 'batched', batch_number = ?, batch_position = ? WHERE grant_id = ?"
 _PLACE_POSTGRES = (
-    "UPDATE issuance_grants AS g SET state = 'batched', batch_number = k.number, batch_position = k.position "
-    "FROM unnest(%s::bigint[], %s::int[], %s::bytea[]) AS k(number, position, id) WHERE g.grant_id = k.id"
+    "UPDATE issuance_grants AS g SET state = 'batched', batch_number = %s, batch_position = k.position "
+    "FROM (SELECT i AS position, substr(%s::bytea, i * 32 + 1, 32) AS id FROM generate_series(0, %s - 1) AS i) AS k "
+    "WHERE g.grant_id = k.id"
 )
 
 
@@ -152,13 +155,22 @@ class Batcher:
         """
         numbers: list[BatchNumber] = []
         self.sign_prepared(programme)
-        while True:
+        while self._has_ready(programme):
             with self._database.transaction() as session:
                 prepared = self._prepare(session, programme, validity, flush)
             if not prepared:
-                return numbers
+                break
             self._sign_and_queue(programme, prepared)
             numbers += [BatchNumber(row.number) for row in prepared]
+        return numbers
+
+    def _has_ready(self, programme: int) -> bool:
+        """Look without the write lock: mostly there is nothing to batch."""
+        with self._database.read() as session:
+            ready = select(IssuanceGrantRow.grant_id).where(
+                IssuanceGrantRow.programme == programme, IssuanceGrantRow.state == "ready"
+            )
+            return session.execute(ready.limit(1)).first() is not None
 
     def sign_prepared(self, programme: int) -> int:
         """Sign and enqueue batches that a crash left unsigned; returns how many."""
@@ -199,7 +211,7 @@ class Batcher:
         first = sql.allot(session, f"batch:{programme}", len(groups))
         now = self._clock.timestamp()
         made = []
-        placed: list[tuple[int, int, bytes]] = []
+        placed: list[tuple[int, list[bytes]]] = []
         for number, (quarters, leaves) in enumerate(groups, first):
             quarter = self._quarter(quarters)
             made.append(
@@ -221,16 +233,22 @@ class Batcher:
                     updated_at=now,
                 )
             )
-            placed += [(number, position, leaf.grant_id) for position, leaf in enumerate(leaves)]
+            placed.append((number, [leaf.grant_id for leaf in leaves]))
         session.add_all(made)
         session.flush()
-        if sql.is_sqlite(session):
-            session.connection().exec_driver_sql(_PLACE_SQLITE, placed)
-        else:
-            # One statement for thousands of rows: a statement each keeps both sides busy with each other.
-            columns = tuple(list(column) for column in zip(*placed, strict=True))
-            session.connection().exec_driver_sql(_PLACE_POSTGRES, columns)
+        self._place(session, placed)
         return made
+
+    def _place(self, session: Session, placed: Sequence[tuple[int, list[bytes]]]) -> None:
+        """Note in which batch each grant is, and where."""
+        connection = session.connection()
+        if sql.is_sqlite(session):
+            rows = [(number, at, grant) for number, grants in placed for at, grant in enumerate(grants)]
+            connection.exec_driver_sql(_PLACE_SQLITE, rows)
+            return
+        for number, grants in placed:
+            # A statement a batch, its ids in one value: a statement a grant, or an array, costs several times as much.
+            connection.exec_driver_sql(_PLACE_POSTGRES, (number, b"".join(grants), len(grants)))
 
     def _groups(self, leaves: list[LeafRow], flush: bool) -> Iterator[list[LeafRow]]:
         self._shuffle.shuffle(leaves)
@@ -363,16 +381,19 @@ class Batcher:
         row.quarter = landed.quarter or 0
         row.evidence_root = root
 
-    def retry_waiting(self, programme: int | None = None) -> int:
+    def retry_waiting(self, programme: int | None = None, *, only_funded: bool = False) -> int:
         """Send batches again that wait for funding or failed; re-sign where quarter or key has changed.
 
-        Number and grants stay what they are. Returns how many were sent again.
+        Number and grants stay what they are. With ``only_funded``: only those that wait for funding and that the
+        programme's funding covers by now, as far as the projection knows. Returns how many were sent again.
         """
         with self._database.read() as session:
             query = select(IssuanceBatchRow).where(IssuanceBatchRow.state.in_(("waiting", "failed")))
             if programme is not None:
                 query = query.where(IssuanceBatchRow.programme == programme)
             rows = session.scalars(query.order_by(IssuanceBatchRow.number)).all()
+            if only_funded:
+                rows = _covered(session, rows)
         sent = 0
         for row in rows:
             signer = self._signers[row.programme]
@@ -447,6 +468,8 @@ class Batcher:
         for revocation, grant, batch in latest.values():
             tree, leaves = trees[batch.programme, batch.number]
             calls.append((revocation, self._revoke_call(revocation, grant, batch, tree, leaves)))
+        if not calls:
+            return 0
         with self._database.transaction() as session:
             for revocation, data in calls:
                 message_key = revoke_key(bytes(revocation.grant_id), revocation.revoked_total_minor)
@@ -515,6 +538,30 @@ class Batcher:
                     .where(IssuanceRevocationRow.revocation_id == revocation_id)
                     .values(state=state, updated_at=self._clock.timestamp())
                 )
+
+
+def _covered(session: Session, rows: Sequence[IssuanceBatchRow]) -> list[IssuanceBatchRow]:
+    """Return the waiting batches, lowest number first, that the funding covers: supply · par − position ≤
+    appropriated − paid must hold after them, as the contract checks it."""
+    left: dict[int, int] = {}
+    fitting = []
+    for row in rows:
+        if row.state != "waiting":
+            continue
+        known = session.get(ChainProgrammeRow, row.programme)
+        if known is None:
+            continue
+        if row.programme not in left:
+            supply = session.scalar(
+                select(func.sum(SupplyRow.supply_minor)).where(SupplyRow.programme == row.programme)
+            )
+            position = session.get(PositionRow, programme_participant(row.programme))
+            available = known.appropriated_fen - known.paid_fen + (0 if position is None else position.position_fen)
+            left[row.programme] = available * MICROFEN_MINOR - int(supply or 0) * known.par_microfen
+        if row.amount_minor * known.par_microfen <= left[row.programme]:
+            left[row.programme] -= row.amount_minor * known.par_microfen
+            fitting.append(row)
+    return fitting
 
 
 def leaf_rows(session: Session, programme: int, number: int) -> list[LeafRow]:

@@ -31,6 +31,7 @@ from ledger.store.models.issuance import (
     IssuanceDeliveryRow,
     IssuanceRecordRow,
     IssuanceRefusalRow,
+    IssuanceReviewRow,
 )
 
 _DAY_S = 86_400
@@ -423,13 +424,54 @@ class Pipeline:
         record.device_hmac = one.device
         record.updated_at = now
         writer.tallies["corrections"] += 1
-        if record.status in ("accepted", "waiting"):
+        is_anothers = record.source_hmac != one.source_hmac
+        record.source_hmac = one.source_hmac
+        if is_anothers:
+            self._change_person(session, writer, delivery, record, one, before, correction, now)
+        elif record.status in ("accepted", "waiting"):
             self._settle_difference(session, writer, record, one, before, correction, now)
         elif record.status == "refused":
             writer.tallies["refused"] -= close_refusals(session, writer, record.record_id)
             self.reconsider(session, writer, delivery, [(record, deed)], now)
+        elif record.status == "held":
+            # What a first reviewer approved is not what would be granted now.
+            session.execute(
+                update(IssuanceReviewRow)
+                .where(IssuanceReviewRow.record_id == record.record_id, IssuanceReviewRow.state == "open")
+                .values(approver_first=None)
+            )
         session.add(correction)
         session.flush()
+
+    def _change_person(
+        self,
+        session: Session,
+        writer: Writer,
+        delivery: Delivery,
+        record: IssuanceRecordRow,
+        one: Prepared,
+        before: Deed,
+        correction: IssuanceCorrectionRow,
+        now: int,
+    ) -> None:
+        """The agency had named the wrong person: all is taken back from one and decided anew for the other."""
+        granted = record.granted_minor
+        if granted and record.resident_id is not None:
+            judge = Judge(self._books[writer.programme], writer.programme, self._keys.fingerprint, now)
+            former = Candidate(record.record_id, one.dedupe_key, before, record.resident_id, b"", None)
+            judge.usage = sql.load_usage(session, judge.needs([former]).usage)
+            judge.charge(record.resident_id, before, -granted, -record.counted_micro, -1)
+            sql.set_usage(session, judge.changes())
+            take_back(session, record.record_id, granted, reason_code=CORRECTION, by=None, note=None, now=now)
+            writer.tallies["revoked_minor"] += granted
+        record.granted_minor = 0
+        record.counted_micro = 0
+        record.resident_id = None
+        if record.status == "refused":
+            writer.tallies["refused"] -= close_refusals(session, writer, record.record_id)
+        if record.status != "held":
+            self.reconsider(session, writer, delivery, [(record, one.deed)], now)
+        correction.delta_minor = record.granted_minor - granted
 
     def _settle_difference(
         self,
@@ -599,7 +641,12 @@ def look_up(session: Session, judge: Judge, candidates: Sequence[Candidate]) -> 
 
 def is_too_old(day: int, months: int, now: int) -> bool:
     """Return whether a deed lies so many months back that nobody can link it any more."""
-    return day < (now + _CITY_OFFSET_S) // _DAY_S - round(months * _MONTH_DAYS)
+    return day < oldest_day(months, now)
+
+
+def oldest_day(months: int, now: int) -> int:
+    """Return the oldest civil day whose deeds can still be linked."""
+    return (now + _CITY_OFFSET_S) // _DAY_S - round(months * _MONTH_DAYS)
 
 
 def stored_deed(record: IssuanceRecordRow) -> Deed:

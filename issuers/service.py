@@ -49,7 +49,7 @@ from issuers.pipeline import (
     Delivery,
     Pipeline,
     Writer,
-    is_too_old,
+    oldest_day,
 )
 from issuers.rating import render
 from issuers.readers import Limits, read_file
@@ -519,17 +519,17 @@ class IssuerService:
         expired = 0
         for number, books in self._books.items():
             months = books[-1].file.unlinked_months
+            query = select(IssuanceRecordRow).where(
+                IssuanceRecordRow.programme == number,
+                IssuanceRecordRow.status == "awaiting_link",
+                IssuanceRecordRow.deed_day < oldest_day(months, now),
+            )
+            with self._database.read() as session:
+                if session.scalars(query.limit(1)).first() is None:
+                    continue
             with self._database.transaction() as session:
                 writer = Writer(session, number, self._keys, now, self._random)
-                rows = session.scalars(
-                    select(IssuanceRecordRow)
-                    .where(IssuanceRecordRow.programme == number, IssuanceRecordRow.status == "awaiting_link")
-                    .order_by(IssuanceRecordRow.deed_day)
-                    .limit(_SWEEP_ROWS)
-                ).all()
-                for row in rows:
-                    if not is_too_old(row.deed_day, months, now):
-                        continue
+                for row in session.scalars(query.limit(_SWEEP_ROWS).with_for_update()).all():
                     row.status, row.reason, row.updated_at = "refused", RefusalCode.DEED_TOO_OLD.value, now
                     fault = Fault(row.row_number, None, "day", RefusalCode.DEED_TOO_OLD, (("months", str(months)),))
                     writer.fault(self._delivery(session, row), fault, row.record_id)
@@ -663,7 +663,8 @@ class IssuerService:
         Returns whether anything moved; a worker calls it in a loop.
         """
         settled = self.settle()
-        moved = self.release_due() + self.grant_linked() + len(self.make_batches()) + self.send_revocations()
+        moved = self.release_due() + self.grant_linked() + self.expire_unlinked()
+        moved += len(self.make_batches()) + self._batcher.retry_waiting(only_funded=True) + self.send_revocations()
         return bool(moved or settled.landed or settled.waiting or settled.failed)
 
     def unsettled(self) -> dict[str, int]:
@@ -787,6 +788,9 @@ class IssuerService:
         """Reconsider all records that a query finds, chunk by chunk, each once."""
         now = self._clock.timestamp()
         after, decided = 0, 0
+        with self._database.read() as session:  # mostly there is nothing, and the write lock is dear
+            if session.scalars(query.limit(1)).first() is None:
+                return 0
         while True:
             with self._database.transaction() as session:
                 records = session.scalars(

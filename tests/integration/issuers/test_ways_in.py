@@ -170,6 +170,21 @@ def test_two_people_release_a_double_claim(desk: Desk, tmp_path: Path) -> None:
     assert counts.refusals == {"review_rejected": 1}
 
 
+def test_an_approval_is_for_what_was_seen(desk: Desk, tmp_path: Path) -> None:
+    """A held record that is corrected after its first approval needs two people again."""
+    desk.resident("990000195401010011", traffic="RX00000001", environmental="zd_00000001")
+    desk.service.ingest_file("traffic", write(tmp_path / "a.csv", traffic_row("RX-0001")))
+    trip = {"id": "ZD0003", "user_id": "zd_00000001", "item": "CAR-FREE-TRIP", "quantity": "1", "unit": "trip",
+            "started_at": "2026-08-03T09:00:00+08:00"}  # fmt: skip
+    desk.service.push("environmental", "hook", json.dumps([trip]).encode(), "environmental-jsonl")
+    (review,) = desk.service.reviews("environmental")
+    assert desk.service.approve(review.review_id, "Li") == "first"
+    more = json.dumps([{**trip, "quantity": "4"}]).encode()
+    assert desk.service.push("environmental", "hook", more, "environmental-jsonl").statuses["correction"] == 1
+    assert desk.service.approve(review.review_id, "Wang") == "first"
+    assert desk.service.approve(review.review_id, "Li") == "accepted"
+
+
 @contextmanager
 def paged_api(
     items: list[dict[str, str]], *, faults: int = 0, token_lives: int = 10**9

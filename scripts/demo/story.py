@@ -119,6 +119,15 @@ class RedemptionFlow:
 
 
 @dataclass(frozen=True, slots=True)
+class Payment:
+    """What one programme's agency would transfer to one merchant if the cycle closed now, after netting."""
+
+    slug: str
+    merchant_id: int
+    fen: int
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """One caught record: where it stood, and the reason its agency reads."""
 
@@ -280,6 +289,7 @@ class Story:
     merchants: tuple[Merchant, ...]
     exchanges: tuple[ExchangeFlow, ...]
     redemptions: tuple[RedemptionFlow, ...]
+    payments: tuple[Payment, ...]
     share_before_ppm: int
     share_after_ppm: int
     caught: tuple[Caught, ...]
@@ -360,6 +370,14 @@ def _money(story: Story) -> Iterator[str]:
         taken = sum(flow.fen for flow in story.redemptions if flow.merchant_id == merchant.merchant_id)
         if taken != merchant.position_fen:
             yield f"merchant {merchant.merchant_id}: took {taken} fen, its position is {merchant.position_fen} fen"
+    for programme in story.programmes:
+        pays = sum(payment.fen for payment in story.payments if payment.slug == programme.slug)
+        if pays > max(0, -programme.position_fen):
+            yield f"{programme.slug}: would pay {pays} fen, its position is {programme.position_fen} fen"
+    for merchant in story.merchants:
+        gets = sum(payment.fen for payment in story.payments if payment.merchant_id == merchant.merchant_id)
+        if gets != merchant.position_fen:
+            yield f"merchant {merchant.merchant_id}: would get {gets} fen, its position is {merchant.position_fen} fen"
 
 
 def _verdicts(story: Story) -> Iterator[str]:

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from ledger.audit.report import AuditReport
 from ledger.chain.deployment import Deployment
-from ledger.standard.ids import split_token_id
+from ledger.clearing.netting import net
+from ledger.standard.ids import merchant_participant, programme_participant, split_token_id
 from ledger.standard.value import to_value_down
 from ledger.store.models.issuance import (
     IssuanceDeliveryRow,
@@ -43,6 +44,7 @@ from scripts.demo.story import (
     Merchant,
     Movement,
     Paid,
+    Payment,
     Programme,
     Reach,
     Receipt,
@@ -169,6 +171,7 @@ def tell(stage: Stage, told: Told) -> Story:
             RedemptionFlow(slugs[programme], merchant, fen)
             for (programme, merchant), fen in sorted(redemptions.items())
         ),
+        payments=_payments(slugs, told.report),
         share_before_ppm=worth["before"] * 1_000_000 // worth["total"],
         share_after_ppm=worth["after"] * 1_000_000 // worth["total"],
         caught=caught,
@@ -187,6 +190,15 @@ def tell(stage: Stage, told: Told) -> Story:
         culture=told.culture,
         ride=_ride(stage, told),
     )
+
+
+def _payments(slugs: Mapping[int, str], report: AuditReport) -> tuple[Payment, ...]:
+    """Net the auditor's positions as a settlement cycle would."""
+    positions = {
+        int(programme_participant(identifier)): report.programmes[slug].position_fen
+        for identifier, slug in slugs.items()
+    } | {int(merchant_participant(merchant)): fen for merchant, fen in report.merchants.items()}
+    return tuple(Payment(slugs[one.programme], one.merchant, one.fen) for one in net(positions))
 
 
 def _programme(deployment: Deployment, identifier: int, told: Told) -> Programme:

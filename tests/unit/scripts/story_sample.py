@@ -16,6 +16,7 @@ from scripts.demo.story import (
     Merchant,
     Movement,
     Paid,
+    Payment,
     Programme,
     Reach,
     Receipt,
@@ -55,6 +56,20 @@ REDEMPTIONS = (
     RedemptionFlow("traffic", 5, 9_900),
     RedemptionFlow("culture", 3, 45_000),
     RedemptionFlow("culture", 4, 18_800),
+)
+
+
+PAYMENTS = (
+    Payment("volunteer", 1, 47_300),
+    Payment("volunteer", 2, 12_500),
+    Payment("volunteer", 3, 6_280),
+    Payment("environmental", 3, 38_450),
+    Payment("traffic", 3, 270),
+    Payment("traffic", 4, 8_420),
+    Payment("culture", 4, 10_380),
+    Payment("traffic", 5, 9_630),
+    Payment("culture", 5, 270),
+    Payment("environmental", 6, 2_100),
 )
 
 
@@ -110,6 +125,7 @@ def sample_story() -> Story:
         ),
         exchanges=EXCHANGES,
         redemptions=REDEMPTIONS,
+        payments=PAYMENTS,
         share_before_ppm=386_000,
         share_after_ppm=978_400,
         caught=tuple(

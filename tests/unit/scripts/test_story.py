@@ -49,6 +49,7 @@ def test_positions_add_up_to_nothing_and_follow_from_the_flows(story: Story) -> 
     assert [text.split(" fen")[0] for text in contradictions(broken)] == [
         "positions add up to 1",
         f"merchant 1: took {shop.position_fen - 1}",
+        f"merchant 1: would get {shop.position_fen - 1}",
     ]
 
 
@@ -56,6 +57,19 @@ def test_a_flow_that_no_position_knows_is_found(story: Story) -> None:
     flow = replace(story.exchanges[0], fen=story.exchanges[0].fen + 5)
     broken = replace(story, exchanges=(flow, *story.exchanges[1:]))
     assert [text.split(":")[0] for text in contradictions(broken)] == ["environmental", "culture"]
+
+
+def test_the_transfers_settle_exactly_what_shops_are_owed(story: Story) -> None:
+    assert sum(payment.fen for payment in story.payments) == sum(shop.position_fen for shop in story.merchants)
+    first = replace(story.payments[0], fen=story.payments[0].fen - 7)
+    broken = replace(story, payments=(first, *story.payments[1:]))
+    assert contradictions(broken) == ["merchant 1: would get 47293 fen, its position is 47300 fen"]
+
+
+def test_nobody_pays_more_than_it_owes(story: Story) -> None:
+    first = replace(story.payments[0], slug="culture")
+    broken = replace(story, payments=(first, *story.payments[1:]))
+    assert [text.split(":")[0] for text in contradictions(broken)] == ["culture"]
 
 
 def test_the_verdicts_are_part_of_the_story(story: Story) -> None:

@@ -45,6 +45,21 @@ class IdentityMismatch(RequestError):
         super().__init__("the document number differs from the one that the identity provider checked")
 
 
+class IdentityUnproven(RequestError):
+    """The token does not carry the identity document that was checked, and without it this account stays closed."""
+
+    def __init__(self) -> None:
+        super().__init__("the token carries no checked identity document (claim identity); log in with one")
+
+
+class UnusableAccount(RequestError):
+    """The account can never hold points: the zero address, or the ledger itself."""
+
+    def __init__(self, account: str) -> None:
+        self.account = account
+        super().__init__(f"account {account} can never hold points")
+
+
 class IdempotencyKeyMissing(RequestError):
     """A write came without a usable Idempotency-Key."""
 

@@ -99,7 +99,7 @@ def run_apart(
 
     Raises:
         IdempotencyKeyReused: the key belongs to a different request.
-        TongduiError: whatever ``effect`` raises; the key is free again then.
+        TongduiError: whatever ``effect`` raises; the key is free again then, unless another run had claimed it.
     """
     with database.transaction() as session:
         row = session.get(IdempotencyRow, (request.subject, request.key))
@@ -113,8 +113,9 @@ def run_apart(
     try:
         status, answer = effect(was_begun)
     except Exception:
-        with database.transaction() as session:
-            session.execute(_mine(delete(IdempotencyRow), request))
+        if not was_begun:  # else whoever began it may be at work still, and its claim is not ours to drop
+            with database.transaction() as session:
+                session.execute(_mine(delete(IdempotencyRow), request).where(IdempotencyRow.status == _CLAIMED))
         raise
     content = answer.model_dump_json().encode()
     with database.transaction() as session:

@@ -90,6 +90,12 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
     request.IdentityMismatch: ProblemType(
         "identity-mismatch", 403, "Another person's document", "证件不一致", "证件号码与身份认证结果不一致。"
     ),
+    request.IdentityUnproven: ProblemType(
+        "identity-unproven", 403, "A checked document is needed", "需要实名认证", "请使用经过实名认证的登录方式。"
+    ),
+    request.UnusableAccount: ProblemType(
+        "unusable-account", 422, "This account cannot hold points", "该账户不能持有积分", "请填写本人的账户地址。"
+    ),
     request.TooManyRequests: ProblemType(
         "too-many-requests",
         429,

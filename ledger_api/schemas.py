@@ -21,10 +21,28 @@ def _no_controls(text: str) -> str:
     return text
 
 
+def _no_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("NUL is not allowed; PostgreSQL cannot store it")
+    return text
+
+
+def _fits_bigint(text: str) -> str:
+    if int(text) >= 2**63:
+        raise ValueError("no such number: more than 63 bits")
+    return text
+
+
+def _in_reach(when: datetime) -> datetime:
+    if not 1970 <= when.year <= 9998:  # a zone's offset carries the years at the ends out of what a date can say
+        raise ValueError("the year must be from 1970 to 9998")
+    return when
+
+
 Text = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_no_controls)
 ]
-LongText = Annotated[str, StringConstraints(max_length=2000)]
+LongText = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_no_nul)]
 Identifier = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), AfterValidator(_no_controls)
 ]
@@ -35,7 +53,8 @@ PointsIn = Annotated[
     StringConstraints(pattern=AMOUNT),
     Field(description="Points as text, at most two decimals.", examples=["12.50"]),
 ]
-ResidentIdText = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$")]
+ResidentIdText = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$"), AfterValidator(_fits_bigint)]
+Moment = Annotated[datetime, AfterValidator(_in_reach)]
 OfferIdText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
 MerchantNumber = Annotated[int, Field(ge=1, le=2**32 - 1)]
 ProgrammeNumber = Annotated[int, Field(ge=1, le=2**32 - 1)]
@@ -461,7 +480,9 @@ class MerchantIn(In):
     category: Identifier
     address_zh: Text
     address_en: Text
-    status: Literal["active", "suspended"] = "active"
+    status: Literal["active", "suspended"] | None = Field(
+        default=None, description="Only the operator changes it; left out it stays, and a new merchant is active."
+    )
 
 
 class ProgrammePrice(Out):
@@ -515,8 +536,8 @@ class OfferIn(In):
     price_fen: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,9}$")]
     stock_total: int | None = Field(default=None, ge=0, le=10**9)
     per_resident_max: int | None = Field(default=None, ge=1, le=10**6)
-    opens_at: datetime | None = None
-    closes_at: datetime | None = None
+    opens_at: Moment | None = None
+    closes_at: Moment | None = None
 
 
 class OfferChange(In):

@@ -37,6 +37,7 @@ from ledger_api.schemas import (
     MerchantOrderPage,
     MerchantOut,
     MerchantPage,
+    Moment,
     OfferChange,
     OfferIdText,
     OfferIn,
@@ -54,7 +55,7 @@ from ledger_api.schemas import (
 from ledger_api.services import Services
 from redemption import statements
 from redemption.errors import UnknownOffer
-from redemption.merchants import Merchant
+from redemption.merchants import ACTIVE, Merchant
 from redemption.offers import Offer
 from redemption.orders import RedemptionOrder
 from redemption.purse import takes
@@ -90,12 +91,19 @@ def save_merchant(merchant_id: MerchantNumber, body: MerchantIn, write: Write) -
     directory = write.services.merchants
 
     def effect(session: Session) -> tuple[int, BaseModel]:
-        signer = None
-        if directory.exists(session, merchant_id):
-            signer = directory.get(session, merchant_id).signer_name
-        else:
+        known = directory.get(session, merchant_id) if directory.exists(session, merchant_id) else None
+        status = body.status or (ACTIVE if known is None else known.status)
+        if known is None or status != known.status:  # whoever was suspended must not come back by itself
             require(write.principal, scopes.OPERATOR)
-        directory.save(session, Merchant(merchant_id=MerchantId(merchant_id), signer_name=signer, **body.model_dump()))
+        directory.save(
+            session,
+            Merchant(
+                merchant_id=MerchantId(merchant_id),
+                signer_name=None if known is None else known.signer_name,
+                status=status,
+                **body.model_dump(exclude={"status"}),
+            ),
+        )
         return 200, views.merchant(directory.get(session, merchant_id))
 
     return write.once(body, effect)
@@ -278,8 +286,8 @@ def get_statement(
     request: Request,
     services: Deps,
     principal: Who,
-    since: Annotated[datetime, Query(description="RFC 3339, with its offset.")],
-    until: Annotated[datetime, Query(description="RFC 3339, not included.")],
+    since: Annotated[Moment, Query(description="RFC 3339, with its offset.")],
+    until: Annotated[Moment, Query(description="RFC 3339, not included.")],
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import Enum
 from typing import Annotated
 
@@ -19,6 +18,7 @@ from ledger_api.errors import NotFound
 from ledger_api.schemas import (
     ClearingOut,
     MerchantNumber,
+    Moment,
     PaymentsOut,
     PositionOut,
     ProgrammeNumber,
@@ -87,7 +87,7 @@ def payments(
     request: Request,
     services: Deps,
     principal: Who,
-    until: Annotated[datetime | None, Query(description="RFC 3339, with its offset; by default now.")] = None,
+    until: Annotated[Moment | None, Query(description="RFC 3339, with its offset; by default now.")] = None,
 ) -> Response:
     """Return who would pay whom if a cycle closed now, or had closed first at `until`: the merchants' total split once
     over the debtors, by what they owe.

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 from pydantic import BaseModel
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger.residents.errors import EmptyIdentifier
 from ledger.residents.registry import NewResident, Registration
-from ledger.standard.ids import to_address
+from ledger.standard.ids import Address, to_address
 from ledger.store.models.api import ApiSubjectRow
 from ledger.store.models.redemption import DeskPinRow
 from ledger_api import scopes, views
 from ledger_api.answers import cacheable
 from ledger_api.dependencies import Deps, ResidentToken, Write, own_resident, require
-from ledger_api.errors import IdentityMismatch, NotRegistered, SubjectBound
+from ledger_api.errors import IdentityMismatch, IdentityUnproven, NotRegistered, SubjectBound, UnusableAccount
 from ledger_api.schemas import (
     Done,
     EraseIn,
@@ -41,17 +41,17 @@ router = APIRouter(tags=["Residents"])
 def register(body: ResidentIn, write: Write) -> Response:
     """Register the token's subject as a resident and link source ids, in one step.
 
-    One verified person is one resident: whoever was registered before finds the same account again. The document number
-    comes from the token where the identity provider puts it there; else from the body, and the provider vouches for it
-    by giving the scope `resident:register`.
+    One verified person is one resident: whoever was registered before finds the same account again. The document
+    number comes from the token, where the identity provider puts it (claim `identity`). Only the local token issuer of
+    a single machine does without: then it comes from the body, and opens no account that another login uses.
     """
     require(write.principal, scopes.REGISTER)
-    document = _document(body, write.principal)
     services = write.services
+    document = _document(services, body, write.principal)
+    account = None if body.account is None else _usable(services, body.account)
 
     def effect(session: Session) -> tuple[int, BaseModel]:
         profile = {} if body.name is None else {"name": body.name}
-        account = None if body.account is None else to_address(body.account)
         registration = services.registry.register(session, NewResident(document, profile, account))
         _bind(session, services, write.principal, registration)
         links = _link(session, services, registration.resident.resident_id, body.links)
@@ -148,8 +148,18 @@ def erase(body: EraseIn, write: Write) -> Response:
     return write.apart(body, effect)
 
 
-def _document(body: ResidentIn, principal: Principal) -> str:
+def _usable(services: Services, text: str) -> Address:
+    """The ledger reverts a whole batch for one grant to these accounts, so nobody may ask for points there."""
+    account = to_address(text)
+    if account in {to_address(bytes(20)), to_address(services.redemptions.domain.ledger_address)}:
+        raise UnusableAccount(account)
+    return account
+
+
+def _document(services: Services, body: ResidentIn, principal: Principal) -> str:
     if principal.identity is None:
+        if services.local_issuer is None:
+            raise IdentityUnproven
         if body.document_number is None:
             raise EmptyIdentifier("document_number")
         return body.document_number
@@ -166,6 +176,9 @@ def _bind(session: Session, services: Services, principal: Principal, registrati
     if registration.outcome == "exists_with_different_account" or resident.status != "active":
         raise NotRegistered
     if bound is None:
+        others = select(ApiSubjectRow.subject).where(ApiSubjectRow.resident_id == resident.resident_id)
+        if principal.identity is None and session.scalar(others.limit(1)) is not None:
+            raise IdentityUnproven  # whoever knows a document number is not yet that person
         now = services.clock.timestamp()
         session.add(ApiSubjectRow(subject=principal.subject, resident_id=resident.resident_id, bound_at=now))
         session.flush()

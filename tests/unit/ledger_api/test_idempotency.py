@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ledger.store.models.api import IdempotencyRow, WithdrawnTokenRow
-from ledger_api.idempotency import StoredAnswer, forget_before, run_once, write_request
+from ledger_api.idempotency import StoredAnswer, forget_before, run_apart, run_once, write_request
 from ledger_api.schemas import Done
 from redemption.errors import WeakPin
 from tests.unit.ledger_api.api import Api, problem
@@ -140,3 +140,23 @@ def test_a_stored_digest_cannot_be_guessed_without_the_secret() -> None:
     other = write_request(b"j" * 32, "wang", "same-key-1", "POST /x", "/x", Done())
     assert one.digest != other.digest
     assert StoredAnswer(200, b"", is_replay=True).is_replay
+
+
+def test_a_repeat_that_fails_beside_the_first_does_not_drop_its_answer(world: World) -> None:
+    request = write_request(b"s", "subject", "apart-0001", "POST /x", "/x", None)
+
+    def first(_was_begun: bool) -> tuple[int, Done]:
+        def second(was_begun: bool) -> tuple[int, Done]:
+            assert was_begun
+            raise WeakPin
+
+        with pytest.raises(WeakPin):  # the same request once more, while the first is at work
+            run_apart(world.database, world.clock, request, second)
+        return 200, Done()
+
+    assert run_apart(world.database, world.clock, request, first) == StoredAnswer(200, b'{"done":true}', False)
+
+    def never(_was_begun: bool) -> tuple[int, Done]:
+        raise AssertionError("the answer is stored")
+
+    assert run_apart(world.database, world.clock, request, never) == StoredAnswer(200, b'{"done":true}', True)

@@ -129,3 +129,9 @@ def test_a_slip_is_for_its_desk_and_its_resident_only(api: Api, made: dict[str, 
     assert problem(api.get(given["slip"]["html"], api.token("shop", "merchant:1"))) == (403, "/problems/forbidden")
     own = api.token("wang", "resident:self")
     assert api.get(given["slip"]["html"], own).status_code == 200
+
+
+def test_a_resident_number_beyond_63_bits_is_nobodys(api: Api) -> None:
+    clerk = api.token("clerk", "desk:shuangnan")
+    answer = api.get("/v1/desk/residents/9999999999999999999/wallet", clerk)
+    assert problem(answer) == (422, "/problems/invalid-request")

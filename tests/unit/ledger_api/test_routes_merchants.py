@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.unit.ledger_api.api import Api, problem
@@ -119,3 +120,31 @@ def test_a_hold_is_captured_in_part_or_released(api: Api) -> None:
     assert released.status_code == 202
     again = api.post(f"/v1/merchants/1/orders/{orders[0]}/release", {"reason": "sold out"}, shop)
     assert problem(again) == (409, "/problems/order-state")
+
+
+def test_a_suspended_merchant_stays_so_until_the_operator_says_otherwise(api: Api) -> None:
+    details = {"name_zh": "店", "name_en": "Shop", "category": "food", "address_zh": "甲", "address_en": "A"}
+    shop, operator = api.token("shop", "merchant:1"), api.token("op", "operator")
+
+    def save(body: dict[str, str], who: dict[str, str], key: str) -> httpx.Response:
+        return api.client.put("/v1/merchants/1", json=body, headers={"Idempotency-Key": key, **who})
+
+    assert save({**details, "status": "suspended"}, operator, "suspend-1").json()["status"] == "suspended"
+    assert save(details, shop, "details-1").json()["status"] == "suspended"
+    assert problem(save({**details, "status": "active"}, shop, "resume-by-shop")) == (403, "/problems/forbidden")
+    assert save(details, operator, "details-2").json()["status"] == "suspended"
+    assert save({**details, "status": "active"}, operator, "resume-1").json()["status"] == "active"
+
+
+def test_times_and_texts_that_no_database_holds_are_refused(api: Api) -> None:
+    shop = api.token("shop", "merchant:1")
+    for field, value in (
+        ("opens_at", "0001-01-01T00:00:00+14:00"),
+        ("closes_at", "9999-12-31T23:59:59-14:00"),
+        ("description_zh", "a\0b"),
+    ):
+        answer = api.post("/v1/merchants/1/offers", {**OFFER, field: value}, shop)
+        assert problem(answer) == (422, "/problems/invalid-request")
+    times = {"since": "1970-01-01T00:00:00Z", "until": "9999-12-31T23:59:59-14:00"}
+    statement = api.client.get("/v1/merchants/1/statement", params=times, headers=shop)
+    assert problem(statement) == (422, "/problems/invalid-request")

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import select
 
 from ledger.store.models.api import IdempotencyRow
 from ledger.store.models.redemption import DeskPinRow
 from ledger.store.models.residents import ResidentRow
-from tests.unit.ledger_api.api import Api, problem
+from ledger_api.app import create_app
+from tests.unit.ledger_api.api import Api, TestClient, problem
+from tests.unit.redemption.world import World
 
 DOCUMENT = "510107195403071234"
 
@@ -27,7 +31,8 @@ def test_a_login_becomes_a_resident_and_links_in_one_step(api: Api) -> None:
 
 def test_one_person_is_one_resident_under_any_login(api: Api) -> None:
     _, first = api.register("wang")
-    headers, second = api.register("wang-on-a-new-phone")
+    headers = api.token("wang-on-a-new-phone", "resident:self", "resident:register", identity=DOCUMENT)
+    second = api.post("/v1/residents", {}, headers).json()
     assert second["resident_id"] == first["resident_id"]
     assert second["outcome"] == "exists"
     assert api.get("/v1/residents/me", headers).json()["account"] == first["account"]
@@ -105,3 +110,28 @@ def test_an_erased_resident_is_gone_and_the_login_free(api: Api) -> None:
         assert session.get_one(ResidentRow, int(made["resident_id"])).data_key is None
     again = api.post("/v1/residents/me/erase", {"confirm": "erase"}, headers, key="erase-key-01")
     assert again.headers["idempotency-replayed"] == "true"
+
+
+def test_whoever_knows_a_document_number_is_not_that_person(api: Api) -> None:
+    owner, _ = api.register("wang")
+    thief = api.token("thief", "resident:self", "resident:register")
+    answer = api.post("/v1/residents", {"document_number": DOCUMENT}, thief)
+    assert problem(answer) == (403, "/problems/identity-unproven")
+    assert problem(api.get("/v1/wallet", thief)) == (403, "/problems/not-registered")
+    assert api.post("/v1/residents", {"document_number": DOCUMENT}, owner).status_code == 200
+
+
+def test_an_identity_provider_has_to_name_the_document(world: World) -> None:
+    api = Api(world)
+    api.services = replace(api.services, local_issuer=None)
+    client = TestClient(create_app(api.services))
+    headers = {**api.token("wang", "resident:self", "resident:register"), "Idempotency-Key": "register-01"}
+    answer = client.post("/v1/residents", json={"document_number": DOCUMENT}, headers=headers)
+    assert problem(answer) == (403, "/problems/identity-unproven")
+
+
+def test_no_resident_has_an_account_that_the_ledger_refuses(api: Api) -> None:
+    headers = api.token("wang", "resident:self", "resident:register")
+    for account in ("0x" + "00" * 20, api.world.domain.ledger_address):
+        answer = api.post("/v1/residents", {"document_number": DOCUMENT, "account": account}, headers)
+        assert problem(answer) == (422, "/problems/unusable-account")

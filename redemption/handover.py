@@ -39,6 +39,8 @@ from redemption.states import State
 
 SLIP_LIFETIME_S = 7 * 24 * 3600
 SCREEN_CODE_LIFETIME_S = 15 * 60
+CAPTURE_MARGIN_S = 5 * 60
+"""How long before a hold's end its codes die: goods handed over later might never be captured, nor paid."""
 
 QUEUED, DONE, FAILED = "queued", "done", "failed"
 """Where a capture, release or refund stands."""
@@ -99,7 +101,7 @@ class Handover:
         now = self.clock.timestamp()
         expires_at = now + lifetime_s
         if row.capture_by is not None:
-            expires_at = min(expires_at, row.capture_by)
+            expires_at = min(expires_at, row.capture_by - CAPTURE_MARGIN_S)
         slip_id = self.random(16).hex()
         slip = SlipRow(
             slip_id=slip_id,
@@ -139,7 +141,7 @@ class Handover:
         slip = self._open_slip(session, merchant_id, text)
         row = self.redemptions.row(session, slip.order_id)
         name = "0x" + row.order_id.hex()
-        if row.clerk is not None and (row.clerk == actor.subject or row.desk_id in actor.desks):
+        if row.clerk is not None and (actor.subject in (row.clerk, slip.issued_by) or row.desk_id in actor.desks):
             raise OwnOrder(name)
         if State(row.state) not in {State.PAID, State.HELD}:
             raise OrderStateConflict(name, row.state, "hand over")

@@ -28,7 +28,7 @@ from ledger.store.database import Database
 from ledger.store.models.projection import ChainHoldRow, OrderOutcomeRow, RedemptionBatchRow
 from ledger.store.models.redemption import RedemptionActionRow
 from redemption.errors import NotRefundable, OrderStateConflict, OwnOrder, RefundTooLate, UnknownOrder
-from redemption.handover import Actor, Keys, merchant_key
+from redemption.handover import FAILED, QUEUED, Actor, Keys, merchant_key
 from redemption.lots import keep_down, kept_lots, prefix_value_down
 from redemption.merchants import MerchantDirectory
 from redemption.orders import Redemptions
@@ -155,15 +155,13 @@ class Refunds:
             raise NotRefundable(name, f"the merchant has {row.paid_fen} fen of it")
         digest = Refund(order_id, kept, last_minor).digest(self.deployment.domain())
         signature = merchant_key(session, self.merchants, self.keys, merchant_id).sign_digest(digest)
-        if self._note(session, order_id, kept, last_minor, reason, actor.subject):
-            self.outbox.enqueue_call(
-                session,
-                "refund",
-                f"refund:{order_id.hex()}:{kept}:{last_minor}",
-                self.deployment.address("Redemption"),
-                _calldata(proof, kept, last_minor, signature),
-                _GAS + _GAS_LOT * len(proof.lots),
-            )
+        key = f"refund:{order_id.hex()}:{kept}:{last_minor}"
+        data, gas = _calldata(proof, kept, last_minor, signature), _GAS + _GAS_LOT * len(proof.lots)
+        match self._note(session, order_id, kept, last_minor, reason, actor.subject):
+            case "new":
+                self.outbox.enqueue_call(session, "refund", key, self.deployment.address("Redemption"), data, gas)
+            case "again":
+                self.outbox.replace_call(session, key, data, gas)
         return row.paid_fen - keeps_fen
 
     def _orders(self, sent: Mapping[str, object] | None) -> dict[bytes, RedeemOrder | HoldOrder]:
@@ -177,7 +175,8 @@ class Refunds:
             if call in {OrderCall.REDEEM, OrderCall.CAPTURE} and isinstance(order, RedeemOrder | HoldOrder)
         }
 
-    def _note(self, session: Session, order_id: bytes, kept: int, last_minor: int, reason: str, by: str) -> bool:
+    def _note(self, session: Session, order_id: bytes, kept: int, last_minor: int, reason: str, by: str) -> str:
+        """Note a refund: ``new``, ``again`` (the chain refused it before) or ``known`` (on its way, or done)."""
         known = session.scalar(
             select(RedemptionActionRow).where(
                 RedemptionActionRow.order_id == order_id,
@@ -186,16 +185,19 @@ class Refunds:
                 RedemptionActionRow.kept_last_minor == last_minor,
             )
         )
-        if known is not None:
-            return False
         now = self.clock.timestamp()
+        if known is not None:
+            if known.state != FAILED:
+                return "known"
+            known.state, known.reason, known.requested_by, known.updated_at = QUEUED, reason, by, now
+            return "again"
         session.add(
             RedemptionActionRow(
                 order_id=order_id,
                 kind="refund",
                 kept_lots=kept,
                 kept_last_minor=last_minor,
-                state="queued",
+                state=QUEUED,
                 reason=reason,
                 requested_by=by,
                 created_at=now,
@@ -203,7 +205,7 @@ class Refunds:
             )
         )
         session.flush()
-        return True
+        return "new"
 
 
 def _payments(session: Session, transaction: bytes) -> list[_Payment]:

@@ -153,6 +153,20 @@ def test_the_same_refund_twice_is_sent_once(town: Town) -> None:
         assert town.city.gateway.outbox.counts(session).get("failed", 0) == 0
 
 
+def test_a_refund_that_the_chain_refused_can_be_tried_again(town: Town) -> None:
+    order = town.place(2)
+    town.settle()
+    assert town.refund(order, 0) == 2800
+    with town.city.database.transaction() as session:
+        key = f"refund:{order.order_id.hex()}:0:0"
+        town.city.gateway.outbox.replace_call(session, key, b"\xff" * 4, 100_000)  # the contract reverts it
+    town.settle()
+    assert town.get(order).state is State.PAID
+    assert town.refund(order, 0) == 2800
+    town.settle()
+    assert town.get(order).state is State.REFUNDED
+
+
 def test_an_overdue_hold_goes_back_by_itself_and_a_late_capture_is_given_up(town: Town) -> None:
     """Runs after all others but one: it moves the clock."""
     before = town.holdings(1)

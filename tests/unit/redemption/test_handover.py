@@ -18,7 +18,7 @@ from redemption.errors import (
     SlipExpired,
     SlipUsed,
 )
-from redemption.handover import SLIP_LIFETIME_S, Actor
+from redemption.handover import CAPTURE_MARGIN_S, SLIP_LIFETIME_S, Actor
 from redemption.orders import HOLD_LIFETIME_S, Channel, Kind, Purchase, RedemptionOrder
 from redemption.states import State
 from tests.unit.redemption.world import GROCER, MERCHANT_SECRET, MUSEUM, Q2026_4, VOLUNTEER, World
@@ -94,6 +94,16 @@ def test_neither_the_clerk_nor_the_desk_hands_over_its_own_order(
     with pytest.raises(OwnOrder):
         hand_over(world, code, actor)
     assert hand_over(world, code, Actor("clerk-b", ["another-desk"])).handed_over_at is not None
+
+
+def test_whoever_printed_the_slip_anew_does_not_hand_over(world: World, resident: Resident) -> None:
+    order = paid(world, resident)
+    with world.database.transaction() as session:
+        slip = world.handover.issue_slip(session, order.order_id, "clerk-b")
+    code = world.codes.code(slip.slip_id)
+    with pytest.raises(OwnOrder):  # with a token for the shop alone
+        hand_over(world, code, Actor("clerk-b"))
+    assert hand_over(world, code).handed_over_at is not None
 
 
 def test_nothing_is_handed_over_before_the_chain_has_paid(world: World, resident: Resident) -> None:
@@ -208,7 +218,8 @@ def test_a_slip_outlives_no_hold(world: World, resident: Resident) -> None:
     order = held(world, resident)
     with world.database.transaction() as session:
         slip = world.handover.issue_slip(session, order.order_id, CLERK, lifetime_s=10 * HOLD_LIFETIME_S)
-    assert slip.expires_at == order.capture_by
+    assert order.capture_by is not None
+    assert slip.expires_at == order.capture_by - CAPTURE_MARGIN_S, "goods handed over last must still be captured"
 
 
 def test_codes_are_not_in_the_database(world: World, resident: Resident) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from issuers.deeds import Deed
-from issuers.rating import NOTHING, Rating, Used, rate, unfit, usage_keys
+from issuers.rating import NOTHING, Rating, Used, rate_fitting, unfit, usage_keys
 from issuers.refusals import RefusalCode
 from issuers.rulebook import CompiledActivity, Rulebook, in_force
 from issuers.screens import Claim, Facts, Finding, screen
@@ -95,6 +95,7 @@ class Judge:
         self.usage: dict[int, dict[tuple[str, str], Used]] = {}
         self.touched: set[ResidentUsageKey] = set()
         self._in_force: dict[int, Rulebook | None] = {}
+        self._has_screens = any(one.screens for book in books for one in book.activities.values())
 
     def activity(self, deed: Deed) -> CompiledActivity | None:
         """Return the rule of a deed, if one is in force."""
@@ -179,11 +180,11 @@ class Judge:
         return Judgement("accepted", rating, fingerprint)
 
     def rate(self, book: Rulebook, resident_id: int, deed: Deed) -> Rating:
-        """Rate a deed after what its resident has used, and charge what it earns."""
+        """Rate a deed that fits the rulebook after what its resident has used, and charge what it earns."""
         used = self.usage.get(resident_id)
         if used is None:
             used = self.usage[resident_id] = {}
-        rating = rate(book, deed, used)
+        rating = rate_fitting(book, deed, used)
         if rating.refusal is None:
             self.charge(resident_id, deed, rating.amount_minor, rating.quantity_micro, 1)
         return rating
@@ -201,7 +202,7 @@ class Judge:
 
     def _remember(self, one: Candidate, fingerprint: bytes | None) -> None:
         deed = one.deed
-        if deed.started_at is not None:
+        if self._has_screens and deed.started_at is not None:
             claim = Claim(
                 self.programme,
                 one.record_id,

@@ -46,9 +46,11 @@ class Rating(NamedTuple):
 
 def rate(rulebook: Rulebook, deed: Deed, usage: Mapping[UsageKey, Used]) -> Rating:
     """Return what ``deed`` earns under ``rulebook`` after ``usage``. Pure; amounts are rounded down, as stated."""
-    refused = unfit(rulebook, deed)
-    if refused is not None:
-        return refused
+    return unfit(rulebook, deed) or rate_fitting(rulebook, deed, usage)
+
+
+def rate_fitting(rulebook: Rulebook, deed: Deed, usage: Mapping[UsageKey, Used]) -> Rating:
+    """As `rate`, for a deed that `unfit` has found to fit."""
     version = rulebook.version
     activity = rulebook.activities[deed.activity]
     micro = deed.quantity_micro

@@ -105,6 +105,28 @@ REVIEW_COLUMNS = (
     "created_at",
 )
 
+# A list of thousands is bound as one joined value: psycopg writes an array element by element, with a regular
+# expression for each, which took a fifth of a chunk's time.
+_SEPARATOR = "\x1f"
+_USAGE_KEYS = (
+    "unnest(string_to_array(%s, ',')::bigint[], string_to_array(%s, E'\\x1f'), string_to_array(%s, E'\\x1f')) "
+    "AS k(r, s, p)"
+)
+_MAKE_USAGE = (
+    "INSERT INTO issuance_usage (resident_id, scope, period, points_minor, quantity_micro, deeds) "
+    "SELECT r, s, p, 0, 0, 0 FROM " + _USAGE_KEYS + " ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING"
+)
+_LOCK_USAGE = (
+    "SELECT u.resident_id, u.scope, u.period, u.points_minor, u.quantity_micro, u.deeds FROM issuance_usage u "
+    "JOIN " + _USAGE_KEYS + " ON u.resident_id = k.r AND u.scope = k.s AND u.period = k.p "
+    "ORDER BY 1, 2, 3 FOR UPDATE OF u"
+)
+_ANY_INTEGER = " = ANY(string_to_array(%s, ',')::bigint[])"
+_ANY_HASH = (
+    " = ANY(ARRAY(SELECT substr(v.joined, i * 32 + 1, 32) FROM (SELECT %s::bytea AS joined) AS v, "
+    "generate_series(0, length(v.joined) / 32 - 1) AS i))"
+)
+
 ResidentUsageKey = tuple[int, str, str]
 """(resident id, scope, period)."""
 
@@ -157,20 +179,13 @@ def load_usage(session: Session, keys: Iterable[ResidentUsageKey]) -> dict[int, 
             (orjson.dumps(wanted).decode(),),
         ).all()
     else:
-        columns = ([key[0] for key in wanted], [key[1] for key in wanted], [key[2] for key in wanted])
-        connection.exec_driver_sql(
-            "INSERT INTO issuance_usage (resident_id, scope, period, points_minor, quantity_micro, deeds) "
-            "SELECT r, s, p, 0, 0, 0 FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS k(r, s, p) "
-            "ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING",
-            columns,
+        columns = (
+            ",".join([str(key[0]) for key in wanted]),
+            _SEPARATOR.join([key[1] for key in wanted]),
+            _SEPARATOR.join([key[2] for key in wanted]),
         )
-        rows = connection.exec_driver_sql(
-            "SELECT u.resident_id, u.scope, u.period, u.points_minor, u.quantity_micro, u.deeds FROM issuance_usage u "
-            "JOIN unnest(%s::bigint[], %s::text[], %s::text[]) AS k(r, s, p) "
-            "ON u.resident_id = k.r AND u.scope = k.s AND u.period = k.p "
-            "ORDER BY 1, 2, 3 FOR UPDATE OF u",
-            columns,
-        ).all()
+        connection.exec_driver_sql(_MAKE_USAGE, columns)
+        rows = connection.exec_driver_sql(_LOCK_USAGE, columns).all()
     for resident, scope, period, points, quantity, deeds in rows:
         found.setdefault(resident, {})[scope, period] = Used(points, quantity, deeds)
     return found
@@ -233,12 +248,16 @@ def load_devices(session: Session, facts: Facts, devices: Sequence[bytes], first
 
 
 def _in(session: Session, sql: str, values: Sequence[Any], fixed: tuple[Any, ...]) -> Iterator[Any]:
+    """Yield the rows whose last named column is one of ``values``: 32-byte hashes, or integers."""
     wanted = list(dict.fromkeys(values))
     if not wanted:
         return
     connection = session.connection()
     if not is_sqlite(session):
-        yield from connection.exec_driver_sql(sql.format("%s") + " = ANY(%s)", (*fixed, wanted)).all()
+        is_hash = isinstance(wanted[0], bytes)
+        joined: bytes | str = b"".join(wanted) if is_hash else ",".join(map(str, wanted))
+        condition = _ANY_HASH if is_hash else _ANY_INTEGER
+        yield from connection.exec_driver_sql(sql.format("%s") + condition, (*fixed, joined)).all()
         return
     for start in range(0, len(wanted), SQLITE_PARAMETERS_MAX):
         part = wanted[start : start + SQLITE_PARAMETERS_MAX]

@@ -103,6 +103,9 @@ def test_the_page_quotes_the_packed_vectors(name: str) -> None:
     for kind, vector in packed.items():
         assert f"\n{vector['packed']}\n" in text, kind
     assert f"\n{packed['grants']['hash']}\n" in text
+    [dissected] = re.findall(r"```text\n([0-9a-f]{40}  .*?)\n```", text, re.DOTALL)
+    fields = "".join(line.split()[0] for line in dissected.splitlines())
+    assert fields == packed["exchange"]["packed"][2:][: len(fields)]
 
 
 @pytest.mark.parametrize("name", STANDARD)

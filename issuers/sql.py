@@ -113,12 +113,12 @@ _USAGE_KEYS = (
     "AS k(r, s, p)"
 )
 _MAKE_USAGE = (
-    "INSERT INTO issuance_usage (resident_id, scope, period, points_minor, quantity_micro, deeds) "
+    "INSERT INTO issuance_usage (resident_id, scope, period, points_minor, quantity_micro, deeds) "  # noqa: S608
     "SELECT r, s, p, 0, 0, 0 FROM " + _USAGE_KEYS + " ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING"
 )
 _LOCK_USAGE = (
-    "SELECT u.resident_id, u.scope, u.period, u.points_minor, u.quantity_micro, u.deeds FROM issuance_usage u "
-    "JOIN " + _USAGE_KEYS + " ON u.resident_id = k.r AND u.scope = k.s AND u.period = k.p "
+    "SELECT u.resident_id, u.scope, u.period, u.points_minor, u.quantity_micro, u.deeds "
+    "FROM issuance_usage u JOIN " + _USAGE_KEYS + " ON u.resident_id = k.r AND u.scope = k.s AND u.period = k.p "
     "ORDER BY 1, 2, 3 FOR UPDATE OF u"
 )
 _ANY_INTEGER = " = ANY(string_to_array(%s, ',')::bigint[])"

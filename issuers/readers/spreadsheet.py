@@ -41,7 +41,8 @@ def read_xlsx(path: Path, mapping: Mapping, limits: Limits) -> Iterator[Item]:
         head = path.read_bytes()[:2] if path.stat().st_size < 1 << 20 else path.open("rb").read(2)
         code = RefusalCode.TRUNCATED_FILE if head == b"PK" else RefusalCode.UNKNOWN_FORMAT
         raise ReadFailure(code, expected="xlsx") from error
-    except etree.XMLSyntaxError as error:
+    except (etree.XMLSyntaxError, RuntimeError, ValueError) as error:
+        # An encrypted or strangely packed archive is a RuntimeError; a row that is numbered by a word is a ValueError.
         raise ReadFailure(RefusalCode.MALFORMED_DOCUMENT) from error
 
 

@@ -3,6 +3,8 @@
 A writer takes its lock at once (``BEGIN IMMEDIATE`` in SQLite), so that a transaction never fails half way for a lock
 that another took meanwhile. A reader sees one snapshot for as long as it lasts.
 
+An error's text names the statement and never its values: workers log errors, and values are keys and people's data.
+
 Warning: no network call belongs inside ``transaction()``; it holds the only write lock of a SQLite file.
 """
 
@@ -40,7 +42,9 @@ class Database:
         backend = self.url.get_backend_name()
         if backend == "postgresql":
             self.url = self.url.set(drivername="postgresql+psycopg")
-            self.engine = create_engine(self.url, pool_size=pool_size, max_overflow=10, pool_pre_ping=True)
+            self.engine = create_engine(
+                self.url, pool_size=pool_size, max_overflow=10, pool_pre_ping=True, hide_parameters=True
+            )
         elif backend == "sqlite":
             self.engine = _sqlite_engine(self.url, pool_size)
         else:
@@ -113,12 +117,15 @@ def _sqlite_engine(url: Any, pool_size: int) -> Engine:
             url,
             pool_size=pool_size,
             max_overflow=10,
+            hide_parameters=True,
             connect_args={"check_same_thread": False},
         )
     else:
         from sqlalchemy.pool import StaticPool
 
-        engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+        engine = create_engine(
+            url, poolclass=StaticPool, hide_parameters=True, connect_args={"check_same_thread": False}
+        )
 
     @event.listens_for(engine, "connect")
     def _configure(dbapi_connection: Any, _record: Any) -> None:

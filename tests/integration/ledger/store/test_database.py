@@ -74,6 +74,13 @@ def test_an_exception_rolls_everything_back(database: Database) -> None:
     assert amounts(database) == {}
 
 
+def test_an_error_says_nothing_of_the_values(database: Database) -> None:
+    """Workers log errors, and a value may be a wrapped key or somebody's number."""
+    with pytest.raises(DBAPIError) as refused, database.transaction() as session:
+        session.execute(text("INSERT INTO relayers (address, nothing) VALUES (:who, 1)"), {"who": "5101-7777"})
+    assert "5101-7777" not in str(refused.value)
+
+
 def test_a_transaction_inside_a_transaction_is_refused(database: Database) -> None:
     with database.transaction(), pytest.raises(NestedTransaction), database.transaction():
         pass

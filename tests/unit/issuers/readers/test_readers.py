@@ -238,6 +238,31 @@ def test_xlsx_reads_cells_and_refuses_formulas(tmp_path: Path) -> None:
     assert third.values[5] == "0.3"
 
 
+def test_an_xlsx_that_no_office_wrote_is_refused(tmp_path: Path) -> None:
+    """A password, an unknown compression, a row numbered by a word: each is a refusal, never a crash."""
+    content = workbook(tmp_path, ["id", "who", "what", "day", "hours"], ["R1", "V1", "A", "2026-08-01", 1]).read_bytes()
+    one = mapping(format="xlsx")
+
+    def packed(sheet: bytes, flag: int = 0, method: int = zipfile.ZIP_STORED) -> bytes:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            archive.writestr("xl/worksheets/sheet1.xml", sheet)
+        made = bytearray(buffer.getvalue())
+        central = made.find(b"PK\x01\x02")
+        made[6] = made[central + 8] = flag
+        made[8] = made[central + 10] = method
+        return bytes(made)
+
+    with zipfile.ZipFile(io.BytesIO(content)) as source:
+        sheet = source.read("xl/worksheets/sheet1.xml")
+    for name, bad in (
+        ("locked.xlsx", packed(sheet, flag=1)),
+        ("packed.xlsx", packed(sheet, method=99)),
+        ("numbered.xlsx", packed(sheet.replace(b'<row r="1"', b'<row r="one"'))),
+    ):
+        assert outcome(save(tmp_path, bad, name), one)[1] is RefusalCode.MALFORMED_DOCUMENT, name
+
+
 def test_xlsx_that_is_none_or_a_bomb(tmp_path: Path) -> None:
     """A cut archive, another file, a sheet of millions of empty rows."""
     path = workbook(tmp_path, ["r1", "p1", "work", "x", None, 1])

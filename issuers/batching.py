@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from issuers import sql
 from ledger.chain.artifacts import call_data
@@ -48,6 +48,7 @@ _NEVER_QUARTERS = -1
 _GAS_REVOKE = 600_000
 _PAD12 = bytes(12)
 _SETTLED_AT_ONCE = 64
+_WITHOUT_GRANTS = defer(IssuanceBatchRow.packed)  # 14 KB a batch that only signing needs
 _ENDS = {
     MessageState.DONE: "landed",
     MessageState.WAITING_FUNDING: "waiting",
@@ -307,7 +308,9 @@ class Batcher:
         """Learn from the outbox what became of batches and revocations; publish leaves of what landed."""
         with self._database.read() as session:
             open_rows = session.scalars(
-                select(IssuanceBatchRow).where(IssuanceBatchRow.state.in_(("queued", "waiting", "failed")))
+                select(IssuanceBatchRow)
+                .where(IssuanceBatchRow.state.in_(("queued", "waiting", "failed")))
+                .options(_WITHOUT_GRANTS)
             ).all()
             statuses = self._outbox.statuses(session, [mint_key(row.programme, row.number) for row in open_rows])
         ended = []
@@ -334,6 +337,7 @@ class Batcher:
         row = session.execute(
             select(IssuanceBatchRow)
             .where(IssuanceBatchRow.programme == seen.programme, IssuanceBatchRow.number == seen.number)
+            .options(_WITHOUT_GRANTS)
             .with_for_update()
         ).scalar_one()
         if row.state == state:

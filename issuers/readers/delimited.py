@@ -18,6 +18,7 @@ from issuers.readers.rows import RAW_KEPT_MAX, Item, Limits, Row
 from issuers.refusals import Fault, ReadFailure, RefusalCode
 
 _BLOCK = 1 << 18
+_BLOCKS_JOINED_MAX = 8
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -98,18 +99,17 @@ class _Reader:
 
     def rows(self, first: list[Line], blocks: Iterator[list[Line]]) -> Iterator[Item]:
         pending = first
-        while True:
-            following = next(blocks, None)
-            if following is not None and (not pending or self._may_go_on(pending)):
+        joined = 0
+        for following in blocks:
+            if joined < _BLOCKS_JOINED_MAX and self._may_go_on(pending):
                 # A quoted field may continue in the next block: read the block's tail together with that one.
                 pending = [*pending, *following]
-                if len(pending) < 100_000:
-                    continue
-                following = next(blocks, None)
-            yield from self._block(pending)
-            if following is None:
-                return
-            pending = following
+                joined += 1
+            else:
+                yield from self._block(pending)
+                pending = following
+                joined = 0
+        yield from self._block(pending)
 
     def _may_go_on(self, lines: list[Line]) -> bool:
         tail = lines[-self._limits.quoted_lines_max :]
@@ -161,6 +161,9 @@ class _Reader:
         try:
             parts = next(csv.reader(io.StringIO(joined, newline=""), delimiter=self._delimiter, strict=True))
         except (csv.Error, StopIteration):
+            return 1, Fault(self.count, line.number, None, RefusalCode.UNBALANCED_QUOTE, (), _kept(line.raw or b""))
+        if taken > 1 and len(parts) != self._width:
+            # Two broken lines whose marks seem to close each other: the lines between them are whole.
             return 1, Fault(self.count, line.number, None, RefusalCode.UNBALANCED_QUOTE, (), _kept(line.raw or b""))
         if len(parts) != self._width or max(map(len, parts)) > self._limits.field_chars:
             return taken, self._misshapen(line, parts)

@@ -310,3 +310,19 @@ def test_deep_nests_stop_whatever_the_interpreter_allows(tmp_path: Path, nest: b
     finally:
         sys.setrecursionlimit(allowed)
     assert outcomes == ([], RefusalCode.MALFORMED_DOCUMENT)
+
+
+def test_quotes_everywhere_stay_within_bounded_memory(tmp_path: Path) -> None:
+    """An open quotation mark in every tenth line keeps no more than a few blocks in memory."""
+    lines = [LINE.format(n) if n % 10 else f'r{n},"p{n},work,x,y,1\n' for n in range(150_000)]
+    path = save(tmp_path, (HEADER + "".join(lines)).encode())
+    rows, faults = 0, 0
+    tracemalloc.start()
+    try:
+        for item in read_file(path, mapping()):
+            rows += isinstance(item, Row)
+            faults += isinstance(item, Fault)
+        assert tracemalloc.get_traced_memory()[1] < 40_000_000
+    finally:
+        tracemalloc.stop()
+    assert (rows, faults) == (135_000, 15_000), "the whole lines between two broken ones stand"

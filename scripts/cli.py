@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from ledger.errors import TongduiError
 from scripts.commands import audit, bench, demo, faults, gateway, issuers
-from scripts.console import ExitCode, failure
+from scripts.console import ExitCode, FileProblem, failure
 
 _HELP = """
 Tongdui (通兑): a city's points under one standard, exchanged across domains, on a ledger that anyone can verify.
@@ -71,6 +72,12 @@ def main() -> None:
         app()
     except TongduiError as error:
         sys.exit(failure(error, as_json=as_json))
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python must not complain about it once more when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.NO)
+    except OSError as error:
+        sys.exit(failure(FileProblem(error), as_json=as_json))
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
 

@@ -44,6 +44,15 @@ class UsageError(ConfigurationError):
     """What was typed cannot be done; the message says what to type instead."""
 
 
+class FileProblem(ConfigurationError):
+    """The operating system refuses a file or folder: permission, a full disk, a file where a folder should be."""
+
+    def __init__(self, error: OSError) -> None:
+        self.path = error.filename
+        where = f" {error.filename}" if error.filename else ""
+        super().__init__(f"the system refuses{where}: {error.strerror or error}")
+
+
 _UNAVAILABLE = frozenset(
     {"RpcError", "EngineBusy", "DatabaseBusy", "NodeStartFailed", "GatewayStuck", "KeysUnavailable"}
 )

@@ -40,12 +40,12 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("TONGDUI_")}
 
 
-def tongdui(*arguments: str, cwd: Path = ROOT, timeout_s: float = 120.0) -> Ended:
-    """Run a command to its end."""
+def tongdui(*arguments: str, cwd: Path = ROOT, timeout_s: float = 120.0, **settings: str) -> Ended:
+    """Run a command to its end; ``settings`` are added to its environment."""
     done = subprocess.run(
         [sys.executable, "-m", "scripts.cli", *arguments],
         cwd=cwd,
-        env=environment() | {"PYTHONPATH": str(ROOT)},
+        env=environment() | {"PYTHONPATH": str(ROOT)} | settings,
         capture_output=True,
         text=True,
         timeout=timeout_s,

@@ -161,6 +161,21 @@ def test_wrong_input_is_one_line_and_an_exit_code(arguments: tuple[str, ...], co
     assert line.startswith("error: ")
 
 
+def test_a_file_where_the_state_should_be_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "city").write_text("no folder")
+    for command in (("status",), ("demo",), ("deploy",)):
+        ended = tongdui(*command, "--state-dir", str(tmp_path / "city"), "--json")
+        assert ended.code == 3
+        assert "city" in ended.last["error"]["message"]
+        assert len(ended.err.strip().splitlines()) == 1
+
+
+def test_a_setting_that_is_nonsense_is_named(tmp_path: Path) -> None:
+    ended = tongdui("status", "--state-dir", str(tmp_path), "--json", TONGDUI_PORT="abc")
+    assert ended.code == 3
+    assert "TONGDUI_PORT" in ended.last["error"]["message"]
+
+
 def test_a_node_that_is_not_there_is_unavailable(city: Path) -> None:
     deployment = city / "deployment.json"
     ended = tongdui("audit", "--rpc", "http://127.0.0.1:1", "--deployment", str(deployment), "--json")

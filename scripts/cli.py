@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ledger.collector import collect_rarely
 from ledger.errors import TongduiError
 from scripts.commands import audit, bench, demo, faults, gateway, issuers
 from scripts.console import ExitCode, FileProblem, failure
@@ -61,13 +62,13 @@ audit.register(app)
 issuers.register(app)
 bench.register(app)
 faults.register(app)
-bench.register(app)
 
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     as_json = "--json" in sys.argv[1:]
+    collect_rarely()
     try:
         app()
     except TongduiError as error:

@@ -23,6 +23,7 @@ from issuers.mapping import Mapping as SourceMapping
 from issuers.service import IssuerService
 from ledger.chain.deployment import Deployment
 from ledger.clock import ManualClock
+from ledger.collector import collect_rarely
 from ledger.custody.custodian import Custodian
 from ledger.custody.keyring import IdentityHasher, Keyring, SourceIdHasher
 from ledger.custody.keystore import Keystore
@@ -109,6 +110,7 @@ def watch_intake(service: IssuerService, stages: Stages) -> None:
 
 
 def _run(pipe: Connection, state_dir: Path, database_url: str, now: datetime) -> None:
+    collect_rarely()
     try:
         database = Database(database_url)
         service = _open(state_dir, database, now)

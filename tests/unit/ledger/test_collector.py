@@ -1,0 +1,26 @@
+"""The collector runs rarely, but it runs."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from ledger.collector import collect_rarely
+
+
+@pytest.fixture
+def _as_before() -> Iterator[None]:
+    before = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*before)
+
+
+@pytest.mark.usefixtures("_as_before")
+def test_it_looks_rarely_and_stays_on() -> None:
+    young = gc.get_threshold()[0]
+    collect_rarely()
+    assert gc.isenabled()
+    assert gc.get_threshold()[0] > 50 * young

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import brownie
-from brownie import accounts, web3
+from brownie import accounts, project, web3
 from brownie.network.account import LocalAccount
 from eth_utils import keccak
 from reference import (
@@ -153,16 +155,67 @@ def next_block_at(timestamp: int) -> None:
     _ask("evm_setNextBlockTimestamp", timestamp)
 
 
-def snapshot() -> str:
+@dataclass(frozen=True)
+class Moment:
+    """A state of the chain, and how many contracts of each kind Brownie knew then."""
+
+    state: str
+    contracts: dict[str, int]
+
+
+def _containers() -> dict[str, Any]:
+    return dict(project.get_loaded_projects()[0].dict())
+
+
+def snapshot() -> Moment:
     """Remember the chain's state. Brownie's own isolation would take down what lives longer than one file."""
-    return str(_ask("evm_snapshot"))
+    counts = {name: len(container) for name, container in _containers().items()}
+    return Moment(str(_ask("evm_snapshot")), counts)
 
 
-def put_back(state: str) -> None:
+def put_back(moment: Moment) -> None:
     """Return to a remembered state; it is forgotten by that."""
-    assert _ask("evm_revert", state) is True
-    # Brownie would wait for ever until an account's nonce passes that of a transaction which is no more.
+    assert _ask("evm_revert", moment.state) is True
+    # Brownie would wait for ever until an account's nonce passes that of a transaction which is no more, and would
+    # refuse to make a contract where it knows one.
     brownie.history.clear()
+    for name, container in _containers().items():
+        if len(container) > moment.contracts[name]:
+            container._revert(web3.eth.block_number)
+
+
+def steady_the_node(seconds: float = 5.0) -> None:
+    """Have every sent transaction wait until it is mined and the node's pool is at rest, and send it again if lost;
+    and have every view see the time of the last block.
+
+    Anvil 1.7.1 answers before it has mined, and clears its pool after that: what comes in between it may lose.
+    """
+    provider = web3.provider
+    request = provider.make_request
+
+    def is_done(tx_hash: str) -> bool:
+        receipt = request("eth_getTransactionReceipt", [tx_hash]).get("result")
+        pool = request("txpool_status", []).get("result", {})
+        return receipt is not None and int(pool.get("pending", "0x0"), 16) == 0
+
+    def make_request(method: str, params: Any) -> Any:
+        if method == "eth_call":
+            # Brownie learns why a transaction failed by calling it again, and Anvil's clock has gone on meanwhile.
+            block = request("eth_getBlockByNumber", ["latest", False])["result"]
+            params = [params[0], params[1], {}, {"time": block["timestamp"]}]
+        answer = request(method, params)
+        if method in ("eth_sendTransaction", "eth_sendRawTransaction") and "result" in answer:
+            ends = time.monotonic() + seconds
+            while not is_done(answer["result"]):
+                if time.monotonic() > ends:
+                    request(method, params)
+                    request("evm_mine", [])
+                    break
+                time.sleep(0.001)
+        return answer
+
+    provider.make_request = make_request
+    provider._request_func_cache = (None, None)
 
 
 def _ask(method: str, *params: Any) -> Any:
@@ -212,6 +265,7 @@ class City:
         self.settlement = self.project.Settlement.deploy(self.manager, self.ledger, self.book, deployer)
         self.disputes = self.project.Disputes.deploy(self.manager, self.ledger, self.book, deployer)
         self.probe = self.project.LibraryProbe.deploy(deployer)
+        self.reader = self.project.BookReader.deploy(deployer)
 
     def _assign_roles(self) -> None:
         for contract, functions, role in FUNCTION_ROLES:

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from brownie import project
-from city import START, City, go_to, put_back, snapshot
+from city import START, City, go_to, put_back, snapshot, steady_the_node
 
 
 @pytest.fixture(scope="session")
 def city_deployed() -> City:
     """The city on its first day."""
+    steady_the_node()
     go_to(START)
     return City(project.get_loaded_projects()[0])
 

@@ -11,10 +11,10 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
-from sqlalchemy import func, select, update
+from sqlalchemy import Table, func, select, update
 from sqlalchemy.orm import Session, defer
 
 from issuers import sql
@@ -31,7 +31,7 @@ from ledger.standard.keccak import keccak256
 from ledger.standard.quarters import CITY_TZ, NEVER, expiry_quarter
 from ledger.standard.typed_data import MintBatch, Revocation
 from ledger.standard.value import MICROFEN_MINOR
-from ledger.store.database import Database, bulk_insert
+from ledger.store.database import Database, bulk_insert_new
 from ledger.store.models.issuance import (
     IssuanceBatchRow,
     IssuanceGrantRow,
@@ -631,15 +631,14 @@ def publish(folder: Path, row: IssuanceBatchRow, leaves: Sequence[LeafRow]) -> P
 
 def store_rulebook(session: Session, programme: int, version: int, digest: bytes, content: str, now: int) -> None:
     """Keep a rulebook version for ever. Raises InvariantViolation if that version was kept with other content."""
-    known = session.get(IssuanceRulebookRow, (programme, version))
-    if known is None:
-        bulk_insert(
-            session,
-            IssuanceRulebookRow.__table__,  # type: ignore[arg-type]  # SQLAlchemy types it as FromClause
-            ["programme", "version", "rulebook_hash", "content", "created_at"],
-            [(programme, version, digest, content, now)],
-        )
-    elif known.rulebook_hash != digest:
+    bulk_insert_new(
+        session,
+        cast(Table, IssuanceRulebookRow.__table__),
+        ["programme", "version", "rulebook_hash", "content", "created_at"],
+        [(programme, version, digest, content, now)],
+    )
+    known = session.get_one(IssuanceRulebookRow, (programme, version))
+    if known.rulebook_hash != digest:
         raise InvariantViolation(
             f"rulebook {version} of programme {programme} was changed after it was put in force; give it a new version"
         )

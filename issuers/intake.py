@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -138,6 +139,7 @@ class Intake:
         self._chunk_rows = chunk_rows
         self._ids: Iterator[int] = iter(())
         self._ids_left = 0
+        self._ids_lock = threading.Lock()
 
     def file(
         self, programme: int, mapping: Mapping, path: Path, progress: ProgressCallback | None = None
@@ -195,6 +197,15 @@ class Intake:
     # --------------------------------------------------------------------------------------------------- inside
 
     def _open(self, programme: int, mapping: Mapping, kind: str, name: str, digest: bytes) -> tuple[_Run, str, str]:
+        """Find or make a delivery's row; a worker that loses the race to make it finds the winner's."""
+        try:
+            return self._find_or_make(programme, mapping, kind, name, digest)
+        except (IntegrityError, psycopg.errors.UniqueViolation):
+            return self._find_or_make(programme, mapping, kind, name, digest)
+
+    def _find_or_make(
+        self, programme: int, mapping: Mapping, kind: str, name: str, digest: bytes
+    ) -> tuple[_Run, str, str]:
         now = self._clock.timestamp()
         with self._database.transaction() as session:
             row = session.execute(
@@ -336,16 +347,17 @@ class Intake:
     def _record_ids(self, count: int) -> list[int]:
         """Return fresh record ids. They are allotted in blocks, ahead and on their own; gaps are harmless."""
         ids: list[int] = []
-        while len(ids) < count:
-            if self._ids_left == 0:
-                block = max(16_384, count)
-                with self._database.transaction() as session:
-                    first = sql.allot(session, "record", block)
-                self._ids = iter(range(first, first + block))
-                self._ids_left = block
-            take = min(self._ids_left, count - len(ids))
-            ids += [next(self._ids) for _ in range(take)]
-            self._ids_left -= take
+        with self._ids_lock:
+            while len(ids) < count:
+                if self._ids_left == 0:
+                    block = max(16_384, count)
+                    with self._database.transaction() as session:
+                        first = sql.allot(session, "record", block)
+                    self._ids = iter(range(first, first + block))
+                    self._ids_left = block
+                take = min(self._ids_left, count - len(ids))
+                ids += [next(self._ids) for _ in range(take)]
+                self._ids_left -= take
         return ids
 
 

@@ -43,6 +43,8 @@ _AGAIN_S = 0.2
 _ATTEMPTS_MAX = 200
 _FALSE = 5
 """How many declarations prove false."""
+TRY_AGAIN = 75
+"""Exit code of a process that only needs to be started again (EX_TEMPFAIL of sysexits.h)."""
 DONE = "done"
 """Written into the state directory once everything has come to rest."""
 
@@ -182,7 +184,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, required=True)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s")
-    play(options.state_dir, options.database_url, Town(options.people, options.records, options.seed))
+    try:
+        play(options.state_dir, options.database_url, Town(options.people, options.records, options.seed))
+    except (SQLAlchemyError, psycopg.Error) as error:
+        # The database went away while the city was being opened or closed: whoever watches over us starts us again.
+        _LOG.warning("ended, to be started again: %s", error)
+        return TRY_AGAIN
     return 0
 
 

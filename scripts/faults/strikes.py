@@ -24,7 +24,7 @@ from ledger.chain.proxy import Proxy
 from ledger.errors import ConfigurationError, TongduiError
 from ledger_api.bootstrap import City, open_city
 from scripts.bench import postgres
-from scripts.faults.play import DONE, Town, first_morning, play, settings_of
+from scripts.faults.play import DONE, TRY_AGAIN, Town, first_morning, play, settings_of
 from scripts.faults.truth import Damage, Truth, damage, truth_of
 
 GATEWAY, NODE, DATABASE = "gateway", "node", "database"
@@ -146,7 +146,7 @@ class _Round:
                 now = time.monotonic() - began
                 if process.poll() is not None:
                     lives += 1
-                    if process.returncode not in (0, -signal.SIGKILL) or lives > _LIVES_MAX:
+                    if process.returncode not in (0, TRY_AGAIN, -signal.SIGKILL) or lives > _LIVES_MAX:
                         raise RoundFailed(
                             f"{self.state_dir.name} ended with {process.returncode}: {self._last_words()}"
                         )

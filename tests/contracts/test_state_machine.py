@@ -75,7 +75,8 @@ class Life(RuleBasedStateMachine):
         self.steps.append(0)
         self.before = snapshot()
         city.start_over()
-        self.time = START + DAY
+        # Three weeks before the quarter's end, so that lots die in escrow and before they are refunded.
+        self.time = START + 30 * DAY
         self.people = [Person(f"player {i}") for i in range(6)]
         self.lots: set[int] = set()
         self.grants: list[tuple[EvidenceLeaf, int, MerkleTree, int]] = []
@@ -157,7 +158,7 @@ class Life(RuleBasedStateMachine):
         """Now and then spoil an order: nonce, deadline, merchant."""
         spoil = random.random()
         if spoil < 0.05:
-            fields["nonce"] = random.randrange(100)
+            fields["nonce"] = random.choice((0, 5, 30, 31, 32, 33, 62, 63, 64, 65, 95))
         elif spoil < 0.1:
             fields["deadline"] = self.time - 5
         elif spoil < 0.12 and "merchant" in fields:
@@ -201,7 +202,7 @@ class Life(RuleBasedStateMachine):
 
     # ----------------------------------------------------------------------------------------------------- rules
 
-    @rule(days=st.sampled_from((0, 0, 1, 7, 20, 45)))
+    @rule(days=st.sampled_from((0, 1, 7, 20, 20, 45)))
     def time_passes(self, days: int) -> None:
         self.time += days * DAY
 
@@ -406,7 +407,8 @@ class Life(RuleBasedStateMachine):
         if not self.payments:
             return
         paid = random.choice(self.payments)
-        prefix = self._some_prefix(random, paid.lots)
+        prefixes = [self._some_prefix(random, paid.lots) for _ in range(3)]
+        prefix = min(prefixes) if random.random() < 0.9 else prefixes[0]
         receipt = self._receipt(paid)
         leaves = self.leaves[paid.batch]
         proof = MerkleTree(leaves, sort=False).proof(leaf_hash(RECEIPT_TYPES, receipt))

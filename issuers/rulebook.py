@@ -118,12 +118,24 @@ class Activity(_Model):
         return self
 
 
+class RateException(_Model):
+    """A rate outside the activity catalogue that the council approved expressly."""
+
+    code: Code
+    rate: Number
+    """Points for one unit, as the rulebook gives them."""
+    reason: str
+    resolution: str
+    """Number of the council's resolution."""
+
+
 class Approval(_Model):
     """Who put the rulebook in force."""
 
     state: Literal["draft", "approved"]
     by: tuple[str, ...] = ()
     approved_on: date | None = None
+    exceptions: tuple[RateException, ...] = ()
 
 
 class RulebookFile(_Model):

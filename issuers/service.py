@@ -19,6 +19,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from issuers import sql
+from issuers.activities import approved_rulebooks
 from issuers.batching import Batcher, Settled, leaf_rows, store_rulebook, tree_of
 from issuers.deeds import Deed
 from issuers.errors import (
@@ -58,7 +59,7 @@ from issuers.readers.rows import Row
 from issuers.refusals import Fault, ReadFailure, RefusalCode
 from issuers.rest import RestSource, StaticToken, TokenSource
 from issuers.revoking import take_back
-from issuers.rulebook import Rulebook, compile_rulebook, load_rulebooks
+from issuers.rulebook import Rulebook, compile_rulebook
 from issuers.rulebook import RulebookFile as _RulebookFile
 from issuers.units import UNITS
 from issuers.vault import RecordKeys, Vault
@@ -221,7 +222,7 @@ class IssuerService:
 
         Raises ConfigurationError for a broken rulebook, InvariantViolation for one changed after it was in force.
         """
-        books = dict(rulebooks) if rulebooks is not None else load_rulebooks()
+        books = dict(rulebooks) if rulebooks is not None else approved_rulebooks()
         self._database = database
         self._clock = clock
         self._registry = registry

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import orjson
 from sqlalchemy.exc import OperationalError
 
-from issuers.rulebook import load_rulebooks
+from issuers.activities import approved_rulebooks
 from issuers.service import IssuerService
 from ledger.chain.city import CityActors, CityConfig, RulebookRef
 from ledger.chain.city import load as load_city
@@ -320,7 +320,7 @@ def _deploy(
 
 def rulebooks_in_force() -> dict[ProgrammeId, RulebookRef]:
     """Return the newest version of each programme's rulebook, by its hash, for the chain to name."""
-    newest = {programme: books[-1] for programme, books in load_rulebooks().items()}
+    newest = {programme: books[-1] for programme, books in approved_rulebooks().items()}
     return {programme: RulebookRef(book.version, book.hash) for programme, book in newest.items()}
 
 

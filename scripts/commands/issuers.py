@@ -38,6 +38,9 @@ def check(
     file: Annotated[Path, typer.Argument(help="A file as the source system exports it.")],
     mapping: Annotated[Path, typer.Option("--mapping", metavar="M", help="The mapping: a YAML file.")],
     rules: Annotated[Path, typer.Option("--rules", metavar="R", help="The rulebook: a YAML file.")],
+    catalogue: Annotated[
+        Path | None, typer.Option(metavar="C", help="The activity catalogue: a YAML file [default: the city's].")
+    ] = None,
     state_dir: StateDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -45,6 +48,7 @@ def check(
 
     Exit code 0 if every record is understood, 1 if some would be refused.
     """
+    from issuers.activities import ACTIVITIES, Catalogue, deviations
     from issuers.mapping import Mapping
     from issuers.rulebook import Rulebook
     from issuers.service import dry_run
@@ -52,6 +56,8 @@ def check(
     output = Output(as_json=as_json)
     source = Mapping.load(readable(mapping, "the mapping"))
     book = Rulebook.load(readable(rules, "the rulebook"))
+    activities = Catalogue.load(ACTIVITIES if catalogue is None else readable(catalogue, "the activity catalogue"))
+    outside = deviations(book, activities)
     now = clock_of(settings(state_dir).state_dir).timestamp()
     found = dry_run(source, [book], readable(file, "the file"), now)
     output.say(
@@ -68,7 +74,11 @@ def check(
             (one["line"] or one["row"], one["field"], one["code"], one["reason_en"]) for one in found.first_refusals
         ]
         output.listing("the first refusals", ["line", "field", "code", "reason"], refused)
-    output.result({"ok": not found.refusals, **_texts(asdict(found))})
+    if outside:
+        rates = [(one.code, one.rate, f"{one.reason_en}\n{one.reason_zh}") for one in outside]
+        output.listing("rates that need the council's express approval", ["activity", "rate", "because"], rates)
+    result = {"ok": not found.refusals, **_texts(asdict(found)), "outside_catalogue": [asdict(one) for one in outside]}
+    output.result(result)
     if found.refusals:
         raise typer.Exit(ExitCode.NO)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from issuers.activities import Catalogue
 from issuers.rulebook import Rulebook, load_rulebooks
 from issuers.units import UNITS
 from ledger.chain import city
@@ -253,6 +254,16 @@ def test_the_catalogue_holds_the_rulebooks_in_their_ranges() -> None:
             assert low <= rate(book, code) <= high, code
             in_force[book.file.slug, code] = rate(book, code)
     assert {key: Decimal(cells[5]) for key, cells in listed.items() if cells[5] != "—"} == in_force
+
+
+def test_the_page_and_the_softwares_catalogue_are_one() -> None:
+    """Same programmes, codes, units and ranges, in the same order."""
+    software = {
+        (slug, one.code): [f"`{one.unit}`", f"{one.low}–{one.high}"]
+        for slug, entries in Catalogue.load().programmes.items()
+        for one in entries
+    }
+    assert list(software.items()) == [(key, cells[2:4]) for key, cells in catalogue().items()]
 
 
 def test_the_catalogue_gives_ranges_in_yuan_at_par() -> None:

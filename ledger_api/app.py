@@ -36,7 +36,7 @@ from ledger_api.routes import (
     verification,
     wallet,
 )
-from ledger_api.schemas import FieldProblem, ProblemDocument
+from ledger_api.schemas.common import FieldProblem, ProblemDocument
 from ledger_api.services import Services
 
 VERSION = "0.1.0"

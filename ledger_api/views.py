@@ -15,32 +15,15 @@ from ledger.standard.typed_data import Lot
 from ledger.standard.value import MICROFEN_MINOR
 from ledger_api import queries
 from ledger_api.exchanges import PlacedExchange
-from ledger_api.schemas import (
-    AsOf,
-    ExchangePart,
-    FlowOut,
-    FundingOut,
-    GrantOut,
-    HistoryItem,
-    LotOut,
-    MerchantOrderOut,
-    MerchantOut,
-    OfferOut,
-    OrderLot,
-    OrderOut,
-    PaymentOut,
-    PaymentsOut,
-    PositionOut,
-    ProgrammeBalance,
-    ProgrammeOut,
-    ProgrammePrice,
-    ResidentOut,
-    WalletOut,
-    hex_text,
-    moment,
-    money,
-    points,
-)
+from ledger_api.schemas.common import AsOf, hex_text, moment, money, points
+from ledger_api.schemas.exchange import ExchangePart
+from ledger_api.schemas.issuing import GrantOut
+from ledger_api.schemas.merchants import MerchantOut, OfferOut, ProgrammePrice
+from ledger_api.schemas.orders import OrderLot, OrderOut
+from ledger_api.schemas.programmes import FlowOut, FundingOut, PaymentOut, PaymentsOut, PositionOut, ProgrammeOut
+from ledger_api.schemas.redemption import MerchantOrderOut
+from ledger_api.schemas.residents import ResidentOut
+from ledger_api.schemas.wallet import HistoryItem, LotOut, ProgrammeBalance, WalletOut
 from ledger_api.services import ProgrammeName
 from redemption.merchants import Merchant
 from redemption.offers import Offer

@@ -19,20 +19,11 @@ from ledger_api.dependencies import Deps, Who, Write, desk_of, hash_of, note_loo
 from ledger_api.errors import Forbidden
 from ledger_api.routes.redemptions import slip_out
 from ledger_api.routes.wallet import wallet_of
-from ledger_api.schemas import (
-    DeskApprovalIn,
-    DeskApprovalOut,
-    DeskOrderIn,
-    DeskOrderOut,
-    DeskPinIn,
-    Done,
-    PinProof,
-    ResidentIdText,
-    SlipOut,
-    WalletOut,
-    hex_text,
-    moment,
-)
+from ledger_api.schemas.common import ResidentIdText, hex_text, moment
+from ledger_api.schemas.desk import DeskApprovalIn, DeskApprovalOut, DeskOrderIn, DeskOrderOut, DeskPinIn, PinProof
+from ledger_api.schemas.redemption import SlipOut
+from ledger_api.schemas.residents import Done
+from ledger_api.schemas.wallet import WalletOut
 from ledger_api.services import Services
 from ledger_api.tokens import Principal
 from redemption.consent import APPROVAL_LIFETIME_S, Purchase

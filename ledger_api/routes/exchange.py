@@ -10,7 +10,9 @@ from starlette.responses import Response
 from ledger_api import exchanges, scopes, views
 from ledger_api.amounts import parse_points
 from ledger_api.dependencies import Deps, ResidentToken, Write, own_resident, require
-from ledger_api.schemas import ExchangeIn, ExchangeQuoteOut, OrdersPlaced, points
+from ledger_api.schemas.common import points
+from ledger_api.schemas.exchange import ExchangeIn, ExchangeQuoteOut
+from ledger_api.schemas.orders import OrdersPlaced
 
 router = APIRouter(tags=["Exchange"])
 

@@ -16,9 +16,9 @@ from ledger_api.answers import cacheable
 from ledger_api.dependencies import DEFAULT_LIMIT, NOBODY, Cursor, Deps, Limit, Who, Write, note_look, require
 from ledger_api.errors import NotFound
 from ledger_api.pagination import decode_cursor, encode_cursor
-from ledger_api.schemas import (
+from ledger_api.schemas.common import ProgrammeNumber, moment, points
+from ledger_api.schemas.issuing import (
     IngestOut,
-    ProgrammeNumber,
     RecordCounts,
     RefusalList,
     RefusalOut,
@@ -28,8 +28,6 @@ from ledger_api.schemas import (
     ReviewOut,
     ReviewRejection,
     ReviewVerdict,
-    moment,
-    points,
 )
 from ledger_api.services import Services
 

@@ -27,31 +27,28 @@ from ledger_api.dependencies import (
     require,
 )
 from ledger_api.pagination import decode_cursor, encode_cursor
-from ledger_api.schemas import (
-    CaptureIn,
-    CodeIn,
-    Done,
+from ledger_api.schemas.common import MerchantNumber, Moment, OfferIdText, hex_text, moment, money
+from ledger_api.schemas.merchants import (
     MerchantIn,
-    MerchantNumber,
-    MerchantOrderOut,
-    MerchantOrderPage,
     MerchantOut,
     MerchantPage,
-    Moment,
     OfferChange,
-    OfferIdText,
     OfferIn,
     OfferOut,
     OfferPage,
+)
+from ledger_api.schemas.redemption import (
+    CaptureIn,
+    CodeIn,
+    MerchantOrderOut,
+    MerchantOrderPage,
     ReasonIn,
     RefundIn,
     RefundOut,
     StatementLine,
     StatementOut,
-    hex_text,
-    moment,
-    money,
 )
+from ledger_api.schemas.residents import Done
 from ledger_api.services import Services
 from redemption import statements
 from redemption.errors import UnknownOffer

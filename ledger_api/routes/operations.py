@@ -17,7 +17,9 @@ from ledger_api.dependencies import Deps, OperatorToken, Public, Write, require
 from ledger_api.errors import NotFound
 from ledger_api.metrics import CONTENT_TYPE
 from ledger_api.queries import Block
-from ledger_api.schemas import CheckOut, Done, HealthOut, InvariantsOut, ProblemKind, ReadinessOut, WithdrawIn
+from ledger_api.schemas.common import ProblemKind
+from ledger_api.schemas.operations import CheckOut, HealthOut, InvariantsOut, ReadinessOut, WithdrawIn
+from ledger_api.schemas.residents import Done
 
 router = APIRouter(tags=["Operations"])
 

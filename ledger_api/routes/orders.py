@@ -16,7 +16,8 @@ from ledger_api import exchanges, queries, scopes, views
 from ledger_api.answers import cacheable
 from ledger_api.dependencies import Deps, Who, hash_of, own_resident
 from ledger_api.errors import NotFinal
-from ledger_api.schemas import OrderOut, ReceiptIn
+from ledger_api.schemas.orders import OrderOut
+from ledger_api.schemas.verification import ReceiptIn
 from ledger_api.services import Services
 from ledger_api.tokens import Principal
 from redemption.errors import UnknownOrder

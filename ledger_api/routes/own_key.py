@@ -13,14 +13,14 @@ from ledger.standard.typed_data import ExchangeOrder, Lot, RedeemOrder
 from ledger_api import exchanges, scopes, views
 from ledger_api.amounts import parse_points
 from ledger_api.dependencies import Deps, ResidentToken, Write, own_resident, require
-from ledger_api.schemas import (
+from ledger_api.schemas.common import hex_text
+from ledger_api.schemas.orders import (
     OrderOut,
     SignedExchangeIn,
     SignedRedeemIn,
     UnsignedExchangeIn,
     UnsignedOrder,
     UnsignedRedeemIn,
-    hex_text,
 )
 from ledger_api.services import Services
 from ledger_api.typed_json import typed_json

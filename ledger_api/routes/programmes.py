@@ -15,17 +15,8 @@ from ledger_api import queries, scopes, views
 from ledger_api.answers import cacheable
 from ledger_api.dependencies import Deps, Public, Who, require
 from ledger_api.errors import NotFound
-from ledger_api.schemas import (
-    ClearingOut,
-    MerchantNumber,
-    Moment,
-    PaymentsOut,
-    PositionOut,
-    ProgrammeNumber,
-    ProgrammeOut,
-    ProgrammesOut,
-    money,
-)
+from ledger_api.schemas.common import MerchantNumber, Moment, ProgrammeNumber, money
+from ledger_api.schemas.programmes import ClearingOut, PaymentsOut, PositionOut, ProgrammeOut, ProgrammesOut
 from ledger_api.services import Services
 
 router = APIRouter()

@@ -21,17 +21,10 @@ from ledger_api.dependencies import (
 )
 from ledger_api.pagination import decode_cursor, encode_cursor
 from ledger_api.queries import order_outcome
-from ledger_api.schemas import (
-    Done,
-    OrderOut,
-    OrderPage,
-    RedeemIn,
-    RedeemQuoteOut,
-    SlipCodeOut,
-    SlipOut,
-    hex_text,
-    moment,
-)
+from ledger_api.schemas.common import hex_text, moment
+from ledger_api.schemas.orders import OrderOut, OrderPage
+from ledger_api.schemas.redemption import RedeemIn, RedeemQuoteOut, SlipCodeOut, SlipOut
+from ledger_api.schemas.residents import Done
 from redemption.codes import QR_PREFIX, grouped
 from redemption.errors import UnknownOrder
 from redemption.handover import SCREEN_CODE_LIFETIME_S, Slip

@@ -18,7 +18,7 @@ from ledger_api import scopes, views
 from ledger_api.answers import cacheable
 from ledger_api.dependencies import Deps, ResidentToken, Write, own_resident, require
 from ledger_api.errors import IdentityMismatch, IdentityUnproven, NotRegistered, SubjectBound, UnusableAccount
-from ledger_api.schemas import (
+from ledger_api.schemas.residents import (
     Done,
     EraseIn,
     PinIn,

@@ -12,15 +12,8 @@ from ledger.standard.evidence import EvidenceLeaf
 from ledger.standard.ids import split_token_id, to_address
 from ledger_api.answers import cacheable
 from ledger_api.dependencies import Deps, Public, hash_of
-from ledger_api.schemas import (
-    ChainBatchOut,
-    ChainOrderOut,
-    GrantIn,
-    ProgrammeNumber,
-    ReceiptIn,
-    VerdictOut,
-    hex_text,
-)
+from ledger_api.schemas.common import ProgrammeNumber, hex_text
+from ledger_api.schemas.verification import ChainBatchOut, ChainOrderOut, GrantIn, ReceiptIn, VerdictOut
 
 router = APIRouter(tags=["Verification"], prefix="/v1/verify", dependencies=[Public])
 

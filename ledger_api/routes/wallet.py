@@ -15,7 +15,10 @@ from ledger_api.answers import cacheable
 from ledger_api.dependencies import DEFAULT_LIMIT, Cursor, Deps, Limit, ResidentToken, hash_of, own_resident
 from ledger_api.errors import NotFinal, NotFound
 from ledger_api.pagination import decode_cursor, encode_cursor
-from ledger_api.schemas import GrantList, HistoryPage, LotOut, ReceiptIn, WalletOut, moment
+from ledger_api.schemas.common import moment
+from ledger_api.schemas.issuing import GrantList
+from ledger_api.schemas.verification import ReceiptIn
+from ledger_api.schemas.wallet import HistoryPage, LotOut, WalletOut
 from ledger_api.services import Services
 
 router = APIRouter(tags=["Wallet"])

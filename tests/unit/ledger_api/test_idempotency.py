@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from ledger.store.models.api import IdempotencyRow, WithdrawnTokenRow
 from ledger_api.idempotency import StoredAnswer, forget_before, run_apart, run_once, write_request
-from ledger_api.schemas import Done
+from ledger_api.schemas.residents import Done
 from redemption.errors import WeakPin
 from tests.unit.ledger_api.api import Api, problem
 from tests.unit.redemption.world import Q2026_4, VOLUNTEER, World

@@ -1,0 +1,126 @@
+"""Orders, and what a resident with an own key signs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from ledger_api.schemas.common import (
+    AccountText,
+    In,
+    MerchantNumber,
+    OfferIdText,
+    Out,
+    Points,
+    PointsIn,
+    ProgrammeNumber,
+)
+
+
+class OrderLot(Out):
+    """A lot of an order."""
+
+    token_id: str
+    programme: int
+    amount: Points
+
+
+class OrderOut(Out):
+    """An order and what the chain made of it."""
+
+    order_id: str = Field(examples=["0x" + "5a" * 32])
+    kind: Literal["exchange", "redeem", "hold"]
+    state: str = Field(
+        description="`placed` is on its way; `paid`, `done`, `captured`, `released`, `refunded`, `part_refunded`, "
+        "`rejected`, `expired` and `failed` are final; `held` waits for the merchant.",
+        examples=["paid"],
+    )
+    is_final: bool
+    reject_code: int | None = Field(default=None, description="The chain's code where it was rejected.")
+    reject_reason: str | None = None
+    lots: list[OrderLot] = Field(default_factory=list)
+    to_programme: int | None = None
+    amount_out: Points | None = None
+    merchant: int | None = None
+    offer: str | None = None
+    quantity: int | None = None
+    placed_at: datetime | None = None
+    final_at: datetime | None = None
+    deadline: datetime | None = None
+    transaction: str | None = None
+    receipt: str | None = Field(default=None, description="Where the receipt is, once there is one.")
+
+
+class OrdersPlaced(Out):
+    """The orders that one request made (an exchange makes one a lot)."""
+
+    orders: list[OrderOut]
+
+
+class OrderPage(Out):
+    """Orders, newest first."""
+
+    items: list[OrderOut]
+    next_cursor: str | None = None
+
+
+Number64 = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$")]
+SignatureText = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{130}$")]
+
+
+class UnsignedExchangeIn(In):
+    """An exchange of one lot, to be signed by the resident's own key."""
+
+    from_programme: ProgrammeNumber
+    to_programme: ProgrammeNumber
+    amount: PointsIn = Field(description="At most what the soonest-expiring lot holds is taken.")
+
+
+class UnsignedRedeemIn(In):
+    """A redemption, to be signed by the resident's own key."""
+
+    offer: OfferIdText
+    quantity: int = Field(default=1, ge=1, le=1000)
+    programmes: list[ProgrammeNumber] | None = Field(default=None, max_length=50)
+
+
+class UnsignedOrder(Out):
+    """An order to sign. Nothing is reserved until it comes back signed."""
+
+    order_id: str
+    typed_data: dict[str, Any] = Field(description="EIP-712 JSON for `eth_signTypedData_v4`.")
+
+
+class SignedExchangeIn(In):
+    """An exchange order that its holder signed; the terms are the typed data's message."""
+
+    holder: AccountText
+    from_id: Number64
+    amount: Number64
+    to_programme: ProgrammeNumber
+    min_out: Number64
+    nonce: int = Field(ge=0, le=2**32 - 1)
+    deadline: Number64
+    signature: SignatureText
+
+
+class SignedLot(In):
+    """A lot of a signed order."""
+
+    id: Number64
+    amount: Number64
+
+
+class SignedRedeemIn(In):
+    """A redeem order that its holder signed, and the offer it is meant for."""
+
+    offer: OfferIdText
+    quantity: int = Field(default=1, ge=1, le=1000)
+    holder: AccountText
+    merchant: MerchantNumber
+    lots: list[SignedLot] = Field(min_length=1, max_length=16)
+    nonce: int = Field(ge=0, le=2**32 - 1)
+    deadline: Number64
+    signature: SignatureText

@@ -1,0 +1,95 @@
+"""Programmes, funding, positions and payments."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from ledger_api.schemas.common import AsOf, Money, Out, Points
+
+
+class FlowOut(Out):
+    """How many points moved, by kind of movement."""
+
+    kind: str
+    amount: Points
+    events: str
+
+
+class FundingOut(Out):
+    """Whether what is outstanding is covered: liability ≤ appropriated − paid + position, checked at every mint."""
+
+    liability: Money = Field(description="Supply at par, rounded up.")
+    appropriated: Money
+    paid: Money
+    position: Money
+    available: Money = Field(description="What can still be granted.")
+
+
+class ProgrammeOut(Out):
+    """A programme as the chain has it."""
+
+    programme: int
+    slug: str
+    name_zh: str
+    name_en: str
+    par_microfen: str = Field(description="Micro-fen a point; 20000000 is 0.20 元.", examples=["20000000"])
+    is_transferable: bool
+    is_exchangeable_in: bool
+    is_exchangeable_out: bool
+    is_redeemable: bool
+    state: Literal["active", "closing", "closed"]
+    rulebook_version: int
+    rulebook_hash: str | None
+    supply: Points
+    escrowed: Points
+    funding: FundingOut | None
+    flows: list[FlowOut]
+
+
+class ProgrammesOut(Out):
+    """All programmes."""
+
+    as_of: AsOf
+    items: list[ProgrammeOut]
+
+
+class PositionOut(Out):
+    """What a participant is owed (above 0) or owes."""
+
+    participant: str
+    kind: Literal["programme", "merchant"]
+    number: int
+    name_zh: str
+    name_en: str
+    position: Money
+
+
+class ClearingOut(Out):
+    """All positions; they sum to 0."""
+
+    as_of: AsOf
+    sum: Money
+    positions: list[PositionOut]
+
+
+class PaymentOut(Out):
+    """What one debtor would pay one merchant."""
+
+    programme: int
+    debtor_zh: str
+    debtor_en: str
+    merchant: int
+    merchant_zh: str
+    merchant_en: str
+    amount: Money
+
+
+class PaymentsOut(Out):
+    """Who would pay whom if a cycle closed at a moment; each debtor pays from its own account."""
+
+    until: datetime = Field(description="Blocks before this moment count.")
+    total: Money
+    payments: list[PaymentOut]

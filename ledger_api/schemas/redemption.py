@@ -1,0 +1,145 @@
+"""Redemptions, slips, captures, refunds and statements."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from ledger_api.schemas.common import AsOf, In, Money, OfferIdText, Out, ProgrammeNumber, Text
+from ledger_api.schemas.orders import OrderLot
+
+
+class RedeemIn(In):
+    """Redeem an offer."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_extra={"examples": [{"offer": "rice-5kg", "quantity": 1}]}
+    )
+
+    offer: OfferIdText
+    quantity: int = Field(default=1, ge=1, le=1000)
+    programmes: list[ProgrammeNumber] | None = Field(
+        default=None,
+        max_length=50,
+        description="Use these programmes' points only; by default any, soonest expiry first.",
+    )
+    mode: Literal["redeem", "hold"] = Field(
+        default="redeem", description="`redeem` pays at once; `hold` sets the points aside until the merchant captures."
+    )
+
+
+class RedeemQuoteOut(Out):
+    """What a redemption would take now."""
+
+    offer: str
+    quantity: int
+    merchant: int
+    lots: list[OrderLot]
+
+
+class SlipOut(Out):
+    """A one-time code for an order. The code itself is on the slip, and in no stored answer."""
+
+    slip_id: str
+    order_id: str
+    expires_at: datetime
+    html: str = Field(description="Where the printable slip is.")
+    svg: str = Field(description="Where the QR code alone is.")
+
+
+class SlipCodeOut(Out):
+    """The code, for a resident's own screen."""
+
+    slip_id: str
+    order_id: str
+    code: str = Field(examples=["7K2QF-9XM4D"])
+    qr_content: str = Field(examples=["TONGDUI:7K2QF9XM4D"])
+    expires_at: datetime
+
+
+class CodeIn(In):
+    """What the merchant scanned or typed."""
+
+    code: Annotated[str, StringConstraints(min_length=10, max_length=24)] = Field(examples=["7K2QF-9XM4D"])
+
+
+class MerchantOrderOut(Out):
+    """An order as its merchant sees it: nothing that tells who the resident is."""
+
+    order_id: str
+    kind: Literal["redeem", "hold"]
+    state: str
+    offer: str | None
+    title_zh: str | None = None
+    title_en: str | None = None
+    quantity: int
+    price: Money
+    paid: Money
+    placed_at: datetime
+    handed_over_at: datetime | None = None
+
+
+class MerchantOrderPage(Out):
+    """A merchant's orders, newest first."""
+
+    items: list[MerchantOrderOut]
+    next_cursor: str | None = None
+
+
+class CaptureIn(In):
+    """How much of a hold the merchant captures."""
+
+    keep_fen: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,9}$")] = Field(examples=["1500"])
+
+
+class ReasonIn(In):
+    """Why."""
+
+    reason: Text
+
+
+class RefundIn(In):
+    """What the merchant keeps, and why the rest goes back."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_extra={"examples": [{"keep_fen": "0", "reason": "out of date"}]}
+    )
+
+    keep_fen: Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,9})$")] = Field(
+        default="0", description="What the merchant keeps of the order in all, in fen; 0 gives all back."
+    )
+    reason: Text
+
+
+class RefundOut(Out):
+    """A refund on its way. A repeat does nothing: what the merchant keeps can only fall."""
+
+    order_id: str
+    refunded: Money
+
+
+class StatementLine(Out):
+    """One movement of a merchant's account."""
+
+    at: datetime
+    kind: str
+    order_id: str | None
+    offer: str | None
+    amount: Money
+
+
+class StatementOut(Out):
+    """A merchant's statement over a time."""
+
+    merchant: int
+    since: datetime
+    until: datetime
+    orders: int
+    paid: Money
+    refunded: Money
+    position: Money = Field(description="What the merchant has to get, on chain, now.")
+    as_of: AsOf
+    lines: list[StatementLine]
+    next_cursor: str | None = None

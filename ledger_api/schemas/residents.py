@@ -1,0 +1,111 @@
+"""Registering, linking source ids, erasing oneself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from ledger_api.schemas.common import AccountText, Identifier, In, Out, ProgrammeNumber, Text
+
+
+class SourceLinkIn(In):
+    """A source id to link: a volunteer number, a card number."""
+
+    programme: ProgrammeNumber = Field(examples=[1])
+    source_id: Identifier = Field(examples=["V5101000000001"])
+
+
+class ResidentIn(In):
+    """Register the token's subject as a resident."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "document_number": "510107195403071234",
+                    "name": "王秀英",
+                    "links": [{"programme": 1, "source_id": "V5101000000001"}],
+                }
+            ]
+        },
+    )
+
+    document_number: Identifier | None = Field(
+        default=None,
+        description="The identity document's number. Not needed where the token carries the number that the identity "
+        "provider checked (claim `identity`). Stored only as a keyed hash.",
+    )
+    name: Text | None = Field(default=None, description="Kept encrypted under the resident's own key.")
+    links: list[SourceLinkIn] = Field(default_factory=list, max_length=20)
+    account: AccountText | None = Field(
+        default=None, description="For residents who hold their own key; else a custodial account is made."
+    )
+
+
+class SourceLinkOut(Out):
+    """What became of a link, in the order asked. The source id is not repeated: answers to writes are stored."""
+
+    programme: int
+    state: Literal["linked", "exists", "frozen", "refused"] = Field(
+        description="`frozen`: another resident claims it too and the agency decides."
+    )
+
+
+class SourceOut(Out):
+    """A source id that the resident has linked."""
+
+    programme: int
+    source_id: str
+    state: str = Field(examples=["linked"])
+
+
+class SourcesOut(Out):
+    """All of a resident's source ids."""
+
+    items: list[SourceOut]
+
+
+class SourcesIn(In):
+    """Source ids to link."""
+
+    links: list[SourceLinkIn] = Field(min_length=1, max_length=20)
+
+
+class SourceLinksOut(Out):
+    """What became of each link, in the order asked."""
+
+    links: list[SourceLinkOut]
+
+
+class ResidentOut(Out):
+    """A resident: no personal data."""
+
+    resident_id: str = Field(examples=["3190424424402113527"])
+    account: str = Field(examples=["0x8ba1f109551bD432803012645Ac136ddd64DBA72"])
+    is_custodial: bool
+    status: str
+    registered_at: datetime
+    outcome: Literal["created", "exists", "exists_with_different_account"] | None = None
+    links: list[SourceLinkOut] | None = None
+
+
+class PinIn(In):
+    """A PIN for the community desk."""
+
+    pin: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
+
+
+class EraseIn(In):
+    """Said on purpose: points left in the account can never be spent again."""
+
+    confirm: Literal["erase"]
+
+
+class Done(Out):
+    """A write that has nothing else to say."""
+
+    done: Literal[True] = True

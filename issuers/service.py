@@ -8,61 +8,46 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
 from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
 
 from issuers import sql
 from issuers.activities import approved_rulebooks
+from issuers.answers import CheckReport, Explanation, ProgrammeCounts, Refusal, RefusalPage, Review
 from issuers.batching import Batcher, Settled, leaf_rows, store_rulebook, tree_of
-from issuers.deeds import Deed
 from issuers.errors import (
     ErasedRecord,
     GrantNotFound,
     RefusalNotFound,
-    ReviewClosed,
-    ReviewNotFound,
-    SameApprover,
     UnknownMapping,
     UnknownProgramme,
 )
 from issuers.intake import (
     IngestReport,
     Intake,
-    Progress,
     ProgressCallback,
     drop_folder_files,
     put_away,
 )
-from issuers.judging import Candidate, Judge, Judgement, rulebook_for
 from issuers.mapping import FOLDER as MAPPINGS
 from issuers.mapping import Mapping as SourceMapping
-from issuers.normalise import Normaliser
+from issuers.opening import delivery_of
 from issuers.pipeline import (
-    FALSE_DECLARATION,
-    REVOKED,
-    Delivery,
     Pipeline,
-    Writer,
-    oldest_day,
 )
 from issuers.rating import render
-from issuers.readers import Limits, read_file
+from issuers.readers import Limits
 from issuers.readers.json_documents import decode_document, dig
-from issuers.readers.rows import Row
-from issuers.refusals import Fault, ReadFailure, RefusalCode
+from issuers.refusals import ReadFailure, RefusalCode
 from issuers.rest import RestSource, StaticToken, TokenSource
-from issuers.revoking import take_back
-from issuers.rulebook import Rulebook, compile_rulebook
-from issuers.rulebook import RulebookFile as _RulebookFile
-from issuers.units import UNITS
+from issuers.reviewing import Reviewing
+from issuers.rulebook import Rulebook
+from issuers.trial import dry_run
 from issuers.vault import RecordKeys, Vault
+from issuers.waiting import WaitingRecords
 from ledger.chain.deployment import Deployment
 from ledger.clock import Clock
 from ledger.custody.keyring import Keyring
@@ -82,119 +67,6 @@ from ledger.store.models.issuance import (
     IssuanceRevocationRow,
     IssuanceTallyRow,
 )
-from ledger.store.models.residents import SourceIdRow
-
-_SWEEP_ROWS = 2_000
-_PREVIEW = 20
-
-
-@dataclass(frozen=True, slots=True)
-class ProgrammeCounts:
-    """Where a programme's records stand: records = accepted + refused + awaiting_link + held + waiting.
-
-    Exact duplicates are refused, pending records count as held, corrections as accepted. Amounts in minor units.
-    """
-
-    records: int
-    accepted: int
-    refused: int
-    awaiting_link: int
-    held: int
-    waiting: int
-    pending: int
-    """Of those held."""
-    corrections: int
-    """Of those accepted."""
-    granted_minor: int
-    """Σ of all grants ever made, cancelled ones too."""
-    revoked_minor: int
-    """Σ of what was taken back or is about to be."""
-    refusals: dict[str, int] = field(default_factory=dict)
-    """Open refusals by code."""
-    reviews: dict[str, int] = field(default_factory=dict)
-    """Records ever held, by screen."""
-    repeated_deliveries: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A refused row as its agency sees it."""
-
-    refusal_id: int
-    programme: str
-    file: str
-    delivery_id: int
-    row: int
-    line: int | None
-    field: str | None
-    code: str
-    reason_en: str
-    reason_zh: str
-    state: str
-    created_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class RefusalPage:
-    """Refusals, oldest first, and the cursor of the next page (None: this was the last)."""
-
-    items: tuple[Refusal, ...]
-    next_cursor: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Review:
-    """A held record as its reviewers see it."""
-
-    review_id: int
-    programme: str
-    record_id: int
-    screen: str
-    reason_en: str
-    reason_zh: str
-    other_programme: str | None
-    other_record_id: int | None
-    state: str
-    approvals: tuple[str, ...]
-    created_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Why a grant is what it is."""
-
-    grant_id: str
-    programme: str
-    account: str
-    amount_minor: int
-    revoked_minor: int
-    activity: str
-    rulebook_version: int
-    rulebook_hash: str
-    steps_en: tuple[str, ...]
-    steps_zh: tuple[str, ...]
-    file: str
-    row: int
-    deed_day: str
-    state: str
-    batch_number: int | None
-    batch_state: str | None
-    token_id: int | None
-    leaf: str | None
-    proof: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CheckReport:
-    """What a dry run found: nothing of it is stored."""
-
-    rows: int
-    would_grant: int
-    would_grant_minor: int
-    refusals: dict[str, int]
-    first_grants: tuple[dict[str, str], ...]
-    first_refusals: tuple[dict[str, str], ...]
-    pending: int = 0
 
 
 class IssuerService:
@@ -235,6 +107,8 @@ class IssuerService:
         self._vault = Vault(envelope, random)
         self._pipeline = Pipeline(registry, self._keys, self._books, random)
         self._intake = Intake(database, clock, self._pipeline, self._keys, self._vault, self._limits)
+        self._waiting = WaitingRecords(database, clock, self._pipeline, self._books, self._keys, self._vault, random)
+        self._reviewing = Reviewing(database, clock, self._pipeline, self._keys, self._vault, random)
         self._batcher = Batcher(database, outbox, clock, deployment, signers, leaves_folder)
         self._keep_rulebooks()
 
@@ -476,119 +350,26 @@ class IssuerService:
     # ----------------------------------------------------------------------------------- records that waited
 
     def grant_linked(self, programme: int | str | None = None, source_ids: Sequence[str] | None = None) -> int:
-        """Decide records that awaited a link that now exists: of some source ids, of a programme, or of all.
-
-        Returns how many records were decided. Call it when a link is made; calling it again does nothing.
-        """
-        wanted = list(self._books) if programme is None else [self.programme_id(programme)]
-        decided = 0
-        for number in wanted:
-            query = select(IssuanceRecordRow).where(
-                IssuanceRecordRow.programme == number, IssuanceRecordRow.status == "awaiting_link"
-            )
-            if source_ids is not None:
-                digests = [digest for one in source_ids for digest in self._keys.source_live(number, one)]
-                query = query.where(IssuanceRecordRow.source_hmac.in_(digests))
-            else:
-                linked = select(SourceIdRow.source_hmac).where(
-                    SourceIdRow.programme == number, SourceIdRow.state == "linked"
-                )
-                query = query.where(IssuanceRecordRow.source_hmac.in_(linked))
-            decided += self._sweep(number, query)
-        return decided
+        """Decide records that awaited a link that now exists; see `WaitingRecords.grant_linked`."""
+        return self._waiting.grant_linked(None if programme is None else [self.programme_id(programme)], source_ids)
 
     def release_due(self) -> int:
         """Decide self-reported records whose pending time is over; returns how many."""
-        now = self._clock.timestamp()
-        return sum(
-            self._sweep(
-                number,
-                select(IssuanceRecordRow).where(
-                    IssuanceRecordRow.programme == number,
-                    IssuanceRecordRow.status == "pending",
-                    IssuanceRecordRow.pending_until <= now,
-                ),
-                is_screened=True,
-                is_due=True,
-            )
-            for number in self._books
-        )
+        return self._waiting.release_due()
 
     def expire_unlinked(self) -> int:
         """Refuse records that nobody has linked within the rulebook's months; returns how many."""
-        now = self._clock.timestamp()
-        expired = 0
-        for number, books in self._books.items():
-            months = books[-1].file.unlinked_months
-            query = select(IssuanceRecordRow).where(
-                IssuanceRecordRow.programme == number,
-                IssuanceRecordRow.status == "awaiting_link",
-                IssuanceRecordRow.deed_day < oldest_day(months, now),
-            )
-            with self._database.read() as session:
-                if session.scalars(query.limit(1)).first() is None:
-                    continue
-            with self._database.transaction() as session:
-                writer = Writer(session, number, self._keys, now, self._random)
-                for row in session.scalars(query.limit(_SWEEP_ROWS).with_for_update()).all():
-                    row.status, row.reason, row.updated_at = "refused", RefusalCode.DEED_TOO_OLD.value, now
-                    fault = Fault(row.row_number, None, "day", RefusalCode.DEED_TOO_OLD, (("months", str(months)),))
-                    writer.fault(self._delivery(session, row), fault, row.record_id)
-                    writer.tallies["awaiting_link"] -= 1
-                    writer.tallies["refused"] += 1
-                    expired += 1
-                writer.flush()
-        return expired
+        return self._waiting.expire_unlinked()
 
     # -------------------------------------------------------------------------------------- reviews, revocations
 
     def approve(self, review_id: int, approver: str) -> str:
-        """Approve a held record. The second of two different people releases it to the rules.
-
-        Returns ``first`` or the record's new status. Raises ReviewNotFound, ReviewClosed or SameApprover.
-        """
-        now = self._clock.timestamp()
-        with self._database.transaction() as session:
-            review = self._open_review(session, review_id)
-            if review.approver_first is None:
-                review.approver_first = approver
-                return "first"
-            if review.approver_first == approver:
-                raise SameApprover(review_id, approver)
-            review.approver_second = approver
-            review.state = "approved"
-            review.decided_at = now
-            record = session.get_one(IssuanceRecordRow, review.record_id, with_for_update=True)
-            if record.status != "held":
-                return record.status
-            deed = self._deed(session, record)
-            writer = Writer(session, record.programme, self._keys, now, self._random)
-            delivery = self._delivery(session, record)
-            self._pipeline.reconsider(session, writer, delivery, [(record, deed)], now, is_screened=True)
-            writer.flush()
-            return record.status
+        """Approve a held record; see `Reviewing.approve`."""
+        return self._reviewing.approve(review_id, approver)
 
     def reject(self, review_id: int, approver: str, note: str | None = None) -> None:
         """Reject a held record: it is refused. Raises ReviewNotFound or ReviewClosed."""
-        now = self._clock.timestamp()
-        with self._database.transaction() as session:
-            review = self._open_review(session, review_id)
-            review.state = "rejected"
-            review.note = note
-            review.approver_first = review.approver_first or approver
-            if review.approver_first != approver:
-                review.approver_second = approver
-            review.decided_at = now
-            record = session.get_one(IssuanceRecordRow, review.record_id, with_for_update=True)
-            if record.status != "held":
-                return
-            record.status, record.reason, record.updated_at = "refused", RefusalCode.REVIEW_REJECTED.value, now
-            writer = Writer(session, record.programme, self._keys, now, self._random)
-            fault = Fault(record.row_number, None, None, RefusalCode.REVIEW_REJECTED)
-            writer.fault(self._delivery(session, record), fault, record.record_id)
-            writer.tallies["held"] -= 1
-            writer.tallies["refused"] += 1
-            writer.flush()
+        self._reviewing.reject(review_id, approver, note)
 
     def revoke_false(
         self,
@@ -599,37 +380,13 @@ class IssuerService:
         *,
         system: str | None = None,
     ) -> int:
-        """Revoke all that declarations earned which proved false, by their natural ids in the source system.
+        """Revoke all that declarations earned which proved false; see `Reviewing.revoke_false`.
 
-        Grants that landed are revoked on chain (`send_revocations`), others never get there; caps stay used, and later
-        versions of the records are refused. ``system``: the source system, where the programme has several.
-        Returns how many records lost points; a second call finds nothing left.
+        ``system``: the source system, where the programme has several.
         """
         number = self.programme_id(programme)
         systems = [system] if system is not None else sorted({m.system for m in self._own_mappings(number)})
-        now = self._clock.timestamp()
-        revoked = 0
-        with self._database.transaction() as session:
-            writer = Writer(session, number, self._keys, now, self._random)
-            for one in record_ids:
-                keys = [self._keys.dedupe(number, name, one) for name in systems]
-                record = session.scalars(
-                    select(IssuanceRecordRow).where(IssuanceRecordRow.dedupe_key.in_(keys)).with_for_update()
-                ).first()
-                if record is None or record.status not in ("accepted", "waiting") or record.reason == REVOKED:
-                    continue
-                amount = record.granted_minor
-                record.granted_minor = 0
-                record.reason = REVOKED
-                record.updated_at = now
-                if amount:
-                    take_back(
-                        session, record.record_id, amount, reason_code=FALSE_DECLARATION, by=by, note=note, now=now
-                    )
-                    writer.tallies["revoked_minor"] += amount
-                    revoked += 1
-            writer.flush()
-        return revoked
+        return self._reviewing.revoke_false(number, systems, record_ids, by, note)
 
     # ------------------------------------------------------------------------------------------ batches and chain
 
@@ -728,7 +485,7 @@ class IssuerService:
             record = session.get_one(IssuanceRecordRow, grant.record_id)
             if grant.salt is None or record.sealed is None:
                 raise ErasedRecord(record.record_id)
-            seal = self._delivery(session, record).seal
+            seal = delivery_of(session, self._vault, record).seal
             return bytes(grant.salt), seal.open(bytes(record.sealed), bytes(record.dedupe_key))
 
     # -------------------------------------------------------------------------------------------------- inside
@@ -785,57 +542,6 @@ class IssuerService:
                 for book in books:
                     store_rulebook(session, programme, book.version, book.hash, book.canonical.decode(), now)
 
-    def _sweep(self, programme: int, query: Any, *, is_screened: bool = False, is_due: bool = False) -> int:
-        """Reconsider all records that a query finds, chunk by chunk, each once."""
-        now = self._clock.timestamp()
-        after, decided = 0, 0
-        with self._database.read() as session:  # mostly there is nothing, and the write lock is dear
-            if session.scalars(query.limit(1)).first() is None:
-                return 0
-        while True:
-            with self._database.transaction() as session:
-                records = session.scalars(
-                    query.where(IssuanceRecordRow.record_id > after)
-                    .order_by(IssuanceRecordRow.record_id)
-                    .limit(_SWEEP_ROWS)
-                    .with_for_update()
-                ).all()
-                if not records:
-                    return decided
-                after = records[-1].record_id
-                by_delivery: dict[int, list[IssuanceRecordRow]] = {}
-                for record in records:
-                    by_delivery.setdefault(record.delivery_id, []).append(record)
-                writer = Writer(session, programme, self._keys, now, self._random)
-                for many in by_delivery.values():
-                    delivery = self._delivery(session, many[0])
-                    outcome = self._pipeline.reconsider(
-                        session,
-                        writer,
-                        delivery,
-                        [(record, _unsealed(record, delivery)) for record in many],
-                        now,
-                        is_screened=is_screened,
-                        is_due=is_due,
-                    )
-                    decided += sum(outcome.values()) - outcome["awaiting_link"]
-                writer.flush()
-
-    def _delivery(self, session: Session, record: IssuanceRecordRow) -> Delivery:
-        row = session.get_one(IssuanceDeliveryRow, record.delivery_id)
-        return Delivery(row.delivery_id, row.programme, self._vault.open(row.programme, bytes(row.data_key)))
-
-    def _deed(self, session: Session, record: IssuanceRecordRow) -> Deed:
-        return _unsealed(record, self._delivery(session, record))
-
-    def _open_review(self, session: Session, review_id: int) -> IssuanceReviewRow:
-        review = session.get(IssuanceReviewRow, review_id, with_for_update=True)
-        if review is None:
-            raise ReviewNotFound(review_id)
-        if review.state != "open":
-            raise ReviewClosed(review_id, review.state)
-        return review
-
     def _refusal(self, row: IssuanceRefusalRow, name: str) -> Refusal:
         return Refusal(
             row.refusal_id,
@@ -866,86 +572,6 @@ class IssuerService:
             tuple(one for one in (row.approver_first, row.approver_second) if one is not None),
             row.created_at,
         )
-
-
-def dry_run(
-    mapping: SourceMapping, books: Sequence[Rulebook], path: Path, now: int, limits: Limits | None = None
-) -> CheckReport:
-    """Map and rate a file as if everybody were linked and nothing used yet, storing nothing. Screens do not run."""
-    normaliser = Normaliser(mapping)
-    judge = Judge(books, books[-1].programme, lambda _resident, _day, _kind: b"", now)
-    people: dict[str, int] = {}
-    seen: set[str] = set()
-    refusals: Counter[str] = Counter()
-    grants: list[dict[str, str]] = []
-    first: list[dict[str, str]] = []
-    rows, granted, minor, pending = 0, 0, 0, 0
-
-    def refuse(fault: Fault) -> None:
-        refusals[fault.code.value] += 1
-        if len(first) < _PREVIEW:
-            english, chinese = fault.reason()
-            place = {"row": str(fault.row), "line": str(fault.line or ""), "field": fault.field or ""}
-            first.append({**place, "code": fault.code.value, "reason_en": english, "reason_zh": chinese})
-
-    try:
-        for item in read_file(path, mapping, limits):
-            rows += 1
-            deed = normaliser.deed(item, now) if isinstance(item, Row) else item
-            if isinstance(deed, Fault):
-                refuse(deed)
-                continue
-            if deed.record_id in seen:
-                refuse(Fault(deed.row, deed.line, None, RefusalCode.DUPLICATE_RECORD))
-                continue
-            seen.add(deed.record_id)
-            person = people.setdefault(deed.source_id, len(people) + 1)
-            judgement = judge.decide(Candidate(rows, b"", deed, person, b"", None, is_screened=True))
-            rating = judgement.rating
-            if judgement.code is not None:
-                refuse(Fault(deed.row, deed.line, judgement.field, judgement.code, judgement.params))
-            elif judgement.status == "pending":
-                pending += 1
-            elif rating is not None:
-                granted += 1
-                minor += rating.amount_minor
-                if len(grants) < _PREVIEW:
-                    book = rulebook_for(books, deed)
-                    words = render(books[-1] if isinstance(book, Judgement) else book, rating.explanation)
-                    amount = {"row": str(deed.row), "amount_minor": str(rating.amount_minor)}
-                    grants.append({**amount, "explanation_en": " ".join(words.en), "explanation_zh": "".join(words.zh)})
-    except ReadFailure as failure:
-        refuse(Fault(0, None, None, failure.code, failure.params))
-    return CheckReport(rows, granted, minor, dict(refusals), tuple(grants), tuple(first), pending)
-
-
-def load_rulebook(content: str) -> Rulebook:
-    """Return a rulebook from its canonical JSON, as it is kept in SQL."""
-    return compile_rulebook(_RulebookFile.model_validate_json(content))
-
-
-def _unsealed(record: IssuanceRecordRow, delivery: Delivery) -> Deed:
-    """Open a record's seal and return its deed. Raises ErasedRecord or CannotDecrypt."""
-    if record.sealed is None:
-        raise ErasedRecord(record.record_id)
-    canonical = delivery.seal.open(bytes(record.sealed), bytes(record.dedupe_key))
-    content = orjson.loads(canonical)
-    return Deed(
-        record.row_number,
-        None,
-        content["record_id"],
-        content["source_id"],
-        record.activity,
-        record.deed_day,
-        record.started_at,
-        record.ended_at,
-        record.quantity_micro,
-        UNITS[content["unit"]].dimension,
-        record.revision,
-        content.get("device"),
-        canonical,
-        frozenset(content),
-    )
 
 
 def _counts(tally: Mapping[str, int], repeats: int) -> ProgrammeCounts:
@@ -1000,18 +626,3 @@ def _with_columns(mapping: SourceMapping, rename: Callable[[str], str]) -> Sourc
             "quantity": tuple(renamed(spec) for spec in mapping.quantity),
         }
     )
-
-
-__all__ = [
-    "CheckReport",
-    "Explanation",
-    "IngestReport",
-    "IssuerService",
-    "ProgrammeCounts",
-    "Progress",
-    "Refusal",
-    "RefusalPage",
-    "Review",
-    "dry_run",
-    "load_rulebook",
-]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from issuers.service import Explanation
+from issuers.answers import Explanation
 from ledger.clearing.netting import Payment
 from ledger.exchange.quote import LotQuote
 from ledger.orders.desk import OrderState

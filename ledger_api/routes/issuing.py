@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from issuers.answers import Review
 from issuers.errors import ReviewNotFound, SameApprover
-from issuers.service import Review
 from ledger_api import scopes
 from ledger_api.answers import cacheable
 from ledger_api.dependencies import DEFAULT_LIMIT, NOBODY, Cursor, Deps, Limit, Who, Write, note_look, require

@@ -51,7 +51,7 @@ def check(
     from issuers.activities import ACTIVITIES, Catalogue, deviations
     from issuers.mapping import Mapping
     from issuers.rulebook import Rulebook
-    from issuers.service import dry_run
+    from issuers.trial import dry_run
 
     output = Output(as_json=as_json)
     source = Mapping.load(readable(mapping, "the mapping"))

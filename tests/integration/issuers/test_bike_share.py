@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from issuers.mapping import Mapping
 from issuers.rulebook import Rulebook
-from issuers.service import dry_run
+from issuers.trial import dry_run
 from ledger.custody.signer import LocalSigner
 from ledger.residents.registry import NewResident
 from ledger.store.models.issuance import IssuanceGrantRow

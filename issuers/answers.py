@@ -1,0 +1,114 @@
+"""What the issuers' front door answers: counts, refusals, reviews, explanations, dry runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ProgrammeCounts:
+    """Where a programme's records stand: records = accepted + refused + awaiting_link + held + waiting.
+
+    Exact duplicates are refused, pending records count as held, corrections as accepted. Amounts in minor units.
+    """
+
+    records: int
+    accepted: int
+    refused: int
+    awaiting_link: int
+    held: int
+    waiting: int
+    pending: int
+    """Of those held."""
+    corrections: int
+    """Of those accepted."""
+    granted_minor: int
+    """Σ of all grants ever made, cancelled ones too."""
+    revoked_minor: int
+    """Σ of what was taken back or is about to be."""
+    refusals: dict[str, int] = field(default_factory=dict)
+    """Open refusals by code."""
+    reviews: dict[str, int] = field(default_factory=dict)
+    """Records ever held, by screen."""
+    repeated_deliveries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refused row as its agency sees it."""
+
+    refusal_id: int
+    programme: str
+    file: str
+    delivery_id: int
+    row: int
+    line: int | None
+    field: str | None
+    code: str
+    reason_en: str
+    reason_zh: str
+    state: str
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalPage:
+    """Refusals, oldest first, and the cursor of the next page (None: this was the last)."""
+
+    items: tuple[Refusal, ...]
+    next_cursor: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A held record as its reviewers see it."""
+
+    review_id: int
+    programme: str
+    record_id: int
+    screen: str
+    reason_en: str
+    reason_zh: str
+    other_programme: str | None
+    other_record_id: int | None
+    state: str
+    approvals: tuple[str, ...]
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a grant is what it is."""
+
+    grant_id: str
+    programme: str
+    account: str
+    amount_minor: int
+    revoked_minor: int
+    activity: str
+    rulebook_version: int
+    rulebook_hash: str
+    steps_en: tuple[str, ...]
+    steps_zh: tuple[str, ...]
+    file: str
+    row: int
+    deed_day: str
+    state: str
+    batch_number: int | None
+    batch_state: str | None
+    token_id: int | None
+    leaf: str | None
+    proof: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What a dry run found: nothing of it is stored."""
+
+    rows: int
+    would_grant: int
+    would_grant_minor: int
+    refusals: dict[str, int]
+    first_grants: tuple[dict[str, str], ...]
+    first_refusals: tuple[dict[str, str], ...]
+    pending: int = 0

@@ -6,9 +6,10 @@ for its key may be in another house; signature and outbox message are stored tog
 
 from __future__ import annotations
 
+import logging
 import random as random_module
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -18,10 +19,13 @@ from sqlalchemy import Table, func, select, update
 from sqlalchemy.orm import Session, defer
 
 from issuers import sql
+from issuers.agency.documents import leaf_document, mint_document, revocation_document
+from issuers.opening import Openings
+from issuers.signing import REASON_MAX, Signing
 from ledger.chain.artifacts import call_data
 from ledger.chain.deployment import Deployment
 from ledger.clock import Clock
-from ledger.custody.signer import Signer
+from ledger.custody.errors import SignerError
 from ledger.errors import InvariantViolation
 from ledger.outbox.outbox import CallMessage, MessageState, Outbox
 from ledger.outbox.routes import mint_gas
@@ -42,6 +46,7 @@ from ledger.store.models.issuance import (
 from ledger.store.models.projection import BatchRow as ChainBatchRow
 from ledger.store.models.projection import ChainProgrammeRow, PositionRow, SupplyRow
 
+_LOG = logging.getLogger(__name__)
 GRANTS_MAX = 500
 _TAKE_MAX = 5_000
 _NEVER_QUARTERS = -1
@@ -83,6 +88,18 @@ class LeafRow:
             activity_code(self.activity),
             self.rulebook_version,
             self.commitment,
+        )
+
+    def document(self, opening: tuple[bytes, bytes] | None) -> dict[str, Any]:
+        """Return the leaf's part of a document for the signer."""
+        return leaf_document(
+            self.grant_id,
+            self.account,
+            self.amount_minor,
+            self.activity,
+            self.rulebook_version,
+            self.commitment,
+            opening,
         )
 
     def hash(self, token: bytes) -> bytes:
@@ -133,16 +150,17 @@ class Batcher:
         outbox: Outbox,
         clock: Clock,
         deployment: Deployment,
-        signers: Mapping[int, Signer],
+        signing: Signing,
         leaves_folder: Path | None = None,
+        openings: Openings | None = None,
         shuffle: random_module.Random | None = None,
     ) -> None:
         self._database = database
         self._outbox = outbox
         self._clock = clock
-        self._domain = deployment.domain()
         self._issuance = deployment.address("Issuance")
-        self._signers = signers
+        self._signing = signing
+        self._openings = openings
         self._leaves = leaves_folder
         self._shuffle = shuffle or secrets.SystemRandom()
 
@@ -152,16 +170,17 @@ class Batcher:
         """Batch all ready grants of a programme, sign and enqueue them; return the numbers.
 
         ``validity``: quarters by rulebook version (None: the points never expire). Without ``flush`` grants that fill
-        no batch wait for more.
+        no batch wait for more. While the signer is away nothing more is batched: what is prepared waits for it, and
+        says so.
         """
         numbers: list[BatchNumber] = []
-        self.sign_prepared(programme)
-        while self._has_ready(programme):
+        is_there = self.sign_prepared(programme)
+        while is_there and self._has_ready(programme):
             with self._database.transaction() as session:
                 prepared = self._prepare(session, programme, validity, flush)
             if not prepared:
                 break
-            self._sign_and_queue(programme, prepared)
+            is_there = self._sign_and_queue(programme, prepared)
             numbers += [BatchNumber(row.number) for row in prepared]
         return numbers
 
@@ -173,16 +192,23 @@ class Batcher:
             )
             return session.execute(ready.limit(1)).first() is not None
 
-    def sign_prepared(self, programme: int) -> int:
-        """Sign and enqueue batches that a crash left unsigned; returns how many."""
+    def sign_prepared(self, programme: int) -> bool:
+        """Sign and enqueue batches that a crash, or a signer that was away, left unsigned; returns False while it
+        is."""
         with self._database.read() as session:
             rows = session.scalars(
                 select(IssuanceBatchRow).where(
                     IssuanceBatchRow.programme == programme, IssuanceBatchRow.state == "prepared"
                 )
             ).all()
-        self._sign_and_queue(programme, rows)
-        return len(rows)
+            session.expunge_all()  # what follows is written with the signature, not here
+            for row in rows:
+                quarter = self._quarter(row.validity_quarters)
+                if quarter != row.quarter:
+                    row.quarter = quarter
+                    leaves = leaf_rows(session, row.programme, row.number)
+                    row.evidence_root = tree_of(leaves, token_id(row.programme, quarter)).root
+        return self._sign_and_queue(programme, rows)
 
     def _prepare(
         self, session: Session, programme: int, validity: Mapping[int, int | None], flush: bool
@@ -263,11 +289,22 @@ class Batcher:
             return NEVER
         return expiry_quarter(self._clock.now().astimezone(CITY_TZ).date(), validity_quarters)
 
-    def _sign_and_queue(self, programme: int, rows: Sequence[IssuanceBatchRow]) -> None:
-        if not rows:
-            return
-        signer = self._signers[programme]
-        signed = [(row, signer.sign_digest(self._message(row).digest(self._domain))) for row in rows]
+    def _sign_and_queue(self, programme: int, rows: Sequence[IssuanceBatchRow]) -> bool:
+        """Sign and enqueue; what is refused, or cannot be signed now, keeps the reason. Returns False if the signer is
+        away."""
+        signed: list[tuple[IssuanceBatchRow, bytes]] = []
+        unsigned: list[tuple[IssuanceBatchRow, str]] = []
+        away: SignerError | None = None
+        for row in rows:
+            try:
+                if away is None:
+                    signed.append((row, self._sign(row)))
+                    continue
+            except SignerError as error:
+                unsigned.append((row, str(error)))
+                away = error if error.is_away else None
+            else:
+                unsigned.append((row, str(away)))
         calls = [
             CallMessage(
                 "mint",
@@ -278,22 +315,52 @@ class Batcher:
             )
             for row, signature in signed
         ]
+        unsigned = [(row, why[:REASON_MAX]) for row, why in unsigned if row.reason != why[:REASON_MAX]]
+        if not signed and not unsigned:
+            return away is None
         with self._database.transaction() as session:
             for row, signature in signed:
-                self._store_signature(session, row, signer, signature)
+                self._store_signature(session, row, signature)
             self._outbox.enqueue_calls(session, calls)
+            for row, why in unsigned:
+                session.execute(
+                    update(IssuanceBatchRow)
+                    .where(
+                        IssuanceBatchRow.programme == programme,
+                        IssuanceBatchRow.number == row.number,
+                        IssuanceBatchRow.state == "prepared",
+                    )
+                    .values(reason=why, updated_at=self._clock.timestamp())
+                )
+        return away is None
+
+    def _sign(self, row: IssuanceBatchRow) -> bytes:
+        """Raises SignerError."""
+        return self._signing.sign(self._message(row), self._document(row))
+
+    def _document(self, row: IssuanceBatchRow) -> Callable[[], dict[str, Any]]:
+        programme, number, quarter = row.programme, row.number, row.quarter
+
+        def document() -> dict[str, Any]:
+            with self._database.read() as session:
+                opened = {} if self._openings is None else self._openings(session, programme, number)
+                leaves = leaf_rows(session, programme, number)
+            parts = [leaf.document(opened.get(leaf.grant_id)) for leaf in leaves]
+            return mint_document(self._signing.domain, programme, quarter, number, parts)
+
+        return document
 
     def _message(self, row: IssuanceBatchRow) -> MintBatch:
         return MintBatch(row.programme, row.quarter, row.number, bytes(row.evidence_root), keccak256(bytes(row.packed)))
 
-    def _store_signature(self, session: Session, row: IssuanceBatchRow, signer: Signer, signature: bytes) -> None:
+    def _store_signature(self, session: Session, row: IssuanceBatchRow, signature: bytes) -> None:
         session.execute(
             update(IssuanceBatchRow)
             .where(IssuanceBatchRow.programme == row.programme, IssuanceBatchRow.number == row.number)
             .values(
                 quarter=row.quarter,
                 evidence_root=row.evidence_root,
-                signer=address_bytes(signer.address),
+                signer=address_bytes(self._signing.address(row.programme)),
                 signature=signature,
                 attempt=IssuanceBatchRow.attempt + 1,
                 state="queued",
@@ -397,27 +464,38 @@ class Batcher:
                 query = query.where(IssuanceBatchRow.programme == programme)
             rows = session.scalars(query.order_by(IssuanceBatchRow.number)).all()
             if only_funded:
-                rows = _covered(session, rows)
+                rows = [*_covered(session, rows), *[row for row in rows if self._is_curable(row)]]
         sent = 0
         for row in rows:
-            signer = self._signers[row.programme]
+            signer = address_bytes(self._signing.address(row.programme))
             quarter = self._quarter(row.validity_quarters)
-            if quarter == row.quarter and address_bytes(signer.address) == row.signer and row.state == "waiting":
+            if quarter == row.quarter and signer == row.signer and row.state == "waiting":
                 with self._database.transaction() as session:
                     status = self._outbox.status(session, mint_key(row.programme, row.number))
                     if status is not None and status.state is MessageState.WAITING_FUNDING:
                         self._outbox.requeue(session, mint_key(row.programme, row.number))
                         sent += 1
                 continue
-            sent += self._sign_again(row, quarter, signer)
+            try:
+                sent += self._sign_again(row, quarter, signer)
+            except SignerError as error:
+                _LOG.info("batch %d of programme %d waits: %s", row.number, row.programme, error)
         return sent
 
-    def _sign_again(self, row: IssuanceBatchRow, quarter: int, signer: Signer) -> int:
+    def _is_curable(self, row: IssuanceBatchRow) -> bool:
+        """Whether signing it again mends a batch that failed: its key was rotated, or its lot died, in flight."""
+        if row.state != "failed" or row.reason is None:
+            return False
+        if row.reason.startswith("IssuanceBadSignature"):
+            return address_bytes(self._signing.address(row.programme)) != row.signer
+        return row.reason.startswith("PointsLedgerLotDead") and self._quarter(row.validity_quarters) != row.quarter
+
+    def _sign_again(self, row: IssuanceBatchRow, quarter: int, signer: bytes) -> int:
         with self._database.read() as session:
             leaves = leaf_rows(session, row.programme, row.number)
         row.quarter = quarter
         row.evidence_root = tree_of(leaves, token_id(row.programme, quarter)).root
-        signature = signer.sign_digest(self._message(row).digest(self._domain))
+        signature = self._sign(row)
         key = mint_key(row.programme, row.number)
         with self._database.transaction() as session:
             status = self._outbox.status(session, key)
@@ -430,7 +508,7 @@ class Batcher:
                 .values(
                     quarter=quarter,
                     evidence_root=row.evidence_root,
-                    signer=address_bytes(signer.address),
+                    signer=signer,
                     signature=signature,
                     attempt=IssuanceBatchRow.attempt + 1,
                     updated_at=self._clock.timestamp(),
@@ -469,9 +547,14 @@ class Batcher:
         for revocation, grant, batch in rows:
             latest[bytes(grant.grant_id)] = (revocation, grant, batch)
         calls = []
+        unsigned: set[bytes] = set()
         for revocation, grant, batch in latest.values():
             tree, leaves = trees[batch.programme, batch.number]
-            calls.append((revocation, self._revoke_call(revocation, grant, batch, tree, leaves)))
+            try:
+                calls.append((revocation, self._revoke_call(revocation, grant, batch, tree, leaves)))
+            except SignerError as error:
+                _LOG.info("a revocation of programme %d waits: %s", batch.programme, error)
+                unsigned.add(bytes(grant.grant_id))
         if not calls:
             return 0
         with self._database.transaction() as session:
@@ -480,6 +563,8 @@ class Batcher:
                 self._outbox.enqueue_call(session, "revoke", message_key, self._issuance, data, _GAS_REVOKE)
             sent = {one.revocation_id for one, _ in calls}
             for revocation, _, _ in rows:
+                if bytes(revocation.grant_id) in unsigned:
+                    continue
                 session.execute(
                     update(IssuanceRevocationRow)
                     .where(IssuanceRevocationRow.revocation_id == revocation.revocation_id)
@@ -503,7 +588,20 @@ class Batcher:
         message = Revocation(
             batch.programme, batch.number, leaf.hash(), revocation.revoked_total_minor, revocation.reason_code
         )
-        signature = self._signers[batch.programme].sign_digest(message.digest(self._domain))
+        shown = leaves[position].document(None)
+
+        def document() -> dict[str, Any]:
+            return revocation_document(
+                self._signing.domain,
+                batch.programme,
+                batch.number,
+                batch.quarter,
+                shown,
+                message.revoked_total,
+                message.reason,
+            )
+
+        signature = self._signing.sign(message, document)
         return call_data(
             "Issuance",
             "revoke",

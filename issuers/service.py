@@ -34,7 +34,7 @@ from issuers.intake import (
 )
 from issuers.mapping import FOLDER as MAPPINGS
 from issuers.mapping import Mapping as SourceMapping
-from issuers.opening import delivery_of
+from issuers.opening import delivery_of, openings_of
 from issuers.pipeline import (
     Pipeline,
 )
@@ -45,6 +45,7 @@ from issuers.refusals import ReadFailure, RefusalCode
 from issuers.rest import RestSource, StaticToken, TokenSource
 from issuers.reviewing import Reviewing
 from issuers.rulebook import Rulebook
+from issuers.signing import Signing
 from issuers.trial import dry_run
 from issuers.vault import RecordKeys, Vault
 from issuers.waiting import WaitingRecords
@@ -52,7 +53,7 @@ from ledger.chain.deployment import Deployment
 from ledger.clock import Clock
 from ledger.custody.keyring import Keyring
 from ledger.custody.master import Envelope, RandomBytes
-from ledger.custody.signer import Signer
+from ledger.custody.signer import IssuerSigner
 from ledger.outbox.outbox import Outbox
 from ledger.residents.registry import ResidentRegistry
 from ledger.standard.ids import BatchNumber, ProgrammeId, to_address, token_id
@@ -81,7 +82,7 @@ class IssuerService:
         envelope: Envelope,
         outbox: Outbox,
         deployment: Deployment,
-        signers: Mapping[int, Signer],
+        signers: Mapping[int, IssuerSigner],
         *,
         rulebooks: Mapping[ProgrammeId, tuple[Rulebook, ...]] | None = None,
         mappings_folder: Path = MAPPINGS,
@@ -109,7 +110,10 @@ class IssuerService:
         self._intake = Intake(database, clock, self._pipeline, self._keys, self._vault, self._limits)
         self._waiting = WaitingRecords(database, clock, self._pipeline, self._books, self._keys, self._vault, random)
         self._reviewing = Reviewing(database, clock, self._pipeline, self._keys, self._vault, random)
-        self._batcher = Batcher(database, outbox, clock, deployment, signers, leaves_folder)
+        self._signing = Signing(deployment.domain(), signers)
+        self._batcher = Batcher(
+            database, outbox, clock, deployment, self._signing, leaves_folder, openings_of(self._vault)
+        )
         self._keep_rulebooks()
 
     # ------------------------------------------------------------------------------------------------- ways in

@@ -36,7 +36,7 @@ from ledger.custody.custodian import Custodian
 from ledger.custody.keyring import IdentityHasher, Keyring, SourceIdHasher
 from ledger.custody.keystore import Keystore
 from ledger.custody.master import Envelope, load_master_key
-from ledger.custody.signer import Signer
+from ledger.custody.signer import IssuerSigner
 from ledger.errors import ConfigurationError, InvariantViolation, TongduiError
 from ledger.gateway import Gateway
 from ledger.residents.registry import ResidentRegistry
@@ -477,7 +477,7 @@ def _loop(city: City, stopping: threading.Event, name: str, once: Callable[[], N
             return
 
 
-def _issuer_signers(deployment: Deployment, keystore: Keystore) -> dict[int, Signer]:
+def _issuer_signers(deployment: Deployment, keystore: Keystore) -> dict[int, IssuerSigner]:
     """Return the issuers' keys that this installation keeps: all of them in the embedded default."""
     kept = set(keystore.names("issuers/"))
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 
 from ledger.errors import ConfigurationError, TongduiError
@@ -58,3 +59,62 @@ class NotCustodial(CustodyError):
     def __init__(self, resident_id: int) -> None:
         self.resident_id = resident_id
         super().__init__(f"resident {resident_id} holds the account's key; the order must come signed")
+
+
+class SignerReason(StrEnum):
+    """Why a signer in another house gave no signature. Every failure is exactly one of these."""
+
+    UNREACHABLE = "unreachable"
+    """No connection, or it broke."""
+    TIMEOUT = "timeout"
+    """No answer in time."""
+    BUSY = "busy"
+    """It, or what stands before it, wants fewer requests or is starting."""
+    INTERNAL = "internal"
+    """It says that it failed."""
+    MALFORMED_ANSWER = "malformed_answer"
+    """The answer is none of Web3Signer's API."""
+    NOT_PERMITTED = "not_permitted"
+    """It does not let us in: certificate, bearer token or allow-list."""
+    UNKNOWN_KEY = "unknown_key"
+    """It does not have the key that it is asked for."""
+    BAD_REQUEST = "bad_request"
+    """The request is malformed in its eyes."""
+    WRONG_SIGNATURE = "wrong_signature"
+    """What it returned is no signature of the programme's key over what it was asked to sign."""
+    REFUSED = "refused"
+    """The agency's own rules forbid it; `SignerError.code` names the rule."""
+
+
+class SignerError(CustodyError):
+    """A signer gave no signature. ``code`` is the agency's named reason where it refused."""
+
+    def __init__(self, reason: SignerReason, detail: str, *, code: str | None = None) -> None:
+        self.reason = reason
+        self.detail = detail
+        self.code = code
+        named = f"{reason.value} ({code})" if code else reason.value
+        super().__init__(f"the issuer's signer: {named}: {detail}")
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the signer as a whole cannot be used now, so that asking for another batch is of no use."""
+        match self.reason:
+            case (
+                SignerReason.UNREACHABLE
+                | SignerReason.TIMEOUT
+                | SignerReason.BUSY
+                | SignerReason.INTERNAL
+                | SignerReason.MALFORMED_ANSWER
+                | SignerReason.NOT_PERMITTED
+                | SignerReason.UNKNOWN_KEY
+                | SignerReason.WRONG_SIGNATURE
+            ):
+                return True
+            case SignerReason.BAD_REQUEST | SignerReason.REFUSED:
+                return False
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the same request, sent again at once, may succeed. Signing is deterministic, so it does no harm."""
+        return self.reason in (SignerReason.UNREACHABLE, SignerReason.TIMEOUT, SignerReason.BUSY, SignerReason.INTERNAL)

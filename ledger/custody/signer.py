@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from ledger.standard.ids import Address
+from ledger.standard.keccak import keccak256
 from ledger.standard.signatures import SigningKey
 
 
@@ -18,6 +20,26 @@ class Signer(Protocol):
 
     def sign_digest(self, digest: bytes) -> bytes:
         """Return 65 bytes r | s | v (27 or 28, low s)."""
+        ...
+
+
+Document = Callable[[], Mapping[str, Any]]
+"""Says in full what is signed; called only for a signer that wants to derive it itself."""
+
+
+class IssuerSigner(Protocol):
+    """Something that signs an agency's EIP-712 messages: a key in memory, or a signer in the agency's own house."""
+
+    @property
+    def address(self) -> Address:
+        """The account that signs."""
+        ...
+
+    def sign_typed(self, preimage: bytes, document: Document) -> bytes:
+        """Return 65 bytes r | s | v (27 or 28, low s) over the keccak of ``preimage`` (see `Domain.preimage`).
+
+        The same preimage has the same signature, so asking again is safe. Raises SignerError: it is away, or refuses.
+        """
         ...
 
 
@@ -44,6 +66,10 @@ class LocalSigner:
     def sign_digest(self, digest: bytes) -> bytes:
         """Return 65 bytes r | s | v."""
         return self._key.sign_digest(digest)
+
+    def sign_typed(self, preimage: bytes, document: Document) -> bytes:  # noqa: ARG002  (a key believes its process)
+        """Return 65 bytes r | s | v over the keccak of ``preimage``."""
+        return self._key.sign_digest(keccak256(preimage))
 
     def __repr__(self) -> str:
         return f"LocalSigner({self.address})"

@@ -90,6 +90,10 @@ class Domain:
         )
         object.__setattr__(self, "separator", keccak256(encoded))
 
+    def preimage(self, struct_hash: bytes) -> bytes:
+        """Return the 66 bytes whose keccak is signed, for signers that hash what they are given."""
+        return _PREFIX + self.separator + struct_hash
+
     def digest(self, struct_hash: bytes) -> bytes:
         """Return the 32 bytes that are signed for a struct hash."""
         return keccak256(_PREFIX + self.separator + struct_hash)
@@ -117,18 +121,20 @@ class MintBatch:
     evidence_root: bytes
     grants_hash: bytes
 
+    def struct_hash(self) -> bytes:
+        """Return the EIP-712 hash of this struct."""
+        return keccak256(
+            _MINT_BATCH
+            + _word("programme", self.programme, 32)
+            + _word("quarter", self.quarter, 32)
+            + _word("batch number", self.number, 64)
+            + fixed_bytes("evidence root", self.evidence_root, 32)
+            + fixed_bytes("grants hash", self.grants_hash, 32)
+        )
+
     def digest(self, domain: Domain) -> bytes:
         """Return the 32 bytes that the issuer signs."""
-        return domain.digest(
-            keccak256(
-                _MINT_BATCH
-                + _word("programme", self.programme, 32)
-                + _word("quarter", self.quarter, 32)
-                + _word("batch number", self.number, 64)
-                + fixed_bytes("evidence root", self.evidence_root, 32)
-                + fixed_bytes("grants hash", self.grants_hash, 32)
-            )
-        )
+        return domain.digest(self.struct_hash())
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +144,13 @@ class VoidBatch:
     programme: int
     number: int
 
+    def struct_hash(self) -> bytes:
+        """Return the EIP-712 hash of this struct."""
+        return keccak256(_VOID_BATCH + _word("programme", self.programme, 32) + _word("batch number", self.number, 64))
+
     def digest(self, domain: Domain) -> bytes:
         """Return the 32 bytes that the issuer signs."""
-        return domain.digest(
-            keccak256(_VOID_BATCH + _word("programme", self.programme, 32) + _word("batch number", self.number, 64))
-        )
+        return domain.digest(self.struct_hash())
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,18 +163,20 @@ class Revocation:
     revoked_total: int
     reason: int
 
+    def struct_hash(self) -> bytes:
+        """Return the EIP-712 hash of this struct."""
+        return keccak256(
+            _REVOCATION
+            + _word("programme", self.programme, 32)
+            + _word("batch number", self.number, 64)
+            + fixed_bytes("leaf", self.leaf, 32)
+            + _word("revoked total", self.revoked_total, 64)
+            + _word("reason", self.reason, 16)
+        )
+
     def digest(self, domain: Domain) -> bytes:
         """Return the 32 bytes that the issuer signs."""
-        return domain.digest(
-            keccak256(
-                _REVOCATION
-                + _word("programme", self.programme, 32)
-                + _word("batch number", self.number, 64)
-                + fixed_bytes("leaf", self.leaf, 32)
-                + _word("revoked total", self.revoked_total, 64)
-                + _word("reason", self.reason, 16)
-            )
-        )
+        return domain.digest(self.struct_hash())
 
 
 @dataclass(frozen=True, slots=True)

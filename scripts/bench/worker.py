@@ -28,7 +28,7 @@ from ledger.custody.custodian import Custodian
 from ledger.custody.keyring import IdentityHasher, Keyring, SourceIdHasher
 from ledger.custody.keystore import Keystore
 from ledger.custody.master import Envelope, load_master_key
-from ledger.custody.signer import Signer
+from ledger.custody.signer import IssuerSigner
 from ledger.errors import TongduiError
 from ledger.outbox.outbox import Outbox
 from ledger.residents.registry import ResidentRegistry
@@ -148,5 +148,5 @@ def _open(state_dir: Path, database: Database, now: datetime) -> IssuerService:
     registry = ResidentRegistry(Custodian(envelope), IdentityHasher(keyring), SourceIdHasher(keyring), clock)
     deployment = Deployment.read(state_dir / "deployment.json")
     keystore = Keystore(state_dir / "keys" / "store", master)
-    signers: dict[int, Signer] = {one.id: keystore.get(f"issuers/{one.slug}") for one in deployment.programmes}
+    signers: dict[int, IssuerSigner] = {one.id: keystore.get(f"issuers/{one.slug}") for one in deployment.programmes}
     return IssuerService(database, clock, registry, keyring, envelope, Outbox(clock), deployment, signers)

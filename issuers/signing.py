@@ -1,0 +1,84 @@
+"""Asking the issuers' signers, which may be away or refuse: what waits says why, and is asked for again by itself.
+
+A signer that is away is left alone for a while that doubles, so that the other programmes' work does not stand behind
+its timeouts; a batch that the agency refused is left alone by itself, and its neighbours go on.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ledger.custody.errors import SignerError
+from ledger.custody.signer import Document, IssuerSigner
+from ledger.standard.ids import Address
+from ledger.standard.typed_data import Domain, MintBatch, Revocation, VoidBatch
+
+REASON_MAX = 512
+_AWAY_S = (1.0, 60.0)
+_REFUSED_S = (5.0, 600.0)
+
+
+@dataclass(slots=True)
+class _Rest:
+    """A signer, or a message, that is left alone until a moment of the steady clock."""
+
+    error: SignerError
+    until_s: float
+    delay_s: float
+
+
+class Signing:
+    """The issuers' signers by programme, and how they fared. Safe to share between threads."""
+
+    def __init__(
+        self,
+        domain: Domain,
+        signers: Mapping[int, IssuerSigner],
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.domain = domain
+        self._signers = signers
+        self._steady = steady
+        self._rests: dict[tuple[int, str], _Rest] = {}
+        self._lock = threading.Lock()
+
+    def address(self, programme: int) -> Address:
+        """Return the account that signs for a programme."""
+        return self._signers[programme].address
+
+    def sign(self, message: MintBatch | VoidBatch | Revocation, document: Document) -> bytes:
+        """Return the issuer's signature. Raises SignerError, without asking while the signer or message rests."""
+        programme = message.programme
+        struct_hash = message.struct_hash()
+        self._check_rest((programme, ""))
+        self._check_rest((programme, struct_hash.hex()))
+        try:
+            signature = self._signers[programme].sign_typed(self.domain.preimage(struct_hash), document)
+        except SignerError as error:
+            self._rest((programme, "" if error.is_away else struct_hash.hex()), error)
+            raise
+        with self._lock:
+            self._rests.pop((programme, ""), None)
+            self._rests.pop((programme, struct_hash.hex()), None)
+        return signature
+
+    def away(self) -> dict[int, str]:
+        """Return why signers are away, by programme."""
+        with self._lock:
+            return {programme: str(rest.error) for (programme, about), rest in self._rests.items() if not about}
+
+    def _check_rest(self, key: tuple[int, str]) -> None:
+        with self._lock:
+            rest = self._rests.get(key)
+            if rest is not None and self._steady() < rest.until_s:
+                raise rest.error
+
+    def _rest(self, key: tuple[int, str], error: SignerError) -> None:
+        shortest, longest = _AWAY_S if error.is_away else _REFUSED_S
+        with self._lock:
+            before = self._rests.get(key)
+            delay = shortest if before is None else min(before.delay_s * 2, longest)
+            self._rests[key] = _Rest(error, self._steady() + delay, delay)

@@ -296,6 +296,17 @@ class IssuerService:
             rows = session.scalars(query.order_by(IssuanceReviewRow.review_id).limit(limit)).all()
         return [self._review(row) for row in rows]
 
+    def records_awaiting(self, programme: int | str, source_hmac: bytes) -> int:
+        """Return how many records await the link of one source id, by its HMAC."""
+        number = self.programme_id(programme)
+        query = select(func.count()).where(
+            IssuanceRecordRow.source_hmac == source_hmac,
+            IssuanceRecordRow.status == "awaiting_link",
+            IssuanceRecordRow.programme == number,
+        )
+        with self._database.read() as session:
+            return int(session.scalar(query) or 0)
+
     def explain(self, grant_id: bytes | str) -> Explanation:
         """Say in words how a grant came about, with its leaf and path once it is in a batch. Raises GrantNotFound."""
         key = bytes.fromhex(grant_id.removeprefix("0x")) if isinstance(grant_id, str) else grant_id

@@ -23,6 +23,7 @@ from ledger_api.answers import problem_response, request_id
 from ledger_api.middleware import BodyLimit, RequestLayer
 from ledger_api.problems import ProblemType
 from ledger_api.routes import (
+    claims,
     desk,
     exchange,
     issuing,
@@ -99,6 +100,7 @@ def create_app(services: Services) -> FastAPI:
         merchants,
         desk,
         issuing,
+        claims,
         programmes,
         verification,
         operations,

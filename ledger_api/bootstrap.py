@@ -39,6 +39,8 @@ from ledger.custody.master import Envelope, load_master_key
 from ledger.custody.signer import IssuerSigner
 from ledger.errors import ConfigurationError, InvariantViolation, TongduiError
 from ledger.gateway import Gateway
+from ledger.residents.decisions import SourceDecisions
+from ledger.residents.link_codes import LinkCodes
 from ledger.residents.registry import ResidentRegistry
 from ledger.standard.ids import ProgrammeId
 from ledger.standard.signatures import SigningKey
@@ -187,7 +189,8 @@ def _open(
     gateway = Gateway(database, engine, deployment, relayers, clock, owner=_owner(settings))
 
     sources = SourceIdHasher(keyring)
-    registry = ResidentRegistry(Custodian(envelope), IdentityHasher(keyring), sources, clock)
+    custodian = Custodian(envelope)
+    registry = ResidentRegistry(custodian, IdentityHasher(keyring), sources, clock)
     signers = _issuer_signers(deployment, keystore)
     issuers = IssuerService(
         database,
@@ -233,6 +236,8 @@ def _open(
         handover=handover,
         refunds=refunds,
         consent=consent,
+        link_codes=LinkCodes(_derive(master, "link codes"), clock),
+        decisions=SourceDecisions(registry, custodian, clock),
         chain=EngineChainView(engine, deployment, database),
         deployment=orjson.loads(deployment.to_json()),
         receipts=ReceiptOffice(engine, deployment, database, settings.validators or None),

@@ -160,6 +160,25 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
         "该居民没有关联过这个编号。",
         ("programme",),
     ),
+    residents.LinkCodeRefused: ProblemType(
+        "link-code-refused",
+        403,
+        "The link code is not good",
+        "关联码无效",
+        "请向发放积分的单位重新索取关联码。",
+        ("programme",),
+    ),
+    residents.TooManyClaims: ProblemType(
+        "too-many-claims",
+        429,
+        "Too many claims",
+        "关联申请过多",
+        "请使用发放单位提供的关联码,或等待其核实先前的申请。",
+        ("limit",),
+    ),
+    residents.SameDecider: ProblemType(
+        "same-decider", 403, "A second person must confirm", "须由另一人确认", "同一人不能确认两次。"
+    ),
     custody.NotCustodial: ProblemType(
         "own-key",
         409,

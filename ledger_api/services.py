@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from issuers.service import IssuerService
 from ledger.clock import Clock
 from ledger.orders.desk import OrderDesk
+from ledger.residents.decisions import SourceDecisions
+from ledger.residents.link_codes import LinkCodes
 from ledger.residents.registry import ResidentRegistry
 from ledger.standard.evidence import EvidenceLeaf
 from ledger.store.database import Database
@@ -117,6 +119,8 @@ class Services:
     refunds: Refunds
     issuers: IssuerService
     consent: DeskConsent
+    link_codes: LinkCodes
+    decisions: SourceDecisions
     chain: ChainView
     deployment: Mapping[str, Any]
     """The deployment file's content: public, for whoever audits."""

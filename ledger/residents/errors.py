@@ -40,3 +40,28 @@ class NoSuchClaim(ResidentError):
         self.resident_id = resident_id
         self.programme = programme
         super().__init__(f"resident {resident_id} has no claim to this source id of programme {programme}")
+
+
+class LinkCodeRefused(ResidentError):
+    """A link code is wrong, for another source id, or too old."""
+
+    def __init__(self, programme: int) -> None:
+        self.programme = programme
+        super().__init__(f"the link code is not good for this source id of programme {programme}; ask its agency anew")
+
+
+class TooManyClaims(ResidentError):
+    """A resident claims more source ids, or more that others claim, than a person has."""
+
+    def __init__(self, limit: int, what: str) -> None:
+        self.limit = limit
+        self.what = what
+        super().__init__(f"more than {limit} {what}; use a link code of the agency, or wait for its decision")
+
+
+class SameDecider(ResidentError):
+    """The second of two people who decide must be another."""
+
+    def __init__(self, decider: str) -> None:
+        self.decider = decider
+        super().__init__(f"{decider} has decided this already; a second person must confirm it")

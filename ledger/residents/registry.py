@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NewType, cast
 
-from sqlalchemy import Table, delete, select, update
+from sqlalchemy import Table, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from ledger.clock import Clock
@@ -20,10 +20,17 @@ from ledger.custody.errors import NotCustodial
 from ledger.custody.keyring import IdentityHasher, SourceIdHasher, normalise
 from ledger.custody.master import RandomBytes
 from ledger.custody.signer import LocalSigner
-from ledger.residents.errors import EmptyIdentifier, NoSuchClaim, ResidentErased, ResidentNotFound
+from ledger.residents.claims import CLAIM_STATES, Claim, LinkOutcome, Proof, claim_outcome
+from ledger.residents.errors import EmptyIdentifier, NoSuchClaim, ResidentErased, ResidentNotFound, TooManyClaims
 from ledger.standard.ids import Address, address_bytes, to_address
 from ledger.store.database import bulk_insert_new, fetch_by_keys
-from ledger.store.models.residents import ResidentRow, SourceClaimRow, SourceIdRow, TombstoneRow
+from ledger.store.models.residents import (
+    ResidentRow,
+    SourceClaimRow,
+    SourceIdRow,
+    SourceLinkEventRow,
+    TombstoneRow,
+)
 
 ResidentId = NewType("ResidentId", int)
 """63 random bits, so that an id says nothing about who came when, and fits a BIGINT."""
@@ -32,6 +39,9 @@ _RESIDENTS = cast(Table, ResidentRow.__table__)
 _SOURCE_IDS = cast(Table, SourceIdRow.__table__)
 _CLAIMS = cast(Table, SourceClaimRow.__table__)
 
+CLAIMS_A_DAY_MAX = 20
+CONTESTED_MAX = 3
+
 
 class Outcome(StrEnum):
     """What became of an idempotent request."""
@@ -39,17 +49,6 @@ class Outcome(StrEnum):
     CREATED = "created"
     EXISTS = "exists"
     EXISTS_WITH_DIFFERENT_ACCOUNT = "exists_with_different_account"
-
-
-class LinkOutcome(StrEnum):
-    """What became of a claim to a source id."""
-
-    LINKED = "linked"
-    EXISTS = "exists"
-    FROZEN = "frozen"
-    """Another resident claims it too: nobody has it until the agency decides."""
-    REFUSED = "refused"
-    """The agency has decided for another resident."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +175,19 @@ class ResidentRegistry:
         rows = fetch_by_keys(session, _RESIDENTS, ["resident_id", "account_key"], "resident_id", resident_ids)
         return {one: self._custodian.signer(one, bytes(key)) for one, key in rows if key is not None}
 
-    def link(self, session: Session, resident_id: int, programme: int, source_id: str) -> LinkOutcome:
+    def link(
+        self, session: Session, resident_id: int, programme: int, source_id: str, proof: Proof = Proof.BARE
+    ) -> LinkOutcome:
         """Claim one source id for a resident; see ``link_many``."""
-        return self.link_many(session, [(resident_id, programme, source_id)])[0]
+        return self.link_many(session, [(resident_id, programme, source_id)], [proof])[0]
 
-    def link_many(self, session: Session, claims: Sequence[tuple[int, int, str]]) -> list[LinkOutcome]:
-        """Claim source ids: (resident id, programme, source id). A second resident's claim freezes the id.
+    def link_many(
+        self, session: Session, claims: Sequence[tuple[int, int, str]], proofs: Sequence[Proof] | None = None
+    ) -> list[LinkOutcome]:
+        """Claim source ids: (resident id, programme, source id), each with how it was proven (by default not at all).
 
-        Raises EmptyIdentifier, ResidentNotFound or ResidentErased.
+        What a second resident's claim does is said in `ledger.residents.claims`. ``proofs`` are the caller's word: it
+        has checked the link codes. Raises EmptyIdentifier, ResidentNotFound or ResidentErased.
         """
         now = self._clock.timestamp()
         data_keys = self._data_keys(session, {resident for resident, _, _ in claims})
@@ -198,47 +202,104 @@ class ResidentRegistry:
             ),
         )
         outcomes = []
-        new_claims = []
-        own = self._claims(session, {digest for _, digest in hashed})
+        sealed: dict[tuple[int, bytes, int], bytes] = {}
+        # Locked first: the claims that are read behind the lock are those that the decision is about.
         owners = self._owners(session, {digest for _, digest in hashed})
-        for (resident, programme, source), (_, digest) in zip(claims, hashed, strict=True):
+        known = self._claims(session, {digest for _, digest in hashed})
+        given = proofs or [Proof.BARE] * len(claims)
+        for (resident, programme, source), (_, digest), proof in zip(claims, hashed, given, strict=True):
             key = (programme, digest)
-            outcome = _claim_outcome(own.setdefault(key, {}), owners[key], resident)
-            if resident not in own[key]:
-                sealed = self._custodian.seal(resident, data_keys[resident], source.encode(), f"src{programme}")
-                new_claims.append((programme, digest, resident, sealed, "live", now))
-                own[key][resident] = "live"
-            elif outcome in (LinkOutcome.LINKED, LinkOutcome.FROZEN) and own[key][resident] == "withdrawn":
-                self._set_claim(session, programme, digest, resident, "live")
-                own[key][resident] = "live"
-            state = "frozen" if outcome is LinkOutcome.FROZEN else "linked"
-            holder = resident if outcome is LinkOutcome.LINKED else owners[key][0]
-            if (holder, state) != owners[key] and outcome is not LinkOutcome.REFUSED:
-                self._set_owner(session, programme, digest, holder, state, now)
-                owners[key] = (holder, state)
+            others = known.setdefault(key, {})
+            mine = others.get(resident)
+            outcome = claim_outcome(others, owners[key], resident, is_proven=proof is not Proof.BARE)
+            claim = self._restated(mine, outcome, proof)
+            if mine is None:
+                sealed[programme, digest, resident] = self._custodian.seal(
+                    resident, data_keys[resident], source.encode(), f"src{programme}"
+                )
+            elif claim != mine:
+                self._set_claim(session, programme, digest, resident, claim)
+            others[resident] = claim
+            self._settle_claim(session, key, owners, others, resident, outcome, now)
             outcomes.append(outcome)
         bulk_insert_new(
             session,
             _CLAIMS,
-            ["programme", "source_hmac", "resident_id", "original", "state", "claimed_at"],
-            new_claims,
+            ["programme", "source_hmac", "resident_id", "original", "state", "proof", "claimed_at"],
+            [(p, d, one, original, *known[p, d][one], now) for (p, d, one), original in sealed.items()],
         )
         return outcomes
 
+    def _restated(self, mine: Claim | None, outcome: LinkOutcome, proof: Proof) -> Claim:
+        """Return what a resident's claim is after an outcome."""
+        best = proof if mine is None or (proof is not Proof.BARE and not mine.is_proven) else mine.proof
+        if outcome is LinkOutcome.REFUSED:
+            # A new claim is kept, so that the agency can see that there were others; it can never win by itself.
+            return mine or Claim("live", best)
+        return Claim(CLAIM_STATES.get(outcome, "live"), best)
+
+    def _settle_claim(
+        self,
+        session: Session,
+        key: tuple[int, bytes],
+        owners: dict[tuple[int, bytes], tuple[int, str]],
+        claims: dict[int, Claim],
+        resident: int,
+        outcome: LinkOutcome,
+        now: int,
+    ) -> None:
+        """Write what a claim changes for the id and for the other claimants."""
+        programme, digest = key
+        before = owners[key]
+        if outcome is LinkOutcome.LINKED and before[1] != "unlinked":
+            for other, claim in claims.items():
+                if other != resident and claim.state in ("live", "waiting"):
+                    # A code is the agency's word; whoever had only the number has lost.
+                    claims[other] = claim._replace(state="refused")
+                    self._set_claim(session, programme, digest, other, claims[other])
+                    log_link_event(session, key, other, "taken_over", now)
+        if outcome in (LinkOutcome.FROZEN, LinkOutcome.WAITING, LinkOutcome.REFUSED):
+            log_link_event(session, key, resident, outcome.value, now)
+        if outcome in (LinkOutcome.REFUSED, LinkOutcome.WAITING):
+            return
+        after = (before[0], "frozen") if outcome is LinkOutcome.FROZEN else (resident, "linked")
+        if after != before:
+            self.set_owner(session, programme, digest, *after)
+            owners[key] = after
+
+    def check_claims(self, session: Session, resident_id: int) -> None:
+        """Refuse a resident who claims more than a person has; call it after `link_many`, in its transaction.
+
+        Raises TooManyClaims: more than 20 new claims in 24 hours, or more than 3 open ones to what others had linked.
+        """
+        session.flush()
+        today = select(func.count()).where(
+            SourceClaimRow.resident_id == resident_id, SourceClaimRow.claimed_at > self._clock.timestamp() - 86_400
+        )
+        if (session.scalar(today) or 0) > CLAIMS_A_DAY_MAX:
+            raise TooManyClaims(CLAIMS_A_DAY_MAX, "new claims in 24 hours")
+        contested = (
+            select(func.count())
+            .select_from(SourceClaimRow)
+            .join(
+                SourceIdRow,
+                (SourceIdRow.programme == SourceClaimRow.programme)
+                & (SourceIdRow.source_hmac == SourceClaimRow.source_hmac),
+            )
+            .where(
+                SourceClaimRow.resident_id == resident_id,
+                SourceIdRow.resident_id != resident_id,
+                (SourceClaimRow.state == "waiting")
+                | ((SourceClaimRow.state == "live") & (SourceIdRow.state == "frozen")),
+            )
+        )
+        if (session.scalar(contested) or 0) > CONTESTED_MAX:
+            raise TooManyClaims(CONTESTED_MAX, "open claims to what others had linked")
+
     def unlink(self, session: Session, resident_id: int, programme: int, source_id: str) -> None:
-        """Withdraw a resident's claim; a frozen id with one live claim left goes to that one. Raises NoSuchClaim."""
+        """Withdraw a resident's claim; an id with one open claim left goes to that one. Raises NoSuchClaim."""
         _, digest = self._known_hash(session, programme, source_id)
         self._withdraw(session, resident_id, programme, digest)
-
-    def decide(self, session: Session, programme: int, source_id: str, resident_id: int) -> None:
-        """Give a frozen source id to one of its claimants: the agency's decision. Raises NoSuchClaim."""
-        _, digest = self._known_hash(session, programme, source_id)
-        claims = self._claims(session, {digest}).get((programme, digest), {})
-        if resident_id not in claims:
-            raise NoSuchClaim(resident_id, programme)
-        for claimant in claims:
-            self._set_claim(session, programme, digest, claimant, "live" if claimant == resident_id else "refused")
-        self._set_owner(session, programme, digest, resident_id, "linked", self._clock.timestamp())
 
     def resolve(self, session: Session, programme: int, source_hmacs: Sequence[bytes]) -> dict[bytes, LinkedAccount]:
         """Return the account of each linked source id (by HMAC); unknown, frozen and unlinked ones are left out."""
@@ -309,7 +370,7 @@ class ResidentRegistry:
             tombstone = self._sources.dedupe("identity", row.identity_hmac.hex())
             session.merge(TombstoneRow(namespace="identity", dedupe_hmac=tombstone, created_at=now))
         own = select(SourceClaimRow.programme, SourceClaimRow.source_hmac).where(
-            SourceClaimRow.resident_id == resident_id, SourceClaimRow.state == "live"
+            SourceClaimRow.resident_id == resident_id, SourceClaimRow.state.in_(("live", "waiting"))
         )
         for programme, digest in session.execute(own).all():
             self._withdraw(session, resident_id, programme, digest)
@@ -324,16 +385,24 @@ class ResidentRegistry:
         session.flush()
 
     def _withdraw(self, session: Session, resident_id: int, programme: int, digest: bytes) -> None:
-        claims = self._claims(session, {digest}).get((programme, digest), {})
-        if resident_id not in claims:
+        key = (programme, digest)
+        owner = self._owners(session, {digest}).get(key)
+        claims = self._claims(session, {digest}).get(key, {})
+        if resident_id not in claims or owner is None:
             raise NoSuchClaim(resident_id, programme)
-        self._set_claim(session, programme, digest, resident_id, "withdrawn")
-        left = [one for one, state in claims.items() if state == "live" and one != resident_id]
         now = self._clock.timestamp()
-        if len(left) == 1:
-            self._set_owner(session, programme, digest, left[0], "linked", now)
-        elif not left:
-            self._set_owner(session, programme, digest, resident_id, "unlinked", now)
+        self._set_claim(session, programme, digest, resident_id, claims[resident_id]._replace(state="withdrawn"))
+        log_link_event(session, key, resident_id, "withdrawn", now)
+        holder, state = owner
+        left = [one for one, claim in claims.items() if claim.state in ("live", "waiting") and one != resident_id]
+        if state == "linked" and holder != resident_id:
+            return  # whoever only waited takes nothing along
+        if not left:
+            self.set_owner(session, programme, digest, resident_id, "unlinked")
+            return
+        for one in left:
+            self._set_claim(session, programme, digest, one, claims[one]._replace(state="live"))
+        self.set_owner(session, programme, digest, left[0], "linked" if len(left) == 1 else "frozen")
 
     def _new(self, person: NewResident, version: int, identity: bytes, now: int) -> tuple[Resident, dict[str, Any]]:
         resident_id = ResidentId(int.from_bytes(self._random(8), "big") >> 1)
@@ -433,13 +502,17 @@ class ResidentRegistry:
             raise ResidentNotFound(resident)
         return keys
 
-    def _claims(self, session: Session, digests: set[bytes]) -> dict[tuple[int, bytes], dict[int, str]]:
+    def _claims(self, session: Session, digests: set[bytes]) -> dict[tuple[int, bytes], dict[int, Claim]]:
         rows = fetch_by_keys(
-            session, _CLAIMS, ["programme", "source_hmac", "resident_id", "state"], "source_hmac", list(digests)
+            session,
+            _CLAIMS,
+            ["programme", "source_hmac", "resident_id", "state", "proof"],
+            "source_hmac",
+            list(digests),
         )
-        claims: dict[tuple[int, bytes], dict[int, str]] = {}
-        for programme, digest, resident, state in rows:
-            claims.setdefault((programme, bytes(digest)), {})[resident] = state
+        claims: dict[tuple[int, bytes], dict[int, Claim]] = {}
+        for programme, digest, resident, state, proof in rows:
+            claims.setdefault((programme, bytes(digest)), {})[resident] = Claim(state, proof)
         return claims
 
     def _owners(self, session: Session, digests: set[bytes]) -> dict[tuple[int, bytes], tuple[int, str]]:
@@ -453,14 +526,15 @@ class ResidentRegistry:
         )
         return {(programme, bytes(digest)): (resident, state) for programme, digest, resident, state in rows}
 
-    def _set_owner(self, session: Session, programme: int, digest: bytes, resident: int, state: str, now: int) -> None:
+    def set_owner(self, session: Session, programme: int, digest: bytes, resident: int, state: str) -> None:
+        """Write whose a source id is. For this package: others claim and decide."""
         session.execute(
             update(SourceIdRow)
             .where(SourceIdRow.programme == programme, SourceIdRow.source_hmac == digest)
-            .values(resident_id=resident, state=state, updated_at=now)
+            .values(resident_id=resident, state=state, updated_at=self._clock.timestamp())
         )
 
-    def _set_claim(self, session: Session, programme: int, digest: bytes, resident: int, state: str) -> None:
+    def _set_claim(self, session: Session, programme: int, digest: bytes, resident: int, claim: Claim) -> None:
         session.execute(
             update(SourceClaimRow)
             .where(
@@ -468,25 +542,19 @@ class ResidentRegistry:
                 SourceClaimRow.source_hmac == digest,
                 SourceClaimRow.resident_id == resident,
             )
-            .values(state=state)
+            .values(state=claim.state, proof=claim.proof)
         )
 
 
-def _claim_outcome(claims: Mapping[int, str], owner: tuple[int, str], resident: int) -> LinkOutcome:
-    """Decide a claim from the claims so far (resident → state) and the id's (owner, state)."""
-    holder, state = owner
-    mine = claims.get(resident)
-    if mine == "refused":
-        return LinkOutcome.REFUSED
-    if state == "frozen":
-        return LinkOutcome.FROZEN
-    if state == "unlinked":
-        return LinkOutcome.LINKED
-    if any(other == "refused" for other in claims.values()) and holder != resident:
-        return LinkOutcome.REFUSED  # the agency has decided once; a third claimant does not reopen it
-    if holder != resident:
-        return LinkOutcome.FROZEN
-    return LinkOutcome.EXISTS if mine == "live" else LinkOutcome.LINKED
+def log_link_event(
+    session: Session, key: tuple[int, bytes], resident: int | None, event: str, now: int, subject: str | None = None
+) -> None:
+    """Note what happened to a contested source id."""
+    session.add(
+        SourceLinkEventRow(
+            programme=key[0], source_hmac=key[1], resident_id=resident, event=event, subject=subject, happened_at=now
+        )
+    )
 
 
 def _resident(row: ResidentRow) -> Resident:

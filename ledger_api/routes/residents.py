@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ledger.residents.claims import Proof
 from ledger.residents.errors import EmptyIdentifier
 from ledger.residents.registry import NewResident, Registration
 from ledger.standard.ids import Address, to_address
@@ -185,7 +186,15 @@ def _bind(session: Session, services: Services, principal: Principal, registrati
 
 
 def _link(session: Session, services: Services, resident_id: int, links: list[SourceLinkIn]) -> list[SourceLinkOut]:
-    outcomes = services.registry.link_many(session, [(resident_id, link.programme, link.source_id) for link in links])
+    for link in links:
+        if link.code is not None:
+            services.link_codes.check(link.programme, link.source_id, link.code)
+    outcomes = services.registry.link_many(
+        session,
+        [(resident_id, link.programme, link.source_id) for link in links],
+        [Proof.BARE if link.code is None else Proof.CODE for link in links],
+    )
+    services.registry.check_claims(session, resident_id)
     return [
         SourceLinkOut(programme=link.programme, state=outcome.value)
         for link, outcome in zip(links, outcomes, strict=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
-from ledger_api.schemas.common import In, Out, Points, Text
+from ledger_api.schemas.common import HashText, Identifier, In, Out, Points, ResidentIdText, Text
 
 
 class RecordCounts(Out):
@@ -129,3 +129,73 @@ class GrantList(Out):
     """The latest awards, newest first."""
 
     items: list[GrantOut]
+
+
+class LinkCodeIn(In):
+    """For which source id a member gets a link code."""
+
+    source_id: Identifier = Field(examples=["V5101000000001"])
+    lifetime_s: int = Field(default=604_800, ge=60, le=7_776_000, description="How long it is good, in seconds.")
+
+
+class LinkCodeOut(Out):
+    """A link code. It is not stored; hand it to the member whom the agency has checked, and to nobody else."""
+
+    code: str = Field(examples=["NEMC-3BTY-6AZK-4XQ2"])
+    expires_at: datetime
+
+
+class ClaimantOut(Out):
+    """One resident who claims a source id, as its agency may see one."""
+
+    claimant: str = Field(description="A reference for the decision.")
+    name_masked: str = Field(description="The first character of the name; empty where no name is known.")
+    proof: str = Field(description="`bare`: the number alone; `code`: a link code; `decision`: an earlier decision.")
+    state: str
+    is_holder: bool = Field(description="Whether the id is linked to this one now.")
+    claimed_at: datetime
+
+
+class ClaimOut(Out):
+    """A source id that several residents claim."""
+
+    claim: HashText
+    source_id: str = Field(description="In clear: it is the agency's own number.")
+    state: str = Field(description="`frozen`: nobody has it; `linked`: a proven link stands, others claim it.")
+    since: datetime
+    records_waiting: int = Field(description="Records that await this id's link.")
+    claimants: list[ClaimantOut]
+    proposed_for: str | None = Field(description="The claimant for whom one person has decided, or `nobody`.")
+    proposed_by: str | None
+    note: str | None
+
+
+class ClaimList(Out):
+    """Contested source ids of a programme."""
+
+    items: list[ClaimOut]
+    next_cursor: str | None = None
+
+
+class ClaimDecisionIn(In):
+    """For whom: by reference, by the member's identity document, or for none of them."""
+
+    claimant: ResidentIdText | None = None
+    document_number: Identifier | None = Field(
+        default=None, description="Matched against the claimants; stored nowhere and shown nowhere."
+    )
+    nobody: bool = False
+    note: Text | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> ClaimDecisionIn:
+        if [self.claimant is not None, self.document_number is not None, self.nobody].count(True) != 1:
+            raise ValueError("give exactly one of claimant, document_number and nobody")
+        return self
+
+
+class ClaimVerdict(Out):
+    """`first` waits for the second person; `decided` is in force."""
+
+    claim: str
+    status: str

@@ -9,12 +9,20 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from ledger_api.schemas.common import AccountText, Identifier, In, Out, ProgrammeNumber, Text
 
+LinkCodeText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z2-7 -]{16,40}$")]
+
 
 class SourceLinkIn(In):
     """A source id to link: a volunteer number, a card number."""
 
     programme: ProgrammeNumber = Field(examples=[1])
     source_id: Identifier = Field(examples=["V5101000000001"])
+    code: LinkCodeText | None = Field(
+        default=None,
+        description="The agency's link code, which proves that the number is the resident's. A bare number links too, "
+        "but freezes when another resident claims it, and gives way to whoever shows a code.",
+        examples=["NEMC-3BTY-6AZK-4XQ2"],
+    )
 
 
 class ResidentIn(In):
@@ -50,8 +58,9 @@ class SourceLinkOut(Out):
     """What became of a link, in the order asked. The source id is not repeated: answers to writes are stored."""
 
     programme: int
-    state: Literal["linked", "exists", "frozen", "refused"] = Field(
-        description="`frozen`: another resident claims it too and the agency decides."
+    state: Literal["linked", "exists", "frozen", "waiting", "refused"] = Field(
+        description="`frozen`: another resident claims it too and nobody has it until the agency decides. `waiting`: "
+        "another has linked it with proof, and the agency looks at this claim."
     )
 
 

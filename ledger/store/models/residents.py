@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ledger.store.base import AddressBytes, Base, Blob, Hash32, UnixTime, Word
+from ledger.store.base import AddressBytes, Base, Blob, Hash32, Serial, UnixTime, Word
 
 
 class ResidentRow(Base):
@@ -44,7 +44,16 @@ class SourceIdRow(Base):
     linked_at: Mapped[UnixTime]
     updated_at: Mapped[UnixTime]
 
-    __table_args__ = (Index("ix_source_ids_resident_id", "resident_id"),)
+    __table_args__ = (
+        Index("ix_source_ids_resident_id", "resident_id"),
+        Index(
+            "ix_source_ids_frozen",
+            "programme",
+            "source_hmac",
+            sqlite_where=text("state = 'frozen'"),
+            postgresql_where=text("state = 'frozen'"),
+        ),
+    )
 
 
 class SourceClaimRow(Base):
@@ -58,8 +67,61 @@ class SourceClaimRow(Base):
     original: Mapped[Blob | None]
     """The source id as the resident gave it, under the resident's data key."""
     state: Mapped[Word]
-    """``live``, ``refused`` (the agency decided for another) or ``withdrawn``."""
+    """``live``, ``waiting`` (bare, while another has linked it with proof), ``refused`` (the agency decided for
+    another) or ``withdrawn``."""
+    proof: Mapped[Word] = mapped_column(server_default="bare")
+    """``bare`` (the number alone), ``code`` (a link code of the agency) or ``decision`` (of the agency)."""
     claimed_at: Mapped[UnixTime]
+
+    __table_args__ = (
+        Index("ix_source_claims_resident_id", "resident_id", "claimed_at"),
+        Index(
+            "ix_source_claims_waiting",
+            "programme",
+            "source_hmac",
+            sqlite_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting'"),
+        ),
+    )
+
+
+class SourceDecisionRow(Base):
+    """An agency's decision whose a source id is: one person proposes, a second confirms."""
+
+    __tablename__ = "source_decisions"
+
+    decision_id: Mapped[Serial]
+    programme: Mapped[int] = mapped_column(BigInteger)
+    source_hmac: Mapped[Hash32] = mapped_column(LargeBinary(32))
+    resident_id: Mapped[int | None] = mapped_column(BigInteger)
+    """NULL: none of the claimants."""
+    state: Mapped[Word]
+    """``open`` (one person has decided), ``decided`` (two have) or ``replaced`` (the second decided otherwise)."""
+    decider_first: Mapped[str] = mapped_column(String(320))
+    decider_second: Mapped[str | None] = mapped_column(String(320))
+    note: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[UnixTime]
+    decided_at: Mapped[UnixTime | None]
+
+    __table_args__ = (Index("ix_source_decisions_source", "programme", "source_hmac", "state"),)
+
+
+class SourceLinkEventRow(Base):
+    """What happened to a contested source id, and by whom; never changed, never erased. It names ids alone."""
+
+    __tablename__ = "source_link_events"
+
+    event_id: Mapped[Serial]
+    programme: Mapped[int] = mapped_column(BigInteger)
+    source_hmac: Mapped[Hash32] = mapped_column(LargeBinary(32))
+    resident_id: Mapped[int | None] = mapped_column(BigInteger)
+    event: Mapped[Word]
+    """``frozen``, ``waiting``, ``refused``, ``taken_over``, ``withdrawn``, ``proposed``, ``decided``."""
+    subject: Mapped[str | None] = mapped_column(String(320))
+    """Who did it, where it was not the resident."""
+    happened_at: Mapped[UnixTime]
+
+    __table_args__ = (Index("ix_source_link_events_source", "programme", "source_hmac"),)
 
 
 class TombstoneRow(Base):

@@ -12,6 +12,7 @@ from unittest.mock import create_autospec
 import httpx
 
 from issuers.service import IssuerService
+from ledger.residents.link_codes import LinkCodes
 from ledger.standard.evidence import EvidenceLeaf, verify
 from ledger_api.app import create_app
 from ledger_api.metrics import Metrics
@@ -100,6 +101,8 @@ class Api:
             refunds=create_autospec(Refunds, instance=True),  # refunds need a chain: tests/integration/redemption
             issuers=self.issuers,
             consent=world.consent,
+            link_codes=LinkCodes(b"\x07" * 32, world.clock),
+            decisions=world.decisions,
             chain=self.chain,
             deployment={"chain_id": 1337},
             receipts=self.receipts,

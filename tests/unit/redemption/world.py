@@ -15,6 +15,7 @@ from ledger.custody.master import Envelope
 from ledger.custody.signer import LocalSigner
 from ledger.orders.desk import OrderDesk
 from ledger.outbox.outbox import Outbox
+from ledger.residents.decisions import SourceDecisions
 from ledger.residents.registry import NewResident, Resident, ResidentRegistry
 from ledger.standard.ids import Address, MerchantId, address_bytes, token_id
 from ledger.standard.typed_data import Domain
@@ -67,9 +68,9 @@ class World:
         self.database.create_all()
         envelope = Envelope(b"\x01" * 32)
         keyring = Keyring(self.directory / "keyring", envelope)
-        self.registry = ResidentRegistry(
-            Custodian(envelope), IdentityHasher(keyring), SourceIdHasher(keyring), self.clock
-        )
+        custodian = Custodian(envelope)
+        self.registry = ResidentRegistry(custodian, IdentityHasher(keyring), SourceIdHasher(keyring), self.clock)
+        self.decisions = SourceDecisions(self.registry, custodian, self.clock)
         self.domain = Domain(1337, "0x" + "aa" * 20, b"\x05" * 32)
         self.outbox = Outbox(self.clock)
         self.desk = OrderDesk(self.domain, self.outbox, self.clock)

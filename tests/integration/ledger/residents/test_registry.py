@@ -14,12 +14,21 @@ from ledger.custody.custodian import Custodian
 from ledger.custody.errors import NotCustodial
 from ledger.custody.keyring import IDENTITY, SOURCE, IdentityHasher, Keyring, SourceIdHasher
 from ledger.custody.master import Envelope
-from ledger.residents.errors import EmptyIdentifier, NoSuchClaim, ResidentErased, ResidentNotFound
-from ledger.residents.registry import LinkOutcome, NewResident, Outcome, Resident, ResidentRegistry
+from ledger.residents.claims import LinkOutcome, Proof
+from ledger.residents.decisions import ContestedId, SourceDecisions
+from ledger.residents.errors import (
+    EmptyIdentifier,
+    NoSuchClaim,
+    ResidentErased,
+    ResidentNotFound,
+    SameDecider,
+    TooManyClaims,
+)
+from ledger.residents.registry import NewResident, Outcome, Resident, ResidentRegistry
 from ledger.standard.signatures import SigningKey
 from ledger.store.database import Database
 from ledger.store.migrations import upgrade
-from ledger.store.models.residents import ResidentRow, SourceClaimRow, TombstoneRow
+from ledger.store.models.residents import ResidentRow, SourceClaimRow, SourceLinkEventRow, TombstoneRow
 from tests.integration.ledger.gateway.lab import START
 
 LI, WANG, ZHANG = "51010119540307002X", "510101198001010011", "510101199002020022"
@@ -33,14 +42,32 @@ class Desk(SimpleNamespace):
     registry: ResidentRegistry
     keyring: Keyring
     sources: SourceIdHasher
+    decisions: SourceDecisions
 
     def register(self, document: str) -> Resident:
         with self.database.transaction() as session:
             return self.registry.register(session, NewResident(document, {"name": document[-3:]})).resident
 
-    def link(self, resident: Resident, programme: int, source_id: str) -> LinkOutcome:
+    def link(self, resident: Resident, programme: int, source_id: str, proof: Proof = Proof.BARE) -> LinkOutcome:
         with self.database.transaction() as session:
-            return self.registry.link(session, resident.resident_id, programme, source_id)
+            return self.registry.link(session, resident.resident_id, programme, source_id, proof)
+
+    def link_checked(self, resident: Resident, programme: int, source_id: str) -> None:
+        with self.database.transaction() as session:
+            self.registry.link(session, resident.resident_id, programme, source_id)
+            self.registry.check_claims(session, resident.resident_id)
+
+    def contested(self, programme: int) -> list[ContestedId]:
+        with self.database.read() as session:
+            return self.decisions.contested(session, programme)
+
+    def decide(self, found: ContestedId, resident_id: int | None, decider: str) -> str:
+        with self.database.transaction() as session:
+            return self.decisions.decide(session, VOLUNTEER, found.source_hmac, resident_id, decider)
+
+    def events(self) -> list[str]:
+        with self.database.read() as session:
+            return list(session.scalars(select(SourceLinkEventRow.event).order_by(SourceLinkEventRow.event_id)))
 
     def owner(self, programme: int, source_id: str) -> str | None:
         with self.database.read() as session:
@@ -55,8 +82,10 @@ def desk(tmp_path: Path, database_url: str) -> Iterator[Desk]:
     envelope = Envelope(b"m" * 32)
     ring = Keyring(tmp_path / "keyring", envelope)
     sources = SourceIdHasher(ring)
-    registry = ResidentRegistry(Custodian(envelope), IdentityHasher(ring), sources, ManualClock(START))
-    yield Desk(database=database, registry=registry, keyring=ring, sources=sources)
+    clock, custodian = ManualClock(START), Custodian(envelope)
+    registry = ResidentRegistry(custodian, IdentityHasher(ring), sources, clock)
+    decisions = SourceDecisions(registry, custodian, clock)
+    yield Desk(database=database, registry=registry, keyring=ring, sources=sources, decisions=decisions)
     database.close()
 
 
@@ -118,19 +147,117 @@ def test_a_linked_source_id_leads_to_its_account(desk: Desk) -> None:
 
 
 def test_a_source_id_claimed_by_two_is_frozen_until_the_agency_decides(desk: Desk) -> None:
+    """Two people decide for one claimant; whoever never claimed cannot get it."""
     li, wang, zhang = desk.register(LI), desk.register(WANG), desk.register(ZHANG)
     desk.link(li, VOLUNTEER, "V1")
     assert desk.link(wang, VOLUNTEER, "V1") is LinkOutcome.FROZEN
     assert desk.link(li, VOLUNTEER, "V1") is LinkOutcome.FROZEN
     assert desk.owner(VOLUNTEER, "V1") is None
-    with desk.database.transaction() as session:
-        with pytest.raises(NoSuchClaim):
-            desk.registry.decide(session, VOLUNTEER, "V1", zhang.resident_id)
-        desk.registry.decide(session, VOLUNTEER, "V1", wang.resident_id)
+    [found] = desk.contested(VOLUNTEER)
+    assert (found.state, found.source_id) == ("frozen", "V1")
+    assert [(one.resident_id, one.name_masked) for one in found.claimants] == sorted(
+        [(li.resident_id, "0**"), (wang.resident_id, "0**")], key=lambda one: one[0]
+    )
+    with pytest.raises(NoSuchClaim):
+        desk.decide(found, zhang.resident_id, "Chen")
+    assert desk.decide(found, wang.resident_id, "Chen") == "first"
+    with pytest.raises(SameDecider):
+        desk.decide(found, wang.resident_id, "Chen")
+    assert desk.owner(VOLUNTEER, "V1") is None, "one person's word is not enough"
+    assert desk.contested(VOLUNTEER)[0].proposal is not None
+    assert desk.decide(found, wang.resident_id, "Zhou") == "decided"
+    assert desk.contested(VOLUNTEER) == []
     assert desk.owner(VOLUNTEER, "V1") == wang.account
     assert desk.link(li, VOLUNTEER, "V1") is LinkOutcome.REFUSED
     assert desk.link(zhang, VOLUNTEER, "V1") is LinkOutcome.REFUSED
     assert desk.owner(VOLUNTEER, "V1") == wang.account
+    assert desk.events() == ["frozen", "frozen", "proposed", "decided", "refused", "refused"]
+
+
+def test_two_people_who_differ_have_decided_nothing(desk: Desk) -> None:
+    """The second's other word is a new first; for nobody at all is a decision too."""
+    li, wang = desk.register(LI), desk.register(WANG)
+    desk.link(li, VOLUNTEER, "V1")
+    desk.link(wang, VOLUNTEER, "V1")
+    [found] = desk.contested(VOLUNTEER)
+    assert desk.decide(found, wang.resident_id, "Chen") == "first"
+    assert desk.decide(found, None, "Zhou") == "first"
+    assert desk.owner(VOLUNTEER, "V1") is None
+    assert desk.decide(found, None, "Chen") == "decided"
+    assert desk.link(li, VOLUNTEER, "V1") is LinkOutcome.REFUSED
+    zhang = desk.register(ZHANG)
+    assert desk.link(zhang, VOLUNTEER, "V1") is LinkOutcome.LINKED
+
+
+def test_a_bare_number_never_takes_what_was_linked_with_proof(desk: Desk) -> None:
+    """It waits for the agency, and the link keeps working; the agency may still decide for it."""
+    li, wang = desk.register(LI), desk.register(WANG)
+    assert desk.link(li, VOLUNTEER, "V1", Proof.CODE) is LinkOutcome.LINKED
+    assert desk.link(wang, VOLUNTEER, "V1") is LinkOutcome.WAITING
+    assert desk.link(wang, VOLUNTEER, "V1") is LinkOutcome.WAITING
+    assert desk.owner(VOLUNTEER, "V1") == li.account
+    with desk.database.read() as session:
+        assert desk.registry.linked_sources(session, wang.resident_id) == [(VOLUNTEER, "V1", "waiting")]
+    [found] = desk.contested(VOLUNTEER)
+    assert [(one.resident_id, one.proof, one.is_holder) for one in found.claimants if one.is_holder] == [
+        (li.resident_id, "code", True)
+    ]
+    desk.decide(found, wang.resident_id, "Chen")
+    desk.decide(found, wang.resident_id, "Zhou")
+    assert desk.owner(VOLUNTEER, "V1") == wang.account
+
+
+def test_a_link_code_beats_a_bare_number(desk: Desk) -> None:
+    """Whoever typed the number first loses to whom the agency knows, and thaws what two bare claims froze."""
+    li, wang, zhang = desk.register(LI), desk.register(WANG), desk.register(ZHANG)
+    desk.link(wang, VOLUNTEER, "V1")
+    assert desk.link(li, VOLUNTEER, "V1", Proof.CODE) is LinkOutcome.LINKED
+    assert desk.owner(VOLUNTEER, "V1") == li.account
+    assert desk.link(wang, VOLUNTEER, "V1") is LinkOutcome.REFUSED
+    desk.link(wang, VOLUNTEER, "V2")
+    assert desk.link(zhang, VOLUNTEER, "V2") is LinkOutcome.FROZEN
+    assert desk.link(li, VOLUNTEER, "V2", Proof.CODE) is LinkOutcome.LINKED
+    assert desk.contested(VOLUNTEER) == []
+    assert desk.link(zhang, VOLUNTEER, "V1", Proof.CODE) is LinkOutcome.FROZEN, "two codes: the agency must say"
+
+
+def test_whoever_waited_follows_when_the_link_is_withdrawn(desk: Desk) -> None:
+    li, wang = desk.register(LI), desk.register(WANG)
+    desk.link(li, VOLUNTEER, "V1", Proof.CODE)
+    desk.link(wang, VOLUNTEER, "V1")
+    with desk.database.transaction() as session:
+        desk.registry.unlink(session, li.resident_id, VOLUNTEER, "V1")
+    assert desk.owner(VOLUNTEER, "V1") == wang.account
+
+
+def test_the_erasure_of_one_of_three_leaves_the_id_frozen(desk: Desk) -> None:
+    li, wang, zhang = desk.register(LI), desk.register(WANG), desk.register(ZHANG)
+    for one in (li, wang, zhang):
+        desk.link(one, VOLUNTEER, "V1")
+    with desk.database.transaction() as session:
+        desk.registry.erase(session, li.resident_id)
+    [found] = desk.contested(VOLUNTEER)
+    assert {one.resident_id for one in found.claimants} == {wang.resident_id, zhang.resident_id}
+    assert desk.owner(VOLUNTEER, "V1") is None
+
+
+def test_nobody_claims_more_than_a_person_has(desk: Desk) -> None:
+    """Three open claims to what others had linked, twenty new claims a day."""
+    li, wang = desk.register(LI), desk.register(WANG)
+    for number in range(4):
+        desk.link(li, VOLUNTEER, f"V{number}")
+    for number in range(3):
+        desk.link(wang, VOLUNTEER, f"V{number}")
+    with desk.database.transaction() as session:
+        desk.registry.check_claims(session, wang.resident_id)
+        desk.registry.check_claims(session, li.resident_id)
+    with pytest.raises(TooManyClaims, match="more than 3 open claims"):
+        desk.link_checked(wang, VOLUNTEER, "V3")
+    assert desk.owner(VOLUNTEER, "V3") == li.account
+    for number in range(4, 20):
+        desk.link(li, TRAFFIC, f"T{number}")
+    with pytest.raises(TooManyClaims, match="more than 20 new claims"):
+        desk.link_checked(li, TRAFFIC, "T99")
 
 
 def test_two_claims_in_one_call_freeze_too(desk: Desk) -> None:

@@ -1,0 +1,74 @@
+"""Whose a source id is, when several residents claim it: the rules, as pure functions.
+
+Knowing a number is not owning it. So a claim says how it was proven: not at all (``bare``), by a link code that the
+agency gave to the member it knows (``code``), or by the agency's decision (``decision``). Two bare claims freeze the
+id, for neither is better; a bare claim to what somebody has linked with proof changes nothing and waits for the agency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class LinkOutcome(StrEnum):
+    """What became of a claim to a source id."""
+
+    LINKED = "linked"
+    EXISTS = "exists"
+    FROZEN = "frozen"
+    """Another resident claims it too, as well or as badly proven: nobody has it until the agency decides."""
+    WAITING = "waiting"
+    """Somebody has linked it with proof; the link stands, and the agency looks at this claim."""
+    REFUSED = "refused"
+    """The agency has decided for another resident."""
+
+
+class Proof(StrEnum):
+    """How a claim was proven."""
+
+    BARE = "bare"
+    CODE = "code"
+    DECISION = "decision"
+
+
+class Claim(NamedTuple):
+    """A resident's claim as it is kept. ``state``: ``live``, ``waiting``, ``refused`` or ``withdrawn``."""
+
+    state: str
+    proof: str
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the agency's word stands behind it."""
+        return self.proof != Proof.BARE
+
+
+CLAIM_STATES = {LinkOutcome.WAITING: "waiting"}
+"""The state of a claim after an outcome, where it is not ``live``."""
+
+
+def claim_outcome(
+    claims: Mapping[int, Claim], owner: tuple[int, str], resident: int, *, is_proven: bool = False
+) -> LinkOutcome:
+    """Decide a claim from the claims so far (by resident) and the id's (owner, state). Pure."""
+    holder, state = owner
+    mine = claims.get(resident)
+    others = [claim for other, claim in claims.items() if other != resident]
+    if mine is not None and mine.state == "refused" and not is_proven:
+        return LinkOutcome.REFUSED
+    if state == "unlinked":
+        return LinkOutcome.LINKED
+    if state == "frozen":
+        is_better = is_proven and not any(one.is_proven and one.state == "live" for one in others)
+        return LinkOutcome.LINKED if is_better else LinkOutcome.FROZEN
+    if holder == resident:
+        return LinkOutcome.EXISTS if mine is not None and mine.state == "live" else LinkOutcome.LINKED
+    held = claims.get(holder)
+    is_held_with_proof = held is not None and held.is_proven
+    if is_proven:
+        return LinkOutcome.FROZEN if is_held_with_proof else LinkOutcome.LINKED
+    if any(one.state == "refused" for one in others):
+        return LinkOutcome.REFUSED  # the agency has decided once; a third claimant does not reopen it
+    return LinkOutcome.WAITING if is_held_with_proof else LinkOutcome.FROZEN

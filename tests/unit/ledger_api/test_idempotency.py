@@ -79,6 +79,7 @@ def test_every_write_asks_for_a_key(api: Api) -> None:
         "prepareExchange",
         "prepareRedemption",
         "checkCode",
+        "makeLinkCode",
         "verifyReceipt",
         "verifyGrant",
     }

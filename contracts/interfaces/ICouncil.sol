@@ -6,9 +6,11 @@ pragma solidity 0.8.30;
 /// admin of the AccessManager, so programmes, caps, modules and roles change by its hand alone.
 ///
 /// A proposal is (target, data, salt); its id is keccak256(abi.encode(target, data, salt)), and none is made twice: the
-/// same call again takes another salt. Approvals count while their
-/// givers are members. Once `threshold` of them are there the delay runs; if one is withdrawn before the call is carried
-/// out and fewer are left, it stops, and starts anew with the next. A proposal lapses 30 days after its delay is over.
+/// same call again takes another salt. Approvals count while their givers are members; who leaves and joins again has
+/// approved nothing. Once `threshold` of them are there the delay runs; if one is withdrawn, or its giver leaves, before
+/// the call is carried out and fewer are left, it stops, and starts anew with the approval that makes them enough again.
+/// If the threshold rises meanwhile, more approvals are needed and the delay runs on. A proposal lapses 30 days after its
+/// delay is over.
 ///
 /// Trust: `threshold` members together can do everything that the AccessManager's admin can.
 interface ICouncil {
@@ -43,8 +45,9 @@ interface ICouncil {
     error CouncilTooEarly(bytes32 id, uint40 from);
     /// @notice The proposal lapsed at `at` (Unix time).
     error CouncilLapsed(bytes32 id, uint40 at);
-    /// @notice The threshold would be 0 or more than the members, or there would be more than 32 members.
-    error CouncilBadRules(uint8 threshold, uint256 members);
+    /// @notice The threshold would be 0 or more than the members, there would be more than 32 members, or the delay would
+    /// be shorter than an hour, in which nobody can object, or longer than 30 days, in which nothing can be mended.
+    error CouncilBadRules(uint8 threshold, uint256 members, uint40 delaySeconds);
     /// @notice Address 0, or a change that changes nothing.
     error CouncilBadMember(address account);
     /// @notice There is no contract at the target.
@@ -52,7 +55,7 @@ interface ICouncil {
 
     /// @notice Approvals needed.
     function threshold() external view returns (uint8);
-    /// @notice Seconds between the last approval and the act.
+    /// @notice Seconds between the last approval and the act: 3,600 to 2,592,000.
     function delaySeconds() external view returns (uint40);
     /// @notice The members, in no order that means anything.
     function members() external view returns (address[] memory);
@@ -60,7 +63,7 @@ interface ICouncil {
     function isMember(address account) external view returns (bool);
     /// @notice How many members approve the proposal.
     function approvals(bytes32 id) external view returns (uint256);
-    /// @notice Whether `member` has approved.
+    /// @notice Whether `member` is a member and has approved as the one it is now.
     function hasApproved(bytes32 id, address member) external view returns (bool);
     /// @notice From when the call may be carried out (Unix time); 0 while approvals are missing.
     function executableFrom(bytes32 id) external view returns (uint40);
@@ -83,6 +86,6 @@ interface ICouncil {
     /// @notice Adds or removes a member. Only the council itself.
     function setMember(address account, bool member) external;
 
-    /// @notice Sets how many must approve and how long to wait. Only the council itself.
+    /// @notice Sets how many must approve and how long to wait: an hour to 30 days. Only the council itself.
     function setRules(uint8 newThreshold, uint40 newDelaySeconds) external;
 }

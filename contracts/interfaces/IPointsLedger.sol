@@ -15,7 +15,8 @@ import {Programme, ProgrammeState, Verdict} from "./Types.sol";
 /// A token id is `programme << 32 | quarter`: the points of one programme that expire together, a *lot*. Quarter
 /// q = (year - 2000) * 4 + 1…4; a lot is dead from the first second after its quarter in UTC+8. Quarter 0 never
 /// expires and exists only in programmes of par 0. Ids beyond 64 bits, or of an unknown programme, have balance 0 and
-/// cannot be moved. Amounts are minor units: 1 point = 100.
+/// cannot be moved. Amounts are minor units: 1 point = 100. The supply of a lot never exceeds 2^48 - 1, so no balance does,
+/// and no transfer, hold, capture or release can fail because somebody has too much.
 ///
 /// The ledger is never upgraded. Modules (issuance, exchange, redemption) act on it with a role of the AccessManager
 /// and are replaced by moving that role. It holds whatever must outlive a module: nonces, landed batches, open holds.
@@ -115,14 +116,12 @@ interface IPointsLedger is IERC6909Metadata, IERC6909TokenSupply, IERC5267 {
     error PointsLedgerBadGrants(uint256 length);
     /// @notice The grant that begins at byte `offset` names account 0 or the ledger, or grants nothing.
     error PointsLedgerBadGrant(uint256 offset);
-    /// @notice The lane would hold more than 2^48 - 1 minor units.
-    error PointsLedgerLaneOverflow(address holder, uint256 id);
+    /// @notice The lot's supply would be `supply`, which is more than 2^48 - 1 minor units.
+    error PointsLedgerLotFull(uint256 id, uint256 supply);
     /// @notice The revoked total of a leaf only rises.
     error PointsLedgerBadRevocation(bytes32 leaf, uint64 revokedTotal, uint64 current);
     /// @notice The caller has not begun a batch of this kind in this block.
     error PointsLedgerNotBegun(address caller);
-    /// @notice Such a hold is open. Its id holds a nonce that was spent for it, so only a faulty module gets here.
-    error PointsLedgerHoldExists(bytes32 holdId);
     /// @notice The kept prefix does not fit the lots.
     error PointsLedgerBadPrefix(uint8 keptLots, uint64 lastAmount);
     /// @notice The nonce is spent, or 64 or more above the base.
@@ -191,7 +190,7 @@ interface IPointsLedger is IERC6909Metadata, IERC6909TokenSupply, IERC5267 {
 
     /// @notice Mints one batch: the packed `grants` (address 20 | uint64 amount 8, big-endian) of one lot.
     /// Checks, in order: authority, programme known, active, quarter allowed, quarter not over, root, batch unused,
-    /// grants' length, each grant.
+    /// grants' length, each grant, the lot's supply.
     /// @dev Restricted to issuance, which has checked the issuer's signature and then checks the funding.
     /// @return amount Minor units minted.
     /// @return supply Minor units of the programme outstanding now.
@@ -223,7 +222,8 @@ interface IPointsLedger is IERC6909Metadata, IERC6909TokenSupply, IERC5267 {
     function beginExchange() external;
 
     /// @notice One signed order: spends the nonce in the word of `fromId`, burns `amountIn` of `fromId` and mints
-    /// `amountOut` of `toId`. Checks, in order: nonce, the module's own `verdict`, lot alive, balance, lane of `toId`.
+    /// `amountOut` of `toId`. Checks, in order: nonce, the module's own `verdict`, room in lot `toId` (CAP_EXCEEDED), lot
+    /// alive, balance.
     /// @param verdict What the module's own checks said; anything but ACCEPTED spends the nonce and nothing else.
     /// @return The verdict on the order; nothing moved unless it is ACCEPTED.
     function exchange(
@@ -247,14 +247,15 @@ interface IPointsLedger is IERC6909Metadata, IERC6909TokenSupply, IERC5267 {
     /// @param lots Packed: (id 8 | amount 8)*, at least one; the same id may appear twice.
     function spend(address holder, uint32 nonce, bytes calldata lots, Verdict verdict) external returns (Verdict);
 
-    /// @notice As `spend`, but the lots go to escrow under `holdId`.
+    /// @notice As `spend`, but the lots go to escrow under `holdId`, the digest of an order with this nonce. An id that is
+    /// open is refused like a spent nonce.
     function hold(bytes32 holdId, address holder, uint32 nonce, bytes calldata lots, Verdict verdict)
         external
         returns (Verdict);
 
     /// @notice Ends a hold: burns the kept prefix of its lots and gives the rest back to the holder or its successor.
-    /// Lots that died meanwhile are captured all the same; given back they are reborn in the current quarter, within
-    /// the holder's cap, and beyond the cap come back dead.
+    /// Lots that died meanwhile are captured all the same; given back they are reborn in the current quarter, within the
+    /// holder's cap and the room in the current quarter's lot, and beyond either come back dead.
     /// @param keptLots How many lots are kept in part or whole; 0 releases everything.
     /// @param lastAmount Minor units kept of the last kept lot (1 to its amount; 0 if keptLots is 0).
     /// @return Whether the hold was open and committed to this holder and these lots; if not, nothing happened.
@@ -267,7 +268,8 @@ interface IPointsLedger is IERC6909Metadata, IERC6909TokenSupply, IERC5267 {
     ) external returns (bool);
 
     /// @notice For a refund: mints back to `holder` or its successor what lies between the prefix of `lots` that was kept
-    /// before and the shorter one that is kept from now on, reborn where lots died meanwhile.
+    /// before and the shorter one that is kept from now on, reborn where lots died meanwhile as in `closeHold`. Reverts with
+    /// PointsLedgerLotFull where so much was minted since that the lot has no room for it; then a smaller refund may land.
     /// @return The account that received them.
     function restore(
         address holder,

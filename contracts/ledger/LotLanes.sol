@@ -34,13 +34,12 @@ library LotLanes {
         return (word >> shift) & LANE_MAX;
     }
 
-    /// @notice `word` with `amount` more in the lane at `shift`; `ok` is false, and the word unchanged, if the lane
-    /// would overflow.
-    function credit(uint256 word, uint256 shift, uint256 amount) internal pure returns (bool ok, uint256) {
+    /// @notice `word` with `amount` more in the lane at `shift`.
+    /// Warning: the caller sees to it that the lane does not overflow into the next. The ledger does by keeping each lot's
+    /// supply within `LANE_MAX`.
+    function credit(uint256 word, uint256 shift, uint256 amount) internal pure returns (uint256) {
         unchecked {
-            // Compared this way round neither side can overflow.
-            if (amount > LANE_MAX - amountAt(word, shift)) return (false, word);
-            return (true, word + (amount << shift));
+            return word + (amount << shift);
         }
     }
 

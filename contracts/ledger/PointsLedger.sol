@@ -229,7 +229,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         if (_isDead(id)) revert PointsLedgerLotDead(id);
         _landBatch(programmeId, number, evidenceRoot);
         amount = _creditGrants(id, grants);
-        totalSupply[id] += amount;
+        _raiseLot(id, amount);
         supply = record.supply + amount;
         record.supply = supply;
     }
@@ -276,12 +276,10 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         uint64 amountOut
     ) external returns (Verdict) {
         _checkBegun(_exchangeBegun);
+        if (verdict == Verdict.ACCEPTED && amountOut > _roomOf(toId)) verdict = Verdict.CAP_EXCEEDED;
         verdict = _spendFirst(holder, nonce, verdict, fromId, amountIn);
         if (verdict != Verdict.ACCEPTED) return verdict;
-        if (!_tryCredit(holder, toId, amountOut)) {
-            _credit(holder, fromId, amountIn);
-            return Verdict.CAP_EXCEEDED;
-        }
+        _credit(holder, toId, amountOut);
         _subtractSupply(fromId, amountIn);
         _addSupply(toId, amountOut);
         emit Transfer(msg.sender, holder, address(0), fromId, amountIn);
@@ -316,7 +314,9 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         returns (Verdict)
     {
         _checkBegun(_redemptionBegun);
-        if (holdCommitment[holdId] != 0) revert PointsLedgerHoldExists(holdId);
+        // A hold that is open has spent the nonce that its id binds. Should a module ever give its id to another order, that
+        // order is refused in the same way and the open hold stays as it is.
+        if (holdCommitment[holdId] != 0) verdict = Verdict.NONCE_SPENT;
         verdict = _spend(holder, nonce, lots, verdict);
         if (verdict != Verdict.ACCEPTED) return verdict;
         uint256 count = PackedLots.count(lots);
@@ -572,10 +572,9 @@ contract PointsLedger is IPointsLedger, AccessManaged {
             address account = address(uint160(grant >> 64));
             uint256 amount = uint64(grant);
             if (account == address(0) || account == address(this) || amount == 0) revert PointsLedgerBadGrant(offset);
+            // Checked by the lot's supply once all are credited: no lane holds more than that.
             Lanes storage lanes = holders[account];
-            (bool ok, uint256 word) = LotLanes.credit(lanes.word, shift, amount);
-            if (!ok) revert PointsLedgerLaneOverflow(account, id);
-            lanes.word = word;
+            lanes.word = LotLanes.credit(lanes.word, shift, amount);
             emit Transfer(msg.sender, address(0), account, id, amount);
             // Bounded by the calldata, and by 2^64 a grant.
             unchecked {
@@ -662,6 +661,8 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         uint256 leftFen = rebirthCapFen > used.fen ? rebirthCapFen - used.fen : 0;
         uint256 par = _programmes[uint32(id >> 32)].par;
         uint256 most = Value.toMinorDown(leftFen, par);
+        uint256 room = _roomOf(rebornId);
+        if (most > room) most = room;
         reborn = most < amount ? most : amount;
         // Counted rounded up, so that many small rebirths cannot slip past the cap.
         used.fen += uint64(Value.toFenUp(reborn, par));
@@ -735,16 +736,11 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         if (ok) lanes.word = word;
     }
 
-    function _tryCredit(address holder, uint256 id, uint256 amount) private returns (bool ok) {
+    /// @dev What is credited was debited elsewhere or has raised the lot's supply, so the lane has room for it.
+    function _credit(address holder, uint256 id, uint256 amount) private {
         (uint64 key, uint256 shift) = LotLanes.locate(id);
         Lanes storage lanes = _lanes[key][holder];
-        uint256 word;
-        (ok, word) = LotLanes.credit(lanes.word, shift, amount);
-        if (ok) lanes.word = word;
-    }
-
-    function _credit(address holder, uint256 id, uint256 amount) private {
-        if (!_tryCredit(holder, id, amount)) revert PointsLedgerLaneOverflow(holder, id);
+        lanes.word = LotLanes.credit(lanes.word, shift, amount);
     }
 
     function _debitOrRevert(address holder, uint256 id, uint256 amount) private {
@@ -760,8 +756,8 @@ contract PointsLedger is IPointsLedger, AccessManaged {
     }
 
     function _mint(address to, uint256 id, uint256 amount) private {
-        _credit(to, id, amount);
         _addSupply(id, amount);
+        _credit(to, id, amount);
         emit Transfer(msg.sender, address(0), to, id, amount);
     }
 
@@ -771,8 +767,19 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         emit Transfer(msg.sender, from, address(0), id, amount);
     }
 
+    /// @dev What the lot can still take up.
+    function _roomOf(uint256 id) private view returns (uint256) {
+        return LotLanes.LANE_MAX - totalSupply[id];
+    }
+
+    function _raiseLot(uint256 id, uint256 amount) private {
+        uint256 supply = totalSupply[id] + amount;
+        if (supply > LotLanes.LANE_MAX) revert PointsLedgerLotFull(id, supply);
+        totalSupply[id] = supply;
+    }
+
     function _addSupply(uint256 id, uint256 amount) private {
-        totalSupply[id] += amount;
+        _raiseLot(id, amount);
         _known(uint32(id >> 32)).supply += amount;
     }
 

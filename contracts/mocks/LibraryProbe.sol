@@ -132,7 +132,7 @@ contract LibraryProbe {
         return LotLanes.locate(id);
     }
 
-    function credit(uint256 word, uint256 shift, uint256 amount) external pure returns (bool, uint256) {
+    function credit(uint256 word, uint256 shift, uint256 amount) external pure returns (uint256) {
         return LotLanes.credit(word, shift, amount);
     }
 

@@ -15,6 +15,7 @@ import {ReceiptsTree} from "../libraries/ReceiptsTree.sol";
 import {SignatureCheck} from "../libraries/SignatureCheck.sol";
 import {Tabs} from "../libraries/Tabs.sol";
 import {TypedData} from "../libraries/TypedData.sol";
+import {Value} from "../libraries/Value.sol";
 import {RefundDesk} from "./RefundDesk.sol";
 
 /// @title Redemption
@@ -153,15 +154,15 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
         Verdict verdict = _checkForm(lots, holder, orderId, _signature(packed, REDEEM_HEAD_BYTES, lots, 0));
         uint256 fen;
         if (verdict == Verdict.ACCEPTED) {
-            Verdict terms;
-            (terms, fen) = _charge(merchantId, deadline, lots, tabs);
-            verdict = ledger.spend(holder, nonce, lots, terms);
-            if (verdict != Verdict.ACCEPTED && terms == Verdict.ACCEPTED) _takeBack(lots, tabs);
+            (verdict, fen) = _checkTerms(merchantId, deadline, lots, tabs);
+            verdict = ledger.spend(holder, nonce, lots, verdict);
         }
         if (verdict != Verdict.ACCEPTED) {
             emit Rejected(orderId, holder, verdict);
             return;
         }
+        (uint256 all, uint64 lastAmount) = lots.all();
+        _runUp(lots, all, lastAmount, 1, tabs);
         _credit(orderId, holder, merchantId, lotsHash, fen, tabs, receipts);
     }
 
@@ -172,8 +173,7 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
 
         Verdict verdict = sound ? _checkForm(lots, order.holder, orderId, signature) : Verdict.MALFORMED;
         if (verdict == Verdict.ACCEPTED) {
-            // A hold posts nothing: what this runs up is dropped with the tabs.
-            (verdict,) = _charge(order.merchant, order.deadline, lots, tabs);
+            (verdict,) = _checkTerms(order.merchant, order.deadline, lots, tabs);
             bool inTime = order.captureBy >= block.timestamp && order.captureBy <= block.timestamp + HOLD_MAX;
             if (verdict == Verdict.ACCEPTED && !inTime) verdict = Verdict.BAD_CAPTURE_TIME;
             verdict = ledger.hold(orderId, order.holder, order.nonce, lots, verdict);
@@ -200,10 +200,10 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
         else if (!_isCapture(order.merchant, orderId, keptLots, lastAmount, signature, tabs)) {
             verdict = Verdict.BAD_SIGNATURE;
         } else {
-            fen = _runUp(lots, keptLots, lastAmount, 1, tabs);
-            if (keptLots != 0 && fen == 0) verdict = Verdict.NO_VALUE;
+            bool known;
+            (known, fen) = _valueOf(lots, keptLots, lastAmount, tabs);
+            if (known && keptLots != 0 && fen == 0) verdict = Verdict.NO_VALUE;
             else if (!ledger.closeHold(orderId, order.holder, lots, keptLots, lastAmount)) verdict = Verdict.NOT_HELD;
-            if (verdict != Verdict.ACCEPTED) _runUp(lots, keptLots, lastAmount, -1, tabs);
         }
         if (verdict != Verdict.ACCEPTED) {
             emit Rejected(orderId, order.holder, verdict);
@@ -211,6 +211,7 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
         }
         emit Captured(orderId, order.merchant, keptLots, lastAmount, uint64(fen));
         if (keptLots == 0) return;
+        _runUp(lots, keptLots, lastAmount, 1, tabs);
         bytes32 lotsHash = lots.hash(keptLots, lastAmount);
         _credit(orderId, order.holder, order.merchant, lotsHash, fen, tabs, receipts);
     }
@@ -278,33 +279,48 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
         return SignatureCheck.isValid(holder, orderId, signature) ? Verdict.ACCEPTED : Verdict.BAD_SIGNATURE;
     }
 
-    /// @dev Checks what comes after the nonce and before the lots' own state, and debits each lot's programme what the
-    /// floor of the running sum gains by the lot. An order that is not accepted leaves nothing debited.
-    function _charge(uint32 merchantId, uint40 deadline, bytes calldata lots, Tabs.Batch memory tabs)
+    /// @dev Checks what comes after the nonce and before the lots' own state, and reckons the lots' value.
+    function _checkTerms(uint32 merchantId, uint40 deadline, bytes calldata lots, Tabs.Batch memory tabs)
         private
         view
         returns (Verdict, uint256 fen)
     {
         if (block.timestamp > deadline) return (Verdict.EXPIRED, 0);
         if (!tabs.turnToMerchant(book, merchantId)) return (Verdict.UNKNOWN_MERCHANT, 0);
+        uint256 microfenMinor;
         uint256 count = lots.count();
         for (uint256 i; i < count; ++i) {
-            (uint256 id,) = lots.at(i);
+            (uint256 id, uint256 amount) = lots.at(i);
             if (!tabs.turnToProgramme(ledger, id >> 32)) return (Verdict.UNKNOWN_PROGRAMME, 0);
             Programme memory programme = tabs.programme.terms;
             if (programme.flags & REDEEMABLE == 0 || !Tabs.isSpendable(programme)) return (Verdict.FORBIDDEN, 0);
             bytes32 scope = programme.spendScope;
             if (scope != 0 && scope & tabs.merchant.terms.scope == 0) return (Verdict.OUT_OF_SCOPE, 0);
+            // A few lots of less than 2^64 at pars of less than 2^37.
+            unchecked {
+                microfenMinor += amount * programme.par;
+            }
         }
-        (uint256 all, uint64 lastAmount) = lots.all();
-        fen = _runUp(lots, all, lastAmount, 1, tabs);
-        // Below a fen nothing was debited.
+        fen = microfenMinor / Value.MICROFEN_MINOR;
         return (fen == 0 ? Verdict.NO_VALUE : Verdict.ACCEPTED, fen);
     }
 
-    function _takeBack(bytes calldata lots, Tabs.Batch memory tabs) private view {
-        (uint256 all, uint64 lastAmount) = lots.all();
-        _runUp(lots, all, lastAmount, -1, tabs);
+    /// @dev What a prefix is worth; not known if a programme is not, and then no hold can have such lots.
+    function _valueOf(bytes calldata lots, uint256 keptLots, uint256 lastAmount, Tabs.Batch memory tabs)
+        private
+        view
+        returns (bool known, uint256 fen)
+    {
+        uint256 microfenMinor;
+        for (uint256 i; i < keptLots; ++i) {
+            (uint256 id, uint256 amount) = lots.at(i);
+            if (!tabs.turnToProgramme(ledger, id >> 32)) return (false, 0);
+            // As in `_checkTerms`.
+            unchecked {
+                microfenMinor += (i + 1 == keptLots ? lastAmount : amount) * tabs.programme.terms.par;
+            }
+        }
+        return (true, microfenMinor / Value.MICROFEN_MINOR);
     }
 
     function _isCapture(

@@ -68,7 +68,9 @@ abstract contract RefundDesk is IRefundDesk {
     }
 
     /// @dev Debits each lot's programme what the floor of the running sum gains by the lot, or credits it back if `sign`
-    /// is -1. All programmes are known.
+    /// is -1.
+    /// Warning: all programmes must be known, as those of lots that were spent or held are; of an unknown one the tab that
+    /// happens to be open would be debited.
     /// @return fen The sum of the debits.
     function _runUp(
         bytes calldata lots,

@@ -19,6 +19,7 @@ from reference import (
     EXPIRED,
     FORBIDDEN,
     INSUFFICIENT,
+    LANE_MAX,
     LOT_DEAD,
     MALFORMED,
     MICROFEN_MINOR,
@@ -111,6 +112,9 @@ class Model:
     def supply(self, programme: int) -> int:
         return sum(amount for (_, lot), amount in self.balances.items() if programme_of(lot) == programme)
 
+    def lot_supply(self, lot: int) -> int:
+        return sum(amount for (_, other), amount in self.balances.items() if other == lot)
+
     def is_dead(self, lot: int, at: int) -> bool:
         quarter = lot & 0xFFFFFFFF
         terms = self.programmes.get(programme_of(lot))
@@ -141,6 +145,8 @@ class Model:
         funding = self.appropriated[programme] - self.paid[programme] + self.positions[programme]
         if (self.supply(programme) + minted) * terms.par > funding * MICROFEN_MINOR:
             raise Reverts("IssuanceFundingExceeded")
+        if self.lot_supply(lot) + minted > LANE_MAX:
+            raise Reverts("PointsLedgerLotFull")
         for account, amount in grants:
             self.balances[account, lot] += amount
         self.value_in += minted * terms.par
@@ -179,6 +185,8 @@ class Model:
         if code != ACCEPTED:
             return code
         to = token_id(order.toProgramme, order.fromId & 0xFFFFFFFF)
+        if self.lot_supply(to) + out > LANE_MAX:
+            return CAP_EXCEEDED
         if self.is_dead(order.fromId, at):
             return LOT_DEAD
         if self.balances[order.holder, order.fromId] < order.amount:
@@ -208,7 +216,7 @@ class Model:
         if out < order.minOut:
             return BELOW_MINIMUM, 0, 0
         used = self.outflow[order.holder, (at + 8 * 3600) // DAY]
-        if out >= 2**48 or (self.resident_cap_fen and used + fen > self.resident_cap_fen):
+        if out > LANE_MAX or (self.resident_cap_fen and used + fen > self.resident_cap_fen):
             return CAP_EXCEEDED, 0, 0
         return ACCEPTED, fen, out
 
@@ -323,7 +331,8 @@ class Model:
             used = self.reborn.get(receiver, (now, 0))
             spent = used[1] if used[0] == now else 0
             left = max(0, self.rebirth_cap_fen - spent)
-            moved = min(amount, left * MICROFEN_MINOR // self.par(lot))
+            room = LANE_MAX - self.lot_supply(alive_again)
+            moved = min(amount, room, left * MICROFEN_MINOR // self.par(lot))
             self.reborn[receiver] = (now, spent - (-moved * self.par(lot) // MICROFEN_MINOR))
         self.balances[receiver, alive_again] += moved
         self.balances[receiver, lot] += amount - moved

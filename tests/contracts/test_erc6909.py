@@ -100,11 +100,14 @@ def test_transfer_reverts_without_balance(city: City, ana: Any, amount: int) -> 
         city.ledger.transfer(city.bo.address, LOT, amount, {"from": ana})
 
 
-def test_transfer_reverts_where_the_receiver_s_lane_is_full(city: City, ana: Any) -> None:
+def test_transfer_of_all_there_is_fits_the_receiver(city: City, ana: Any) -> None:
+    """A lot's supply fits a lane, so no receiver is ever full."""
     city.appropriate(GIFT, 10**15)
-    city.give(city.bo, LOT, 2**48 - 1)
-    with reverts("PointsLedgerLaneOverflow", city.bo.address, LOT):
-        city.ledger.transfer(city.bo.address, LOT, 1, {"from": ana})
+    city.give(city.bo, LOT, 2**48 - 1 - 1_000)
+    city.give(city.bo, LOT + 1, 7)
+    city.ledger.transfer(city.bo.address, LOT, 1_000, {"from": ana})
+    assert city.balances(LOT, city.ana, city.bo) == [0, 2**48 - 1]
+    assert city.balances(LOT + 1, city.bo) == [7]
 
 
 def test_transfer(city: City, ana: Any) -> None:

@@ -171,13 +171,20 @@ def test_10_mint_reverts_for_a_bad_grant(city: City) -> None:
             sign_and_send(city, grants=pack_grants([good, bad, good]))
 
 
-def test_10_mint_reverts_where_a_lane_is_full(city: City) -> None:
-    for grants in ([(city.ana.address, 2**48)], [(city.ana.address, 2**48 - 1), (city.ana.address, 1)]):
-        with reverts("PointsLedgerLaneOverflow", city.ana.address, LOT):
-            sign_and_send(city, grants=pack_grants(grants))
+def test_11_mint_reverts_where_the_lot_is_full(city: City) -> None:
+    """Whoever holds it: then no balance of anybody's can outgrow its lane."""
+    city.appropriate(VOLUNTEER, 10**15)
+    city.give(city.bo, LOT, 2)
+    for amounts in ([2**48 - 2], [2**48 - 3, 1], [2**64 - 1, 2**64 - 1]):
+        grants = pack_grants([(city.ana.address, amount) for amount in amounts])
+        with reverts("PointsLedgerLotFull", LOT, sum(amounts) + 2):
+            sign_and_send(city, grants=grants)
+    city.give(city.ana, LOT, 2**48 - 3)
+    assert city.ledger.totalSupply(LOT) == 2**48 - 1
+    assert city.balances(LOT, city.ana, city.bo) == [2**48 - 3, 2]
 
 
-def test_11_mint_reverts_beyond_the_funding(city: City) -> None:
+def test_12_mint_reverts_beyond_the_funding(city: City) -> None:
     """The last check: the value outstanding, rounded up, against what is funded; nothing is left behind."""
     most = APPROPRIATION_FEN * 5
     with reverts("IssuanceFundingExceeded", VOLUNTEER, APPROPRIATION_FEN + 1, APPROPRIATION_FEN):

@@ -138,6 +138,18 @@ def test_6_not_covered_by_value_that_is_locked(city: City, paid: Paid) -> None:
     assert city.book.freeFen(SHOP) == 0
 
 
+def test_7_no_room_in_the_lot(city: City, paid: Paid) -> None:
+    """Where more was minted since than leaves room, a refund waits, and a smaller one lands."""
+    city.appropriate(VOLUNTEER, 10**15)
+    room = 60
+    city.give(city.bo, LOT, 2**48 - 1 - room - city.ledger.totalSupply(LOT))
+    with reverts("PointsLedgerLotFull", LOT, 2**48 - 1 - room + LOTS[0][1]):
+        paid.refund(0, 0)
+    paid.refund(1, LOTS[0][1] - room)
+    assert city.ledger.totalSupply(LOT) == 2**48 - 1
+    city.assert_zero_sum()
+
+
 # What comes back --------------------------------------------------------------------------------------------------
 
 

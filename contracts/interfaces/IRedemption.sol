@@ -51,7 +51,7 @@ struct HoldOrder {
 /// FORBIDDEN (not redeemable, spending time over), OUT_OF_SCOPE, then NO_VALUE, BAD_CAPTURE_TIME (hold), then lot by lot
 /// LOT_DEAD, INSUFFICIENT. All after NONCE_SPENT spend the nonce.
 /// Checks of capture: MALFORMED (the order or the prefix), EXPIRED (after captureBy), BAD_SIGNATURE (not the merchant's),
-/// NO_VALUE (something is kept, but less than a fen), NOT_HELD.
+/// NO_VALUE (something is kept, but less than a fen; lots of no programme are worth nothing), NOT_HELD.
 /// Checks of release: MALFORMED, BAD_SIGNATURE, NOT_HELD. Neither touches a nonce.
 interface IRedemption is IRefundDesk, IPausable {
     /// @notice The order landed, by redeem or by capture.

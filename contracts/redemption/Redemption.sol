@@ -200,9 +200,8 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
         else if (!_isCapture(order.merchant, orderId, keptLots, lastAmount, signature, tabs)) {
             verdict = Verdict.BAD_SIGNATURE;
         } else {
-            bool known;
-            (known, fen) = _valueOf(lots, keptLots, lastAmount, tabs);
-            if (known && keptLots != 0 && fen == 0) verdict = Verdict.NO_VALUE;
+            fen = _valueOf(lots, keptLots, lastAmount, tabs);
+            if (keptLots != 0 && fen == 0) verdict = Verdict.NO_VALUE;
             else if (!ledger.closeHold(orderId, order.holder, lots, keptLots, lastAmount)) verdict = Verdict.NOT_HELD;
         }
         if (verdict != Verdict.ACCEPTED) {
@@ -305,22 +304,22 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
         return (fen == 0 ? Verdict.NO_VALUE : Verdict.ACCEPTED, fen);
     }
 
-    /// @dev What a prefix is worth; not known if a programme is not, and then no hold can have such lots.
+    /// @dev What a prefix is worth. Lots of no programme, which no hold can have, are worth nothing.
     function _valueOf(bytes calldata lots, uint256 keptLots, uint256 lastAmount, Tabs.Batch memory tabs)
         private
         view
-        returns (bool known, uint256 fen)
+        returns (uint256)
     {
         uint256 microfenMinor;
         for (uint256 i; i < keptLots; ++i) {
             (uint256 id, uint256 amount) = lots.at(i);
-            if (!tabs.turnToProgramme(ledger, id >> 32)) return (false, 0);
+            if (!tabs.turnToProgramme(ledger, id >> 32)) continue;
             // As in `_checkTerms`.
             unchecked {
                 microfenMinor += (i + 1 == keptLots ? lastAmount : amount) * tabs.programme.terms.par;
             }
         }
-        return (true, microfenMinor / Value.MICROFEN_MINOR);
+        return microfenMinor / Value.MICROFEN_MINOR;
     }
 
     function _isCapture(

@@ -293,7 +293,8 @@ class Model:
         if not signed:
             return BAD_SIGNATURE
         kept = prefix_of(order.lots, prefix)
-        if kept and sum(basket_fen(kept, self.pars())) == 0:
+        # Lots of no programme are worth nothing.
+        if kept and sum(basket_fen(kept, defaultdict(int, self.pars()))) == 0:
             return NO_VALUE
         if order_id not in self.holds:
             return NOT_HELD

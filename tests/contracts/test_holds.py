@@ -49,7 +49,6 @@ from reference import (
 
 LOT = token_id(VOLUNTEER, NOW)
 ENV = token_id(ENVIRONMENT, NOW)
-UNKNOWN = token_id(77, NOW)
 SOON = token_id(CULTURE, NOW)
 
 
@@ -305,19 +304,6 @@ def test_the_same_hold_cannot_be_opened_twice(rich: City) -> None:
     assert codes(rich.run_hold(packed, packed)) == [NONCE_SPENT]
     rich.run_release(rich.signed_release(order))
     assert codes(rich.run_hold(packed)) == [NONCE_SPENT]
-
-
-@pytest.mark.parametrize("lots", [[(UNKNOWN, 500), (ENV, 500)], [(ENV, 500), (UNKNOWN, 500)], [(UNKNOWN, 10**9)]])
-def test_a_capture_of_lots_that_no_programme_has_moves_nothing(rich: City, lots: list[Any]) -> None:
-    """A merchant may sign for a hold that never was: its lots of no programme are valued as nobody's."""
-    good = [rich.place_hold(rich.ana, [(lot, 500)]) for lot in (LOT, ENV, LOT)]
-    never = rich.hold_order(rich.ana, lots)
-    parts = [rich.signed_capture(order) for order in good]
-    tx = rich.run_capture(parts[0], rich.signed_capture(never), parts[1], rich.signed_capture(never), parts[2])
-    assert codes(tx) == [NOT_HELD, NOT_HELD]
-    assert len(event_values(tx, "Redeemed")) == 3
-    assert [rich.position(VOLUNTEER), rich.position(ENVIRONMENT)] == [-200, -25]
-    rich.assert_zero_sum()
 
 
 # Release ----------------------------------------------------------------------------------------------------------

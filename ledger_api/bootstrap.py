@@ -7,19 +7,15 @@ are deployed. Whatever is there is checked before it is used.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import orjson
-from sqlalchemy.exc import OperationalError
 
 from issuers.activities import approved_rulebooks
 from issuers.service import IssuerService
@@ -32,23 +28,17 @@ from ledger.chain.engine import Engine
 from ledger.chain.proxy import Proxy
 from ledger.chain.remote import Finality, RemoteEngine
 from ledger.clock import Clock, SystemClock
-from ledger.custody.custodian import Custodian
-from ledger.custody.keyring import IdentityHasher, Keyring, SourceIdHasher
+from ledger.custody.keyring import Keyring, SourceIdHasher
 from ledger.custody.keystore import Keystore
-from ledger.custody.master import Envelope, load_master_key
-from ledger.custody.signer import IssuerSigner
-from ledger.errors import ConfigurationError, InvariantViolation, TongduiError
+from ledger.errors import ConfigurationError
 from ledger.gateway import Gateway
-from ledger.residents.decisions import SourceDecisions
-from ledger.residents.link_codes import LinkCodes
 from ledger.residents.registry import ResidentRegistry
 from ledger.standard.ids import ProgrammeId
 from ledger.standard.signatures import SigningKey
 from ledger.store.database import Database
-from ledger.store.migrations import upgrade
 from ledger_api import catalogue_names
+from ledger_api.books import books_of, derive, open_database, open_keys
 from ledger_api.chain_view import EngineChainView
-from ledger_api.idempotency import forget_before
 from ledger_api.invariants import InvariantWatch
 from ledger_api.metrics import Metrics
 from ledger_api.middleware import RateLimiter
@@ -57,6 +47,7 @@ from ledger_api.receipts import ReceiptOffice
 from ledger_api.services import Services
 from ledger_api.settings import Settings
 from ledger_api.tokens import LOCAL_ALGORITHM, OIDC_ALGORITHMS, LocalIssuer, RemoteKeys, TokenVerifier
+from ledger_api.workers import start_workers
 from redemption import catalogue
 from redemption.codes import CodeBook
 from redemption.consent import DeskConsent
@@ -71,11 +62,7 @@ _LOG = logging.getLogger(__name__)
 LOCAL_ISSUER = "urn:tongdui:local"
 COUNCIL_MEMBERS = 5
 COUNCIL_THRESHOLD = 3
-_KEYS_FOR_ANSWERS_S = 7 * 24 * 3600
 OVERDUE_MARGIN_S = 60
-_POLL_S = 0.05
-_UPKEEP_S = 10.0
-_ISSUE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,38 +158,18 @@ def _open(
     config: CityConfig,
     progress: Callable[[str, int, int], None],
 ) -> City:
-    settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    keys = settings.state_dir / "keys"
-    master = load_master_key(settings.master_key_file or settings.state_dir / "master.key")
-    keys.mkdir(exist_ok=True, mode=0o700)
-    envelope = Envelope(master)
-    keyring = Keyring(keys / "keyring", envelope)
-    keystore = Keystore(keys / "store", master)
-
+    keys = open_keys(settings)
+    master, keystore = keys.master, keys.keystore
     engine = _open_engine(stack, settings, clock, progress)
     deployment = _deploy(settings, engine, config, keystore, progress)
-    database = _open_database(stack, settings)
+    database = open_database(stack, settings)
     relayers = [
         SigningKey(keystore.get_or_create(f"relayers/{number}").private_key)
         for number in range(1, settings.relayers + 1)
     ]
     gateway = Gateway(database, engine, deployment, relayers, clock, owner=_owner(settings))
-
-    sources = SourceIdHasher(keyring)
-    custodian = Custodian(envelope)
-    registry = ResidentRegistry(custodian, IdentityHasher(keyring), sources, clock)
-    signers = _issuer_signers(deployment, keystore)
-    issuers = IssuerService(
-        database,
-        clock,
-        registry,
-        keyring,
-        envelope,
-        gateway.outbox,
-        deployment,
-        signers,
-        leaves_folder=settings.state_dir / "leaves",
-    )
+    books = books_of(settings, clock, keys, database, deployment, gateway.outbox)
+    registry, issuers = books.registry, books.issuers
     links = threading.Event()
     merchants = MerchantDirectory(clock)
     shelf = OfferShelf(merchants, clock)
@@ -212,7 +179,7 @@ def _open(
         merchants,
         gateway.outbox,
         keystore,
-        CodeBook(_derive(master, "slips")),
+        CodeBook(derive(master, "slips")),
         deployment.domain(),
         clock,
     )
@@ -236,14 +203,14 @@ def _open(
         handover=handover,
         refunds=refunds,
         consent=consent,
-        link_codes=LinkCodes(_derive(master, "link codes"), clock),
-        decisions=SourceDecisions(registry, custodian, clock),
+        link_codes=books.link_codes,
+        decisions=books.decisions,
         chain=EngineChainView(engine, deployment, database),
         deployment=orjson.loads(deployment.to_json()),
         receipts=ReceiptOffice(engine, deployment, database, settings.validators or None),
         verifier=_verifier(settings, issuer, clock),
         local_issuer=issuer,
-        request_secret=_derive(master, "requests"),
+        request_secret=derive(master, "requests"),
         readiness=readiness_checks(database, gateway, settings.workers),
         invariants=invariants.report,
         limiter=RateLimiter(settings.rate_per_minute),
@@ -259,8 +226,8 @@ def _open(
         engine=engine,
         deployment=deployment,
         keystore=keystore,
-        keyring=keyring,
-        sources=sources,
+        keyring=keys.keyring,
+        sources=books.sources,
         registry=registry,
         gateway=gateway,
         issuers=issuers,
@@ -275,7 +242,7 @@ def _open(
         chain_url=_open_proxy(stack, settings, engine, gateway) or settings.rpc_url,
     )
     if settings.workers:
-        _start_workers(stack, city, links)
+        start_workers(stack, city, links)
     return city
 
 
@@ -356,15 +323,6 @@ def city_actors(
     )
 
 
-def _open_database(stack: ExitStack, settings: Settings) -> Database:
-    url = settings.database_url
-    text = f"sqlite:///{settings.state_dir / 'books.db'}" if url is None else url.get_secret_value()
-    database = Database(text)
-    stack.callback(database.close)
-    upgrade(database)
-    return database
-
-
 def _stock_shelves(
     database: Database,
     deployment: Deployment,
@@ -410,102 +368,12 @@ def _metrics(gateway: Gateway) -> Metrics:
     return metrics
 
 
-def _start_workers(stack: ExitStack, city: City, links: threading.Event) -> None:
-    """Run sender, indexer, upkeep and the issuers in threads until the city closes; they end before what they use."""
-    stopping = threading.Event()
-    last = _LastUpkeep()
-
-    def upkeep() -> None:
-        block = city.gateway.indexer.cursor().block_number
-        is_due = time.monotonic() - last.at_s >= _UPKEEP_S
-        if block != last.block or is_due:
-            city.upkeep()
-            last.block = block
-        if is_due:
-            last.at_s = time.monotonic()
-            _forget_old_answers(city)
-            city.invariants.refresh_if_due()
-        stopping.wait(_POLL_S)
-
-    def issue() -> None:
-        if city.issuers.work():
-            city.gateway.wake()
-        else:
-            links.wait(_ISSUE_S)
-            links.clear()
-
-    threads = [
-        threading.Thread(target=_loop, args=(city, stopping, name, once), name=name, daemon=True)
-        for name, once in (("upkeep", upkeep), ("issuers", issue))
-    ]
-
-    def stop() -> None:
-        stopping.set()
-        links.set()
-        for thread in threads:
-            thread.join(30)
-
-    # Whoever asks first shall not see a city without programmes, or yesterday's balances.
-    city.gateway.indexer.run_until_idle()
-    city.gateway.start()
-    stack.callback(city.gateway.stop)
-    for thread in threads:
-        thread.start()
-    stack.callback(stop)
-
-
-@dataclass(slots=True)
-class _LastUpkeep:
-    """When the books were last put in order."""
-
-    block: int = -1
-    at_s: float = float("-inf")
-
-
-def _loop(city: City, stopping: threading.Event, name: str, once: Callable[[], None]) -> None:
-    """Repeat until the city closes. What passes is tried again; a broken invariant ends the loop with an alarm."""
-    while not stopping.is_set():
-        try:
-            once()
-        except InvariantViolation as error:
-            _LOG.critical("%s stopped: %s", name, error)
-            city.invariants.alarm(str(error))
-            return
-        except (TongduiError, OperationalError) as error:
-            # The node or the database is away or busy: nothing is lost.
-            _LOG.warning("%s is tried again: %s", name, error)
-            stopping.wait(1.0)
-        except Exception as error:  # noqa: BLE001  (whatever it is, a person has to look)
-            # A thread that dies in silence would look like a city in which nothing happens.
-            _LOG.exception("%s stopped", name)
-            city.invariants.alarm(f"{name} stopped: {type(error).__name__}")
-            return
-
-
-def _issuer_signers(deployment: Deployment, keystore: Keystore) -> dict[int, IssuerSigner]:
-    """Return the issuers' keys that this installation keeps: all of them in the embedded default."""
-    kept = set(keystore.names("issuers/"))
-    return {
-        one.id: keystore.get(f"issuers/{one.slug}") for one in deployment.programmes if f"issuers/{one.slug}" in kept
-    }
-
-
-def _forget_old_answers(city: City) -> None:
-    with city.database.transaction() as session:
-        forget_before(session, city.clock.timestamp() - _KEYS_FOR_ANSWERS_S)
-
-
 def _owner(settings: Settings) -> str:
     """Return the name under which this process leases relayers. The embedded engine's lock keeps others out anyway, and
     there the name stays the same, so that a restart need not wait for its own leases to end."""
     if settings.rpc_url is None:
         return "gateway"
     return f"{socket.gethostname()[:40]}:{os.getpid()}"
-
-
-def _derive(master: bytes, purpose: str) -> bytes:
-    """Return a key of its own for a purpose, so that no two uses of the master key meet."""
-    return hmac.digest(master, f"tongdui {purpose}".encode(), hashlib.sha256)
 
 
 def _quiet(_step: str, _done: int, _total: int) -> None:

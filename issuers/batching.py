@@ -173,14 +173,14 @@ class Batcher:
         no batch wait for more. While the signer is away nothing more is batched: what is prepared waits for it, and
         says so.
         """
-        numbers: list[BatchNumber] = []
-        is_there = self.sign_prepared(programme)
+        signed, is_there = self.sign_prepared(programme)
+        numbers = list(signed)
         while is_there and self._has_ready(programme):
             with self._database.transaction() as session:
                 prepared = self._prepare(session, programme, validity, flush)
             if not prepared:
                 break
-            is_there = self._sign_and_queue(programme, prepared)
+            _, is_there = self._sign_and_queue(programme, prepared)
             numbers += [BatchNumber(row.number) for row in prepared]
         return numbers
 
@@ -192,9 +192,11 @@ class Batcher:
             )
             return session.execute(ready.limit(1)).first() is not None
 
-    def sign_prepared(self, programme: int) -> bool:
-        """Sign and enqueue batches that a crash, or a signer that was away, left unsigned; returns False while it
-        is."""
+    def sign_prepared(self, programme: int) -> tuple[list[BatchNumber], bool]:
+        """Sign and enqueue batches that a crash, or a signer that was away, left unsigned.
+
+        Returns the numbers that were signed, and whether the signer is there.
+        """
         with self._database.read() as session:
             rows = session.scalars(
                 select(IssuanceBatchRow).where(
@@ -289,9 +291,8 @@ class Batcher:
             return NEVER
         return expiry_quarter(self._clock.now().astimezone(CITY_TZ).date(), validity_quarters)
 
-    def _sign_and_queue(self, programme: int, rows: Sequence[IssuanceBatchRow]) -> bool:
-        """Sign and enqueue; what is refused, or cannot be signed now, keeps the reason. Returns False if the signer is
-        away."""
+    def _sign_and_queue(self, programme: int, rows: Sequence[IssuanceBatchRow]) -> tuple[list[BatchNumber], bool]:
+        """Sign and enqueue; what is refused, or cannot be signed now, keeps the reason. Returns as `sign_prepared`."""
         signed: list[tuple[IssuanceBatchRow, bytes]] = []
         unsigned: list[tuple[IssuanceBatchRow, str]] = []
         away: SignerError | None = None
@@ -317,7 +318,7 @@ class Batcher:
         ]
         unsigned = [(row, why[:REASON_MAX]) for row, why in unsigned if row.reason != why[:REASON_MAX]]
         if not signed and not unsigned:
-            return away is None
+            return [], away is None
         with self._database.transaction() as session:
             for row, signature in signed:
                 self._store_signature(session, row, signature)
@@ -332,7 +333,7 @@ class Batcher:
                     )
                     .values(reason=why, updated_at=self._clock.timestamp())
                 )
-        return away is None
+        return [BatchNumber(row.number) for row, _ in signed], away is None
 
     def _sign(self, row: IssuanceBatchRow) -> bytes:
         """Raises SignerError."""
@@ -467,27 +468,35 @@ class Batcher:
                 rows = [*_covered(session, rows), *[row for row in rows if self._is_curable(row)]]
         sent = 0
         for row in rows:
-            signer = address_bytes(self._signing.address(row.programme))
-            quarter = self._quarter(row.validity_quarters)
-            if quarter == row.quarter and signer == row.signer and row.state == "waiting":
-                with self._database.transaction() as session:
-                    status = self._outbox.status(session, mint_key(row.programme, row.number))
-                    if status is not None and status.state is MessageState.WAITING_FUNDING:
-                        self._outbox.requeue(session, mint_key(row.programme, row.number))
-                        sent += 1
-                continue
             try:
-                sent += self._sign_again(row, quarter, signer)
+                sent += self._send_again(row)
             except SignerError as error:
                 _LOG.info("batch %d of programme %d waits: %s", row.number, row.programme, error)
         return sent
+
+    def _send_again(self, row: IssuanceBatchRow) -> int:
+        """Returns how many were sent: 0 or 1. Raises SignerError."""
+        signer = address_bytes(self._signing.address(row.programme))
+        quarter = self._quarter(row.validity_quarters)
+        if quarter != row.quarter or signer != row.signer or row.state != "waiting":
+            return self._sign_again(row, quarter, signer)
+        key = mint_key(row.programme, row.number)
+        with self._database.transaction() as session:
+            status = self._outbox.status(session, key)
+            if status is None or status.state is not MessageState.WAITING_FUNDING:
+                return 0
+            self._outbox.requeue(session, key)
+        return 1
 
     def _is_curable(self, row: IssuanceBatchRow) -> bool:
         """Whether signing it again mends a batch that failed: its key was rotated, or its lot died, in flight."""
         if row.state != "failed" or row.reason is None:
             return False
         if row.reason.startswith("IssuanceBadSignature"):
-            return address_bytes(self._signing.address(row.programme)) != row.signer
+            try:
+                return address_bytes(self._signing.address(row.programme)) != row.signer
+            except SignerError:
+                return False
         return row.reason.startswith("PointsLedgerLotDead") and self._quarter(row.validity_quarters) != row.quarter
 
     def _sign_again(self, row: IssuanceBatchRow, quarter: int, signer: bytes) -> int:

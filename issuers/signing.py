@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ledger.custody.errors import SignerError
+from ledger.custody.errors import SignerError, SignerReason
 from ledger.custody.signer import Document, IssuerSigner
 from ledger.standard.ids import Address
 from ledger.standard.typed_data import Domain, MintBatch, Revocation, VoidBatch
@@ -46,8 +46,8 @@ class Signing:
         self._lock = threading.Lock()
 
     def address(self, programme: int) -> Address:
-        """Return the account that signs for a programme."""
-        return self._signers[programme].address
+        """Return the account that signs for a programme. Raises SignerError if none is set."""
+        return self._signer(programme).address
 
     def sign(self, message: MintBatch | VoidBatch | Revocation, document: Document) -> bytes:
         """Return the issuer's signature. Raises SignerError, without asking while the signer or message rests."""
@@ -56,7 +56,7 @@ class Signing:
         self._check_rest((programme, ""))
         self._check_rest((programme, struct_hash.hex()))
         try:
-            signature = self._signers[programme].sign_typed(self.domain.preimage(struct_hash), document)
+            signature = self._signer(programme).sign_typed(self.domain.preimage(struct_hash), document)
         except SignerError as error:
             self._rest((programme, "" if error.is_away else struct_hash.hex()), error)
             raise
@@ -69,6 +69,13 @@ class Signing:
         """Return why signers are away, by programme."""
         with self._lock:
             return {programme: str(rest.error) for (programme, about), rest in self._rests.items() if not about}
+
+    def _signer(self, programme: int) -> IssuerSigner:
+        signer = self._signers.get(programme)
+        if signer is None:
+            detail = f"none is set for programme {programme} (TONGDUI_ISSUER_SIGNERS, or a key in the keystore)"
+            raise SignerError(SignerReason.UNKNOWN_KEY, detail)
+        return signer
 
     def _check_rest(self, key: tuple[int, str]) -> None:
         with self._lock:

@@ -19,13 +19,13 @@ from ledger.custody.custodian import Custodian
 from ledger.custody.keyring import IdentityHasher, Keyring, SourceIdHasher
 from ledger.custody.keystore import Keystore
 from ledger.custody.master import Envelope, load_master_key
-from ledger.custody.signer import IssuerSigner
 from ledger.outbox.outbox import Outbox
 from ledger.residents.decisions import SourceDecisions
 from ledger.residents.link_codes import LinkCodes
 from ledger.residents.registry import ResidentRegistry
 from ledger.store.database import Database
 from ledger.store.migrations import upgrade
+from ledger_api.issuer_signers import close_signers, open_signers
 from ledger_api.settings import Settings
 
 
@@ -62,7 +62,8 @@ def open_books(settings: Settings, clock: Clock | None = None) -> Iterator[Books
     with ExitStack() as stack:
         at = clock or SystemClock()
         deployment = Deployment.read(settings.deployment_file or settings.state_dir / FILE_NAME)
-        yield books_of(settings, at, open_keys(settings), open_database(stack, settings), deployment, Outbox(at))
+        keys, database = open_keys(settings), open_database(stack, settings)
+        yield books_of(stack, settings, at, keys, database, deployment, Outbox(at))
 
 
 def open_keys(settings: Settings) -> Keys:
@@ -86,12 +87,20 @@ def open_database(stack: ExitStack, settings: Settings) -> Database:
 
 
 def books_of(
-    settings: Settings, clock: Clock, keys: Keys, database: Database, deployment: Deployment, outbox: Outbox
+    stack: ExitStack,
+    settings: Settings,
+    clock: Clock,
+    keys: Keys,
+    database: Database,
+    deployment: Deployment,
+    outbox: Outbox,
 ) -> Books:
     """Wire what needs no chain."""
     sources = SourceIdHasher(keys.keyring)
     custodian = Custodian(keys.envelope)
     registry = ResidentRegistry(custodian, IdentityHasher(keys.keyring), sources, clock)
+    signers = open_signers(deployment, keys.keystore, settings)
+    stack.callback(close_signers, signers)
     issuers = IssuerService(
         database,
         clock,
@@ -100,7 +109,7 @@ def books_of(
         keys.envelope,
         outbox,
         deployment,
-        issuer_signers(deployment, keys.keystore),
+        signers,
         leaves_folder=settings.state_dir / "leaves",
     )
     return Books(
@@ -113,14 +122,6 @@ def books_of(
         link_codes=LinkCodes(derive(keys.master, "link codes"), clock),
         issuers=issuers,
     )
-
-
-def issuer_signers(deployment: Deployment, keystore: Keystore) -> dict[int, IssuerSigner]:
-    """Return the issuers' keys that this installation keeps: all of them in the embedded default."""
-    kept = set(keystore.names("issuers/"))
-    return {
-        one.id: keystore.get(f"issuers/{one.slug}") for one in deployment.programmes if f"issuers/{one.slug}" in kept
-    }
 
 
 def derive(master: bytes, purpose: str) -> bytes:

@@ -40,12 +40,13 @@ from ledger_api import catalogue_names
 from ledger_api.books import books_of, derive, open_database, open_keys
 from ledger_api.chain_view import EngineChainView
 from ledger_api.invariants import InvariantWatch
+from ledger_api.issuer_signers import issuer_address
 from ledger_api.metrics import Metrics
 from ledger_api.middleware import RateLimiter
 from ledger_api.readiness import readiness_checks
 from ledger_api.receipts import ReceiptOffice
 from ledger_api.services import Services
-from ledger_api.settings import Settings
+from ledger_api.settings import IssuerSignerSettings, Settings
 from ledger_api.tokens import LOCAL_ALGORITHM, OIDC_ALGORITHMS, LocalIssuer, RemoteKeys, TokenVerifier
 from ledger_api.workers import start_workers
 from redemption import catalogue
@@ -168,7 +169,7 @@ def _open(
         for number in range(1, settings.relayers + 1)
     ]
     gateway = Gateway(database, engine, deployment, relayers, clock, owner=_owner(settings))
-    books = books_of(settings, clock, keys, database, deployment, gateway.outbox)
+    books = books_of(stack, settings, clock, keys, database, deployment, gateway.outbox)
     registry, issuers = books.registry, books.issuers
     links = threading.Event()
     merchants = MerchantDirectory(clock)
@@ -286,7 +287,7 @@ def _deploy(
 ) -> Deployment:
     path = settings.deployment_file or settings.state_dir / FILE_NAME
     deployer = keystore.get_or_create("deployer")
-    actors = city_actors(config, keystore, rulebooks_in_force())
+    actors = city_actors(config, keystore, rulebooks_in_force(), settings.issuer_signers)
     return ensure_deployed(engine, config, actors, deployer, path, progress=progress)
 
 
@@ -297,9 +298,13 @@ def rulebooks_in_force() -> dict[ProgrammeId, RulebookRef]:
 
 
 def city_actors(
-    config: CityConfig, keystore: Keystore, rulebooks: Mapping[ProgrammeId, RulebookRef] | None = None
+    config: CityConfig,
+    keystore: Keystore,
+    rulebooks: Mapping[ProgrammeId, RulebookRef] | None = None,
+    signers: Mapping[str, IssuerSignerSettings] | None = None,
 ) -> CityActors:
-    """Return who holds which key in the embedded default: every actor's key is drawn into the keystore.
+    """Return who holds which key in the embedded default: every actor's key is drawn into the keystore, but those of
+    the issuers who have a signer of their own (``signers``, by slug).
 
     Warning: in a city each actor holds its own key, and the deployment is made with their addresses.
     """
@@ -312,8 +317,7 @@ def city_actors(
         guardian=keystore.get_or_create("guardian").address,
         registrar=keystore.get_or_create("registrar").address,
         issuers={
-            programme.id: (keystore.get_or_create(f"issuers/{programme.slug}").address,)
-            for programme in config.programmes
+            programme.id: (issuer_address(programme.slug, keystore, signers or {}),) for programme in config.programmes
         },
         merchants={
             merchant.id: keystore.get_or_create(f"merchants/{merchant.slug}").address for merchant in config.merchants

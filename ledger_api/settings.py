@@ -8,8 +8,34 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class IssuerSignerSettings(BaseModel):
+    """An agency's own signer: Web3Signer's eth1 API over HTTP (``tongdui signer serve``, or Web3Signer itself)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str
+    public_key: str = Field(pattern=r"^(0x)?[0-9a-fA-F]{128}$")
+    """The key that signs, 64 bytes: Web3Signer's identifier. Its account must be an issuer key of the programme."""
+
+    is_deriving: bool = True
+    """Whether it is shown what it signs. Warning: without it (a plain Web3Signer) it signs whatever it is given."""
+
+    bearer_file: Path | None = None
+    """A file with the bearer token that it wants to see."""
+
+    ca_file: Path | None = None
+    """The authority of its certificate; by default the machine's."""
+
+    certificate_file: Path | None = None
+    """The gateway's certificate (mutual TLS), with ``key_file``."""
+
+    key_file: Path | None = None
+    timeout_s: float = Field(default=10.0, gt=0, le=120)
+    attempts_max: int = Field(default=3, ge=1, le=10)
 
 
 class Settings(BaseSettings):
@@ -37,6 +63,10 @@ class Settings(BaseSettings):
 
     master_key_file: Path | None = None
     """The key that wraps all others; by default ``master.key`` in the state directory, created with mode 0600."""
+
+    issuer_signers: dict[str, IssuerSignerSettings] = {}
+    """By programme's slug, as JSON: who signs in the agency's house. Programmes not named here are signed for with the
+    keystore's keys, as in the embedded default."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)

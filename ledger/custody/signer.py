@@ -59,6 +59,11 @@ class LocalSigner:
         return self._key.address
 
     @property
+    def public_key(self) -> bytes:
+        """64 bytes: what Web3Signer calls the key's identifier."""
+        return self._key.public_key
+
+    @property
     def private_key(self) -> bytes:
         """The secret itself, for code that signs raw transactions. Warning: never log or store it."""
         return self._secret

@@ -36,6 +36,11 @@ class SigningKey:
         compact = self._key.sign_recoverable(fixed_bytes("digest", digest, 32), hasher=None)
         return compact[:64] + bytes([compact[64] + 27])
 
+    @property
+    def public_key(self) -> bytes:
+        """The point of the curve without its prefix, 64 bytes: the account is the end of its keccak."""
+        return self._key.public_key.format(compressed=False)[1:]
+
     def __repr__(self) -> str:
         return f"SigningKey({self.address})"
 

@@ -15,7 +15,7 @@ from ledger.chain.deployment import Deployment
 from ledger.chain.embedded import EmbeddedEngine, EmbeddedOptions
 from ledger.chain.transactions import sign_legacy
 from ledger.clock import ManualClock
-from ledger.custody.signer import LocalSigner
+from ledger.custody.signer import IssuerSigner, LocalSigner
 from ledger.gateway import Gateway
 from ledger.standard.ids import MerchantId, ProgrammeId, address_bytes
 from ledger.standard.keccak import keccak256
@@ -88,8 +88,13 @@ class City:
         self.desk.database.close()
 
 
-def open_city(folder: Path, appropriated_fen: dict[int, int] | None = None) -> City:
-    """Build a city. ``appropriated_fen`` replaces what its programmes may issue in 2026."""
+def open_city(
+    folder: Path, appropriated_fen: dict[int, int] | None = None, remote: dict[int, IssuerSigner] | None = None
+) -> City:
+    """Build a city. ``appropriated_fen`` replaces what its programmes may issue in 2026; ``remote`` signs in another
+    house for its programmes."""
+    local = {number: LocalSigner(secret(f"issuer {number}")) for number in PROGRAMMES.values()}
+    signers: dict[int, IssuerSigner] = {**local, **(remote or {})}
     clock = ManualClock(NOW)
     options = EmbeddedOptions(chain_id=987_654_321, genesis_timestamp=int(NOW.timestamp()))
     engine = EmbeddedEngine.open(folder / "chain", clock, options)
@@ -106,13 +111,12 @@ def open_city(folder: Path, appropriated_fen: dict[int, int] | None = None) -> C
         finance_bureau=key("finance").address,
         guardian=key("guardian").address,
         registrar=key("registrar").address,
-        issuers={ProgrammeId(number): (key(f"issuer {number}").address,) for number in PROGRAMMES.values()},
+        issuers={ProgrammeId(number): (one.address,) for number, one in signers.items()},
         merchants={MerchantId(m.id): key(f"merchant {m.id}").address for m in config.merchants},
     )
     deployment = deploy(engine, config, actors, key("deployer"))
     database = Database(f"sqlite:///{folder}/books.db")
     database.create_all()
     gateway = Gateway(database, engine, deployment, [key("relayer 1"), key("relayer 2")], clock)
-    signers = {number: LocalSigner(secret(f"issuer {number}")) for number in PROGRAMMES.values()}
     desk = open_desk(folder, None, deployment, signers, clock, database)
     return City(engine, deployment, gateway, desk)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -17,7 +17,7 @@ from ledger.clock import ManualClock
 from ledger.custody.custodian import Custodian
 from ledger.custody.keyring import IdentityHasher, Keyring, SourceIdHasher
 from ledger.custody.master import Envelope, load_master_key
-from ledger.custody.signer import LocalSigner
+from ledger.custody.signer import IssuerSigner, LocalSigner
 from ledger.outbox.outbox import Outbox
 from ledger.residents.registry import NewResident, ResidentRegistry
 from ledger.standard.ids import Address, ProgrammeId
@@ -77,7 +77,7 @@ def open_desk(
     folder: Path,
     url: str | None = None,
     deployment: Deployment = NOWHERE,
-    signers: dict[int, LocalSigner] | None = None,
+    signers: Mapping[int, IssuerSigner] | None = None,
     clock: ManualClock | None = None,
     database: Database | None = None,
 ) -> Desk:
@@ -98,7 +98,7 @@ def open_desk(
 def service_for(
     desk: Desk,
     deployment: Deployment,
-    signers: dict[int, LocalSigner],
+    signers: Mapping[int, IssuerSigner],
     rulebooks: dict[ProgrammeId, tuple[Rulebook, ...]] | None = None,
 ) -> IssuerService:
     """Return a service over a desk."""

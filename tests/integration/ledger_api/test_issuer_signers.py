@@ -1,0 +1,89 @@
+"""With an agency's signer configured, nothing that the gateway can read mints for that agency."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from issuers.agency.server import SignerServer
+from issuers.agency.settings import load_settings
+from ledger.chain import artifacts
+from ledger.clock import ManualClock
+from ledger.custody.keystore import Keystore
+from ledger.custody.master import load_master_key
+from ledger.custody.web3signer import Web3Signer
+from ledger.errors import ConfigurationError
+from ledger.store.models.issuance import IssuanceBatchRow
+from ledger_api.bootstrap import City, open_city
+from ledger_api.settings import IssuerSignerSettings, Settings
+from tests.integration.issuers.agency import Agency
+from tests.integration.issuers.lab import NOW
+from tests.integration.issuers.test_chain import volunteer_file
+
+PERSON = "5101000000001"
+
+
+def settings(state: Path, agency: Agency) -> Settings:
+    """The embedded default, but for one agency that signs in its own house."""
+    at = agency.address
+    signer = IssuerSignerSettings(
+        url=at.url, public_key="0x" + at.public_key.hex(), bearer_file=at.bearer_file, timeout_s=5, attempts_max=1
+    )
+    return Settings(state_dir=state, workers=False, issuer_signers={"volunteer": signer})
+
+
+def readable_accounts(state: Path) -> set[str]:
+    """The accounts of all keys that somebody with the whole state directory and its master key can open."""
+    store = Keystore(state / "keys" / "store", load_master_key(state / "master.key"))
+    return {store.get(name).address for name in store.names()}
+
+
+def test_the_gateway_holds_no_key_that_mints_for_the_agency(tmp_path: Path) -> None:
+    """The whole state directory opened with its master key has no issuer key of the programme; batches land all the
+    same, signed elsewhere; and a key left behind stops the start."""
+    agency, state = Agency.found(tmp_path / "agency", NOW), tmp_path / "state"
+    chosen = settings(state, agency)
+    with open_city(chosen, ManualClock(NOW)) as city:
+        agency.give(city.deployment)
+        assert isinstance(city.issuers._signing._signers[1], Web3Signer)
+        assert not any("private" in name or "secret" in name for name in dir(city.issuers._signing._signers[1]))
+        register(city)
+        city.issuers.ingest_file("volunteer", volunteer_file(tmp_path, "a.csv", ("ZY-0001", PERSON, "1", "2")))
+        city.work_until_idle()
+        assert city.issuers.unsettled() == {"batches_prepared": 1}
+        with SignerServer(agency.folder, load_settings(agency.folder), ManualClock(NOW), port=agency.port):
+            city.issuers._signing._rests.clear()  # as if the pause after a vain attempt were over
+            city.work_until_idle()
+        assert city.issuers.unsettled() == {}
+        with city.database.read() as session:
+            signers = set(session.scalars(select(IssuanceBatchRow.signer)))
+        assert signers == {bytes.fromhex(agency.key.address[2:])}
+        accounts = readable_accounts(state)
+        assert agency.key.address not in accounts
+        ledger = city.deployment.address("PointsLedger")
+        for account in accounts:
+            assert not artifacts.view(city.engine.rpc, "PointsLedger", ledger, "isIssuerKey", (1, account)), account
+        assert not (state / "keys" / "store" / "issuers" / "volunteer.key").exists()
+        assert (state / "keys" / "store" / "issuers" / "culture.key").exists(), "the others keep the embedded default"
+    Keystore(state / "keys" / "store", load_master_key(state / "master.key")).get_or_create("issuers/volunteer")
+    with pytest.raises(ConfigurationError, match="keystore still holds issuers/volunteer"), open_city(chosen):
+        pass
+
+
+def register(city: City) -> None:
+    """One volunteer."""
+    from ledger.residents.registry import NewResident
+
+    with city.database.transaction() as session:
+        resident = city.registry.register(session, NewResident("990000195401010011")).resident
+        city.registry.link(session, resident.resident_id, 1, PERSON)
+
+
+def test_a_signer_for_nobody_is_refused(tmp_path: Path) -> None:
+    agency = Agency.found(tmp_path / "agency", NOW)
+    given = settings(tmp_path / "state", agency)
+    wrong = given.model_copy(update={"issuer_signers": {"nobody": given.issuer_signers["volunteer"]}})
+    with pytest.raises(ConfigurationError, match="no programme nobody"), open_city(wrong, ManualClock(NOW)):
+        pass

@@ -440,6 +440,17 @@ class IssuerService:
         moved += len(self.make_batches()) + self._batcher.retry_waiting(only_funded=True) + self.send_revocations()
         return bool(moved or settled.landed or settled.waiting or settled.failed)
 
+    def under_way(self, programme: int | str) -> int:
+        """Return how many grants and batches of a programme are still on their way to the chain; what waits for
+        funding, or has failed, is not."""
+        number = self.programme_id(programme)
+        ready = select(func.count()).where(IssuanceGrantRow.programme == number, IssuanceGrantRow.state == "ready")
+        batches = select(func.count()).where(
+            IssuanceBatchRow.programme == number, IssuanceBatchRow.state.in_(("prepared", "queued"))
+        )
+        with self._database.read() as session:
+            return int(session.scalar(ready) or 0) + int(session.scalar(batches) or 0)
+
     def unsettled(self) -> dict[str, int]:
         """Return how many batches and revocations are in each state that is not an end."""
         with self._database.read() as session:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from sqlalchemy.orm import Session
+
 from issuers.service import IssuerService
 from ledger.chain.deployment import FILE_NAME, Deployment
 from ledger.clock import Clock, SystemClock
@@ -25,6 +27,7 @@ from ledger.residents.link_codes import LinkCodes
 from ledger.residents.registry import ResidentRegistry
 from ledger.store.database import Database
 from ledger.store.migrations import upgrade
+from ledger.store.models.api import IdentityLookRow
 from ledger_api.issuer_signers import close_signers, open_signers
 from ledger_api.settings import Settings
 
@@ -51,6 +54,14 @@ class Books:
     decisions: SourceDecisions
     link_codes: LinkCodes
     issuers: IssuerService
+
+    def note_look(self, session: Session, subject: str, resident_id: int, operation: str) -> None:
+        """Log that somebody looked at another person."""
+        session.add(
+            IdentityLookRow(
+                subject=subject, resident_id=resident_id, operation=operation, looked_at=self.clock.timestamp()
+            )
+        )
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,13 +15,17 @@ import typer
 from ledger.errors import ConfigurationError
 from ledger_api.amounts import points_text
 from scripts.clock import clock_of
-from scripts.commands.options import AsJson, StateDir, readable, settings
+from scripts.commands import claims
+from scripts.commands.options import AsJson, StateDir, open_beside, readable, settings
 from scripts.console import Bars, ExitCode, Output, UsageError
 
 if TYPE_CHECKING:
     from issuers.intake import Progress
+    from issuers.rest import TokenSource
     from issuers.service import IssuerService
-    from ledger_api.bootstrap import City
+
+_STUCK_S = 300.0
+_POLL_S = 0.5
 
 issuers = typer.Typer(help="Bring records in, try a mapping and rules out, explain a grant.", no_args_is_help=True)
 
@@ -30,6 +36,7 @@ def register(app: typer.Typer) -> None:
     issuers.command("ingest")(ingest)
     issuers.command("explain")(explain)
     issuers.command("counts")(counts)
+    claims.register(issuers)
     app.add_typer(issuers, name="issuers")
     app.command("refusals")(refusals)
 
@@ -95,31 +102,38 @@ def ingest(
     bearer_env: Annotated[
         str, typer.Option("--token-env", help="Environment variable that holds the API's bearer token.")
     ] = "TONGDUI_SOURCE_TOKEN",
+    token_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="OAuth 2 token endpoint, for tokens that expire; the client's id and secret are in the environment"
+            " variables TONGDUI_SOURCE_CLIENT_ID and TONGDUI_SOURCE_CLIENT_SECRET.",
+        ),
+    ] = None,
     state_dir: StateDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Take records in, grant, sign, mint and wait until all has landed.
 
+    Several may run at once, and beside `tongdui serve`, which then batches and sends what they take in.
+
     The same file again changes nothing; interrupted, it goes on where it stopped. Refused records are kept with their
     reasons (`tongdui refusals`) and never stop their neighbours: exit code 1 says that there were some.
     """
-    import os
-
     if bool(files) == bool(rest):
         raise UsageError("name files or folders, or a REST API with --rest URL")
     for path in files or ():
         if not path.exists():
             raise ConfigurationError(f"{path} does not exist")
-    token = os.environ.get(bearer_env, "")
-    if rest and not token:
-        raise UsageError(f"the API's bearer token belongs into the environment variable {bearer_env}")
+    tokens = _tokens(bearer_env, token_url) if rest else ""
     output = Output(as_json=as_json)
     chosen: str | Path | None = Path(mapping) if mapping is not None and Path(mapping).suffix == ".yaml" else mapping
-    with output.bars() as bars, _service(state_dir, bars) as (city, service):
+    with output.bars() as bars, _service(state_dir, bars) as service:
         slug = next(iter(service.counts(_programme(programme))))
 
         def progress(at: Progress) -> None:
-            bars.set(slug, int((at.fraction or 0) * 100), 100, at.name)
+            detail = f"{at.name}: {at.rows} rows, {at.accepted} accepted, {at.refused} refused"
+            bars.set(slug, int((at.fraction or 0) * 100), 100, detail)
 
         reports = []
         for path in files or ():
@@ -128,8 +142,8 @@ def ingest(
             else:
                 reports.append(service.ingest_file(slug, path, chosen, progress))
         if rest:
-            reports.append(service.pull_rest(slug, rest, token, chosen, progress))
-        city.work_until_idle()
+            reports.append(service.pull_rest(slug, rest, tokens, chosen, progress))
+        _carry_out(state_dir, service, slug, bars)
         totals = service.counts(slug)[slug]
     refused = sum(sum(report.refusals.values()) for report in reports)
     output.listing(
@@ -164,7 +178,7 @@ def explain(
     """Say why a grant is what it is: record, rule, steps, batch, leaf and path."""
     output = Output(as_json=as_json)
     _hex32(grant, "GRANT")
-    with output.bars() as bars, _service(state_dir, bars) as (_, service):
+    with output.bars() as bars, _service(state_dir, bars) as service:
         found = service.explain(grant)
     output.say(
         f"{points_text(found.amount_minor)} points of {found.programme} to {found.account}"
@@ -182,7 +196,7 @@ def explain(
 def counts(state_dir: StateDir = None, as_json: AsJson = False) -> None:
     """Say what became of every programme's records."""
     output = Output(as_json=as_json)
-    with output.bars() as bars, _service(state_dir, bars) as (_, service):
+    with output.bars() as bars, _service(state_dir, bars) as service:
         found = service.counts()
     columns = ["programme", "records", "accepted", "refused", "awaiting link", "held", "waiting"]
     rows = [
@@ -203,7 +217,7 @@ def refusals(
 ) -> None:
     """List refused records: file, line, field and reason, in both languages. No value of a record is shown."""
     output = Output(as_json=as_json)
-    with output.bars() as bars, _service(state_dir, bars) as (_, service):
+    with output.bars() as bars, _service(state_dir, bars) as service:
         page = service.refusals(_programme(programme), after, limit, open_only=not every)
     output.listing(
         None,
@@ -219,12 +233,54 @@ def refusals(
 
 
 @contextmanager
-def _service(state_dir: Path | None, bars: Bars) -> Iterator[tuple[City, IssuerService]]:
+def _service(state_dir: Path | None, bars: Bars) -> Iterator[IssuerService]:
+    with open_beside(state_dir, bars) as books:
+        yield books.issuers
+
+
+def _carry_out(state_dir: Path | None, service: IssuerService, slug: str, bars: Bars) -> None:
+    """Batch, send and project, or wait until whoever runs the chain has done it. Raises GatewayStuck."""
+    from ledger.chain.errors import EngineBusy
+    from ledger.gateway import GatewayStuck
     from ledger_api.bootstrap import open_city
 
     chosen = settings(state_dir, workers=False)
-    with open_city(chosen, clock_of(chosen.state_dir), progress=bars.hook("open")) as city:
-        yield city, city.issuers
+    moved_at, left = time.monotonic(), -1
+    while True:
+        try:
+            with open_city(chosen, clock_of(chosen.state_dir), progress=bars.hook("open")) as city:
+                city.work_until_idle()
+            return
+        except EngineBusy:
+            # A gateway runs, or another intake carries everything out: it takes ours along.
+            now_left = service.under_way(slug)
+            if now_left == 0:
+                return
+            if now_left != left:
+                moved_at, left = time.monotonic(), now_left
+            if time.monotonic() - moved_at > _STUCK_S:
+                raise GatewayStuck(
+                    left, _STUCK_S, ["the gateway that runs does not carry out what was taken in"]
+                ) from None
+            bars.set("the running gateway", 0, max(left, 1), f"{left} grants and batches under way")
+            time.sleep(_POLL_S)
+
+
+def _tokens(bearer_env: str, token_url: str | None) -> str | TokenSource:
+    """Return where the source's bearer tokens come from. Secrets come by the environment, never by the command line."""
+    if token_url is None:
+        token = os.environ.get(bearer_env, "")
+        if not token:
+            raise UsageError(f"the API's bearer token belongs into the environment variable {bearer_env}")
+        return token
+    from issuers.rest import ClientCredentials
+
+    client_id, secret = (os.environ.get(f"TONGDUI_SOURCE_CLIENT_{name}", "") for name in ("ID", "SECRET"))
+    if not client_id or not secret:
+        raise UsageError(
+            "--token-url needs TONGDUI_SOURCE_CLIENT_ID and TONGDUI_SOURCE_CLIENT_SECRET in the environment"
+        )
+    return ClientCredentials(token_url, client_id, secret)
 
 
 def _programme(text: str) -> int | str:

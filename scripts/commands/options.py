@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pydantic
 import typer
 
 from ledger.errors import ConfigurationError
 from ledger_api.settings import Settings
+from scripts.clock import clock_of
+from scripts.console import Bars
+
+if TYPE_CHECKING:
+    from ledger_api.books import Books
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on the last line of standard output.")]
 StateDir = Annotated[
@@ -32,6 +39,22 @@ def settings(state_dir: Path | None = None, **changes: Any) -> Settings:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(f"setting {name} (TONGDUI_{name.upper()}): {first['msg']}") from error
+
+
+@contextmanager
+def open_beside(state_dir: Path | None, bars: Bars) -> Iterator[Books]:
+    """Open an installation's books, also while a gateway runs on it; where nothing is deployed yet, deploy first."""
+    from ledger.chain.deployment import FILE_NAME
+    from ledger_api.books import open_books
+    from ledger_api.bootstrap import open_city
+
+    chosen = settings(state_dir, workers=False)
+    clock = clock_of(chosen.state_dir)
+    if not (chosen.deployment_file or chosen.state_dir / FILE_NAME).exists():
+        with open_city(chosen, clock, progress=bars.hook("deploy")):
+            pass
+    with open_books(chosen, clock) as books:
+        yield books
 
 
 def readable(path: Path, what: str) -> Path:

@@ -22,6 +22,7 @@ from issuers.samples.deeds import TODAY
 from issuers.samples.people import source_id
 from ledger.chain.city import CityConfig
 from ledger.chain.city import load as load_city
+from ledger.chain.embedded import EmbeddedEngine
 from ledger.clock import ManualClock
 from ledger.errors import InvariantViolation
 from ledger.residents.registry import NewResident
@@ -31,6 +32,7 @@ from ledger_api.bootstrap import City, open_city
 from ledger_api.settings import Settings
 from scripts.bench import postgres
 from scripts.bench.naive import naive_per_s
+from scripts.bench.processes import cpu_s, growth, own_cpu_s
 from scripts.bench.records import SourceFile, write_files
 from scripts.bench.stages import Stages
 from scripts.bench.worker import Worker, mapping_of, peak_rss_mib, watch_intake
@@ -67,11 +69,11 @@ def bench_issue(sizes: Sizes, folder: Path | None, tell: Tell) -> dict[str, Any]
 
     Raises InvariantViolation if a record was lost, doubled or judged otherwise than planted: a fast wrong run is none.
     """
-    with _work_folder(folder) as root, _database(sizes.database) as url:
+    with _work_folder(folder) as root, _database(sizes.database) as server:
         naive = naive_per_s(root / "naive", bench_city(), sizes.naive_s, sizes.seed, tell) if sizes.naive_s else None
         clock = ManualClock(datetime.combine(TODAY, day_time(9), CITY_TZ))
-        with open_city(_settings(root / "city", url), clock, config=bench_city()) as city:
-            measured = _measure(city, sizes, root / "files", tell)
+        with open_city(_settings(root / "city", server), clock, config=bench_city()) as city:
+            measured = _measure(city, sizes, root / "files", server, tell)
     rate = measured.records / measured.seconds
     stages = measured.stages.rounded()
     return {
@@ -83,6 +85,8 @@ def bench_issue(sizes: Sizes, folder: Path | None, tell: Tell) -> dict[str, Any]
         "database": sizes.database,
         "limiting_stage": next(iter(stages)),
         "stages": stages,
+        "cpu_s": measured.cpu_s,
+        "cpu_us_per_record": round(sum(measured.cpu_s.values()) / measured.records * 1e6, 1),
         "seconds": round(measured.seconds, 2),
         "residents": sizes.residents,
         "workers": sizes.workers,
@@ -107,12 +111,14 @@ class _Measured:
     seconds: float
     stages: Stages
     peak_rss_mib: float
+    cpu_s: dict[str, float]
+    """Processor seconds by kind of process."""
     grants: int
     batches: int
     blocks: int
 
 
-def _measure(city: City, sizes: Sizes, folder: Path, tell: Tell) -> _Measured:
+def _measure(city: City, sizes: Sizes, folder: Path, server: postgres.Server | None, tell: Tell) -> _Measured:
     tell(f"register {sizes.residents} residents and link their sources")
     _register(city, sizes.residents)
     warm = min(WARM_UP_MAX, max(1_000, sizes.records // 10))
@@ -124,7 +130,7 @@ def _measure(city: City, sizes: Sizes, folder: Path, tell: Tell) -> _Measured:
     url = city.database.url.render_as_string(hide_password=False)
     workers = [Worker(city.settings.state_dir, url, city.clock.now()) for _ in range(sizes.workers)]
     try:
-        return _timed(city, _Flow(city, workers, stages), warm_files, files, stages, tell)
+        return _timed(city, _Flow(city, workers, stages, server), warm_files, files, stages, tell)
     finally:
         for worker in workers:
             worker.close()
@@ -142,31 +148,46 @@ def _timed(
     tell(f"warm up with {warm} records")
     flow.run(warm_files)
     stages.reset()
-    before, blocks = _landed(city), city.engine.final_height()
+    before, blocks, used = _landed(city), city.engine.final_height(), flow.cpu_s()
     records = sum(one.rows for one in files)
     tell(f"take in {records} records")
     began = time.perf_counter()
     statuses = flow.run(files)
     seconds = time.perf_counter() - began
+    cost = growth(used, flow.cpu_s())
     peak = peak_rss_mib() + flow.workers_rss_mib
     after = _landed(city)
     _check(files, statuses, after[0] - before[0])
-    return _Measured(
-        records, seconds, stages, peak, after[0] - before[0], after[1] - before[1], city.engine.final_height() - blocks
-    )
+    made = city.engine.final_height() - blocks
+    return _Measured(records, seconds, stages, peak, cost, after[0] - before[0], after[1] - before[1], made)
 
 
 class _Flow:
     """Takes files in while the gateway's own loops send, make blocks and project, as a served city does."""
 
-    def __init__(self, city: City, workers: Sequence[Worker], stages: Stages) -> None:
+    def __init__(
+        self, city: City, workers: Sequence[Worker], stages: Stages, server: postgres.Server | None = None
+    ) -> None:
         self._city = city
+        self._server = server
         self._workers = workers
         self._stages = stages
         self._arrived = threading.Event()
         self._ended = threading.Event()
         self._failure: BaseException | None = None
         self.workers_rss_mib = 0.0
+
+    def cpu_s(self) -> dict[str, float]:
+        """Return the processor seconds used so far, by kind of process; kinds that nobody counts are left out."""
+        used: dict[str, float | None] = {"gateway": own_cpu_s()}
+        if self._workers:
+            each = [cpu_s(worker.pid) for worker in self._workers]
+            used["workers"] = None if None in each else sum(one or 0.0 for one in each)
+        engine = self._city.engine
+        node = engine.node_pid if isinstance(engine, EmbeddedEngine) else None
+        used["node"] = None if node is None else cpu_s(node)
+        used["postgresql"] = None if self._server is None else cpu_s(self._server.pid)
+        return {kind: spent for kind, spent in used.items() if spent is not None}
 
     def run(self, files: Sequence[SourceFile]) -> dict[str, Counter[str]]:
         """Return the statuses by file's programme once every grant is on chain and projected."""
@@ -293,10 +314,10 @@ def _check(files: Sequence[SourceFile], statuses: Mapping[str, Counter[str]], la
         raise InvariantViolation(f"{accepted} records were accepted, but {landed} grants are on chain")
 
 
-def _settings(state_dir: Path, url: str | None) -> Settings:
+def _settings(state_dir: Path, server: postgres.Server | None) -> Settings:
     return Settings(
         state_dir=state_dir,
-        database_url=None if url is None else SecretStr(url),
+        database_url=None if server is None else SecretStr(server.create("bench")),
         workers=False,
         rpc_url=None,
         deployment_file=None,
@@ -317,6 +338,6 @@ def _work_folder(folder: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def _database(kind: str) -> Iterator[str | None]:
+def _database(kind: str) -> Iterator[postgres.Server | None]:
     with postgres.running() if kind == "postgresql" else nullcontext() as server:
-        yield None if server is None else server.create("bench")
+        yield server

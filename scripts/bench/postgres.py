@@ -41,10 +41,14 @@ class Server:
     _control: tuple[str, ...]
     _start: tuple[str, ...]
 
+    @property
+    def pid(self) -> int:
+        """The postmaster's process id; the server's other processes are its children."""
+        return int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])
+
     def kill(self) -> None:
         """Kill the server without warning: the postmaster by SIGKILL, whose children then end by themselves."""
-        pid = int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])
-        os.kill(pid, 9)
+        os.kill(self.pid, 9)
 
     def restart(self) -> None:
         """Start the server that was killed; it recovers from its log.

@@ -62,6 +62,11 @@ class Worker:
         self._process.start()
         there.close()
 
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self._process.pid or 0
+
     def start(self, files: Sequence[SourceFile]) -> None:
         """Give the worker files; it begins at once."""
         self._here.send(list(files))

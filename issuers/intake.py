@@ -34,6 +34,8 @@ from ledger.store.models.issuance import IssuanceDeliveryRow
 
 CHUNK_ROWS = 8_000
 _RACES_MAX = 8
+_RACES_HOPED = 2
+"""Attempts that hope that no other worker meets the same residents for the first time."""
 _HASH_BLOCK = 1 << 20
 
 
@@ -311,7 +313,7 @@ class Intake:
         for attempt in range(1, _RACES_MAX + 1):
             try:
                 with self._database.transaction() as session:
-                    result = self._chunk(session, run, prepared, refused, record_ids, rows, cursor, is_done)
+                    result = self._chunk(session, run, prepared, refused, record_ids, rows, cursor, is_done, attempt)
             except (IntegrityError, OperationalError, psycopg.errors.UniqueViolation, psycopg.OperationalError):
                 if attempt == _RACES_MAX or self._database.is_sqlite:
                     raise
@@ -330,12 +332,16 @@ class Intake:
         rows: int,
         cursor: str | None,
         is_done: bool,
+        attempt: int,
     ) -> ChunkResult:
         now = self._clock.timestamp()
         row = lock_delivery(session, run.delivery.delivery_id)
         if row.rows_done != run.rows_done or row.state == "done":
             raise _MovedOn
-        result = self._pipeline.take(session, run.delivery, prepared, refused, record_ids, now)
+        is_contended = attempt > _RACES_HOPED
+        result = self._pipeline.take(
+            session, run.delivery, prepared, refused, record_ids, now, is_contended=is_contended
+        )
         row.rows_done += rows
         row.updated_at = now
         if cursor is not None:

@@ -93,6 +93,8 @@ class Judge:
         self._now = now
         self.facts = Facts()
         self.usage: dict[int, dict[tuple[str, str], Used]] = {}
+        self.stored: set[ResidentUsageKey] = set()
+        """What of the usage has a row already."""
         self.touched: set[ResidentUsageKey] = set()
         self._in_force: dict[int, Rulebook | None] = {}
         self._has_screens = any(one.screens for book in books for one in book.activities.values())

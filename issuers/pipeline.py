@@ -274,8 +274,13 @@ class Pipeline:
         faults: Sequence[Fault],
         record_ids: Sequence[int],
         now: int,
+        *,
+        is_contended: bool = True,
     ) -> ChunkResult:
-        """Take in a chunk: everything that its rows cause, in one transaction. ``record_ids``: one a deed."""
+        """Take in a chunk: everything that its rows cause, in one transaction. ``record_ids``: one a deed.
+
+        ``is_contended``: see `sql.load_usage`.
+        """
         programme = delivery.programme
         writer = Writer(session, programme, self._keys, now, self._random)
         for fault in faults:
@@ -284,15 +289,21 @@ class Pipeline:
         fresh, repeated = self._split(session, deeds)
         holders = self.holders(session, programme, [one.source_hmac for one in fresh], fresh)
         judge = Judge(self._books[programme], programme, self._keys.fingerprint, now)
-        ids = iter(record_ids)
-        placed = [(next(ids), one, holders.get(one.source_hmac)) for one in fresh]
-        self._look_up(session, judge, placed)
+        placed: list[tuple[int, Prepared, sql.Holder | None, Candidate | None]] = []
+        for record_id, one in zip(record_ids, fresh, strict=False):
+            holder = holders.get(one.source_hmac)
+            candidate = None
+            if holder is not None:
+                candidate = Candidate(record_id, one.dedupe_key, one.deed, holder.resident_id, b"", one.device)
+            placed.append((record_id, one, holder, candidate))
+        owned = [candidate for _, _, _, candidate in placed if candidate is not None]
+        look_up(session, judge, owned, is_contended=is_contended)
         statuses: Counter[str] = Counter(refused=len(faults))
-        for record_id, one, holder in placed:
-            judgement = self._judge(judge, record_id, one, holder, now)
+        for record_id, one, holder, candidate in placed:
+            judgement = self._judge(judge, one, candidate, now)
             writer.record(record_id, delivery, one, holder, judgement)
             statuses[judgement.status] += 1
-        sql.set_usage(session, judge.changes())
+        sql.set_usage(session, judge.changes(), judge.stored)
         writer.flush()
         for one in repeated:
             statuses[self._repeat(session, writer, delivery, one, now)] += 1
@@ -327,19 +338,9 @@ class Pipeline:
                 fresh.append(one)
         return fresh, repeated
 
-    def _look_up(
-        self, session: Session, judge: Judge, placed: Sequence[tuple[int, Prepared, sql.Holder | None]]
-    ) -> None:
-        candidates = [
-            Candidate(record_id, one.dedupe_key, one.deed, holder.resident_id, b"", one.device)
-            for record_id, one, holder in placed
-            if holder is not None
-        ]
-        look_up(session, judge, candidates)
-
-    def _judge(self, judge: Judge, record_id: int, one: Prepared, holder: sql.Holder | None, now: int) -> Judgement:
-        if holder is not None:
-            return judge.decide(Candidate(record_id, one.dedupe_key, one.deed, holder.resident_id, b"", one.device))
+    def _judge(self, judge: Judge, one: Prepared, candidate: Candidate | None, now: int) -> Judgement:
+        if candidate is not None:
+            return judge.decide(candidate)
         book = fit(judge.book(one.deed.day), one.deed)
         if isinstance(book, Judgement):
             return book
@@ -459,9 +460,9 @@ class Pipeline:
         if granted and record.resident_id is not None:
             judge = Judge(self._books[writer.programme], writer.programme, self._keys.fingerprint, now)
             former = Candidate(record.record_id, one.dedupe_key, before, record.resident_id, b"", None)
-            judge.usage = sql.load_usage(session, judge.needs([former]).usage)
+            judge.usage, judge.stored = sql.load_usage(session, judge.needs([former]).usage)
             judge.charge(record.resident_id, before, -granted, -record.counted_micro, -1)
-            sql.set_usage(session, judge.changes())
+            sql.set_usage(session, judge.changes(), judge.stored)
             take_back(session, record.record_id, granted, reason_code=CORRECTION, by=None, note=None, now=now)
             writer.tallies["revoked_minor"] += granted
         record.granted_minor = 0
@@ -488,7 +489,7 @@ class Pipeline:
             return
         judge = Judge(self._books[writer.programme], writer.programme, self._keys.fingerprint, now)
         keys = [Candidate(record.record_id, one.dedupe_key, d, resident_id, b"", None) for d in (before, one.deed)]
-        judge.usage = sql.load_usage(session, judge.needs(keys).usage)
+        judge.usage, judge.stored = sql.load_usage(session, judge.needs(keys).usage)
         judge.charge(resident_id, before, -record.granted_minor, -record.counted_micro, -1)
         book = rulebook_for(self._books[writer.programme], one.deed)
         amount, counted, version, explanation = 0, 0, 0, ""
@@ -518,7 +519,7 @@ class Pipeline:
             writer.tallies["revoked_minor"] += -delta
         record.granted_minor = amount
         record.counted_micro = counted
-        sql.set_usage(session, judge.changes())
+        sql.set_usage(session, judge.changes(), judge.stored)
 
     # ------------------------------------------------------------------------------------------- held records
 
@@ -573,7 +574,7 @@ class Pipeline:
                 judgement = judge.decide(candidate)
             self._restate(writer, delivery, record, deed, holder, judgement)
             outcome[judgement.status] += 1
-        sql.set_usage(session, judge.changes())
+        sql.set_usage(session, judge.changes(), judge.stored)
         session.flush()
         return outcome
 
@@ -630,10 +631,10 @@ FALSE_DECLARATION = 2
 """Reason code of a revocation: the declaration proved false."""
 
 
-def look_up(session: Session, judge: Judge, candidates: Sequence[Candidate]) -> None:
+def look_up(session: Session, judge: Judge, candidates: Sequence[Candidate], *, is_contended: bool = True) -> None:
     """Load what the judge needs for the candidates, and lock what they have used of their caps."""
     needs = judge.needs(candidates)
-    judge.usage = sql.load_usage(session, needs.usage)
+    judge.usage, judge.stored = sql.load_usage(session, needs.usage, is_contended=is_contended)
     sql.load_claims(session, judge.facts, needs.residents, needs.first_day, needs.last_day)
     sql.load_fingerprints(session, judge.facts, needs.fingerprints)
     sql.load_devices(session, judge.facts, needs.devices, needs.first_day, needs.last_day)

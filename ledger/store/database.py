@@ -13,10 +13,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from ledger.errors import ConfigurationError, InvariantViolation
@@ -176,7 +178,7 @@ def bulk_insert(
             list(rows),
         )
         return
-    _copy(connection, f'"{table.name}"', columns, rows)
+    _copy(connection, f'"{table.name}"', table, columns, rows)
 
 
 def bulk_insert_new(
@@ -199,7 +201,7 @@ def bulk_insert_new(
         )
         return int(connection.exec_driver_sql("SELECT total_changes()").scalar_one()) - before
     staging = _staging(connection, table, columns)
-    _copy(connection, staging, columns, rows)
+    _copy(connection, staging, table, columns, rows)
     done = connection.exec_driver_sql(
         f'INSERT INTO "{table.name}" ({names}) SELECT {names} FROM {staging} ON CONFLICT DO NOTHING'
     )
@@ -236,7 +238,7 @@ def bulk_add(
         connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({names}) VALUES ({marks}) {conflict}', ordered)
         return
     staging = _staging(connection, table, columns)
-    _copy(connection, staging, columns, ordered)
+    _copy(connection, staging, table, columns, ordered)
     connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({names}) SELECT {names} FROM {staging} {conflict}')
     connection.exec_driver_sql(f"DROP TABLE {staging}")
 
@@ -259,10 +261,36 @@ def bulk_add_existing(
         connection.exec_driver_sql(f'UPDATE "{table.name}" SET {sets} WHERE {where}', swapped)
         return int(connection.exec_driver_sql("SELECT total_changes()").scalar_one()) - before
     staging = _staging(connection, table, columns)
-    _copy(connection, staging, columns, ordered)
+    _copy(connection, staging, table, columns, ordered)
     sets = ", ".join(f'"{name}" = target."{name}" + {staging}."{name}"' for name in adds)
     where = " AND ".join(f'target."{name}" = {staging}."{name}"' for name in keys)
     done = connection.exec_driver_sql(f'UPDATE "{table.name}" AS target SET {sets} FROM {staging} WHERE {where}')
+    connection.exec_driver_sql(f"DROP TABLE {staging}")
+    return done.rowcount
+
+
+def bulk_set_existing(
+    session: Session, table: Table, keys: Sequence[str], sets: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> int:
+    """Set the ``sets`` columns of rows that exist; returns how many there were. Rows are tuples of keys, then sets;
+    keys must not repeat."""
+    if not rows:
+        return 0
+    connection = session.connection()
+    columns = [*keys, *sets]
+    ordered = sorted(rows, key=lambda row: row[: len(keys)])
+    if _is_sqlite(session):
+        before = int(connection.exec_driver_sql("SELECT total_changes()").scalar_one())
+        values = ", ".join(f'"{name}" = ?' for name in sets)
+        where = " AND ".join(f'"{name}" = ?' for name in keys)
+        swapped = [(*row[len(keys) :], *row[: len(keys)]) for row in ordered]
+        connection.exec_driver_sql(f'UPDATE "{table.name}" SET {values} WHERE {where}', swapped)
+        return int(connection.exec_driver_sql("SELECT total_changes()").scalar_one()) - before
+    staging = _staging(connection, table, columns)
+    _copy(connection, staging, table, columns, ordered)
+    values = ", ".join(f'"{name}" = {staging}."{name}"' for name in sets)
+    where = " AND ".join(f'target."{name}" = {staging}."{name}"' for name in keys)
+    done = connection.exec_driver_sql(f'UPDATE "{table.name}" AS target SET {values} FROM {staging} WHERE {where}')
     connection.exec_driver_sql(f"DROP TABLE {staging}")
     return done.rowcount
 
@@ -321,13 +349,39 @@ def _staging(connection: Connection, table: Table, columns: Sequence[str]) -> st
 def _copy(
     connection: Connection,
     target: str,
+    table: Table,
     columns: Sequence[str],
     rows: Sequence[tuple[Any, ...]],
 ) -> None:
+    """COPY rows into ``target``, which has ``table``'s columns: in binary, which spares both ends the digits."""
     raw: Any = connection.connection.driver_connection
+    types = _copy_types(table, tuple(columns))
+    form = "" if types is None else " (FORMAT BINARY)"
     with (
         raw.cursor() as cursor,
-        cursor.copy(f"COPY {target} ({_columns_sql(columns)}) FROM STDIN") as copy,
+        cursor.copy(f"COPY {target} ({_columns_sql(columns)}) FROM STDIN{form}") as copy,
     ):
+        if types is not None:
+            copy.set_types(types)
+        write = copy.write_row
         for row in rows:
-            copy.write_row(row)
+            write(row)
+
+
+@lru_cache(maxsize=256)
+def _copy_types(table: Table, columns: tuple[str, ...]) -> list[str] | None:
+    """Return the types' names for a binary COPY; None where one has no exact binary form here, such as NUMERIC."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    types = [_COPY_TYPES.get(table.c[name].type.compile(dialect).split("(")[0]) for name in columns]
+    return None if None in types else cast(list[str], types)
+
+
+_COPY_TYPES = {
+    "BIGINT": "int8",
+    "BIGSERIAL": "int8",
+    "INTEGER": "int4",
+    "BOOLEAN": "bool",
+    "BYTEA": "bytea",
+    "VARCHAR": "varchar",
+    "TEXT": "text",
+}

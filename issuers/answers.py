@@ -102,6 +102,21 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenBatch:
+    """A batch that has not landed, and why: for its signer, for funding, for its void, or because it failed."""
+
+    programme: str
+    number: int
+    state: str
+    reason: str | None
+    grants: int
+    amount_minor: int
+    attempt: int
+    """How often it was signed."""
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class CheckReport:
     """What a dry run found: nothing of it is stored."""
 

@@ -320,9 +320,9 @@ class Batcher:
         if not signed and not unsigned:
             return [], away is None
         with self._database.transaction() as session:
-            for row, signature in signed:
-                self._store_signature(session, row, signature)
-            self._outbox.enqueue_calls(session, calls)
+            stored = [self._store_signature(session, row, signature) for row, signature in signed]
+            # What was set aside while it was signed (see `voiding`) is not sent.
+            self._outbox.enqueue_calls(session, [call for call, kept in zip(calls, stored, strict=True) if kept])
             for row, why in unsigned:
                 session.execute(
                     update(IssuanceBatchRow)
@@ -354,10 +354,14 @@ class Batcher:
     def _message(self, row: IssuanceBatchRow) -> MintBatch:
         return MintBatch(row.programme, row.quarter, row.number, bytes(row.evidence_root), keccak256(bytes(row.packed)))
 
-    def _store_signature(self, session: Session, row: IssuanceBatchRow, signature: bytes) -> None:
-        session.execute(
+    def _store_signature(self, session: Session, row: IssuanceBatchRow, signature: bytes) -> bool:
+        done: Any = session.execute(
             update(IssuanceBatchRow)
-            .where(IssuanceBatchRow.programme == row.programme, IssuanceBatchRow.number == row.number)
+            .where(
+                IssuanceBatchRow.programme == row.programme,
+                IssuanceBatchRow.number == row.number,
+                IssuanceBatchRow.state.in_(("prepared", "queued")),
+            )
             .values(
                 quarter=row.quarter,
                 evidence_root=row.evidence_root,
@@ -369,6 +373,7 @@ class Batcher:
                 updated_at=self._clock.timestamp(),
             )
         )
+        return bool(done.rowcount)
 
     # ---------------------------------------------------------------------------------------------- settlement
 
@@ -411,6 +416,8 @@ class Batcher:
         if row.state == state:
             row.reason = reason
             return
+        if row.state not in ("queued", "waiting", "failed"):
+            return  # set aside meanwhile: its void decides
         if state == "landed":
             row.quarter, row.evidence_root = seen.quarter, seen.evidence_root
         before, after = ("waiting", "accepted") if state == "landed" else ("accepted", "waiting")
@@ -492,11 +499,8 @@ class Batcher:
         """Whether signing it again mends a batch that failed: its key was rotated, or its lot died, in flight."""
         if row.state != "failed" or row.reason is None:
             return False
-        if row.reason.startswith("IssuanceBadSignature"):
-            try:
-                return address_bytes(self._signing.address(row.programme)) != row.signer
-            except SignerError:
-                return False
+        if self._signing.is_rotated(row.programme, row.reason):
+            return True
         return row.reason.startswith("PointsLedgerLotDead") and self._quarter(row.validity_quarters) != row.quarter
 
     def _sign_again(self, row: IssuanceBatchRow, quarter: int, signer: bytes) -> int:
@@ -507,8 +511,11 @@ class Batcher:
         signature = self._sign(row)
         key = mint_key(row.programme, row.number)
         with self._database.transaction() as session:
+            now = session.get_one(IssuanceBatchRow, (row.programme, row.number), with_for_update=True)
             status = self._outbox.status(session, key)
             if status is None or status.state not in (MessageState.WAITING_FUNDING, MessageState.FAILED):
+                return 0
+            if now.state not in ("waiting", "failed"):
                 return 0
             self._outbox.replace_call(session, key, mint_call(row, signature), mint_gas(row.grants))
             session.execute(
@@ -532,6 +539,7 @@ class Batcher:
 
         A grant that is revoked several times before is revoked once, for the total.
         """
+        self._want_again()
         with self._database.read() as session:
             rows = session.execute(
                 select(IssuanceRevocationRow, IssuanceGrantRow, IssuanceBatchRow)
@@ -570,6 +578,9 @@ class Batcher:
             for revocation, data in calls:
                 message_key = revoke_key(bytes(revocation.grant_id), revocation.revoked_total_minor)
                 self._outbox.enqueue_call(session, "revoke", message_key, self._issuance, data, _GAS_REVOKE)
+                known = self._outbox.status(session, message_key)
+                if known is not None and known.state is MessageState.FAILED:
+                    self._outbox.replace_call(session, message_key, data, _GAS_REVOKE)
             sent = {one.revocation_id for one, _ in calls}
             for revocation, _, _ in rows:
                 if bytes(revocation.grant_id) in unsigned:
@@ -633,10 +644,10 @@ class Batcher:
     def _settle_revocations(self) -> None:
         with self._database.read() as session:
             rows = session.scalars(select(IssuanceRevocationRow).where(IssuanceRevocationRow.state == "queued")).all()
-            keys = {revoke_key(bytes(row.grant_id), row.revoked_total_minor): row.revocation_id for row in rows}
+            keys = {revoke_key(bytes(row.grant_id), row.revoked_total_minor): row for row in rows}
             statuses = self._outbox.statuses(session, list(keys))
         ended = {
-            keys[key]: "landed" if status.state is MessageState.DONE else "failed"
+            keys[key].revocation_id: "landed" if status.state is MessageState.DONE else "failed"
             for key, status in statuses.items()
             if status.state in (MessageState.DONE, MessageState.FAILED)
         }
@@ -648,6 +659,25 @@ class Batcher:
                     update(IssuanceRevocationRow)
                     .where(IssuanceRevocationRow.revocation_id == revocation_id)
                     .values(state=state, updated_at=self._clock.timestamp())
+                )
+
+    def _want_again(self) -> None:
+        """Want revocations again that failed because their key was rotated in flight."""
+        with self._database.read() as session:
+            failed = session.scalars(select(IssuanceRevocationRow).where(IssuanceRevocationRow.state == "failed")).all()
+            keys = {revoke_key(bytes(row.grant_id), row.revoked_total_minor): row for row in failed}
+            statuses = self._outbox.statuses(session, list(keys))
+        curable = [
+            keys[key].revocation_id
+            for key, status in statuses.items()
+            if self._signing.is_rotated(keys[key].programme, status.reason)
+        ]
+        if curable:
+            with self._database.transaction() as session:
+                session.execute(
+                    update(IssuanceRevocationRow)
+                    .where(IssuanceRevocationRow.revocation_id.in_(curable))
+                    .values(state="wanted", updated_at=self._clock.timestamp())
                 )
 
 

@@ -34,6 +34,24 @@ class GrantNotFound(IssuersError):
         super().__init__(f"no grant 0x{grant_id.hex()}")
 
 
+class BatchNotFound(IssuersError):
+    """The programme has no batch of this number."""
+
+    def __init__(self, programme: int, number: int) -> None:
+        self.programme = programme
+        self.number = number
+        super().__init__(f"programme {programme} has no batch {number}")
+
+
+class BatchLanded(IssuersError):
+    """The batch is on chain; its number cannot be given up any more."""
+
+    def __init__(self, programme: int, number: int) -> None:
+        self.programme = programme
+        self.number = number
+        super().__init__(f"batch {number} of programme {programme} has landed; revoke what shall be taken back")
+
+
 class ReviewNotFound(IssuersError):
     """No review has this id."""
 

@@ -16,7 +16,7 @@ from sqlalchemy import func, select, update
 
 from issuers import sql
 from issuers.activities import approved_rulebooks
-from issuers.answers import CheckReport, Explanation, ProgrammeCounts, Refusal, RefusalPage, Review
+from issuers.answers import CheckReport, Explanation, OpenBatch, ProgrammeCounts, Refusal, RefusalPage, Review
 from issuers.batching import Batcher, Settled, leaf_rows, store_rulebook, tree_of
 from issuers.errors import (
     ErasedRecord,
@@ -48,6 +48,7 @@ from issuers.rulebook import Rulebook
 from issuers.signing import Signing
 from issuers.trial import dry_run
 from issuers.vault import RecordKeys, Vault
+from issuers.voiding import Voiding, VoidStatus
 from issuers.waiting import WaitingRecords
 from ledger.chain.deployment import Deployment
 from ledger.clock import Clock
@@ -114,6 +115,7 @@ class IssuerService:
         self._batcher = Batcher(
             database, outbox, clock, deployment, self._signing, leaves_folder, openings_of(self._vault)
         )
+        self._voiding = Voiding(database, outbox, clock, deployment, self._signing)
         self._keep_rulebooks()
 
     # ------------------------------------------------------------------------------------------------- ways in
@@ -430,13 +432,46 @@ class IssuerService:
         """Sign and enqueue wanted revocations whose grants have landed; returns how many."""
         return self._batcher.send_revocations()
 
+    def void_batch(self, programme: int | str, number: int, by: str, reason: str) -> VoidStatus:
+        """Give up a batch number: the issuer signs a void, and once it is final the batch's grants get new numbers.
+
+        Asking again says where it stands. Raises BatchNotFound, or BatchLanded for a batch that is on chain.
+        """
+        return self._voiding.request(self.programme_id(programme), number, by, reason)
+
+    def void_status(self, programme: int | str, number: int) -> VoidStatus | None:
+        """Return where the void of a batch stands, if one was asked for."""
+        return self._voiding.status(self.programme_id(programme), number)
+
+    def open_batches(self, programme: int | str | None = None) -> list[OpenBatch]:
+        """Return the batches that have not landed, and why, lowest number first."""
+        query = select(IssuanceBatchRow).where(IssuanceBatchRow.state.not_in(("landed", "void")))
+        if programme is not None:
+            query = query.where(IssuanceBatchRow.programme == self.programme_id(programme))
+        with self._database.read() as session:
+            rows = session.scalars(query.order_by(IssuanceBatchRow.programme, IssuanceBatchRow.number)).all()
+        return [
+            OpenBatch(
+                self._slugs[row.programme],
+                row.number,
+                row.state,
+                row.reason,
+                row.grants,
+                row.amount_minor,
+                row.attempt,
+                row.updated_at,
+            )
+            for row in rows
+        ]
+
     def work(self) -> bool:
         """One round of everything that needs no new input: due records, links, batches, settlement, revocations.
 
         Returns whether anything moved; a worker calls it in a loop.
         """
         settled = self.settle()
-        moved = self.release_due() + self.grant_linked() + self.expire_unlinked()
+        moved = self._voiding.settle() + self._voiding.send()
+        moved += self.release_due() + self.grant_linked() + self.expire_unlinked()
         moved += len(self.make_batches()) + self._batcher.retry_waiting(only_funded=True) + self.send_revocations()
         return bool(moved or settled.landed or settled.waiting or settled.failed)
 
@@ -456,7 +491,7 @@ class IssuerService:
         with self._database.read() as session:
             batches = session.execute(
                 select(IssuanceBatchRow.state, func.count())
-                .where(IssuanceBatchRow.state != "landed")
+                .where(IssuanceBatchRow.state.not_in(("landed", "void")))
                 .group_by(IssuanceBatchRow.state)
             )
             revocations = session.execute(

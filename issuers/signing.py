@@ -49,6 +49,16 @@ class Signing:
         """Return the account that signs for a programme. Raises SignerError if none is set."""
         return self._signer(programme).address
 
+    def is_rotated(self, programme: int, revert: str | None) -> bool:
+        """Return whether a call reverted for a signature by a key that is not the programme's signer any more.
+
+        ``revert``: the error with its arguments, of which one is the account that the signature recovers to.
+        """
+        if revert is None or not revert.startswith("IssuanceBadSignature"):
+            return False
+        signer = self._signers.get(programme)
+        return signer is not None and signer.address.lower() not in revert.lower()
+
     def sign(self, message: MintBatch | VoidBatch | Revocation, document: Document) -> bytes:
         """Return the issuer's signature. Raises SignerError, without asking while the signer or message rests."""
         programme = message.programme

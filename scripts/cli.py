@@ -11,7 +11,7 @@ import typer
 
 from ledger.collector import collect_rarely
 from ledger.errors import TongduiError
-from scripts.commands import audit, bench, demo, faults, gateway, issuers, signer
+from scripts.commands import audit, batches, bench, demo, faults, gateway, issuers, signer
 from scripts.console import ExitCode, FileProblem, failure
 
 _HELP = """
@@ -60,6 +60,7 @@ demo.register(app)
 gateway.register(app)
 audit.register(app)
 issuers.register(app)
+batches.register(issuers.issuers)
 signer.register(app)
 bench.register(app)
 faults.register(app)

@@ -235,7 +235,9 @@ ATTEMPTS_MAX = 6
 _PAUSE_RETRY_S = 60
 
 
-def after_revert(is_order: bool, error: str | None, out_of_gas: bool, attempts: int, gas: int, now: int) -> Verdict:
+def after_revert(
+    kind: str, is_order: bool, error: str | None, out_of_gas: bool, attempts: int, gas: int, now: int
+) -> Verdict:
     """Decide by the error's name (with arguments, from the contract's ABI; None: a replay shows none any more).
 
     ``attempts`` counts the calls in which this message reverted, this one included.
@@ -243,8 +245,10 @@ def after_revert(is_order: bool, error: str | None, out_of_gas: bool, attempts: 
     name = (error or "").split("(", 1)[0]
     if name == "IssuanceFundingExceeded":
         return Verdict("waiting_funding", error or "")
-    if name == "PointsLedgerBatchLanded":
+    if kind != "void" and name == "PointsLedgerBatchLanded":
         return Verdict("done", "another gateway relayed this batch")
+    if kind == "void" and name == "PointsLedgerBatchVoid":
+        return Verdict("done", "another gateway relayed this void")
     if name == "PausableIsPaused":
         return Verdict("queued", error or "", not_before=now + _PAUSE_RETRY_S)
     if out_of_gas and gas < GAS_MAX and attempts < ATTEMPTS_MAX:

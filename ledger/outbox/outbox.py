@@ -171,6 +171,20 @@ class Outbox:
         row.updated_at = self._clock.timestamp()
         session.flush()
 
+    def withdraw(self, session: Session, dedupe_key: str, reason: str) -> bool:
+        """Keep back what is queued, waits or failed, until it is queued anew; returns False for what is under way, done
+        or not there."""
+        row = session.scalar(
+            select(OutboxMessageRow).where(OutboxMessageRow.dedupe_key == dedupe_key).with_for_update()
+        )
+        if row is None or row.state not in (MessageState.QUEUED, MessageState.WAITING_FUNDING, MessageState.FAILED):
+            return False
+        row.state = MessageState.FAILED
+        row.reason = reason
+        row.updated_at = self._clock.timestamp()
+        session.flush()
+        return True
+
     def status(self, session: Session, dedupe_key: str) -> MessageStatus | None:
         """Return where a message stands, or None if there is none."""
         return self.statuses(session, [dedupe_key]).get(dedupe_key)

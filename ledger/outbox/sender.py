@@ -620,7 +620,7 @@ class Sender:
         ).all()
         for message in messages:
             attempts = message.attempts + 1
-            verdict = decide.after_revert(message.is_order, error, out_of_gas, attempts, message.gas, now)
+            verdict = decide.after_revert(message.kind, message.is_order, error, out_of_gas, attempts, message.gas, now)
             _apply(message, verdict, attempts, receipt, now)
         _LOG.warning("%s reverted: %s", row.kind, error or "no reason")
         session.flush()

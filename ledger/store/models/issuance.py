@@ -243,8 +243,26 @@ class IssuanceBatchRow(Base):
     signature: Mapped[bytes | None] = mapped_column(LargeBinary)
     attempt: Mapped[int] = mapped_column(Integer)
     state: Mapped[Word] = mapped_column(index=True)
-    """``prepared`` (not signed), ``queued`` (in the outbox), ``landed``, ``waiting`` (for funding), ``failed``."""
+    """``prepared`` (not signed), ``queued`` (in the outbox), ``landed``, ``waiting`` (for funding), ``failed``,
+    ``voiding`` (set aside, its void is not final) or ``void`` (its grants have other numbers)."""
     reason: Mapped[str | None] = mapped_column(String(512))
+    created_at: Mapped[UnixTime]
+    updated_at: Mapped[UnixTime]
+
+
+class IssuanceVoidRow(Base):
+    """A wish to give up a batch number: signed by the issuer, sent, and final before its grants get new numbers."""
+
+    __tablename__ = "issuance_voids"
+
+    programme: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    reason: Mapped[str] = mapped_column(Text)
+    requested_by: Mapped[str] = mapped_column(String(128))
+    signer: Mapped[AddressBytes | None]
+    state: Mapped[Word] = mapped_column(index=True)
+    """``wanted``, ``queued`` (in the outbox), ``final`` or ``failed``."""
+    problem: Mapped[str | None] = mapped_column(String(512))
     created_at: Mapped[UnixTime]
     updated_at: Mapped[UnixTime]
 
@@ -308,6 +326,7 @@ class IssuanceRevocationRow(Base):
     note: Mapped[str | None] = mapped_column(Text)
     requested_by: Mapped[str | None] = mapped_column(String(128))
     state: Mapped[Word] = mapped_column(index=True)
-    """``wanted``, ``queued``, ``landed``, ``failed`` or ``merged`` (a later one states the total)."""
+    """``wanted``, ``queued``, ``landed``, ``failed``, ``merged`` (a later one states the total) or ``needless`` (its
+    grant never landed)."""
     created_at: Mapped[UnixTime]
     updated_at: Mapped[UnixTime]

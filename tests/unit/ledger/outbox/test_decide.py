@@ -162,32 +162,41 @@ def test_what_is_unseen_is_handed_in_again_less_and_less_often() -> None:
 
 def test_a_mint_beyond_the_funding_waits_for_funding() -> None:
     verdict = decide.after_revert(
-        False, "IssuanceFundingExceeded(programme=1, neededFen=9, availableFen=8)", False, 1, 10**7, 0
+        "mint", False, "IssuanceFundingExceeded(programme=1, neededFen=9, availableFen=8)", False, 1, 10**7, 0
     )
     assert (verdict.state, verdict.reason.split("(")[0]) == ("waiting_funding", "IssuanceFundingExceeded")
 
 
 def test_a_batch_that_another_gateway_relayed_is_done() -> None:
-    assert decide.after_revert(False, "PointsLedgerBatchLanded(programme=1)", False, 1, 10**7, 0).state == "done"
+    assert (
+        decide.after_revert("mint", False, "PointsLedgerBatchLanded(programme=1)", False, 1, 10**7, 0).state == "done"
+    )
+
+
+def test_a_void_is_done_when_the_number_is_void_and_fails_when_the_batch_landed_first() -> None:
+    void = decide.after_revert("void", False, "PointsLedgerBatchVoid(programme=1, number=2)", False, 1, 10**7, 0)
+    assert void.state == "done"
+    landed = decide.after_revert("void", False, "PointsLedgerBatchLanded(programme=1)", False, 1, 10**7, 0)
+    assert landed.state == "failed"
 
 
 def test_a_paused_module_is_asked_again_later() -> None:
-    verdict = decide.after_revert(True, "PausableIsPaused(until=5)", False, 1, 10**7, 100)
+    verdict = decide.after_revert("hold", True, "PausableIsPaused(until=5)", False, 1, 10**7, 100)
     assert verdict.state == "queued"
     assert verdict.not_before > 100
 
 
 def test_a_call_without_enough_gas_gets_more_until_there_is_no_more() -> None:
-    verdict = decide.after_revert(False, None, True, 1, 1_000_000, 0)
+    verdict = decide.after_revert("mint", False, None, True, 1, 1_000_000, 0)
     assert (verdict.state, verdict.gas) == ("queued", 2_000_000)
-    assert decide.after_revert(False, None, True, 1, GAS_MAX, 0).state == "failed"
+    assert decide.after_revert("mint", False, None, True, 1, GAS_MAX, 0).state == "failed"
 
 
 def test_a_call_that_the_contract_refuses_fails_with_its_words() -> None:
-    verdict = decide.after_revert(False, "PointsLedgerBatchVoid(programme=1, number=2)", False, 1, 10**7, 0)
+    verdict = decide.after_revert("mint", False, "PointsLedgerBatchVoid(programme=1, number=2)", False, 1, 10**7, 0)
     assert (verdict.state, verdict.reason) == ("failed", "PointsLedgerBatchVoid(programme=1, number=2)")
 
 
 def test_an_order_of_a_reverted_call_is_tried_alone_and_not_for_ever() -> None:
-    assert decide.after_revert(True, "Panic(17)", False, 1, 0, 0).state == "queued"
-    assert decide.after_revert(True, "Panic(17)", False, decide.ATTEMPTS_MAX, 0, 0).state == "failed"
+    assert decide.after_revert("hold", True, "Panic(17)", False, 1, 0, 0).state == "queued"
+    assert decide.after_revert("hold", True, "Panic(17)", False, decide.ATTEMPTS_MAX, 0, 0).state == "failed"

@@ -1,0 +1,86 @@
+"""``issuers batches`` and ``issuers void``: what has not landed and why, and giving up a number."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from issuers.errors import BatchLanded
+from ledger_api.amounts import points_text
+from scripts.clock import clock_of
+from scripts.commands.options import AsJson, StateDir, settings
+from scripts.console import ExitCode, Output
+
+Programme = Annotated[str, typer.Argument(help="Slug or number of the programme.")]
+
+
+def register(group: typer.Typer) -> None:
+    """Add the commands to ``issuers``."""
+    group.command("batches")(batches)
+    group.command("void")(void)
+
+
+def batches(
+    programme: Annotated[str | None, typer.Argument(help="Slug or number of the programme [default: all].")] = None,
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """List batches that have not landed, and why: signer away or refusing, funding, a void under way."""
+    from ledger_api.bootstrap import open_city
+
+    output = Output(as_json=as_json)
+    chosen = settings(state_dir, workers=False)
+    with output.bars() as bars, open_city(chosen, clock_of(chosen.state_dir), progress=bars.hook("open")) as city:
+        found = city.issuers.open_batches(None if programme is None else _programme(programme))
+    output.listing(
+        None,
+        ["programme", "batch", "state", "grants", "points", "why"],
+        [
+            (one.programme, one.number, one.state, one.grants, points_text(one.amount_minor), one.reason or "")
+            for one in found
+        ],
+    )
+    items = [{**asdict(one), "number": str(one.number), "amount_minor": str(one.amount_minor)} for one in found]
+    output.result({"ok": True, "batches": items})
+
+
+def void(
+    programme: Programme,
+    number: Annotated[int, typer.Argument(min=1, help="Number of the batch.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept with the batch.")],
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give up a batch's number: the issuer signs a void, and once it is final the grants get new numbers.
+
+    Exit code 1 if the batch has landed, or landed first: then its grants can only be revoked one by one. With a signer
+    that is away the void waits; the same command again says where it stands.
+    """
+    from ledger_api.bootstrap import open_city
+
+    output = Output(as_json=as_json)
+    chosen = settings(state_dir, workers=False)
+    with output.bars() as bars, open_city(chosen, clock_of(chosen.state_dir), progress=bars.hook("open")) as city:
+        which = _programme(programme)
+        try:
+            city.issuers.void_batch(which, number, getpass.getuser(), reason)
+        except BatchLanded as error:
+            output.say(str(error))
+            output.result({"ok": False, "state": "landed", "number": str(number), "problem": str(error)})
+            raise typer.Exit(ExitCode.NO) from None
+        city.work_until_idle()
+        found = city.issuers.void_status(which, number)
+    state, problem = ("wanted", None) if found is None else (found.state, found.problem)
+    output.say(f"the void of batch {number} is {state}" + (f": {problem}" if problem else ""))
+    if state == "final":
+        output.say("its grants are batched under new numbers")
+    output.result({"ok": state == "final", "state": state, "number": str(number), "problem": problem})
+    if state == "failed":
+        raise typer.Exit(ExitCode.NO)
+
+
+def _programme(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdigit() else text

@@ -23,9 +23,11 @@ from sqlalchemy.orm import Session
 
 from ledger.errors import ConfigurationError, InvariantViolation
 from ledger.store.base import Base
+from ledger.store.writers import WriterQueue
 
 WRITE_OPTION = "tongdui_write"
 BUSY_TIMEOUT_MS = 30_000
+_CHECKPOINT_PAGES = 16_384  # 64 MiB of log
 SQLITE_PARAMETERS_MAX = 30_000  # SQLite's default limit of host parameters is 32,766 since 3.32
 
 
@@ -51,7 +53,7 @@ class Database:
             self.engine = _sqlite_engine(self.url, pool_size)
         else:
             raise ConfigurationError(f"database URL {url!r}: use sqlite:///FILE or postgresql://…")
-        self._writer = threading.Lock() if backend == "sqlite" else None
+        self._writer = WriterQueue(_sqlite_file(self.url)) if backend == "sqlite" else None
         self._thread = threading.local()
 
     @property
@@ -69,7 +71,6 @@ class Database:
         if getattr(self._thread, "writing", False):
             raise NestedTransaction
         if self._writer is not None:
-            # SQLite's own busy handler polls and is unfair; a lock queues the writers of this process.
             self._writer.acquire()
         self._thread.writing = True
         try:
@@ -99,6 +100,12 @@ class Database:
     def close(self) -> None:
         """Close all pooled connections."""
         self.engine.dispose()
+        if self._writer is not None:
+            self._writer.close()
+
+
+def _sqlite_file(url: Any) -> Path | None:
+    return Path(url.database) if url.database and url.database != ":memory:" else None
 
 
 def import_models() -> None:
@@ -113,8 +120,7 @@ def import_models() -> None:
 
 
 def _sqlite_engine(url: Any, pool_size: int) -> Engine:
-    if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    if _sqlite_file(url) is not None:
         engine = create_engine(
             url,
             pool_size=pool_size,
@@ -138,6 +144,8 @@ def _sqlite_engine(url: Any, pool_size: int) -> Engine:
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA cache_size=-65536")
+        # Pages of indexes by hash change again and again: the fewer checkpoints, the fewer times each is written back.
+        cursor.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         cursor.execute("PRAGMA temp_store=MEMORY")
         cursor.close()
 

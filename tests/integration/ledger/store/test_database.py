@@ -17,6 +17,7 @@ from ledger.store.database import (
     bulk_add_existing,
     bulk_insert,
     bulk_insert_new,
+    bulk_set_existing,
     fetch_by_keys,
 )
 from ledger.store.migrations import differences, head, upgrade
@@ -142,6 +143,14 @@ def test_bulk_add_adds_or_inserts(database: Database) -> None:
         bulk_add(session, BALANCES, COLUMNS[:2], COLUMNS[2:], [(BOB, 1, 7), (ALICE, 1, 2)])
         assert bulk_add_existing(session, BALANCES, COLUMNS[:2], COLUMNS[2:], [(BOB, 1, -7), (CAROL, 1, -1)]) == 1
     assert amounts(database) == {ALICE: 7, BOB: 0}
+
+
+def test_bulk_set_existing_sets_and_never_inserts(database: Database) -> None:
+    with database.transaction() as session:
+        bulk_insert(session, BALANCES, COLUMNS, [(ALICE, 1, 10), (BOB, 1, 20)])
+    with database.transaction() as session:
+        assert bulk_set_existing(session, BALANCES, COLUMNS[:2], COLUMNS[2:], [(ALICE, 1, 7), (CAROL, 1, 5)]) == 1
+    assert amounts(database) == {ALICE: 7, BOB: 20}
 
 
 def test_a_balance_below_zero_is_refused(database: Database) -> None:

@@ -1,0 +1,47 @@
+"""What residents have used of their caps, when two workers meet the same resident for the first time."""
+
+from __future__ import annotations
+
+import psycopg.errors
+import pytest
+
+from issuers import sql
+from issuers.rating import Used
+from ledger.store.database import Database
+from ledger.store.migrations import upgrade
+
+KEYS = [(1, "1:SERVICE", "D20260901"), (2, "1:SERVICE", "D20260901")]
+
+
+def test_usage_is_written_and_read_again(database_url: str) -> None:
+    database = Database(database_url)
+    upgrade(database)
+    for points, stored in ((100, set()), (250, {KEYS[0]})):
+        with database.transaction() as session:
+            found = sql.load_usage(session, KEYS, is_contended=False)
+            assert found.stored == stored
+            sql.set_usage(session, [(*KEYS[0], points, 3_600, 1)], found.stored)
+    with database.transaction() as session:
+        found = sql.load_usage(session, KEYS)
+    assert found.used[1] == {KEYS[0][1:]: Used(250, 3_600, 1)}
+    database.close()
+
+
+def test_the_second_to_insert_a_row_fails_rather_than_overwrite_it(database_url: str) -> None:
+    database = Database(database_url)
+    if database.is_sqlite:
+        pytest.skip("SQLite has one writer at a time")
+    upgrade(database)
+
+    def charge_behind_another() -> None:
+        with database.transaction() as session:
+            found = sql.load_usage(session, KEYS, is_contended=False)
+            with database.engine.begin() as other:
+                other.exec_driver_sql("INSERT INTO issuance_usage VALUES (1, '1:SERVICE', 'D20260901', 5, 5, 1)")
+            sql.set_usage(session, [(*KEYS[0], 100, 3_600, 1)], found.stored)
+
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        charge_behind_another()
+    with database.transaction() as session:
+        assert sql.load_usage(session, KEYS[:1]).used[1] == {KEYS[0][1:]: Used(5, 5, 1)}
+    database.close()

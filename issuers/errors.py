@@ -101,3 +101,19 @@ class SourceUnavailable(IssuersError):
         self.system = system
         self.detail = detail
         super().__init__(f"{system}: {detail}")
+
+
+class WebhookRefused(IssuersError):
+    """A push is not what a source system signed. The reason is for our log, not for whoever sent it."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__("the push is not signed by a secret of this source, or too old")
+
+
+class UnknownSource(IssuersError):
+    """No system of that name may push."""
+
+    def __init__(self, system: str) -> None:
+        self.system = system
+        super().__init__(f"no system {system!r} may push; `tongdui issuers webhook create` lets it")

@@ -144,22 +144,20 @@ class Intake:
         self._ids_lock = threading.Lock()
 
     def file(
-        self, programme: int, mapping: Mapping, path: Path, progress: ProgressCallback | None = None
+        self,
+        programme: int,
+        mapping: Mapping,
+        path: Path,
+        progress: ProgressCallback | None = None,
+        *,
+        kind: str = "file",
+        name: str | None = None,
     ) -> IngestReport:
         """Take a file in; the same bytes a second time have no effect. Raises OSError."""
         digest, lines = _sha256(path)
         total = max(lines - 1, 1) if mapping.format in ("csv", "tsv", "jsonl") and lines > 1 else None
-        run, state, outcome = self._open(programme, mapping, "file", path.name, digest)
-        if state == "done":
-            return run.report("exists")
-        while True:
-            try:
-                items = _behind(read_file(path, mapping, self._limits), run.rows_done)
-                self._read(run, mapping, items, progress, total)
-                return run.report(outcome)
-            except _MovedOn:
-                if not self._catch_up(run):
-                    return self._open(programme, mapping, "file", path.name, digest)[0].report("exists")
+        delivery = (programme, mapping, kind, name or path.name, digest)
+        return self._finish(delivery, lambda: read_file(path, mapping, self._limits), progress, total)
 
     def rest(
         self, programme: int, mapping: Mapping, source: RestSource, progress: ProgressCallback | None = None
@@ -184,19 +182,31 @@ class Intake:
 
         Numbers must be text. Raises ReadFailure if the objects are no list.
         """
-        body = json.dumps([kind, name, list(documents)], sort_keys=True)  # ASCII: lone surrogates do no harm
-        digest = hashlib.sha256(body.encode("ascii")).digest()
-        run, state, outcome = self._open(programme, mapping, kind, name, digest)
-        if state == "done":
-            return run.report("exists")
-        items = _behind(rows_of(list(documents), mapping, self._limits, 0), run.rows_done)
-        try:
-            self._read(run, mapping, items, None, None)
-        except _MovedOn:
-            return run.report("exists")
-        return run.report(outcome)
+        identity = [kind, "" if kind == "push" else name, list(documents)]
+        body = json.dumps(identity, sort_keys=True)  # ASCII: lone surrogates do no harm
+        delivery = (programme, mapping, kind, name, hashlib.sha256(body.encode("ascii")).digest())
+        return self._finish(delivery, lambda: rows_of(list(documents), mapping, self._limits, 0), None, None)
 
     # --------------------------------------------------------------------------------------------------- inside
+
+    def _finish(
+        self,
+        delivery: tuple[int, Mapping, str, str, bytes],
+        items: Callable[[], Iterator[Item]],
+        progress: ProgressCallback | None,
+        total: int | None,
+    ) -> IngestReport:
+        """Read a delivery to its end, whoever else reads it too: nobody says "exists" before all of it is taken in."""
+        run, state, outcome = self._open(*delivery)
+        if state == "done":
+            return run.report("exists")
+        while True:
+            try:
+                self._read(run, delivery[1], _behind(items(), run.rows_done), progress, total)
+                return run.report(outcome)
+            except _MovedOn:
+                if not self._catch_up(run):
+                    return self._open(*delivery)[0].report("exists")
 
     def _open(self, programme: int, mapping: Mapping, kind: str, name: str, digest: bytes) -> tuple[_Run, str, str]:
         """Find or make a delivery's row; a worker that loses the race to make it finds the winner's."""

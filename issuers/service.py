@@ -41,7 +41,8 @@ from issuers.pipeline import (
 from issuers.rating import render
 from issuers.readers import Limits
 from issuers.readers.json_documents import decode_document, dig
-from issuers.refusals import ReadFailure, RefusalCode
+from issuers.readers.source import open_source
+from issuers.refusals import ReadFailure
 from issuers.rest import RestSource, StaticToken, TokenSource
 from issuers.reviewing import Reviewing
 from issuers.rulebook import Rulebook
@@ -186,21 +187,30 @@ class IssuerService:
         return self._intake.rest(number, source_mapping, source, progress)
 
     def push(
-        self, programme: int | str, delivery_name: str, body: bytes, mapping: str | Path | SourceMapping
+        self, programme: int | str, name: str, path: Path, mapping: str | Path | SourceMapping, *, is_lines: bool
     ) -> IngestReport:
-        """Take in a webhook's body, a JSON array or object with the mapping's ``records``; the same push, once.
+        """Take in the body of a push, spooled to a file; the same bytes again have no effect, whatever their name.
 
-        Raises ReadFailure if the body is not JSON of that shape.
+        ``is_lines``: JSON Lines, read as a stream; else one JSON document, parsed whole: a record, an array, or an
+        object with the mapping's ``records``. What no reader understands is refused as row 0 of the delivery.
         """
         number = self.programme_id(programme)
         source_mapping = self.mapping(number, mapping, None)
-        document = decode_document(body)
-        found = dig(document, source_mapping.records.split(".")) if source_mapping.records else document
-        if isinstance(found, dict):
-            found = [found]
-        if not isinstance(found, list):
-            raise ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected="json")
-        return self._intake.rows(number, source_mapping, "push", delivery_name, found)
+        if is_lines:
+            as_lines = source_mapping.model_copy(update={"format": "jsonl", "records": ""})
+            return self._intake.file(number, as_lines, path, kind="push", name=name)
+        as_document = source_mapping.model_copy(update={"format": "json", "records": ""})
+        try:
+            with open_source(path, self._limits) as source:
+                document = decode_document(source.read(self._limits.document_bytes))
+        except ReadFailure:
+            return self._intake.file(number, as_document, path, kind="push", name=name)
+        if isinstance(document, dict):
+            inner = dig(document, source_mapping.records.split(".")) if source_mapping.records else None
+            document = inner if isinstance(inner, list) else [document]
+        if not isinstance(document, list):
+            return self._intake.file(number, as_document, path, kind="push", name=name)
+        return self._intake.rows(number, as_document, "push", name, document)
 
     def resubmit(
         self, refusal_id: int, values: Mapping[str, str], mapping: str | Path | SourceMapping | None = None
@@ -275,6 +285,18 @@ class IssuerService:
             rows = session.execute(query).all()
         items = tuple(self._refusal(row, name) for row, name in rows[:limit])
         return RefusalPage(items, items[-1].refusal_id if len(rows) > limit else None)
+
+    def refusals_of_delivery(self, delivery_id: int, limit: int = 100) -> list[Refusal]:
+        """Return the first refusals of one delivery, in its order."""
+        query = (
+            select(IssuanceRefusalRow, IssuanceDeliveryRow.name)
+            .join(IssuanceDeliveryRow, IssuanceDeliveryRow.delivery_id == IssuanceRefusalRow.delivery_id)
+            .where(IssuanceRefusalRow.delivery_id == delivery_id)
+            .order_by(IssuanceRefusalRow.refusal_id)
+            .limit(limit)
+        )
+        with self._database.read() as session:
+            return [self._refusal(row, name) for row, name in session.execute(query)]
 
     def refused_row(self, refusal_id: int) -> str:
         """Return a refused row as it came (cut at 4 KiB): personal data, callers log the look. Raises

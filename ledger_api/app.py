@@ -32,6 +32,7 @@ from ledger_api.routes import (
     orders,
     own_key,
     programmes,
+    push,
     redemptions,
     residents,
     verification,
@@ -101,13 +102,14 @@ def create_app(services: Services) -> FastAPI:
         desk,
         issuing,
         claims,
+        push,
         programmes,
         verification,
         operations,
     ):
         app.include_router(topic.router)
     _handle_errors(app)
-    app.add_middleware(BodyLimit, bytes_max=services.settings.body_bytes_max)
+    app.add_middleware(BodyLimit, bytes_max=services.settings.body_bytes_max, streamed=push.PREFIX)
     app.add_middleware(RequestLayer, metrics=services.metrics)
     _complete_openapi(app)
     return app
@@ -118,7 +120,8 @@ THREADS_MAX = 16
 
 
 @asynccontextmanager
-async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    push.sweep_spool(app.state.services.settings.state_dir / "push")
     to_thread.current_default_thread_limiter().total_tokens = THREADS_MAX
     yield
 
@@ -194,6 +197,7 @@ def _complete_openapi(app: FastAPI) -> None:
             )
             _name_problems(schema)
             schema["components"]["securitySchemes"]["bearer"]["x-scopes"] = scopes.DESCRIPTIONS
+            schema["components"]["securitySchemes"]["webhook"] = push.SECURITY_SCHEME
             schema["components"].setdefault("parameters", {})["AcceptLanguage"] = {
                 "name": "Accept-Language",
                 "in": "header",

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from issuers.service import IssuerService
+from issuers.webhooks.sources import WebhookSources
 from ledger.chain.deployment import FILE_NAME, Deployment
 from ledger.clock import Clock, SystemClock
 from ledger.custody.custodian import Custodian
@@ -53,6 +54,7 @@ class Books:
     registry: ResidentRegistry
     decisions: SourceDecisions
     link_codes: LinkCodes
+    webhooks: WebhookSources
     issuers: IssuerService
 
     def note_look(self, session: Session, subject: str, resident_id: int, operation: str) -> None:
@@ -131,6 +133,7 @@ def books_of(
         registry=registry,
         decisions=SourceDecisions(registry, custodian, clock),
         link_codes=LinkCodes(derive(keys.master, "link codes"), clock),
+        webhooks=WebhookSources(keys.envelope, clock),
         issuers=issuers,
     )
 

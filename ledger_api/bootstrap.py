@@ -206,6 +206,7 @@ def _open(
         consent=consent,
         link_codes=books.link_codes,
         decisions=books.decisions,
+        webhooks=books.webhooks,
         chain=EngineChainView(engine, deployment, database),
         deployment=orjson.loads(deployment.to_json()),
         receipts=ReceiptOffice(engine, deployment, database, settings.validators or None),

@@ -128,3 +128,13 @@ class MalformedAmount(RequestError):
     def __init__(self, field: str) -> None:
         self.field = field
         super().__init__(f"{field} must be text like 12 or 12.50: points with at most two decimals, more than 0")
+
+
+class UnsupportedBody(RequestError):
+    """The body's media type is none that a push may have."""
+
+    def __init__(self, media_type: str) -> None:
+        self.media_type = media_type[:80]
+        super().__init__(
+            "push application/json (a record, an array, or the mapping's object) or application/x-ndjson (JSON Lines)"
+        )

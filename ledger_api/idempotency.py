@@ -101,15 +101,20 @@ def run_apart(
         IdempotencyKeyReused: the key belongs to a different request.
         TongduiError: whatever ``effect`` raises; the key is free again then, unless another run had claimed it.
     """
-    with database.transaction() as session:
-        row = session.get(IdempotencyRow, (request.subject, request.key))
-        if row is not None and (row.request_hash != request.digest or row.operation != request.operation):
-            raise IdempotencyKeyReused
-        if row is not None and row.status != _CLAIMED:
-            return StoredAnswer(row.status, row.answer, is_replay=True)
-        was_begun = row is not None
-        if row is None:
-            session.add(_row(request, clock))
+    was_begun = False
+    try:
+        with database.transaction() as session:
+            row = session.get(IdempotencyRow, (request.subject, request.key))
+            if row is not None and (row.request_hash != request.digest or row.operation != request.operation):
+                raise IdempotencyKeyReused
+            if row is not None and row.status != _CLAIMED:
+                return StoredAnswer(row.status, row.answer, is_replay=True)
+            was_begun = row is not None
+            if row is None:
+                session.add(_row(request, clock))
+                _claim(session)
+    except _Claimed:  # another request with this key came in between: what it has claimed is there now
+        return run_apart(database, clock, request, effect)
     try:
         status, answer = effect(was_begun)
     except Exception:

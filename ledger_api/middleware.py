@@ -123,13 +123,16 @@ class RequestLayer:
 class BodyLimit:
     """Reads a body up to the limit before anything else looks at it, and answers 413 itself where there is more."""
 
-    def __init__(self, app: ASGIApp, bytes_max: int) -> None:
+    def __init__(self, app: ASGIApp, bytes_max: int, streamed: str | None = None) -> None:
+        """``streamed``: the beginning of paths whose route reads its body itself, and bounds it."""
         self._app = app
         self._bytes_max = bytes_max
+        self._streamed = streamed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI call."""
-        if scope["type"] != "http":
+        is_streamed = self._streamed is not None and scope.get("path", "").startswith(self._streamed)
+        if scope["type"] != "http" or is_streamed:
             await self._app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "")

@@ -123,6 +123,13 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
     request.BodyTooLarge: ProblemType(
         "body-too-large", 413, "The body is too large", "请求体过大", "请求体最多 {bytes_max} 字节。", ("bytes_max",)
     ),
+    request.UnsupportedBody: ProblemType(
+        "unsupported-body",
+        415,
+        "Unsupported media type",
+        "不支持的内容类型",
+        "推送内容应为 application/json 或 application/x-ndjson。",
+    ),
     request.NotFound: NOT_FOUND,
     request.NotFinal: ProblemType(
         "not-final", 409, "Not final yet", "尚未完成", "指令尚未上链确认,请稍后再试。", ("order_id",)
@@ -368,6 +375,16 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
         "unknown-refusal", 404, "Unknown refusal", "未找到该退回记录", "没有这条未处理的退回记录。", ("refusal_id",)
     ),
     issuing.ErasedRecord: ProblemType("record-erased", 410, "The record was erased", "记录已删除", "该记录已被删除。"),
+    issuing.WebhookRefused: ProblemType(
+        "push-refused",
+        401,
+        "The push is not signed as it must be",
+        "推送签名无效",
+        "请使用该来源系统的密钥按 Standard Webhooks 签名,并检查时间戳。",
+    ),
+    issuing.UnknownSource: ProblemType(
+        "unknown-source", 404, "Unknown source system", "未知的来源系统", "没有这个来源系统。"
+    ),
     issuing.SourceUnavailable: ProblemType(
         "source-unavailable",
         503,

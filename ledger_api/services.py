@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from issuers.service import IssuerService
+from issuers.webhooks.sources import WebhookSources
 from ledger.clock import Clock
 from ledger.orders.desk import OrderDesk
 from ledger.residents.decisions import SourceDecisions
@@ -121,6 +122,7 @@ class Services:
     consent: DeskConsent
     link_codes: LinkCodes
     decisions: SourceDecisions
+    webhooks: WebhookSources
     chain: ChainView
     deployment: Mapping[str, Any]
     """The deployment file's content: public, for whoever audits."""

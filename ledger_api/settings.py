@@ -91,6 +91,12 @@ class Settings(BaseSettings):
     body_bytes_max: int = Field(default=262_144, ge=1_024)
     """The largest request body that is read."""
 
+    push_bytes_max: int = Field(default=67_108_864, ge=1_024)
+    """The largest body of a source system's push as JSON Lines, which is spooled to a file and read as a stream."""
+
+    push_document_bytes_max: int = Field(default=4_194_304, ge=1_024)
+    """The largest body of a push as one JSON document, which is parsed whole."""
+
     workers: bool = True
     """Whether this process runs the gateway's workers (sender, indexer, settlement of orders)."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -199,3 +199,28 @@ class ClaimVerdict(Out):
 
     claim: str
     status: str
+
+
+class PushRefusal(Out):
+    """A refused record of a push. Row 0: the body as a whole."""
+
+    refusal_id: str
+    row: int
+    line: int | None
+    field: str | None
+    code: str
+    reason_en: str
+    reason_zh: str
+
+
+class PushOut(Out):
+    """What became of a push. Refused records are kept with their reasons and never stop their neighbours."""
+
+    outcome: Literal["created", "resumed", "exists"] = Field(
+        description="`exists`: the very same body came before, under this or another id, and has had its effect."
+    )
+    delivery: str
+    rows: int
+    statuses: dict[str, int] = Field(description="Rows of this call by status.")
+    granted: Points
+    refused: list[PushRefusal] = Field(description="The delivery's first refusals; all are under `listRefusals`.")

@@ -15,7 +15,7 @@ import typer
 from ledger.errors import ConfigurationError
 from ledger_api.amounts import points_text
 from scripts.clock import clock_of
-from scripts.commands import claims
+from scripts.commands import claims, webhooks
 from scripts.commands.options import AsJson, StateDir, open_beside, readable, settings
 from scripts.console import Bars, ExitCode, Output, UsageError
 
@@ -37,6 +37,7 @@ def register(app: typer.Typer) -> None:
     issuers.command("explain")(explain)
     issuers.command("counts")(counts)
     claims.register(issuers)
+    webhooks.register(issuers)
     app.add_typer(issuers, name="issuers")
     app.command("refusals")(refusals)
 

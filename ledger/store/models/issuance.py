@@ -6,7 +6,7 @@ points are integers; ``quantity_micro`` is millionths of the base unit of its di
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Index, Integer, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ledger.store.base import AddressBytes, Base, Big, Blob, Hash32, PointsMinor, Serial, UnixTime, Word
@@ -160,7 +160,10 @@ class IssuanceRefusalRow(Base):
     """``open`` or ``resubmitted``."""
     created_at: Mapped[UnixTime]
 
-    __table_args__ = (Index("ix_issuance_refusals_programme", "programme", "refusal_id"),)
+    __table_args__ = (
+        Index("ix_issuance_refusals_programme", "programme", "refusal_id"),
+        Index("ix_issuance_refusals_delivery", "delivery_id", "refusal_id"),
+    )
 
 
 class IssuanceTallyRow(Base):
@@ -330,3 +333,30 @@ class IssuanceRevocationRow(Base):
     grant never landed)."""
     created_at: Mapped[UnixTime]
     updated_at: Mapped[UnixTime]
+
+
+class WebhookSourceRow(Base):
+    """A source system that may push its records."""
+
+    __tablename__ = "webhook_sources"
+
+    system: Mapped[Word] = mapped_column(primary_key=True)
+    programme: Mapped[Big]
+    mapping: Mapped[str] = mapped_column(String(255))
+    """A mapping's name, or the path of its file."""
+    state: Mapped[Word]
+    """``active`` or ``closed``."""
+    created_at: Mapped[UnixTime]
+
+
+class WebhookSecretRow(Base):
+    """A secret with which a system signs its pushes, under the master key."""
+
+    __tablename__ = "webhook_secrets"
+
+    secret_id: Mapped[Serial]
+    system: Mapped[Word] = mapped_column(ForeignKey("webhook_sources.system"), index=True)
+    sealed: Mapped[Blob]
+    created_at: Mapped[UnixTime]
+    ends_at: Mapped[UnixTime | None]
+    """NULL: it is the current one."""

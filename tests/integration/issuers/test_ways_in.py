@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from issuers.errors import ReviewClosed, SameApprover, SourceUnavailable, UnknownMapping, UnknownProgramme
-from issuers.refusals import ReadFailure
+from issuers.intake import IngestReport
 from issuers.rest import ClientCredentials
 from tests.integration.issuers.lab import NOW, Desk
 
@@ -130,17 +131,43 @@ def test_unknown_programmes_and_mappings_are_named(desk: Desk, tmp_path: Path) -
         desk.service.ingest_file("traffic", tmp_path / "a.docx")
 
 
+def push(desk: Desk, body: bytes, *, is_lines: bool = False) -> IngestReport:
+    """Push a body as a green system does."""
+    path = desk.folder / "body"
+    path.write_bytes(body)
+    return desk.service.push("environmental", "hook", path, "environmental-jsonl", is_lines=is_lines)
+
+
 def test_a_push_counts_once(desk: Desk) -> None:
     """The same webhook ten times has the effect of one; a body that is no JSON is refused whole."""
     desk.resident("990000195401010011", environmental="zd_00000001")
     event = {"id": "ZD1234", "user_id": "zd_00000001", "item": "RECYCLE-PAPER", "quantity": 2.5, "unit": "kg",
              "started_at": "2026-08-03T09:00:00+08:00"}  # fmt: skip
     body = json.dumps([event]).encode()
-    reports = [desk.service.push("environmental", "hook", body, "environmental-jsonl") for _ in range(10)]
+    reports = [push(desk, body) for _ in range(10)]
     assert [report.outcome for report in reports] == ["created"] + ["exists"] * 9
     assert desk.service.counts()["environmental"].granted_minor == 2500
-    with pytest.raises(ReadFailure):
-        desk.service.push("environmental", "hook", b"<xml/>", "environmental-jsonl")
+    refused = push(desk, b"<xml/>")
+    assert refused.refusals == {"malformed_document": 1}
+    [why] = desk.service.refusals_of_delivery(refused.delivery_id)
+    assert (why.row, why.code) == (0, "malformed_document")
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_a_push_is_a_record_an_array_or_lines(desk: Desk, is_packed: bool) -> None:
+    """One object, an array, JSON Lines, each plain or gzip; each record counts once whatever it came in."""
+    records = [
+        {"id": f"ZD000{number}", "user_id": "zd_00000001", "item": "RECYCLE-PAPER", "quantity": 1, "unit": "kg",
+         "started_at": "2026-08-03T09:00:00+08:00"}
+        for number in range(4)
+    ]  # fmt: skip
+    pack = gzip.compress if is_packed else bytes
+    one, many = json.dumps(records[0]).encode(), json.dumps(records[:3]).encode()
+    lines = b"".join(json.dumps(record).encode() + b"\n" for record in records)
+    assert push(desk, pack(one)).statuses == {"awaiting_link": 1}
+    assert push(desk, pack(many)).statuses == {"awaiting_link": 2, "refused": 1}
+    assert push(desk, pack(lines), is_lines=True).statuses == {"awaiting_link": 1, "refused": 3}
+    assert desk.service.counts()["environmental"].awaiting_link == 4
 
 
 def test_two_people_release_a_double_claim(desk: Desk, tmp_path: Path) -> None:
@@ -154,7 +181,7 @@ def test_two_people_release_a_double_claim(desk: Desk, tmp_path: Path) -> None:
          "started_at": f"2026-08-0{day}T09:00:00+08:00"}
         for day in (3, 4, 5)
     ]  # fmt: skip
-    desk.service.push("environmental", "hook", json.dumps(trips).encode(), "environmental-jsonl")
+    push(desk, json.dumps(trips).encode())
     first, second = desk.service.reviews("environmental")
     assert (first.screen, first.other_programme) == ("double_claim", "traffic")
     assert desk.service.counts()["environmental"].held == 2
@@ -176,11 +203,11 @@ def test_an_approval_is_for_what_was_seen(desk: Desk, tmp_path: Path) -> None:
     desk.service.ingest_file("traffic", write(tmp_path / "a.csv", traffic_row("RX-0001")))
     trip = {"id": "ZD0003", "user_id": "zd_00000001", "item": "CAR-FREE-TRIP", "quantity": "1", "unit": "trip",
             "started_at": "2026-08-03T09:00:00+08:00"}  # fmt: skip
-    desk.service.push("environmental", "hook", json.dumps([trip]).encode(), "environmental-jsonl")
+    push(desk, json.dumps([trip]).encode())
     (review,) = desk.service.reviews("environmental")
     assert desk.service.approve(review.review_id, "Li") == "first"
     more = json.dumps([{**trip, "quantity": "4"}]).encode()
-    assert desk.service.push("environmental", "hook", more, "environmental-jsonl").statuses["correction"] == 1
+    assert push(desk, more).statuses["correction"] == 1
     assert desk.service.approve(review.review_id, "Wang") == "first"
     assert desk.service.approve(review.review_id, "Li") == "accepted"
 

@@ -12,6 +12,8 @@ from unittest.mock import create_autospec
 import httpx
 
 from issuers.service import IssuerService
+from issuers.webhooks.sources import WebhookSources
+from ledger.custody.master import Envelope
 from ledger.residents.link_codes import LinkCodes
 from ledger.standard.evidence import EvidenceLeaf, verify
 from ledger_api.app import create_app
@@ -103,6 +105,7 @@ class Api:
             consent=world.consent,
             link_codes=LinkCodes(b"\x07" * 32, world.clock),
             decisions=world.decisions,
+            webhooks=WebhookSources(Envelope(b"\x08" * 32), world.clock),
             chain=self.chain,
             deployment={"chain_id": 1337},
             receipts=self.receipts,

@@ -174,6 +174,7 @@ class Wire:
         finally:
             self.ask("evm_setAutomine", True)
             self.ask("anvil_autoImpersonateAccount", False)
+            self._connection.close()
 
     def mine(self, at: int, calls: Sequence[Call]) -> list[Mined]:
         """Make one block of these calls, in this order, at this time."""

@@ -19,7 +19,7 @@ export PYTHONUTF8 := 1
 # More arguments for the program that a target runs: make test-contracts ARGS="-k mint".
 ARGS ?=
 
-.PHONY: help setup setup-dev demo serve bench bench-issue gas test test-python test-contracts test-faults lint format compile check-artifacts lock clean
+.PHONY: help setup setup-dev demo serve bench bench-issue gas test test-python test-contracts test-faults mutate mutate-sample lint format compile check-artifacts lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -63,6 +63,12 @@ ROUNDS ?= 10
 SEED ?= 1
 test-faults: setup ## Kill gateway, node and database under load, and count what was lost or doubled (ROUNDS, SEED)
 	@.venv/bin/tongdui faults --json --rounds $(ROUNDS) --seed $(SEED) $(ARGS)
+
+mutate: setup .venv-brownie/.stamp ## Put faults into the contracts one at a time: the tests must notice (goes on where it was ended)
+	@.venv/bin/python -m scripts.mutation $(ARGS)
+
+mutate-sample: setup .venv-brownie/.stamp ## The same for a few faults, judged anew; all must be noticed (ARGS="--sample 12 --seed 7")
+	@.venv/bin/python -m scripts.mutation --sample 24 $(ARGS)
 
 lint: setup .venv/.dev.stamp ## Style, types, direction of imports, artifacts
 	@.venv/bin/python -m scripts.checks lint

@@ -25,6 +25,7 @@ from issuers.errors import (
     UnknownMapping,
     UnknownProgramme,
 )
+from issuers.funding import FundingWait, funding_waits
 from issuers.intake import (
     IngestReport,
     Intake,
@@ -266,6 +267,12 @@ class IssuerService:
         for number, kind, total in rows:
             tallies[number][kind] = int(total)
         return {self._slugs[one]: _counts(tallies[one], repeats.get(one, 0)) for one in sorted(wanted)}
+
+    def funding_waits(self) -> dict[str, FundingWait]:
+        """Return what waits for funding and how much is missing, by slug; who waits for nothing is left out."""
+        with self._database.read() as session:
+            found = funding_waits(session)
+        return {self._slugs[number]: one for number, one in sorted(found.items()) if number in self._slugs}
 
     def refusals(
         self, programme: int | str, cursor: int | None = None, limit: int = 100, *, open_only: bool = True

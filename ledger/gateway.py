@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -74,7 +74,7 @@ class Gateway:
     """Everything between the outbox and the projections, wired for one deployment.
 
     ``owner`` names this process in the relayers' leases (see ``Sender``); by default its first relayer does, for a
-    gateway has relayers of its own. Use either ``step``/``run_until_idle`` or
+    gateway has relayers of its own. ``offices``: see ``Sender``. Use either ``step``/``run_until_idle`` or
     ``start``/``stop``, not both at once.
     """
 
@@ -87,6 +87,7 @@ class Gateway:
         clock: Clock,
         *,
         owner: str | None = None,
+        offices: Mapping[str, SigningKey] | None = None,
         sender_limits: SenderLimits | None = None,
         indexer_limits: IndexerLimits | None = None,
         poll_s: float = 0.05,
@@ -108,6 +109,7 @@ class Gateway:
             clock,
             owner=owner or relayers[0].address,
             limits=sender_limits,
+            offices=offices,
             witnesses=[deployment.address(name) for name in ("Issuance", "Exchange", "Redemption")],
         )
         self.indexer = Indexer(

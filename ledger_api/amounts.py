@@ -7,7 +7,7 @@ import re
 from ledger.standard.value import MINOR_PER_POINT
 from ledger_api.errors import MalformedAmount
 
-_POINTS = re.compile(r"(0|[1-9][0-9]{0,12})(?:\.([0-9]{1,2}))?")
+_DECIMAL = re.compile(r"(0|[1-9][0-9]{0,12})(?:\.([0-9]{1,2}))?")
 _FEN_PER_YUAN = 100
 
 
@@ -23,13 +23,22 @@ def yuan_text(fen: int) -> str:
 
 def parse_points(field: str, text: str) -> int:
     """Return the minor units of a text like ``12`` or ``12.5``; more than 0. Raises MalformedAmount."""
-    match = _POINTS.fullmatch(text)
+    return _hundredths(field, text)
+
+
+def parse_yuan(field: str, text: str) -> int:
+    """Return the fen of a text like ``12`` or ``12.5``; more than 0. Raises MalformedAmount."""
+    return _hundredths(field, text)
+
+
+def _hundredths(field: str, text: str) -> int:
+    match = _DECIMAL.fullmatch(text)
     if match is None:
         raise MalformedAmount(field)
-    minor = int(match[1]) * MINOR_PER_POINT + int((match[2] or "").ljust(2, "0"))
-    if minor == 0:
+    value = int(match[1]) * 100 + int((match[2] or "").ljust(2, "0"))
+    if value == 0:
         raise MalformedAmount(field)
-    return minor
+    return value
 
 
 def _decimal(value: int, unit: int) -> str:

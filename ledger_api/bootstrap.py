@@ -27,6 +27,7 @@ from ledger.chain.embedded import EmbeddedEngine, EmbeddedOptions, ReplayProgres
 from ledger.chain.engine import Engine
 from ledger.chain.proxy import Proxy
 from ledger.chain.remote import Finality, RemoteEngine
+from ledger.clearing import appropriations
 from ledger.clock import Clock, SystemClock
 from ledger.custody.keyring import Keyring, SourceIdHasher
 from ledger.custody.keystore import Keystore
@@ -168,7 +169,10 @@ def _open(
         SigningKey(keystore.get_or_create(f"relayers/{number}").private_key)
         for number in range(1, settings.relayers + 1)
     ]
-    gateway = Gateway(database, engine, deployment, relayers, clock, owner=_owner(settings))
+    offices = {}
+    if "finance" in keystore.names("finance"):
+        offices[appropriations.KIND] = SigningKey(keystore.get("finance").private_key)
+    gateway = Gateway(database, engine, deployment, relayers, clock, owner=_owner(settings), offices=offices)
     books = books_of(stack, settings, clock, keys, database, deployment, gateway.outbox)
     registry, issuers = books.registry, books.issuers
     links = threading.Event()
@@ -207,6 +211,9 @@ def _open(
         link_codes=books.link_codes,
         decisions=books.decisions,
         webhooks=books.webhooks,
+        appropriations=appropriations.Appropriations(
+            gateway.outbox, deployment.address("ClearingBook"), clock, has_key=bool(offices)
+        ),
         chain=EngineChainView(engine, deployment, database),
         deployment=orjson.loads(deployment.to_json()),
         receipts=ReceiptOffice(engine, deployment, database, settings.validators or None),

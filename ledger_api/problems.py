@@ -13,6 +13,7 @@ from typing import Any
 
 from issuers import errors as issuing
 from ledger.chain.rpc import RpcError
+from ledger.clearing import errors as clearing
 from ledger.custody import errors as custody
 from ledger.errors import ConfigurationError, InvariantViolation, TongduiError
 from ledger.orders import errors as orders
@@ -353,6 +354,26 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
     ),
     redemption.OrderUnfit: ProblemType(
         "order-unfit", 422, "The order does not fit the offer", "指令与商品不符", "签名的指令与所选商品不符。"
+    ),
+    # funding
+    clearing.ProgrammeUnknown: ProblemType(
+        "unknown-programme", 404, "Unknown programme", "未找到该积分项目", "没有这个积分项目。"
+    ),
+    clearing.AppropriationDiffers: ProblemType(
+        "appropriation-differs",
+        409,
+        "The document was recorded otherwise",
+        "该文件已登记为其他金额或年度",
+        "追加经费请使用新的文件。",
+        ("programme",),
+    ),
+    clearing.NoFinanceKey: ProblemType(
+        "finance-own-key",
+        409,
+        "The finance bureau signs with an own key",
+        "财政部门自持密钥",
+        "请用财政部门的密钥自行发送该调用(to、data)。",
+        ("to", "data"),
     ),
     # issuing
     issuing.UnknownProgramme: ProblemType(

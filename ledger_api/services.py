@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from issuers.service import IssuerService
 from issuers.webhooks.sources import WebhookSources
+from ledger.clearing.appropriations import Appropriations
 from ledger.clock import Clock
 from ledger.orders.desk import OrderDesk
 from ledger.residents.decisions import SourceDecisions
@@ -123,6 +124,7 @@ class Services:
     link_codes: LinkCodes
     decisions: SourceDecisions
     webhooks: WebhookSources
+    appropriations: Appropriations
     chain: ChainView
     deployment: Mapping[str, Any]
     """The deployment file's content: public, for whoever audits."""

@@ -81,6 +81,38 @@ def plan(
     return Plan(tuple(planned), expired)
 
 
+def plan_by_office(
+    queued: Sequence[Queued],
+    relayers: Sequence[RelayerLoad],
+    offices: Mapping[str, bytes],
+    routes: Routes,
+    now: int,
+    in_flight_max: int,
+) -> Plan:
+    """As `plan`, where messages of some kinds are sent by one account alone (``offices``: kind → address), which sends
+    nothing else."""
+    duties = set(offices.values())
+    common = plan(
+        [one for one in queued if one.kind not in offices],
+        [one for one in relayers if one.address not in duties],
+        routes,
+        now,
+        in_flight_max,
+    )
+    transactions, expired = list(common.transactions), list(common.expired)
+    for address in sorted(duties):
+        own = plan(
+            [one for one in queued if offices.get(one.kind) == address],
+            [one for one in relayers if one.address == address],
+            routes,
+            now,
+            in_flight_max,
+        )
+        transactions += own.transactions
+        expired += own.expired
+    return Plan(tuple(transactions), tuple(expired))
+
+
 def _calls(queued: Sequence[Queued], routes: Routes) -> Iterator[tuple[str, bytes, bytes, int, tuple[int, ...]]]:
     """Yield (kind, target, calldata, gas, message ids): residents' orders first, then calls, each in queue order."""
     by_kind: dict[str, list[Queued]] = {}

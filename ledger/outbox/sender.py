@@ -34,6 +34,10 @@ from ledger.store.database import Database, bulk_insert, bulk_insert_new, fetch_
 from ledger.store.models.outbox import OutboxMessageRow, OutboxTransactionRow, RelayerRow
 
 _LOG = logging.getLogger(__name__)
+
+OFFICE_KINDS = frozenset({"appropriation"})
+"""Kinds of messages that only a key with that duty may send."""
+
 _TRANSACTIONS = cast(Table, OutboxTransactionRow.__table__)
 _FILLER_GAS = 21_000
 _OPEN_STATES = ("signed", "pending")
@@ -102,6 +106,10 @@ class Sender:
     where one lock already keeps others out (the embedded engine) the name stays the same over restarts. Waiting and
     trying again go by ``steady``, for the wall clock may jump, or stand still in a demonstration.
 
+    ``offices`` are keys with a duty of their own, by kind of message: calls that the chain takes from one account alone
+    (the finance bureau's) are sent by its key, which sends nothing else. Messages of `OFFICE_KINDS` whose key is not
+    here are left to a gateway that has it.
+
     ``witnesses`` are contracts that emit at least one event in each successful call of theirs, and not many more: one
     query for their logs then replaces hundreds of receipts, which carry a log for each grant. They are a part of the
     receipts, and only speak for success; whatever they are silent about is asked for by its receipt.
@@ -118,11 +126,13 @@ class Sender:
         owner: str,
         limits: SenderLimits | None = None,
         witnesses: Sequence[str] = (),
+        offices: Mapping[str, SigningKey] | None = None,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._engine = engine
-        self._keys = {address_bytes(key.address): key for key in relayers}
+        self._offices = {kind: address_bytes(key.address) for kind, key in (offices or {}).items()}
+        self._keys = {address_bytes(key.address): key for key in [*relayers, *(offices or {}).values()]}
         self._routes = routes
         self._clock = clock
         self._owner = owner
@@ -186,7 +196,7 @@ class Sender:
             loads = self._loads(session, now)
             has_room = any(load.in_flight < self._limits.in_flight_max for load in loads)
             queued = self._queued(session, now) if has_room else []
-            decided = decide.plan(queued, loads, self._routes, now, self._limits.in_flight_max)
+            decided = decide.plan_by_office(queued, loads, self._offices, self._routes, now, self._limits.in_flight_max)
             if decided.expired:
                 _set_messages(session, decided.expired, now, state="expired", reason="its deadline passed unsent")
             rows = [self._sign(planned, now) for planned in decided.transactions]
@@ -206,10 +216,11 @@ class Sender:
         connection = session.connection()
         queued: list[Queued] = []
         mark = "?" if self._database.is_sqlite else "%s"
+        elsewhere = "".join(f" AND kind <> '{kind}'" for kind in sorted(OFFICE_KINDS - self._offices.keys()))
         for is_order, limit in ((True, self._limits.orders_max), (False, self._limits.calls_max)):
             rows = connection.exec_driver_sql(
                 f"SELECT {columns} FROM outbox_messages WHERE state = 'queued' AND is_order = {mark} "  # noqa: S608
-                f"AND not_before <= {mark} ORDER BY message_id LIMIT {limit}" + lease_clause(session),
+                f"AND not_before <= {mark}{elsewhere} ORDER BY message_id LIMIT {limit}" + lease_clause(session),
                 (is_order, now),
             )
             queued += [

@@ -11,13 +11,15 @@ from starlette.responses import Response
 
 from issuers.answers import Review
 from issuers.errors import ReviewNotFound, SameApprover
+from issuers.funding import FundingWait
 from ledger_api import scopes
 from ledger_api.answers import cacheable
 from ledger_api.dependencies import DEFAULT_LIMIT, NOBODY, Cursor, Deps, Limit, Who, Write, note_look, require
 from ledger_api.errors import NotFound
 from ledger_api.pagination import decode_cursor, encode_cursor
-from ledger_api.schemas.common import ProgrammeNumber, moment, points
+from ledger_api.schemas.common import ProgrammeNumber, moment, money, points
 from ledger_api.schemas.issuing import (
+    FundingWaitOut,
     IngestOut,
     RecordCounts,
     RefusalList,
@@ -42,6 +44,7 @@ def counts(programme: ProgrammeNumber, request: Request, services: Deps, princip
     """Return where the programme's records stand."""
     require(principal, scopes.issuer(programme), scopes.AUDITOR)
     [(slug, found)] = services.issuers.counts(programme).items()
+    wait = services.issuers.funding_waits().get(slug)
     answer = RecordCounts(
         programme=programme,
         slug=slug,
@@ -51,6 +54,7 @@ def counts(programme: ProgrammeNumber, request: Request, services: Deps, princip
         awaiting_link=str(found.awaiting_link),
         held=str(found.held),
         waiting=str(found.waiting),
+        funding=None if wait is None else _funding(wait),
         granted=points(found.granted_minor),
         revoked=points(found.revoked_minor),
         refusals=found.refusals,
@@ -162,6 +166,17 @@ def reject(programme: ProgrammeNumber, review_id: Number, body: ReviewRejection,
         return 200, ReviewVerdict(review_id=str(review_id), status="refused")
 
     return write.apart(body, effect)
+
+
+def _funding(wait: FundingWait) -> FundingWaitOut:
+    return FundingWaitOut(
+        batches=wait.batches,
+        amount=points(wait.amount_minor),
+        missing=money(wait.missing_fen),
+        available=money(wait.available_fen),
+        reason_en=wait.reason_en,
+        reason_zh=wait.reason_zh,
+    )
 
 
 def _own_refusal(services: Services, programme: int, refusal_id: int) -> None:

@@ -6,17 +6,30 @@ from enum import Enum
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ledger.clearing.appropriations import Appropriation
 from ledger.clearing.views import next_cycle, payments_at
 from ledger.standard.ids import merchant_participant, programme_participant
 from ledger_api import queries, scopes, views
+from ledger_api.amounts import parse_yuan
 from ledger_api.answers import cacheable
-from ledger_api.dependencies import Deps, Public, Who, require
+from ledger_api.dependencies import Deps, Public, Who, Write, require
 from ledger_api.errors import NotFound
-from ledger_api.schemas.common import MerchantNumber, Moment, ProgrammeNumber, money
-from ledger_api.schemas.programmes import ClearingOut, PaymentsOut, PositionOut, ProgrammeOut, ProgrammesOut
+from ledger_api.schemas.common import MerchantNumber, Moment, ProgrammeNumber, hex_text, moment, money
+from ledger_api.schemas.programmes import (
+    AppropriationIn,
+    AppropriationList,
+    AppropriationOut,
+    ClearingOut,
+    PaymentsOut,
+    PositionOut,
+    ProgrammeOut,
+    ProgrammesOut,
+)
 from ledger_api.services import Services
 
 router = APIRouter()
@@ -53,6 +66,45 @@ def get_programme(programme: ProgrammeNumber, request: Request, services: Deps, 
     if not found:
         raise NotFound("programme", str(programme))
     return cacheable(request, views.programme(found[0], services.names, shows_money=True))
+
+
+@router.post(
+    "/v1/programmes/{programme}/appropriations",
+    operation_id="recordAppropriation",
+    status_code=202,
+    response_model=AppropriationOut,
+    tags=PROGRAMMES,
+)
+def record_appropriation(programme: ProgrammeNumber, body: AppropriationIn, write: Write) -> Response:
+    """Record on the chain what the finance bureau makes available to a programme.
+
+    A document counts once: the same one again, under any key, is the same appropriation. Grants that waited for the
+    money go on by themselves once it is final.
+    """
+    require(write.principal, scopes.FINANCE)
+    amount_fen = parse_yuan("amount_yuan", body.amount_yuan)
+
+    def effect(session: Session) -> tuple[int, BaseModel]:
+        found = write.services.appropriations.record(
+            session, programme, body.fiscal_year, amount_fen, body.document, write.principal.subject
+        )
+        return 202, _appropriation(found)
+
+    return write.once(body, effect)
+
+
+@router.get(
+    "/v1/programmes/{programme}/appropriations",
+    operation_id="listAppropriations",
+    response_model=AppropriationList,
+    tags=PROGRAMMES,
+)
+def list_appropriations(programme: ProgrammeNumber, request: Request, services: Deps, principal: Who) -> Response:
+    """Return a programme's appropriations, for the finance bureau, its agency and auditors."""
+    require(principal, scopes.FINANCE, scopes.AUDITOR, scopes.issuer(programme))
+    with services.database.read() as session:
+        found = services.appropriations.page(session, programme)
+    return cacheable(request, AppropriationList(items=[_appropriation(one) for one in found]))
 
 
 @router.get("/v1/clearing", operation_id="getClearing", response_model=ClearingOut, tags=CLEARING)
@@ -115,6 +167,18 @@ def merchant_position(merchant_id: MerchantNumber, request: Request, services: D
     """Return what one merchant has to get."""
     require(principal, scopes.merchant(merchant_id), scopes.FINANCE, scopes.AUDITOR)
     return cacheable(request, _position(services, merchant_participant(merchant_id)))
+
+
+def _appropriation(found: Appropriation) -> AppropriationOut:
+    return AppropriationOut(
+        document_hash=hex_text(found.document_hash),
+        document=found.document,
+        fiscal_year=found.fiscal_year,
+        amount=money(found.amount_fen),
+        state=found.state,
+        reason=found.reason,
+        recorded_at=None if found.recorded_at is None else moment(found.recorded_at),
+    )
 
 
 def _position(services: Services, participant: int) -> PositionOut:

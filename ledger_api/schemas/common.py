@@ -53,6 +53,11 @@ PointsIn = Annotated[
     StringConstraints(pattern=AMOUNT),
     Field(description="Points as text, at most two decimals.", examples=["12.50"]),
 ]
+YuanIn = Annotated[
+    str,
+    StringConstraints(pattern=AMOUNT),
+    Field(description="元 as text, at most two decimals.", examples=["50000.00"]),
+]
 ResidentIdText = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$"), AfterValidator(_fits_bigint)]
 Moment = Annotated[datetime, AfterValidator(_in_reach)]
 OfferIdText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]

@@ -7,7 +7,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from ledger_api.schemas.common import HashText, Identifier, In, Out, Points, ResidentIdText, Text
+from ledger_api.schemas.common import HashText, Identifier, In, Money, Out, Points, ResidentIdText, Text
+
+
+class FundingWaitOut(Out):
+    """What waits for funding, and why. Nothing of it is dropped; it goes on by itself once it is covered."""
+
+    batches: int
+    amount: Points
+    missing: Money = Field(description="What has to be appropriated for all of it.")
+    available: Money = Field(description="What all points of the programme may be worth.")
+    reason_en: str
+    reason_zh: str
 
 
 class RecordCounts(Out):
@@ -21,6 +32,7 @@ class RecordCounts(Out):
     awaiting_link: str = Field(description="The source id is nobody's yet.")
     held: str = Field(description="Waiting for a review, or self-reported and waiting for its time.")
     waiting: str = Field(description="Waiting for funding.")
+    funding: FundingWaitOut | None = Field(description="Where records wait for funding: what is missing.")
     granted: Points
     revoked: Points
     refusals: dict[str, int] = Field(description="Open refusals by code.")

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ledger_api.schemas.common import AsOf, Money, Out, Points
+from ledger_api.schemas.common import AsOf, In, Money, Out, Points, Text, YuanIn
 
 
 class FlowOut(Out):
@@ -93,3 +93,32 @@ class PaymentsOut(Out):
     until: datetime = Field(description="Blocks before this moment count.")
     total: Money
     payments: list[PaymentOut]
+
+
+class AppropriationIn(In):
+    """What the finance bureau makes available to a programme in a fiscal year."""
+
+    document: Text = Field(
+        description="Title of the document that grants it; its Keccak-256 goes on chain, and it counts once.",
+        examples=["示范市财政局关于追加2026年绿色环保积分经费的通知"],
+    )
+    fiscal_year: int = Field(ge=2000, le=9999, examples=[2026])
+    amount_yuan: YuanIn
+
+
+class AppropriationOut(Out):
+    """An appropriation, and whether the chain has it."""
+
+    document_hash: str
+    document: str | None = Field(description="Null where it was not ordered here.")
+    fiscal_year: int
+    amount: Money
+    state: Literal["ordered", "recorded", "failed"] = Field(description="`recorded`: in a final block.")
+    reason: str | None
+    recorded_at: datetime | None
+
+
+class AppropriationList(Out):
+    """A programme's appropriations: those on the chain in its order, then those under way."""
+
+    items: list[AppropriationOut]

@@ -195,17 +195,32 @@ def explain(
 
 
 def counts(state_dir: StateDir = None, as_json: AsJson = False) -> None:
-    """Say what became of every programme's records."""
+    """Say what became of every programme's records, and what waits for how much money."""
     output = Output(as_json=as_json)
     with output.bars() as bars, _service(state_dir, bars) as service:
         found = service.counts()
+        waits = service.funding_waits()
     columns = ["programme", "records", "accepted", "refused", "awaiting link", "held", "waiting"]
     rows = [
         (slug, one.records, one.accepted, one.refused, one.awaiting_link, one.held, one.waiting)
         for slug, one in found.items()
     ]
     output.table(None, columns, rows)
-    output.result({"ok": True, "programmes": {slug: _texts(asdict(one)) for slug, one in found.items()}})
+    for slug, wait in waits.items():
+        output.say(f"{slug}: {points_text(wait.amount_minor)} points wait for funding: {wait.reason_en}")
+    funding = {
+        slug: {
+            "batches": wait.batches,
+            "amount_minor": str(wait.amount_minor),
+            "missing_fen": str(wait.missing_fen),
+            "available_fen": str(wait.available_fen),
+            "reason_en": wait.reason_en,
+            "reason_zh": wait.reason_zh,
+        }
+        for slug, wait in waits.items()
+    }
+    programmes = {slug: _texts(asdict(one)) | {"funding": funding.get(slug)} for slug, one in found.items()}
+    output.result({"ok": True, "programmes": programmes})
 
 
 def refusals(

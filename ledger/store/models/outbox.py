@@ -18,6 +18,7 @@ from ledger.store.base import (
     Base,
     Big,
     Blob,
+    Fen,
     Hash32,
     Serial,
     UnixTime,
@@ -112,3 +113,19 @@ class OrderNonceRow(Base):
     """(token id 8 | amount 8)*: what the order would spend, not to be promised twice while it is open."""
 
     __table_args__ = (UniqueConstraint("order_id"),)
+
+
+class AppropriationRow(Base):
+    """An appropriation that the finance bureau has ordered to be recorded; the chain says whether it was."""
+
+    __tablename__ = "appropriations"
+
+    programme: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    document_hash: Mapped[Hash32] = mapped_column(LargeBinary(32), primary_key=True)
+    document: Mapped[str] = mapped_column(String(200))
+    """Its title, as it is hashed."""
+    fiscal_year: Mapped[int] = mapped_column(Integer)
+    amount_fen: Mapped[Fen]
+    subject: Mapped[str] = mapped_column(String(320))
+    """Who ordered it."""
+    created_at: Mapped[UnixTime]

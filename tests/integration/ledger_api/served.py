@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import uvicorn
 
+from ledger.chain.city import CityConfig
 from ledger.standard.quarters import CITY_TZ, expiry_quarter
 from ledger_api.app import create_app
 from ledger_api.bootstrap import City, open_city, open_token_issuer
@@ -61,10 +62,10 @@ class Served:
 
 
 @contextmanager
-def served_city(state_dir: Path, **settings: Any) -> Iterator[Served]:
+def served_city(state_dir: Path, config: CityConfig | None = None, **settings: Any) -> Iterator[Served]:
     """Serve a city on a free port of loopback until the block ends."""
     chosen = Settings(state_dir=state_dir, port=0, _env_file=None, **settings)
-    with open_city(chosen) as city:
+    with open_city(chosen, config=config) as city:
         config = uvicorn.Config(create_app(city.services), host="127.0.0.1", port=0, log_config=None)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, daemon=True)

@@ -13,9 +13,11 @@ import httpx
 
 from issuers.service import IssuerService
 from issuers.webhooks.sources import WebhookSources
+from ledger.clearing.appropriations import Appropriations
 from ledger.custody.master import Envelope
 from ledger.residents.link_codes import LinkCodes
 from ledger.standard.evidence import EvidenceLeaf, verify
+from ledger.standard.ids import Address
 from ledger_api.app import create_app
 from ledger_api.metrics import Metrics
 from ledger_api.middleware import RateLimiter
@@ -105,6 +107,7 @@ class Api:
             consent=world.consent,
             link_codes=LinkCodes(b"\x07" * 32, world.clock),
             decisions=world.decisions,
+            appropriations=Appropriations(world.outbox, Address("0x" + "bb" * 20), world.clock, has_key=True),
             webhooks=WebhookSources(Envelope(b"\x08" * 32), world.clock),
             chain=self.chain,
             deployment={"chain_id": 1337},

@@ -72,6 +72,20 @@ def test_the_least_loaded_relayer_takes_the_next_call() -> None:
     assert [(one.relayer, one.nonce) for one in planned] == [(B, 0), (A, 7), (B, 1)]
 
 
+def test_what_only_an_office_may_send_goes_by_its_key_which_sends_nothing_else() -> None:
+    bureau = b"\x0f" * 20
+    funding = Queued(9, "appropriation", False, ISSUANCE, b"data", 300_000, None, 0)
+    loads = [load(A, 3), load(bureau, 0, 4)]
+    planned = decide.plan_by_office([mint(1), funding, mint(2)], loads, {"appropriation": bureau}, ROUTES, 0, 16)
+    assert [(one.relayer, one.nonce, one.message_ids) for one in planned.transactions] == [
+        (A, 7, (1,)),
+        (A, 8, (2,)),
+        (bureau, 4, (9,)),
+    ]
+    elsewhere = decide.plan_by_office([mint(1), funding], [load(A)], {"appropriation": bureau}, ROUTES, 0, 16)
+    assert [one.message_ids for one in elsewhere.transactions] == [(1,)], "another gateway has leased the bureau's key"
+
+
 def test_nothing_is_planned_beyond_the_limit_in_flight() -> None:
     assert len(decide.plan([mint(n) for n in range(9)], [load(A, 14)], ROUTES, 0, 16).transactions) == 2
     assert decide.plan([mint(1)], [], ROUTES, 0, 16).transactions == ()

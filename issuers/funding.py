@@ -1,0 +1,60 @@
+"""What waits for money: batches that a programme's appropriations do not cover yet, and how much is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from ledger.clearing.views import funding
+from ledger.standard.value import MICROFEN_MINOR
+from ledger.store.models.issuance import IssuanceBatchRow
+
+
+@dataclass(frozen=True, slots=True)
+class FundingWait:
+    """What of a programme waits for funding. Nothing of it is dropped; it goes on by itself once it is covered."""
+
+    batches: int
+    amount_minor: int
+    missing_fen: int
+    """What has to be appropriated for all of it to be minted; 0 once it is covered and about to go on."""
+    available_fen: int
+    """appropriated - paid + position: what all points of the programme may be worth."""
+
+    @property
+    def reason_en(self) -> str:
+        """Why it waits, in English."""
+        return f"the appropriations do not cover it: {_yuan(self.missing_fen)} yuan are missing"
+
+    @property
+    def reason_zh(self) -> str:
+        """Why it waits, in Chinese."""
+        return f"经费额度不足,尚缺 {_yuan(self.missing_fen)} 元。"
+
+
+def funding_waits(session: Session) -> dict[int, FundingWait]:
+    """Return what waits for funding, by programme; who waits for nothing is left out."""
+    waiting = {
+        programme: (int(count), int(amount))
+        for programme, count, amount in session.execute(
+            select(IssuanceBatchRow.programme, func.count(), func.sum(IssuanceBatchRow.amount_minor))
+            .where(IssuanceBatchRow.state == "waiting")
+            .group_by(IssuanceBatchRow.programme)
+        )
+    }
+    if not waiting:
+        return {}
+    known = {one.programme: one for one in funding(session)}
+    found = {}
+    for programme, (count, amount) in waiting.items():
+        money = known[programme]
+        # Rounded up once over all, as the contract compares: supply * par <= available * 1e8.
+        needed = -(-(money.supply_minor + amount) * money.par_microfen // MICROFEN_MINOR)
+        found[programme] = FundingWait(count, amount, max(0, needed - money.available_fen), money.available_fen)
+    return found
+
+
+def _yuan(fen: int) -> str:
+    return f"{fen // 100}.{fen % 100:02d}"

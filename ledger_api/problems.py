@@ -383,6 +383,17 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
         "unknown-mapping", 422, "Unknown mapping", "未知的字段映射", "没有这个字段映射。"
     ),
     issuing.GrantNotFound: ProblemType("unknown-grant", 404, "Unknown grant", "未找到该授予记录", "没有这笔授予。"),
+    issuing.BatchNotFound: ProblemType(
+        "unknown-batch", 404, "Unknown batch", "未找到该批次", "没有编号为 {number} 的批次。", ("programme", "number")
+    ),
+    issuing.BatchLanded: ProblemType(
+        "batch-landed",
+        409,
+        "The batch has landed",
+        "该批次已上链",
+        "批次 {number} 已上链,不能作废,请改用冲正。",
+        ("programme", "number"),
+    ),
     issuing.ReviewNotFound: ProblemType(
         "unknown-review", 404, "Unknown review", "未找到该复核", "没有这条复核记录。", ("review_id",)
     ),

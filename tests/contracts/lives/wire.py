@@ -11,7 +11,6 @@ import http.client
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,6 +31,7 @@ class Call:
     contract: Any
     function: str
     args: tuple[Any, ...]
+    gas: int = GAS
 
     @property
     def data(self) -> str:
@@ -77,16 +77,19 @@ def _plain(value: Any) -> Any:
     return getattr(value, "address", value)
 
 
-@cache
 def _functions(contract: Any) -> dict[str, tuple[bytes, list[str], list[str]]]:
-    """Return selector, input types and output types of each function."""
-    found = {}
-    for entry in contract.abi:
-        if entry["type"] == "function":
-            types = [_type_of(part) for part in entry["inputs"]]
-            selector = keccak(text=f"{entry['name']}({','.join(types)})")[:4]
-            found[entry["name"]] = (selector, types, [_type_of(part) for part in entry["outputs"]])
-    return found
+    """Return selector, input types and output types of each function. Contracts of one name have one interface."""
+    if contract._name not in _KNOWN:
+        found = _KNOWN[contract._name] = {}
+        for entry in contract.abi:
+            if entry["type"] == "function":
+                types = [_type_of(part) for part in entry["inputs"]]
+                selector = keccak(text=f"{entry['name']}({','.join(types)})")[:4]
+                found[entry["name"]] = (selector, types, [_type_of(part) for part in entry["outputs"]])
+    return _KNOWN[contract._name]
+
+
+_KNOWN: dict[str, dict[str, tuple[bytes, list[str], list[str]]]] = {}
 
 
 def _nice(kind: str, value: Any) -> Any:
@@ -147,7 +150,7 @@ class Wire:
 
     def refusal(self, call: Call, at: int) -> Refusal | None:
         """Return why the call would revert in a block of this time, None where it would not."""
-        transaction = {"from": call.sender, "to": call.contract.address, "data": call.data, "gas": hex(GAS)}
+        transaction = {"from": call.sender, "to": call.contract.address, "data": call.data, "gas": hex(call.gas)}
         try:
             self.ask("eth_call", transaction, "latest", {}, {"time": hex(at)})
         except NodeError as error:
@@ -185,7 +188,7 @@ class Wire:
                     "from": call.sender,
                     "to": call.contract.address,
                     "data": call.data,
-                    "gas": hex(GAS),
+                    "gas": hex(call.gas),
                     "gasPrice": "0x0",
                 },
             )

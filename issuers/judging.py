@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from issuers.certifiers import Certification, CertifierScreens
 from issuers.deeds import Deed
 from issuers.rating import NOTHING, Rating, Used, rate_fitting, unfit, usage_keys
 from issuers.refusals import RefusalCode
-from issuers.rulebook import CompiledActivity, Rulebook, in_force
+from issuers.rulebook import CertifierRule, CompiledActivity, Rulebook, in_force
 from issuers.screens import Claim, Facts, Finding, screen
 from issuers.sql import ResidentUsageKey
 
@@ -86,6 +87,7 @@ class Judge:
         programme: int,
         fingerprint: Callable[[int, int, str], bytes],
         now: int,
+        person: Callable[[int, str], bytes] | None = None,
     ) -> None:
         self._books = books
         self.programme = programme
@@ -97,7 +99,11 @@ class Judge:
         """What of the usage has a row already."""
         self.touched: set[ResidentUsageKey] = set()
         self._in_force: dict[int, Rulebook | None] = {}
-        self._has_screens = any(one.screens for book in books for one in book.activities.values())
+        rules = [one for book in books for one in book.activities.values()]
+        self._has_screens = any(one.screens for one in rules)
+        self.certifiers: CertifierScreens | None = None
+        if person is not None and any(one.certifier is not None for one in rules):
+            self.certifiers = CertifierScreens(programme, person)
 
     def activity(self, deed: Deed) -> CompiledActivity | None:
         """Return the rule of a deed, if one is in force."""
@@ -141,6 +147,20 @@ class Judge:
         first, last = (min(days) - 1, max(days) + 1) if days else (0, 0)
         return Needs(usage, list(residents), fingerprints, devices, first, last)
 
+    def certifications(self, candidates: Sequence[Candidate]) -> list[tuple[Certification, CertifierRule]]:
+        """Return who certified the candidates whose rule wants to know."""
+        found: list[tuple[Certification, CertifierRule]] = []
+        if self.certifiers is None:
+            return found
+        for one in candidates:
+            activity = self.activity(one.deed)
+            if activity is None or activity.certifier is None or one.is_screened:
+                continue
+            certification = self.certifiers.certification(one.record_id, one.deed, activity.certifier)
+            if certification is not None:
+                found.append((certification, activity.certifier))
+        return found
+
     def decide(self, one: Candidate) -> Judgement:
         """Decide one candidate, and remember it for the next."""
         deed = one.deed
@@ -163,6 +183,9 @@ class Judge:
                 self.facts,
             )
             self._remember(one, fingerprint)
+            if activity.certifier is not None and self.certifiers is not None:
+                certified = self.certifiers.judge(one.record_id, deed, activity.certifier)
+                finding = finding or certified
             if finding is not None:
                 return Judgement("held", fingerprint=fingerprint, finding=finding)
         if activity.pending_days and not one.is_due:

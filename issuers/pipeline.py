@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from issuers import sql
+from issuers.certifying import load_certifications, store_certifications
 from issuers.deeds import Deed
 from issuers.judging import Candidate, Judge, Judgement, fit, refused, rulebook_for
 from issuers.refusals import Fault, RefusalCode
@@ -288,7 +289,7 @@ class Pipeline:
         writer.tallies["refused"] += len(faults)
         fresh, repeated = self._split(session, deeds)
         holders = self.holders(session, programme, [one.source_hmac for one in fresh], fresh)
-        judge = Judge(self._books[programme], programme, self._keys.fingerprint, now)
+        judge = Judge(self._books[programme], programme, self._keys.fingerprint, now, self._keys.source)
         placed: list[tuple[int, Prepared, sql.Holder | None, Candidate | None]] = []
         for record_id, one in zip(record_ids, fresh, strict=False):
             holder = holders.get(one.source_hmac)
@@ -304,6 +305,8 @@ class Pipeline:
             writer.record(record_id, delivery, one, holder, judgement)
             statuses[judgement.status] += 1
         sql.set_usage(session, judge.changes(), judge.stored)
+        if judge.certifiers is not None:
+            store_certifications(session, judge.certifiers)
         writer.flush()
         for one in repeated:
             statuses[self._repeat(session, writer, delivery, one, now)] += 1
@@ -463,6 +466,7 @@ class Pipeline:
             judge.usage, judge.stored = sql.load_usage(session, judge.needs([former]).usage)
             judge.charge(record.resident_id, before, -granted, -record.counted_micro, -1)
             sql.set_usage(session, judge.changes(), judge.stored)
+            writer.flush()  # an earlier version in the same chunk may have granted what is taken back
             take_back(session, record.record_id, granted, reason_code=CORRECTION, by=None, note=None, now=now)
             writer.tallies["revoked_minor"] += granted
         record.granted_minor = 0
@@ -546,7 +550,7 @@ class Pipeline:
             if record.source_hmac not in holders
             for account in self._older_holder(session, programme, deed)
         }
-        judge = Judge(self._books[programme], programme, self._keys.fingerprint, now)
+        judge = Judge(self._books[programme], programme, self._keys.fingerprint, now, self._keys.source)
         candidates: list[tuple[IssuanceRecordRow, Candidate | None, sql.Holder | None]] = []
         for record, deed in records:
             holder = holders.get(record.source_hmac) or older.get(record.record_id)
@@ -575,6 +579,8 @@ class Pipeline:
             self._restate(writer, delivery, record, deed, holder, judgement)
             outcome[judgement.status] += 1
         sql.set_usage(session, judge.changes(), judge.stored)
+        if judge.certifiers is not None:
+            store_certifications(session, judge.certifiers)
         session.flush()
         return outcome
 
@@ -638,6 +644,8 @@ def look_up(session: Session, judge: Judge, candidates: Sequence[Candidate], *, 
     sql.load_claims(session, judge.facts, needs.residents, needs.first_day, needs.last_day)
     sql.load_fingerprints(session, judge.facts, needs.fingerprints)
     sql.load_devices(session, judge.facts, needs.devices, needs.first_day, needs.last_day)
+    if judge.certifiers is not None:
+        load_certifications(session, judge.certifiers, judge.certifications(candidates))
 
 
 def is_too_old(day: int, months: int, now: int) -> bool:

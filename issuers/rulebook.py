@@ -67,6 +67,40 @@ class Band(_Model):
     points_per_unit: Number
 
 
+class CertifierRule(_Model):
+    """The screens of who certifies whom, and from where on they hold a record for review.
+
+    The field must hold the certifier's id as the source system writes it for the people it certifies; an organisation's
+    name does no harm, but belongs to no ring.
+    """
+
+    field: Annotated[str, pydantic.Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")] = "certifier"
+    ring_size_max: Annotated[int, pydantic.Field(ge=2, le=5)] = 3
+    """People in the largest closed group that is looked for: 2 finds pairs only."""
+    ring_deeds_min: Annotated[int, pydantic.Field(ge=1)] = 2
+    """How often each certifies the next within the window before it counts: neighbours may help out once."""
+    window_days: Annotated[int, pydantic.Field(ge=1, le=366)] = 90
+    """How far apart, by the deeds' days, certifications are seen together."""
+    deeds_a_day_max: Annotated[int, pydantic.Field(ge=1)] | None = None
+    """Most deeds of one day that a certifier plausibly signs for; none where organisations certify."""
+    span_hours_max: Number | None = None
+    """Most hours of one day, from the first start to the last end, over which a certifier plausibly attends."""
+    share_percent: Annotated[int, pydantic.Field(ge=50, le=100)] | None = None
+    """With so much of a certifier's deeds for one person, that person's are held …"""
+    share_deeds_min: Annotated[int, pydantic.Field(ge=2)] = 20
+    """… once there are so many within the window."""
+
+    @property
+    def span_s(self) -> int | None:
+        """``span_hours_max`` in seconds."""
+        return None if self.span_hours_max is None else int(Decimal(self.span_hours_max) * 3600)
+
+    @property
+    def counts_days(self) -> bool:
+        """Whether a certifier's days are looked at."""
+        return self.deeds_a_day_max is not None or self.span_hours_max is not None
+
+
 class Activity(_Model):
     """One kind of deed and its rate: ``points_per_unit``, ``steps``, ``bands`` or ``points`` a deed."""
 
@@ -95,6 +129,10 @@ class Activity(_Model):
     """With the screen ``velocity``: most units a resident can plausibly do in a day."""
     device_people_max: Annotated[int, pydantic.Field(ge=1)] = 3
     """With the screen ``device``: most people who plausibly report from one device in a day."""
+    speed_max: Number | None = None
+    """Most units an hour of one deed with start and end: a ride faster than that was no ride."""
+    certifier: CertifierRule | None = None
+    """Screens of who certifies whom; none: nobody is looked at."""
     same_deed: Code | None = None
     """Deeds of this class on one day by one person are one deed, whatever programme they are claimed in."""
 
@@ -111,6 +149,8 @@ class Activity(_Model):
             bounds = [Decimal(band.up_to) for band in self.bands[:-1] if band.up_to is not None]
             if len(bounds) != len(self.bands) - 1 or sorted(set(bounds)) != bounds or self.bands[-1].up_to is not None:
                 raise ValueError("bands rise, and the last one has no bound")
+        if self.speed_max is not None and UNITS[self.unit].dimension == "time":
+            raise ValueError("speed_max is for quantities other than time")
         if "velocity" in self.screens and self.velocity is None:
             raise ValueError("the screen velocity needs the field velocity")
         if Decimal(self.round_to) * 100 % 1 or Decimal(self.round_to) == 0:
@@ -207,6 +247,9 @@ class CompiledActivity:
     screens: frozenset[str]
     velocity_micro: int | None
     device_people_max: int
+    speed_micro: int | None
+    """Most micro base units an hour."""
+    certifier: CertifierRule | None
     same_deed: str | None
     rule: Activity
 
@@ -322,6 +365,8 @@ def _activity(file: RulebookFile, rule: Activity, shared: tuple[CompiledCap, ...
         screens=frozenset(rule.screens),
         velocity_micro=None if rule.velocity is None else _micro(rule.velocity, unit.factor),
         device_people_max=rule.device_people_max,
+        speed_micro=None if rule.speed_max is None else _micro(rule.speed_max, unit.factor),
+        certifier=rule.certifier,
         same_deed=rule.same_deed,
         rule=rule,
     )

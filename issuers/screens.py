@@ -80,19 +80,26 @@ def screen(
     device: bytes | None,
     facts: Facts,
 ) -> Finding | None:
-    """Return the first finding against a record, or None. Order: double claim, repeat, overlap, velocity, device."""
+    """Return the first finding against a record, or None.
+
+    Order: double claim, speed, repeat, overlap, velocity, device.
+    """
     if fingerprint is not None:
-        other = facts.same_deed(fingerprint, programme)
-        if other is not None and other[1] != record_id:
-            return Finding(
-                "double_claim",
-                "The same deed of the same day is claimed in another programme.",
-                "同一居民同一天的同一行为已在另一积分项目中申报。",
-                *other,
-            )
+        found = _double_claim(programme, record_id, fingerprint, facts)
+        if found is not None:
+            return found
+    if activity.speed_micro is not None:
+        found = _speed(deed, activity, activity.speed_micro)
+        if found is not None:
+            return found
+    return _by_rule(record_id, resident_id, deed, activity, device, facts) if activity.screens else None
+
+
+def _by_rule(
+    record_id: int, resident_id: int, deed: Deed, activity: CompiledActivity, device: bytes | None, facts: Facts
+) -> Finding | None:
+    """Run the screens that the rulebook names."""
     screens = activity.screens
-    if not screens:
-        return None
     if "repeat" in screens:
         found = _repeat(record_id, resident_id, deed, facts)
         if found is not None:
@@ -114,6 +121,34 @@ def screen(
                 f"同一设备同一天有 {len(people)} 人申报。",
             )
     return None
+
+
+def _double_claim(programme: int, record_id: int, fingerprint: bytes, facts: Facts) -> Finding | None:
+    other = facts.same_deed(fingerprint, programme)
+    if other is None or other[1] == record_id:
+        return None
+    return Finding(
+        "double_claim",
+        "The same deed of the same day is claimed in another programme.",
+        "同一居民同一天的同一行为已在另一积分项目中申报。",
+        *other,
+    )
+
+
+def _speed(deed: Deed, activity: CompiledActivity, hourly_micro: int) -> Finding | None:
+    """A deed without both times says nothing; one that took no time at all was done at any speed."""
+    if deed.started_at is None or deed.ended_at is None:
+        return None
+    seconds = deed.ended_at - deed.started_at
+    if deed.quantity_micro * 3_600 <= hourly_micro * seconds:
+        return None
+    unit, limit = activity.unit, activity.rule.speed_max
+    shown = deed.quantity_micro // (activity.factor * MICRO)
+    return Finding(
+        "speed",
+        f"{shown} {unit} in {seconds} seconds is faster than {limit} {unit} an hour.",
+        f"{seconds} 秒内完成 {shown} {unit}，快于每小时 {limit} {unit}。",
+    )
 
 
 def _repeat(record_id: int, resident_id: int, deed: Deed, facts: Facts) -> Finding | None:

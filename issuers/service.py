@@ -18,6 +18,7 @@ from issuers import sql
 from issuers.activities import approved_rulebooks
 from issuers.answers import CheckReport, Explanation, OpenBatch, ProgrammeCounts, Refusal, RefusalPage, Review
 from issuers.batching import Batcher, Settled, leaf_rows, store_rulebook, tree_of
+from issuers.certifying import erase_certifications
 from issuers.errors import (
     ErasedRecord,
     GrantNotFound,
@@ -560,6 +561,7 @@ class IssuerService:
                 .where(IssuanceRecordRow.resident_id == resident_id)
                 .values(sealed=None, device_hmac=None, started_at=None, ended_at=None, updated_at=now)
             )
+            erase_certifications(session, resident_id)
             return int(done.rowcount)
 
     def open_record(self, grant_id: bytes | str) -> tuple[bytes, bytes]:

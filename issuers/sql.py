@@ -135,7 +135,7 @@ def known_keys(session: Session, dedupe_keys: Sequence[bytes]) -> set[bytes]:
     """Return which records are known already."""
     return {
         bytes(row[0])
-        for row in _in(session, "SELECT dedupe_key FROM issuance_records WHERE dedupe_key", dedupe_keys, ())
+        for row in rows_in(session, "SELECT dedupe_key FROM issuance_records WHERE dedupe_key", dedupe_keys, ())
     }
 
 
@@ -237,7 +237,7 @@ _HOLDER_SQL = (
 
 def load_holders(session: Session, programme: int, source_hmacs: Sequence[bytes]) -> dict[bytes, Holder]:
     """Return who owns linked source ids; as `ResidentRegistry.resolve`, in one query and without checksums."""
-    rows = _in(session, _HOLDER_SQL, source_hmacs, (programme,))
+    rows = rows_in(session, _HOLDER_SQL, source_hmacs, (programme,))
     return {bytes(digest): Holder(resident, bytes(account)) for digest, resident, account in rows}
 
 
@@ -250,14 +250,14 @@ _CLAIM_SQL = (
 
 def load_claims(session: Session, facts: Facts, residents: Sequence[int], first_day: int, last_day: int) -> None:
     """Load the residents' timed records of some days into ``facts``."""
-    for row in _in(session, _CLAIM_SQL, residents, (first_day, last_day)):
+    for row in rows_in(session, _CLAIM_SQL, residents, (first_day, last_day)):
         facts.add_claim(row[0], Claim(*row[1:]))
 
 
 def load_fingerprints(session: Session, facts: Facts, fingerprints: Sequence[bytes]) -> None:
     """Load who claimed the same deeds into ``facts``."""
     sql = "SELECT fingerprint, programme, record_id FROM issuance_records WHERE status <> 'refused' AND fingerprint"
-    for fingerprint, programme, record_id in _in(session, sql, fingerprints, ()):
+    for fingerprint, programme, record_id in rows_in(session, sql, fingerprints, ()):
         facts.add_fingerprint(bytes(fingerprint), programme, record_id)
 
 
@@ -267,12 +267,16 @@ def load_devices(session: Session, facts: Facts, devices: Sequence[bytes], first
         "SELECT device_hmac, deed_day, resident_id FROM issuance_records WHERE resident_id IS NOT NULL "
         "AND deed_day BETWEEN {0} AND {0} AND device_hmac"
     )
-    for device, day, resident in _in(session, sql, devices, (first_day, last_day)):
+    for device, day, resident in rows_in(session, sql, devices, (first_day, last_day)):
         facts.add_device(bytes(device), day, resident)
 
 
-def _in(session: Session, sql: str, values: Sequence[Any], fixed: tuple[Any, ...]) -> Iterator[Any]:
-    """Yield the rows whose last named column is one of ``values``: 32-byte hashes, or integers."""
+def rows_in(session: Session, sql: str, values: Sequence[Any], fixed: tuple[Any, ...], tail: str = "") -> Iterator[Any]:
+    """Yield the rows whose last named column is one of ``values``: 32-byte hashes, or integers.
+
+    ``{0}`` in the statement stands for each of the ``fixed`` values; ``tail`` follows the condition. Thousands of
+    values may take several statements, so that what a ``tail`` groups by must contain the column.
+    """
     wanted = list(dict.fromkeys(values))
     if not wanted:
         return
@@ -281,9 +285,9 @@ def _in(session: Session, sql: str, values: Sequence[Any], fixed: tuple[Any, ...
         is_hash = isinstance(wanted[0], bytes)
         joined: bytes | str = b"".join(wanted) if is_hash else ",".join(map(str, wanted))
         condition = _ANY_HASH if is_hash else _ANY_INTEGER
-        yield from connection.exec_driver_sql(sql.format("%s") + condition, (*fixed, joined)).all()
+        yield from connection.exec_driver_sql(sql.format("%s") + condition + tail, (*fixed, joined)).all()
         return
     for start in range(0, len(wanted), SQLITE_PARAMETERS_MAX):
         part = wanted[start : start + SQLITE_PARAMETERS_MAX]
         marks = ",".join("?" * len(part))
-        yield from connection.exec_driver_sql(f"{sql.format('?')} IN ({marks})", (*fixed, *part)).all()
+        yield from connection.exec_driver_sql(f"{sql.format('?')} IN ({marks}){tail}", (*fixed, *part)).all()

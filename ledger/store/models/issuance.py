@@ -138,6 +138,26 @@ class IssuanceRecordRow(Base):
     )
 
 
+class IssuanceCertificationRow(Base):
+    """Who certified a record, for the screens of a rulebook's ``certifier`` rule: keyed HMACs, never a name."""
+
+    __tablename__ = "issuance_certifications"
+
+    record_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    programme: Mapped[Big]
+    certifier: Mapped[Hash32]
+    """As `source_hmac`, so that the certifier and the certified of one programme can be one person."""
+    subject: Mapped[Hash32]
+    deed_day: Mapped[int] = mapped_column(Integer)
+    started_at: Mapped[UnixTime | None]
+    ended_at: Mapped[UnixTime | None]
+
+    __table_args__ = (
+        Index("ix_issuance_certifications_subject", "programme", "subject", "deed_day"),
+        Index("ix_issuance_certifications_certifier", "programme", "certifier", "deed_day"),
+    )
+
+
 class IssuanceRefusalRow(Base):
     """A row that was refused: where it stood, why, and its sealed bytes, so that it can be mended and resubmitted."""
 

@@ -8,6 +8,7 @@ from string import Formatter
 import pytest
 
 import issuers.errors
+import ledger.clearing.errors
 import ledger.custody.errors
 import ledger.orders.errors
 import ledger.residents.errors
@@ -21,6 +22,7 @@ MODULES = [
     errors,
     redemption.errors,
     issuers.errors,
+    ledger.clearing.errors,
     ledger.orders.errors,
     ledger.residents.errors,
     ledger.custody.errors,

@@ -299,6 +299,7 @@ def test_settle_reverts_in_order(clerk: City) -> None:
 def test_settle_by_the_payee_and_by_the_finance_bureau(clerk: City) -> None:
     tx = clerk.settlement.setFinanceKey(clerk.chen.address, clerk.by_admin)
     assert event_values(tx, "FinanceKeySet") == [{"key": clerk.chen.address}]
+    assert clerk.settlement.financeKey() == clerk.chen.address
     clerk.book.post([(A, -100), (M, 70), (N, 30)], clerk.by_operator)
     close(clerk, [VOLUNTEER], [SHOP, OTHER_SHOP])
     for line, by, reference in ((0, clerk.merchant[SHOP], b"\1" * 32), (1, clerk.chen, b"\2" * 32)):

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from brownie import accounts
+from brownie.exceptions import VirtualMachineError
 from city import (
     DAY,
     NOW,
     VOLUNTEER,
     City,
+    deploy_artifact,
     event_values,
     go_to,
     next_block_at,
@@ -227,6 +229,37 @@ def test_a_call_that_reverts_stays_open(agencies: Agencies) -> None:
     for _ in range(2):
         with reverts("PointsLedgerBadRulebook", 0, 0):
             agencies.execute(target, data)
+
+
+def test_a_call_that_reverts_without_a_word_stays_open(agencies: Agencies) -> None:
+    """A function that the target does not have; its revert names nothing, so OpenZeppelin's own error stands for it."""
+    target, data = agencies.city.probe, b"\x01\x02\x03\x04"
+    agencies.propose(target, data)
+    agencies.approve(agencies.id_of(target, data), 1)
+    go_to(now() + DELAY)
+    for _ in range(2):
+        with pytest.raises(VirtualMachineError, match="FailedCall"):
+            agencies.execute(target, data)
+
+
+def test_the_authority_of_a_contract_is_the_manager_s_to_change(agencies: Agencies) -> None:
+    """Not even the council turns a contract over but by the manager, which checks that there is an authority."""
+    city = agencies.city
+    for contract in (city.ledger, city.book, city.issuance, city.exchange, city.redemption, city.settlement):
+        assert contract.authority() == city.manager.address
+        with reverts("AccessManagedUnauthorized", agencies.members[0].address):
+            contract.setAuthority(city.ana.address, {"from": agencies.members[0]})
+    target, data = agencies.call(city.ledger, "setAuthority", agencies.council)
+    agencies.propose(target, data)
+    agencies.approve(agencies.id_of(target, data), 1)
+    go_to(now() + DELAY)
+    with reverts("AccessManagedUnauthorized", agencies.council.address):
+        agencies.execute(target, data)
+    with pytest.raises(VirtualMachineError, match="AccessManagedInvalidAuthority"):
+        agencies.enact(city.manager, "updateAuthority", city.ledger, city.ana.address, salt=b"\7" * 32)
+    other = deploy_artifact("AccessManager", city.operator)
+    tx = agencies.enact(city.manager, "updateAuthority", city.ledger, other, salt=b"\x08" * 32)
+    assert event_values(tx, "AuthorityUpdated") == [{"authority": other.address}]
 
 
 def test_a_target_without_code_is_refused(agencies: Agencies) -> None:

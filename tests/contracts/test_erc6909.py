@@ -255,3 +255,82 @@ def test_an_account_that_never_was_has_nothing(city: City) -> None:
     assert city.balances(LOT, nobody) == [0]
     assert city.ledger.allowance(nobody, city.ana.address, LOT) == 0
     assert city.ledger.isOperator(nobody, city.ana.address) is False
+
+
+# Clauses that say what is answered and logged ---------------------------------------------------------------------
+
+
+def test_each_method_returns_true(city: City, ana: Any) -> None:
+    """ "MUST return True": transfer, transferFrom, approve and setOperator."""
+    by = {"from": ana}
+    city.ledger.approve(city.stranger, LOT, 5, by)
+    assert city.ledger.transfer.call(city.bo.address, LOT, 1, by) is True
+    assert city.ledger.transferFrom.call(ana, city.bo.address, LOT, 5, {"from": city.stranger}) is True
+    assert city.ledger.approve.call(city.stranger, LOT, 1, by) is True
+    assert city.ledger.setOperator.call(city.stranger, True, by) is True
+
+
+def test_transfer_from_logs_the_transfer(city: City, ana: Any) -> None:
+    """ "MUST log the Transfer event": the caller is who moved it, the sender who had it."""
+    city.ledger.setOperator(city.stranger, True, {"from": ana})
+    tx = city.ledger.transferFrom(ana, city.bo.address, LOT, 7, {"from": city.stranger})
+    assert event_values(tx, "Transfer") == [
+        {
+            "caller": city.stranger.address,
+            "sender": ana.address,
+            "receiver": city.bo.address,
+            "id": LOT,
+            "amount": 7,
+        }
+    ]
+
+
+def test_an_allowance_is_finite_up_to_one_below_the_infinite(city: City, ana: Any) -> None:
+    """Only type(uint256).max is infinite; one less is spent like any other."""
+    city.ledger.approve(city.stranger, LOT, MAX - 1, {"from": ana})
+    city.ledger.transferFrom(ana, city.bo.address, LOT, 9, {"from": city.stranger})
+    assert city.ledger.allowance(ana, city.stranger, LOT) == MAX - 10
+
+
+def test_an_allowance_is_spent_by_no_transfer_that_reverts(city: City, ana: Any) -> None:
+    """ "by the same amount of the sender's balance decrease": none where there was none."""
+    city.ledger.approve(city.stranger, LOT, 5_000, {"from": ana})
+    with reverts("PointsLedgerInsufficientBalance", ana.address, 1_000, 1_001, LOT):
+        city.ledger.transferFrom(ana, city.bo.address, LOT, 1_001, {"from": city.stranger})
+    assert city.ledger.allowance(ana, city.stranger, LOT) == 5_000
+
+
+def test_an_allowance_needs_no_balance_and_an_operator_none_to_be_set(city: City) -> None:
+    """approve and setOperator bind what will be owned: who has nothing may set both."""
+    bo = {"from": city.bo.account}
+    city.ledger.approve(city.stranger, LOT, 50, bo)
+    city.give(city.bo, LOT, 60)
+    city.ledger.transferFrom(city.bo.address, city.ana.address, LOT, 50, {"from": city.stranger})
+    assert city.balances(LOT, city.ana, city.bo) == [50, 10]
+
+
+def test_operator_set_is_logged_where_nothing_changes(city: City, ana: Any) -> None:
+    """ "MAY be logged when the operator status is set to the same status it was before"."""
+    for _ in range(2):
+        tx = city.ledger.setOperator(city.stranger, True, {"from": ana})
+        assert event_values(tx, "OperatorSet") == [
+            {"owner": ana.address, "spender": city.stranger.address, "approved": True}
+        ]
+
+
+def test_an_operator_may_not_approve_or_appoint_for_the_owner(city: City, ana: Any) -> None:
+    """An operator's permission is for transfers: allowances and operators it sets are its own."""
+    city.ledger.setOperator(city.stranger, True, {"from": ana})
+    city.ledger.approve(city.bo.address, LOT, 50, {"from": city.stranger})
+    city.ledger.setOperator(city.bo.address, True, {"from": city.stranger})
+    assert city.ledger.allowance(ana, city.bo.address, LOT) == 0
+    assert city.ledger.isOperator(ana, city.bo.address) is False
+
+
+def test_permissions_outlive_no_migration(city: City, ana: Any) -> None:
+    """They are the old account's: whoever was its spender or operator has no hand in the successor's points."""
+    city.ledger.setOperator(city.stranger, True, {"from": ana})
+    city.ledger.approve(city.stranger, LOT, MAX, {"from": ana})
+    city.ledger.migrate(city.heir.address, [LOT], {"from": ana})
+    with reverts("PointsLedgerInsufficientAllowance", city.stranger.address, 0, 1, LOT):
+        city.ledger.transferFrom(city.heir.address, city.bo.address, LOT, 1, {"from": city.stranger})

@@ -230,6 +230,22 @@ def test_too_little_gas_reverts_and_rejects_nobody(
                 assert not attempt(wire, town, batch, gas, mode).ok, less
 
 
+@each_kind
+def test_a_wallet_s_check_is_not_begun_without_its_due(town: Town, kind: Callable[[Town], Batch]) -> None:
+    """Where the wallet could not be given its 100,000 gas the call says so, with what is left and what is needed."""
+    batch = kind(town)
+    with wire_to(town) as wire:
+        sender, said = town.city.operator.address, set()
+        for gas in range(60_000, 400_000, 20_000):
+            call = Call(sender, batch.contract, batch.function, (batch.parts[1],), gas)
+            refused = wire.refusal(call, now() + 10)
+            if refused is not None and refused.name == "SignatureCheckOutOfGas":
+                left, needed = refused.values
+                assert left < needed == 100_000 + 100_000 // 63 + 5_000
+            said.add(refused and refused.name)
+        assert said == {"0x", "SignatureCheckOutOfGas", None}
+
+
 # Acts one by one --------------------------------------------------------------------------------------------------
 
 

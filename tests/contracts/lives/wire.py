@@ -140,7 +140,10 @@ class Wire:
 
     def read(self, calls: Sequence[Call]) -> list[Any]:
         """Return what views answer: one value, or a list of several."""
-        asked = [("eth_call", ({"to": call.contract.address, "data": call.data}, "latest")) for call in calls]
+        asked = [
+            ("eth_call", ({"from": call.sender, "to": call.contract.address, "data": call.data}, "latest"))
+            for call in calls
+        ]
         results = []
         for call, answer in zip(calls, self.ask_all(asked), strict=True):
             types = _functions(call.contract)[call.function][2]

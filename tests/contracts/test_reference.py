@@ -143,6 +143,62 @@ def test_baskets_are_floored_once() -> None:
         assert basket_fen(lots, pars) == [int(fen) for fen in vector["debits_fen"]]
 
 
+PAYABLE = [
+    basket
+    for basket in vectors("value")["baskets"]
+    if all(0 < int(lot["par"]) <= 10**11 and 0 < int(lot["minor"]) < 2**48 for lot in basket["lots"])
+    and any(int(fen) for fen in basket["debits_fen"])
+]
+
+
+@pytest.mark.parametrize("basket", PAYABLE, ids=lambda basket: f"{len(basket['lots'])} lots")
+def test_baskets_are_debited_so_on_chain(city: Any, basket: dict[str, Any]) -> None:
+    """Each lot's programme owes the vector's debit, the merchant is owed their sum; a hold and its capture do the same,
+    and a refund of all takes all back."""
+    first, lots = 500, []
+    for place, lot in enumerate(basket["lots"]):
+        programme = first + place
+        city.ledger.registerProgramme(programme, int(lot["par"]), 8, b"\0" * 32, "", "", city.by_admin)
+        city.issuer[programme] = city.issuer[1]
+        city.ledger.setIssuerKey(programme, city.issuer[1].address, True, city.by_admin)
+        city.appropriate(programme, 2**90)
+        lots.append((programme << 32 | 121, int(lot["minor"])))
+        city.mint(programme, 121, {city.ana.address: 2 * int(lot["minor"])})
+    debits = [int(fen) for fen in basket["debits_fen"]]
+
+    def owed() -> list[int]:
+        return [-city.position(programme) for programme in range(first, first + len(lots))]
+
+    tx = city.run_redeem(city.signed(city.ana, city.redeem_order(city.ana, lots)))
+    assert (owed(), city.merchant_position(1)) == (debits, sum(debits))
+    city.run_capture(city.signed_capture(city.place_hold(city.ana, lots)))
+    assert (owed(), city.merchant_position(1)) == ([2 * fen for fen in debits], 2 * sum(debits))
+    city.refund(city.receipt_of(tx, lots=lots), 1, [], lots, (0, 0))
+    assert (owed(), city.merchant_position(1)) == (debits, sum(debits))
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_exchanges_round_so_on_chain(city: Any, place: int) -> None:
+    """Value and amount out of the vectors' exchanges between pars that the ledger takes."""
+    rows = [
+        {name: int(number) for name, number in row.items()}
+        for row in vectors("value")["exchanges"]
+        if 0 < int(row["minor_in"]) < 2**48 and 0 < int(row["minor_out"]) < 2**48
+    ]
+    payable = [row for row in rows if max(row["par_in"], row["par_out"]) <= 10**11 and row["par_in"] != row["par_out"]]
+    row = payable[place * (len(payable) // 3)]
+    for programme, par in ((500, row["par_in"]), (501, row["par_out"])):
+        city.ledger.registerProgramme(programme, par, 6, b"\0" * 32, "", "", city.by_admin)
+        city.issuer[programme] = city.issuer[1]
+        city.ledger.setIssuerKey(programme, city.issuer[1].address, True, city.by_admin)
+        city.appropriate(programme, 2**90)
+    city.mint(500, 121, {city.ana.address: row["minor_in"]})
+    order = city.exchange_order(city.ana, 500 << 32 | 121, row["minor_in"], 501)
+    city.run_exchange(city.signed(city.ana, order))
+    assert city.balances(501 << 32 | 121, city.ana) == [row["minor_out"]]
+    assert (city.position(500), city.position(501)) == (-row["fen"], row["fen"])
+
+
 def test_quarters_end_at_midnight_in_utc_8(probe: Any) -> None:
     """Quarter ends and their inverse, leap years and centuries included."""
     for vector in vectors("quarters"):

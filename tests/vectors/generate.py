@@ -125,17 +125,27 @@ def value() -> dict[str, Any]:
                     "minor_out": str(floor(Fraction(fen * 10**8, par_out))),
                 }
             )
-    baskets = []
-    for size in (1, 2, 3, 5, 16):
-        lots = [(rng.choice(pars), rng.choice(amounts)) for _ in range(size)]
-        cumulative = [Fraction(0)]
-        for par, minor in lots:
-            cumulative.append(cumulative[-1] + Fraction(minor * par, 10**8))
-        debits = [floor(after) - floor(before) for before, after in pairwise(cumulative)]
-        baskets.append(
-            {"lots": [{"par": str(p), "minor": str(m)} for p, m in lots], "debits_fen": [str(d) for d in debits]}
-        )
+    baskets = [_basket([(rng.choice(pars), rng.choice(amounts)) for _ in range(size)]) for size in (1, 2, 3, 5, 16)]
+    # These can be paid with on chain: each lot a programme of its own, whose par the ledger takes.
+    payable = (
+        [33_333_333, 33_333_333, 33_333_334],
+        [1, 1, 1, 10**11],
+        [99_999_999] * 5,
+        [10**11] * 16,
+        [rng.randrange(1, 10**11) for _ in range(16)],
+        [rng.randrange(1, 10**8) for _ in range(7)],
+    )
+    few = (1, 2, 3, 99, 100, 101)
+    baskets += [_basket([(p, rng.choice((*few, rng.randrange(1, 10**9)))) for p in basket]) for basket in payable]
     return {"values": values, "exchanges": exchanges, "baskets": baskets}
+
+
+def _basket(lots: list[tuple[int, int]]) -> dict[str, Any]:
+    cumulative = [Fraction(0)]
+    for par, minor in lots:
+        cumulative.append(cumulative[-1] + Fraction(minor * par, 10**8))
+    debits = [floor(after) - floor(before) for before, after in pairwise(cumulative)]
+    return {"lots": [{"par": str(p), "minor": str(m)} for p, m in lots], "debits_fen": [str(d) for d in debits]}
 
 
 def typed_data() -> dict[str, Any]:
@@ -215,6 +225,7 @@ def typed_data() -> dict[str, Any]:
             },
         ),
     ]
+    examples += [(primary, _fullest(primary)) for primary in _SCHEMAS if primary != "Lot"]
     domain = {"name": "Tongdui", "version": "1", "chainId": CHAIN_ID, "verifyingContract": LEDGER, "salt": SALT}
     messages, separator = [], b""
     for primary, message in examples:
@@ -240,6 +251,14 @@ def typed_data() -> dict[str, Any]:
         "privateKey": KEY,
         "messages": messages,
     }
+
+
+def _fullest(primary: str) -> dict[str, Any]:
+    """A message whose every field has its last bit set: whoever cuts one short gets another digest."""
+    fullest: dict[str, Any] = {"address": "0x" + "ff" * 20, "bytes32": "0x" + "ff" * 32, "bool": True}
+    fullest["Lot[]"] = [{"id": 2**64 - 1 - i, "amount": 2**64 - 1} for i in range(16)]
+    fields = [field.split(" ") for field in _SCHEMAS[primary].split(",")]
+    return {name: fullest[kind] if kind in fullest else 2 ** int(kind[4:]) - 1 for kind, name in fields}
 
 
 def packed() -> dict[str, Any]:

@@ -377,41 +377,6 @@ class Intake:
         return ids
 
 
-def drop_folder_files(folder: Path) -> Iterator[Path]:
-    """Yield the files of a drop folder, each picked up atomically: first those a crash left, then new ones by name.
-
-    A file that is still being written has a name beginning with a dot or ending in ``.part`` or ``.tmp``; the sender
-    renames it when it is whole. The caller calls `put_away` when it is done.
-    """
-    working = folder / ".taken"
-    working.mkdir(exist_ok=True)
-    yield from sorted(path for path in working.iterdir() if path.is_file())
-    for path in sorted(folder.iterdir()):
-        if not path.is_file() or path.name.startswith(".") or path.suffix in (".part", ".tmp"):
-            continue
-        taken = working / path.name
-        if taken.exists():
-            continue  # the earlier file of this name is still being read by another worker
-        try:
-            path.rename(taken)
-        except FileNotFoundError:
-            continue  # another worker was faster
-        yield taken
-
-
-def put_away(path: Path) -> Path:
-    """Move a file that was taken in to ``.done``, under a name of its own, and return where it is."""
-    done = path.parent.parent / ".done"
-    done.mkdir(exist_ok=True)
-    target = done / path.name
-    number = 1
-    while target.exists():
-        number += 1
-        target = done / f"{path.stem}.{number}{path.suffix}"
-    path.rename(target)
-    return target
-
-
 def _behind(items: Iterable[Item], done: int) -> Iterator[Item]:
     if done == 0:
         yield from items

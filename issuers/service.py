@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from issuers.activities import approved_rulebooks
 from issuers.answers import CheckReport, Explanation, OpenBatch, ProgrammeCounts, Refusal, RefusalPage, Review
 from issuers.batching import Batcher, Settled, leaf_rows, store_rulebook, tree_of
 from issuers.certifying import erase_certifications
+from issuers.drops import MAPPING_FILE, take_files
 from issuers.errors import (
     ErasedRecord,
     GrantNotFound,
@@ -27,13 +28,7 @@ from issuers.errors import (
     UnknownProgramme,
 )
 from issuers.funding import FundingWait, funding_waits
-from issuers.intake import (
-    IngestReport,
-    Intake,
-    ProgressCallback,
-    drop_folder_files,
-    put_away,
-)
+from issuers.intake import IngestReport, Intake, ProgressCallback
 from issuers.mapping import FOLDER as MAPPINGS
 from issuers.mapping import Mapping as SourceMapping
 from issuers.opening import delivery_of, openings_of
@@ -144,30 +139,21 @@ class IssuerService:
         folder: Path,
         mapping: str | Path | SourceMapping | None = None,
         progress: ProgressCallback | None = None,
+        *,
+        min_age_s: float = 0.0,
     ) -> list[IngestReport]:
-        """Take in every whole file of a drop folder, each once, and move it to ``.done`` inside the folder."""
-        number = self.programme_id(programme)
-        reports = []
-        for path in drop_folder_files(folder):
-            reports.append(self._intake.file(number, self.mapping(number, mapping, path), path, progress))
-            put_away(path)
-        return reports
+        """Take in every whole file of a drop folder, each once; see `issuers.drops` for where they go.
 
-    def watch_drop_folder(
-        self,
-        programme: int | str,
-        folder: Path,
-        should_stop: Callable[[], bool],
-        mapping: str | Path | SourceMapping | None = None,
-        pause_s: float = 1.0,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> Iterator[IngestReport]:
-        """Yield reports of files as they arrive in a folder, until ``should_stop`` says so."""
-        while not should_stop():
-            reports = self.ingest_drop_folder(programme, folder, mapping)
-            yield from reports
-            if not reports:
-                sleep(pause_s)
+        ``mapping``: None stands for the folder's ``mapping.yaml``, or else for the programme's own by extension.
+        """
+        number = self.programme_id(programme)
+        if mapping is None and (folder / MAPPING_FILE).is_file():
+            mapping = folder / MAPPING_FILE
+
+        def ingest(path: Path) -> IngestReport:
+            return self._intake.file(number, self.mapping(number, mapping, path), path, progress)
+
+        return take_files(folder, ingest, self.refusals_of_delivery, min_age_s)
 
     def pull_rest(
         self,
@@ -294,7 +280,7 @@ class IssuerService:
         items = tuple(self._refusal(row, name) for row, name in rows[:limit])
         return RefusalPage(items, items[-1].refusal_id if len(rows) > limit else None)
 
-    def refusals_of_delivery(self, delivery_id: int, limit: int = 100) -> list[Refusal]:
+    def refusals_of_delivery(self, delivery_id: int, limit: int = 1_000) -> list[Refusal]:
         """Return the first refusals of one delivery, in its order."""
         query = (
             select(IssuanceRefusalRow, IssuanceDeliveryRow.name)

@@ -97,6 +97,9 @@ class Settings(BaseSettings):
     push_document_bytes_max: int = Field(default=4_194_304, ge=1_024)
     """The largest body of a push as one JSON document, which is parsed whole."""
 
+    drop_dir: Path | None = None
+    """Where agencies drop files: a folder for each programme's slug. By default ``drop`` in the state directory."""
+
     workers: bool = True
     """Whether this process runs the gateway's workers (sender, indexer, settlement of orders)."""
 

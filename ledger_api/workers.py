@@ -5,20 +5,22 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy.exc import OperationalError
 
 from issuers.service import IssuerService
 from ledger.clock import Clock
-from ledger.errors import InvariantViolation, TongduiError
+from ledger.errors import ConfigurationError, InvariantViolation, TongduiError
 from ledger.gateway import Gateway
 from ledger.store.database import Database
 from ledger_api.idempotency import forget_before
 from ledger_api.invariants import InvariantWatch
+from ledger_api.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,10 +28,18 @@ _KEYS_FOR_ANSWERS_S = 7 * 24 * 3600
 _POLL_S = 0.05
 _UPKEEP_S = 10.0
 _ISSUE_S = 1.0
+_DROPS_S = 1.0
+_SETTLED_S = 1.0
+"""A dropped file that changed less long ago may still be being written."""
 
 
 class Workplace(Protocol):
     """What the threads work on: an open city."""
+
+    @property
+    def settings(self) -> Settings:
+        """What the installation chose."""
+        ...
 
     @property
     def clock(self) -> Clock:
@@ -85,9 +95,17 @@ def start_workers(stack: ExitStack, city: Workplace, links: threading.Event) -> 
             links.wait(_ISSUE_S)
             links.clear()
 
+    folders = drop_folders(city)
+
+    def take_drops() -> None:
+        if _take_drops(city, folders):
+            links.set()
+        else:
+            stopping.wait(_DROPS_S)
+
     threads = [
         threading.Thread(target=_loop, args=(city, stopping, name, once), name=name, daemon=True)
-        for name, once in (("upkeep", upkeep), ("issuers", issue))
+        for name, once in (("upkeep", upkeep), ("issuers", issue), ("drops", take_drops))
     ]
 
     def stop() -> None:
@@ -103,6 +121,27 @@ def start_workers(stack: ExitStack, city: Workplace, links: threading.Event) -> 
     for thread in threads:
         thread.start()
     stack.callback(stop)
+
+
+def drop_folders(city: Workplace) -> dict[str, Path]:
+    """Make each programme's drop folder where there is none, for its agency to write to; return them by slug."""
+    root = city.settings.drop_dir or city.settings.state_dir / "drop"
+    folders = {slug: root / slug for slug in city.issuers.rulebooks()}
+    for folder in folders.values():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folders
+
+
+def _take_drops(city: Workplace, folders: Mapping[str, Path]) -> int:
+    """Take in what was dropped; returns how many files."""
+    taken = 0
+    for slug, folder in folders.items():
+        try:
+            taken += len(city.issuers.ingest_drop_folder(slug, folder, min_age_s=_SETTLED_S))
+        except (ConfigurationError, OSError) as error:
+            # A broken mapping or a folder without permission is one agency's trouble, not the others'.
+            _LOG.warning("the drop folder of %s is tried again: %s", slug, error)
+    return taken
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import pytest
 
 from issuers.errors import ReviewClosed, SameApprover, SourceUnavailable, UnknownMapping, UnknownProgramme
 from issuers.intake import IngestReport
+from issuers.mapping import FOLDER as MAPPINGS
 from issuers.rest import ClientCredentials
 from tests.integration.issuers.lab import NOW, Desk
 
@@ -51,7 +53,54 @@ def test_a_drop_folder_takes_whole_files_once(desk: Desk, tmp_path: Path) -> Non
     (third,) = desk.service.ingest_drop_folder("traffic", drop)
     assert third.statuses["accepted"] == 0
     assert third.refusals == {"cap_reached": 1}, "one car-free day a day"
-    assert len(list((drop / ".done").iterdir())) == 3
+    assert sorted(path.name for path in (drop / ".done").iterdir()) == [
+        "a.2.csv",
+        "a.2.csv.report.json",
+        "a.csv",
+        "b.csv",
+    ]
+    report = json.loads((drop / ".done" / "a.2.csv.report.json").read_bytes())
+    assert [(one["row"], one["code"]) for one in report["refusals"]] == [(1, "cap_reached")]
+
+
+def test_a_bad_file_stands_aside_with_its_report(desk: Desk, tmp_path: Path) -> None:
+    """An extension nobody reads, another table, a cut archive: each is moved aside, and the good one is taken."""
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    (drop / "a.docx").write_bytes(b"PK")
+    (drop / "b.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    packed = gzip.compress((TRAFFIC + traffic_row("RX-0009")).encode("utf-8-sig"))
+    (drop / "c.csv.gz").write_bytes(packed[:-12])
+    write(drop / "d.csv", traffic_row("RX-0001"))
+    reports = desk.service.ingest_drop_folder("traffic", drop)
+    assert [report.statuses["awaiting_link"] for report in reports][-1] == 1
+    assert [path.name for path in (drop / ".done").iterdir()] == ["d.csv"]
+    aside = drop / ".refused"
+    assert sorted(path.name for path in aside.iterdir() if not path.name.endswith(".json")) == [
+        "a.docx",
+        "b.csv",
+        "c.csv.gz",
+    ]
+    assert "no mapping" in json.loads((aside / "a.docx.report.json").read_bytes())["error"]
+    [why] = json.loads((aside / "b.csv.report.json").read_bytes())["refusals"]
+    assert (why["row"], why["code"]) == (0, "header_mismatch")
+    [why] = json.loads((aside / "c.csv.gz.report.json").read_bytes())["refusals"]
+    assert (why["row"], why["code"]) == (0, "truncated_file")
+    assert desk.service.ingest_drop_folder("traffic", drop) == []
+
+
+def test_a_file_that_still_changes_is_left(desk: Desk, tmp_path: Path) -> None:
+    """Senders that cannot rename are given time; a mapping of the folder's own is no data."""
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    own = (MAPPINGS / "traffic-csv.yaml").read_text(encoding="utf-8")
+    (drop / "mapping.yaml").write_text(own.replace("申报编号", "编号"), encoding="utf-8")
+    path = drop / "a.csv"
+    path.write_text((TRAFFIC + traffic_row("RX-0001")).replace("申报编号", "编号"), encoding="utf-8-sig")
+    assert desk.service.ingest_drop_folder("traffic", drop, min_age_s=60) == []
+    os.utime(path, (0, 0))
+    (report,) = desk.service.ingest_drop_folder("traffic", drop, min_age_s=60)
+    assert report.statuses["awaiting_link"] == 1
 
 
 def test_files_that_a_crash_left_taken_are_read_first(desk: Desk, tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""The drop folders of a running server: picked up by its worker, through a kill, beside bad files."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from tests.integration.ledger_api.test_push import GREEN, lines, record, rows_done
+from tests.integration.ledger_api.test_serve import serving, token
+
+TOTAL = 12_000
+
+
+def wait_for(path: Path, timeout_s: float = 90.0) -> None:
+    until = time.monotonic() + timeout_s
+    while not path.exists():
+        assert time.monotonic() < until, f"{path} never came: {sorted(path.parent.parent.rglob('*'))}"
+        time.sleep(0.02)
+
+
+def test_dropped_files_survive_a_kill_and_bad_ones_stand_aside(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    folder = state / "drop" / "environmental"
+    big = lines([record(number, f"zd_{number:08x}") for number in range(TOTAL)])
+    with serving(state) as (process, client):
+        wait_for(folder)
+        (folder / "big.jsonl.part").write_bytes(big)
+        (folder / "big.jsonl.part").rename(folder / "big.jsonl")
+        until = time.monotonic() + 60
+        while not 0 < rows_done(state) < TOTAL:
+            assert time.monotonic() < until
+            time.sleep(0.002)
+        process.kill()
+        process.wait(20)
+        assert client.is_closed is False
+    assert 0 < rows_done(state) < TOTAL, "the kill came too late to show anything"
+    assert (folder / ".taken" / "big.jsonl").exists()
+    (folder / "bad.docx").write_bytes(b"not a table")
+    (folder / "good.jsonl").write_bytes(lines([record(TOTAL), {**record(TOTAL + 1), "item": "UNHEARD-OF"}]))
+    with serving(state) as (_, client):
+        for path in (".done/big.jsonl", ".done/good.jsonl", ".refused/bad.docx", ".refused/bad.docx.report.json"):
+            wait_for(folder / path)
+        agency = token(state, "green", f"issuer:{GREEN}")
+        shown = client.get(f"/v1/issuers/{GREEN}/records", headers=agency).json()
+    assert (shown["records"], shown["refused"], shown["awaiting_link"]) == (str(TOTAL + 2), "1", str(TOTAL + 1))
+    report = json.loads((folder / ".done" / "good.jsonl.report.json").read_bytes())
+    assert [(one["row"], one["code"]) for one in report["refusals"]] == [(2, "unknown_activity")]
+    assert not list((folder / ".taken").iterdir())

@@ -88,17 +88,44 @@ class Explanation:
     activity: str
     rulebook_version: int
     rulebook_hash: str
+    """Keccak of the rulebook as it is kept here."""
+    rulebook_hash_on_chain: str | None
+    """The programme's hash on chain, while that is of this version; it must be the same."""
+    rulebook_version_on_chain: int | None
     steps_en: tuple[str, ...]
+    """The arithmetic, one sentence a step."""
     steps_zh: tuple[str, ...]
+    caps_en: tuple[str, ...]
+    """Every cap that such a deed falls under; those that were reached are among the steps."""
+    caps_zh: tuple[str, ...]
     file: str
     row: int
     deed_day: str
     state: str
     batch_number: int | None
     batch_state: str | None
+    batch_reason: str | None
+    """Why the batch has not landed."""
+    signer: str | None
     token_id: int | None
+    expiry_quarter: int | None
     leaf: str | None
     proof: tuple[str, ...]
+    """The path from the leaf to ``evidence_root``."""
+    evidence_root: str | None
+    """As it follows from the batch's leaves."""
+    evidence_root_on_chain: str | None
+    """What the batch landed with; it must be the same."""
+    transaction: str | None
+    block_number: int | None
+    revocations: tuple[str, ...]
+    """``total minor:reason code:state`` of each."""
+
+    @property
+    def agrees_with_chain(self) -> bool:
+        """Whether what is known of the grant on chain is what follows from the records here."""
+        is_rule = self.rulebook_hash_on_chain in (None, self.rulebook_hash)
+        return is_rule and self.evidence_root_on_chain in (None, self.evidence_root)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from sqlalchemy import func, select, update
 from issuers import sql
 from issuers.activities import approved_rulebooks
 from issuers.answers import CheckReport, Explanation, OpenBatch, ProgrammeCounts, Refusal, RefusalPage, Review
-from issuers.batching import Batcher, Settled, leaf_rows, store_rulebook, tree_of
+from issuers.batching import Batcher, Settled, store_rulebook
 from issuers.certifying import erase_certifications
 from issuers.drops import MAPPING_FILE, take_files
 from issuers.errors import (
@@ -27,6 +27,7 @@ from issuers.errors import (
     UnknownMapping,
     UnknownProgramme,
 )
+from issuers.explaining import explain
 from issuers.funding import FundingWait, funding_waits
 from issuers.intake import IngestReport, Intake, ProgressCallback
 from issuers.mapping import FOLDER as MAPPINGS
@@ -35,7 +36,6 @@ from issuers.opening import delivery_of, openings_of
 from issuers.pipeline import (
     Pipeline,
 )
-from issuers.rating import render
 from issuers.readers import Limits
 from issuers.readers.json_documents import decode_document, dig
 from issuers.readers.source import open_source
@@ -55,7 +55,7 @@ from ledger.custody.master import Envelope, RandomBytes
 from ledger.custody.signer import IssuerSigner
 from ledger.outbox.outbox import Outbox
 from ledger.residents.registry import ResidentRegistry
-from ledger.standard.ids import BatchNumber, ProgrammeId, to_address, token_id
+from ledger.standard.ids import BatchNumber, ProgrammeId
 from ledger.store.database import Database
 from ledger.store.models.issuance import (
     IssuanceBatchRow,
@@ -329,44 +329,7 @@ class IssuerService:
         """Say in words how a grant came about, with its leaf and path once it is in a batch. Raises GrantNotFound."""
         key = bytes.fromhex(grant_id.removeprefix("0x")) if isinstance(grant_id, str) else grant_id
         with self._database.read() as session:
-            grant = session.get(IssuanceGrantRow, key)
-            if grant is None:
-                raise GrantNotFound(key)
-            record = session.get_one(IssuanceRecordRow, grant.record_id)
-            delivery = session.get_one(IssuanceDeliveryRow, record.delivery_id)
-            batch = None
-            token, leaf = None, None
-            proof: tuple[str, ...] = ()
-            if grant.batch_number is not None:
-                batch = session.get_one(IssuanceBatchRow, (grant.programme, grant.batch_number))
-                token = token_id(grant.programme, batch.quarter)
-                leaves = leaf_rows(session, grant.programme, grant.batch_number)
-                position = grant.batch_position or 0
-                leaf = "0x" + leaves[position].leaf(token).hash().hex()
-                proof = tuple("0x" + node.hex() for node in tree_of(leaves, token).proof(position))
-        book = next(one for one in self._books[grant.programme] if one.version == grant.rulebook_version)
-        words = render(book, grant.explanation)
-        return Explanation(
-            grant_id="0x" + key.hex(),
-            programme=self._slugs[grant.programme],
-            account=to_address(bytes(grant.account)),
-            amount_minor=grant.amount_minor,
-            revoked_minor=grant.revoked_minor,
-            activity=grant.activity,
-            rulebook_version=grant.rulebook_version,
-            rulebook_hash="0x" + book.hash.hex(),
-            steps_en=words.en,
-            steps_zh=words.zh,
-            file=delivery.name,
-            row=record.row_number,
-            deed_day=_civil(record.deed_day),
-            state=grant.state,
-            batch_number=grant.batch_number,
-            batch_state=None if batch is None else batch.state,
-            token_id=token,
-            leaf=leaf,
-            proof=proof,
-        )
+            return explain(session, key, self._books, self._slugs)
 
     def grants_of(self, account: str, limit: int = 100) -> list[str]:
         """Return ids of an account's latest grants, newest first, for `explain`."""

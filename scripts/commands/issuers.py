@@ -176,7 +176,10 @@ def explain(
     state_dir: StateDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say why a grant is what it is: record, rule, steps, batch, leaf and path."""
+    """Say why a grant is what it is: record, rule, arithmetic, caps, batch, evidence, and whether the chain agrees.
+
+    Exit code 5 if it does not.
+    """
     output = Output(as_json=as_json)
     _hex32(grant, "GRANT")
     with output.bars() as bars, _service(state_dir, bars) as service:
@@ -185,13 +188,33 @@ def explain(
         f"{points_text(found.amount_minor)} points of {found.programme} to {found.account}"
         f" ({points_text(found.revoked_minor)} revoked)"
     )
-    output.say(f"for a deed of {found.deed_day}, row {found.row} of {found.file}, rulebook {found.rulebook_version}")
-    for step in found.steps_en:
+    output.say(f"for a deed of {found.deed_day}, row {found.row} of {found.file}")
+    if found.rulebook_hash_on_chain is None:
+        chain = f"the chain names version {found.rulebook_version_on_chain} by now"
+    else:
+        chain = "as on chain" if found.rulebook_hash_on_chain == found.rulebook_hash else "ANOTHER THAN ON CHAIN"
+    output.say(f"rulebook {found.rulebook_version}, hash {found.rulebook_hash} ({chain})")
+    for step in (*found.steps_en, *found.caps_en, *found.steps_zh, *found.caps_zh):
         output.say(f"  · {step}")
-    for step in found.steps_zh:
-        output.say(f"  · {step}")
-    output.say(f"batch {found.batch_number} ({found.batch_state}), lot {found.token_id}, leaf {found.leaf}")
-    output.result({"ok": True, **_texts(asdict(found))})
+    if found.batch_number is None:
+        output.say(f"no batch: the grant is {found.state}")
+    else:
+        why = f": {found.batch_reason}" if found.batch_reason else ""
+        output.say(f"batch {found.batch_number} ({found.batch_state}{why}), signed by {found.signer or 'nobody yet'}")
+        output.say(f"lot {found.token_id}, which dies with quarter {found.expiry_quarter}")
+        output.say(f"leaf {found.leaf}")
+        for node in found.proof:
+            output.say(f"  · {node}")
+        root = {None: "not on chain yet", found.evidence_root: "as on chain"}
+        output.say(f"root {found.evidence_root} ({root.get(found.evidence_root_on_chain, 'ANOTHER THAN ON CHAIN')})")
+    if found.transaction is not None:
+        output.say(f"landed in block {found.block_number}, transaction {found.transaction}")
+    for one in found.revocations:
+        total, code, state = one.split(":")
+        output.say(f"revoked in all {points_text(int(total))} points, reason {code}, {state}")
+    output.result({"ok": found.agrees_with_chain, **_texts(asdict(found))})
+    if not found.agrees_with_chain:
+        raise typer.Exit(ExitCode.BROKEN)
 
 
 def counts(state_dir: StateDir = None, as_json: AsJson = False) -> None:

@@ -141,6 +141,8 @@ def test_the_same_record_in_two_files_counts_once(city: Path, tmp_path: Path) ->
         (("issuers", "check", "pyproject.toml", "--mapping", "no.yaml", "--rules", "no.yaml"), 3, "no.yaml"),
         (("issuers", "explain", "0x12"), 2, "64"),
         (("issuers", "explain", "0x" + "00" * 32), 3, "grant"),
+        (("issuers", "void", "volunteer", "999999", "--reason", "none"), 3, "no batch 999999"),
+        (("signer", "serve", "nowhere"), 3, "signer.yaml"),
         (("refusals", "karma"), 3, "karma"),
         (("audit", "--rpc", "ftp://x"), 2, "http://"),
         (("audit", "--rpc", "http://127.0.0.1:1"), 2, "--deployment"),
@@ -153,7 +155,7 @@ def test_the_same_record_in_two_files_counts_once(city: Path, tmp_path: Path) ->
     ],
 )
 def test_wrong_input_is_one_line_and_an_exit_code(arguments: tuple[str, ...], code: int, says: str, city: Path) -> None:
-    where = () if arguments[0] == "verify" else ("--state-dir", str(city))
+    where = () if arguments[0] in ("verify", "signer") else ("--state-dir", str(city))
     ended = tongdui(*arguments, *where, "--json")
     assert ended.code == code, ended.err
     assert says in ended.last["error"]["message"]

@@ -8,7 +8,20 @@ from tests.e2e.runs import tongdui
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-COMMANDS = ["demo", "serve", "deploy", "status", "reindex", "token", "audit", "verify", "issuers", "refusals", "bench"]
+COMMANDS = [
+    "demo",
+    "serve",
+    "deploy",
+    "status",
+    "reindex",
+    "token",
+    "audit",
+    "verify",
+    "issuers",
+    "signer",
+    "refusals",
+    "bench",
+]
 
 
 def test_help_names_every_command_and_the_exit_codes() -> None:
@@ -20,13 +33,17 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[one] for one in COMMANDS] + [["issuers", one] for one in ("check", "ingest")] + [["bench", "issue"]]
+    "command",
+    [[one] for one in COMMANDS]
+    + [["issuers", one] for one in ("check", "ingest", "void", "batches", "explain")]
+    + [["signer", one] for one in ("init", "serve", "learn")]
+    + [["bench", "issue"]],
 )
 def test_each_command_explains_itself(command: list[str]) -> None:
     ended = tongdui(*command, "--help")
     assert ended.code == 0
     assert "Usage" in ended.out
-    if command not in (["issuers"], ["bench"]):
+    if command not in (["issuers"], ["bench"], ["signer"]):
         assert "--json" in ended.out
 
 

@@ -15,7 +15,7 @@ from ledger.standard.evidence import commitment, verify
 from ledger.standard.ids import token_id
 from ledger.standard.quarters import expiry_quarter
 from ledger.store.models.issuance import IssuanceGrantRow
-from tests.integration.issuers.chain import City, open_city
+from tests.integration.issuers.chain import City, key, open_city
 from tests.integration.issuers.lab import NOW, PROGRAMMES, ingest_all
 
 HEADER = "记录编号,志愿者编号,姓名,志愿服务项目,服务类别,服务开始时间,服务结束时间,服务时间（小时）,记录单位\n"
@@ -71,9 +71,21 @@ def test_a_grant_explains_and_proves_itself(city: City, tmp_path: Path) -> None:
     assert told.amount_minor == 2500
     assert "Quantity: 2.5 hour." in told.steps_en
     assert "计 25 积分。" in told.steps_zh
+    assert told.caps_en == (
+        "At most 8 hour a day of this activity.",
+        "At most 500 hour a year of this activity.",
+        "At most 5000 points a year of the programme.",
+    )
+    assert "本项目每年上限 5000 积分。" in told.caps_zh
+    assert told.evidence_root_on_chain == told.evidence_root
+    assert told.agrees_with_chain
+    assert (told.signer, told.expiry_quarter) == (key("issuer 1").address, VOLUNTEER & 0xFFFFFFFF)
+    receipt = city.engine.rpc.call("eth_getTransactionReceipt", [told.transaction])
+    assert int(receipt["blockNumber"], 16) == told.block_number
     leaves = orjson.loads((tmp_path / "leaves" / "1" / f"{told.batch_number}.json").read_bytes())
     assert told.leaf is not None
     root, leaf = bytes.fromhex(leaves["root"][2:]), bytes.fromhex(told.leaf[2:])
+    assert "0x" + root.hex() == told.evidence_root
     assert verify(root, leaf, [bytes.fromhex(node[2:]) for node in told.proof])
     salt, record = city.desk.service.open_record(grant)
     assert "0x" + commitment(salt, orjson.loads(record)).hex() == leaves["leaves"][0]["commitment"]

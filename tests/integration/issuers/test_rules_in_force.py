@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,15 @@ def push(one: IssuerService, record: str, day: str, weight: str = "1") -> Any:
     """Deliver one record of paper."""
     event = {"id": record, "user_id": "zd_00000001", "item": "RECYCLE-PAPER", "quantity": weight, "unit": "kg",
              "started_at": f"{day}T09:00:00+08:00"}  # fmt: skip
-    return one.push("environmental", record, json.dumps([event]).encode(), "environmental-jsonl")
+    return deliver(one, record, [event])
+
+
+def deliver(one: IssuerService, name: str, events: list[dict[str, str]]) -> Any:
+    """Push events under a name."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as body:
+        json.dump(events, body)
+        body.flush()
+        return one.push("environmental", name, Path(body.name), "environmental-jsonl", is_lines=False)
 
 
 def test_a_self_reported_deed_waits_its_time(desk: Desk) -> None:
@@ -77,6 +86,8 @@ def test_the_deeds_date_chooses_the_version(desk: Desk) -> None:
     assert push(one, "ZD0003", "2025-12-31").refusals == {"not_effective": 1}
     told = [one.explain(grant) for grant in one.grants_of(account)]
     assert {(grant.rulebook_version, grant.amount_minor) for grant in told} == {(101, 1_000), (102, 2_000)}
+    later = service(desk, book(2, "20", effective_from="2026-07-01"))
+    assert [later.explain(one.grant_id) for one in told] == told, "a version out of use is kept to explain by"
 
 
 def test_a_rule_in_force_cannot_be_changed_in_silence(desk: Desk) -> None:
@@ -94,13 +105,10 @@ def test_a_correction_by_no_rule_leaves_the_last_good_version(desk: Desk) -> Non
     push(one, "ZD0001", "2026-08-03", "2")
     event = {"id": "ZD0001", "user_id": "zd_00000001", "item": "RECYCLE-MOON", "quantity": "1", "unit": "kg",
              "started_at": "2026-08-03T09:00:00+08:00"}  # fmt: skip
-    refused = one.push("environmental", "x", json.dumps([event]).encode(), "environmental-jsonl")
+    refused = deliver(one, "x", [event])
     assert refused.refusals == {"unknown_activity": 1}
     assert one.counts()["environmental"].revoked_minor == 0
-    corrected = one.push(
-        "environmental", "y", json.dumps([{**event, "item": "RECYCLE-PAPER", "quantity": "0.1"}]).encode(),
-        "environmental-jsonl",
-    )  # fmt: skip
+    corrected = deliver(one, "y", [{**event, "item": "RECYCLE-PAPER", "quantity": "0.1"}])
     assert corrected.statuses == {"correction": 1}
     counts = one.counts()["environmental"]
     assert (counts.granted_minor, counts.revoked_minor) == (2_000, 2_000)

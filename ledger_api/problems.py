@@ -176,6 +176,13 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
         "请向发放积分的单位重新索取关联码。",
         ("programme",),
     ),
+    residents.AccountUnproven: ProblemType(
+        "account-unproven",
+        403,
+        "The account is not shown to be yours",
+        "未能证明账户归属",
+        "请用该账户的密钥签署 /v1/own-key/account-proof 给出的内容。",
+    ),
     residents.TooManyClaims: ProblemType(
         "too-many-claims",
         429,

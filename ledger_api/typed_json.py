@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ledger.residents.account_proof import ACCOUNT_PROOF_TYPE, AccountProof
 from ledger.standard.typed_data import (
     DOMAIN_NAME,
     DOMAIN_VERSION,
@@ -25,9 +26,23 @@ _DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId,address 
 def typed_json(order: ExchangeOrder | RedeemOrder, domain: Domain) -> dict[str, Any]:
     """Return what a wallet signs for an order."""
     schema = EXCHANGE_ORDER_TYPE if isinstance(order, ExchangeOrder) else REDEEM_ORDER_TYPE
+    return _document(schema, type(order).__name__, domain, _message(order))
+
+
+def account_proof_json(proof: AccountProof, domain: Domain) -> dict[str, Any]:
+    """Return what a wallet signs to show that an account is its holder's."""
+    message = {
+        "account": proof.account,
+        "subject": "0x" + proof.subject_hash.hex(),
+        "deadline": str(proof.deadline),
+    }
+    return _document(ACCOUNT_PROOF_TYPE, "AccountProof", domain, message)
+
+
+def _document(schema: str, primary: str, domain: Domain, message: dict[str, Any]) -> dict[str, Any]:
     return {
         "types": _types(_DOMAIN_TYPE) | _types(schema),
-        "primaryType": type(order).__name__,
+        "primaryType": primary,
         "domain": {
             "name": DOMAIN_NAME,
             "version": DOMAIN_VERSION,
@@ -35,7 +50,7 @@ def typed_json(order: ExchangeOrder | RedeemOrder, domain: Domain) -> dict[str, 
             "verifyingContract": domain.ledger_address,
             "salt": "0x" + domain.salt.hex(),
         },
-        "message": _message(order),
+        "message": message,
     }
 
 

@@ -65,3 +65,11 @@ class SameDecider(ResidentError):
     def __init__(self, decider: str) -> None:
         self.decider = decider
         super().__init__(f"{decider} has decided this already; a second person must confirm it")
+
+
+class AccountUnproven(ResidentError):
+    """An account was given without a good signature of its key."""
+
+    def __init__(self, account: str) -> None:
+        self.account = account
+        super().__init__(f"account {account} is not shown to be yours; sign what /v1/own-key/account-proof gives")

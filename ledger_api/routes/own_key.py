@@ -8,11 +8,12 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from ledger.orders.errors import NothingToGain, WrongSignature
+from ledger.residents.account_proof import LIFETIME_S, AccountProof
 from ledger.standard.ids import address_bytes, to_address
 from ledger.standard.typed_data import ExchangeOrder, Lot, RedeemOrder
 from ledger_api import exchanges, scopes, views
 from ledger_api.amounts import parse_points
-from ledger_api.dependencies import Deps, ResidentToken, Write, own_resident, require
+from ledger_api.dependencies import Deps, ResidentToken, Who, Write, own_resident, require
 from ledger_api.schemas.common import hex_text
 from ledger_api.schemas.orders import (
     OrderOut,
@@ -22,11 +23,22 @@ from ledger_api.schemas.orders import (
     UnsignedOrder,
     UnsignedRedeemIn,
 )
+from ledger_api.schemas.residents import AccountProofAsk, AccountProofOut
 from ledger_api.services import Services
-from ledger_api.typed_json import typed_json
+from ledger_api.typed_json import account_proof_json, typed_json
 from redemption.orders import ORDER_LIFETIME_S, Purchase
 
 router = APIRouter(prefix="/v1/own-key", tags=["Own key"])
+
+
+@router.post("/account-proof", operation_id="prepareAccountProof", response_model=AccountProofOut)
+def prepare_account_proof(body: AccountProofAsk, services: Deps, principal: Who) -> AccountProofOut:
+    """Return what an account's key signs to show that it is this login's, before it is registered."""
+    require(principal, scopes.REGISTER)
+    proof = AccountProof(to_address(body.account), principal.subject, services.clock.timestamp() + LIFETIME_S)
+    return AccountProofOut(
+        deadline=str(proof.deadline), typed_data=account_proof_json(proof, services.redemptions.domain)
+    )
 
 
 @router.post("/exchanges/unsigned", operation_id="prepareExchange", response_model=UnsignedOrder)

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ledger.residents.account_proof import AccountProof
 from ledger.residents.claims import Proof
-from ledger.residents.errors import EmptyIdentifier
+from ledger.residents.errors import AccountUnproven, EmptyIdentifier
 from ledger.residents.registry import NewResident, Registration
 from ledger.standard.ids import Address, to_address
 from ledger.store.models.api import ApiSubjectRow
@@ -49,7 +50,7 @@ def register(body: ResidentIn, write: Write) -> Response:
     require(write.principal, scopes.REGISTER)
     services = write.services
     document = _document(services, body, write.principal)
-    account = None if body.account is None else _usable(services, body.account)
+    account = None if body.account is None else _usable(services, body, write.principal)
 
     def effect(session: Session) -> tuple[int, BaseModel]:
         profile = {} if body.name is None else {"name": body.name}
@@ -149,11 +150,19 @@ def erase(body: EraseIn, write: Write) -> Response:
     return write.apart(body, effect)
 
 
-def _usable(services: Services, text: str) -> Address:
-    """The ledger reverts a whole batch for one grant to these accounts, so nobody may ask for points there."""
-    account = to_address(text)
+def _usable(services: Services, body: ResidentIn, principal: Principal) -> Address:
+    """Return the account that a resident brings along, shown to be theirs.
+
+    The ledger reverts a whole batch for one grant to the zero address or itself, so nobody may ask for points there.
+    """
+    account = to_address(body.account or "")
     if account in {to_address(bytes(20)), to_address(services.redemptions.domain.ledger_address)}:
         raise UnusableAccount(account)
+    given = body.account_proof
+    if given is None:
+        raise AccountUnproven(account)
+    proof = AccountProof(account, principal.subject, int(given.deadline))
+    proof.check(services.redemptions.domain, bytes.fromhex(given.signature[2:]), services.clock.timestamp())
     return account
 
 

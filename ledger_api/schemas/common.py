@@ -48,6 +48,7 @@ Identifier = Annotated[
 ]
 HashText = Annotated[str, StringConstraints(pattern=HASH)]
 AccountText = Annotated[str, StringConstraints(pattern=ACCOUNT)]
+SignatureText = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{130}$")]
 PointsIn = Annotated[
     str,
     StringConstraints(pattern=AMOUNT),

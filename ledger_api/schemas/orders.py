@@ -16,6 +16,7 @@ from ledger_api.schemas.common import (
     Points,
     PointsIn,
     ProgrammeNumber,
+    SignatureText,
 )
 
 
@@ -67,7 +68,6 @@ class OrderPage(Out):
 
 
 Number64 = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$")]
-SignatureText = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{130}$")]
 
 
 class UnsignedExchangeIn(In):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from ledger_api.schemas.common import AccountText, Identifier, In, Out, ProgrammeNumber, Text
+from ledger_api.schemas.common import AccountText, Identifier, In, Out, ProgrammeNumber, SignatureText, Text
 
 LinkCodeText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z2-7 -]{16,40}$")]
 
@@ -23,6 +23,28 @@ class SourceLinkIn(In):
         "but freezes when another resident claims it, and gives way to whoever shows a code.",
         examples=["NEMC-3BTY-6AZK-4XQ2"],
     )
+
+
+class AccountProofIn(In):
+    """The account's signature over what `prepareAccountProof` gives."""
+
+    deadline: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,12}$")] = Field(
+        description="As in the typed data's message.", examples=["1764113700"]
+    )
+    signature: SignatureText
+
+
+class AccountProofAsk(In):
+    """Which account is to be shown."""
+
+    account: AccountText
+
+
+class AccountProofOut(Out):
+    """What the account's key signs, good for a quarter of an hour and for this login alone."""
+
+    deadline: str
+    typed_data: dict[str, Any] = Field(description="EIP-712 JSON for `eth_signTypedData_v4`.")
 
 
 class ResidentIn(In):
@@ -52,6 +74,7 @@ class ResidentIn(In):
     account: AccountText | None = Field(
         default=None, description="For residents who hold their own key; else a custodial account is made."
     )
+    account_proof: AccountProofIn | None = Field(default=None, description="Needed with `account`.")
 
 
 class SourceLinkOut(Out):

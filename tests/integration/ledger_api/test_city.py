@@ -177,7 +177,10 @@ def test_history_tells_what_happened_and_metrics_count_it(served: Served, wang: 
 def test_an_own_key_pays_without_us_ever_holding_it(served: Served) -> None:
     wallet = Account.create()
     token = served.token("own-key", "resident:self", "resident:register")
-    body = {"document_number": "510107198301011234", "account": wallet.address}
+    asked = served.client.post("/v1/own-key/account-proof", json={"account": wallet.address}, headers=token).json()
+    shown = wallet.sign_message(encode_typed_data(full_message=asked["typed_data"])).signature
+    proof = {"deadline": asked["deadline"], "signature": "0x" + bytes(shown).hex()}
+    body = {"document_number": "510107198301011234", "account": wallet.address, "account_proof": proof}
     assert served.post("/v1/residents", body, token).json()["is_custodial"] is False
     served.grant(wallet.address, 1, 20_000)
     wait_for_balance(served, token, 1, "200.00")

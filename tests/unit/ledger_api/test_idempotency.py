@@ -80,6 +80,7 @@ def test_every_write_asks_for_a_key(api: Api) -> None:
         "prepareRedemption",
         "checkCode",
         "makeLinkCode",
+        "prepareAccountProof",
         "verifyReceipt",
         "verifyGrant",
     }

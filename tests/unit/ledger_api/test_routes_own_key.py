@@ -16,10 +16,16 @@ OTHER = "0x" + "43" * 32
 ADDRESS = Account.from_key(KEY).address
 
 
+def proof(api: Api, token: dict[str, str], account: str = ADDRESS, key: str = KEY) -> dict[str, str]:
+    """Show an account as a wallet does."""
+    asked = api.client.post("/v1/own-key/account-proof", json={"account": account}, headers=token).json()
+    return {"deadline": asked["deadline"], "signature": sign(asked, key)}
+
+
 @pytest.fixture
 def headers(api: Api) -> dict[str, str]:
     token = api.token("li", "resident:self", "resident:register")
-    body = {"document_number": "510107195403071234", "account": ADDRESS}
+    body = {"document_number": "510107195403071234", "account": ADDRESS, "account_proof": proof(api, token)}
     made = api.post("/v1/residents", body, token).json()
     assert (made["is_custodial"], made["account"]) == (False, ADDRESS)
     api.world.give(ADDRESS, VOLUNTEER, Q2026_4, 20_000)
@@ -50,6 +56,31 @@ def exchange_body(unsigned: dict[str, Any], signature: str) -> dict[str, Any]:
 
 def redeem_body(unsigned: dict[str, Any], signature: str) -> dict[str, Any]:
     return {"offer": "rice", **unsigned["typed_data"]["message"], "signature": signature}
+
+
+def test_nobody_registers_an_account_whose_key_they_do_not_hold(api: Api) -> None:
+    """No proof, another key's, another login's, another account's, one that is over: none will do."""
+    token, other = (api.token(name, "resident:self", "resident:register") for name in ("li", "thief"))
+    stranger = Account.from_key(OTHER).address
+    good = proof(api, token)
+    over = {**good, "deadline": str(int(good["deadline"]) - 2_000)}
+    far = {**good, "deadline": str(int(good["deadline"]) + 2_000)}
+    broken = {**good, "signature": "0x" + "00" * 65}
+    attempts = [
+        (token, ADDRESS, None),
+        (token, ADDRESS, proof(api, token, key=OTHER)),
+        (other, ADDRESS, good),
+        (token, ADDRESS, proof(api, token, stranger)),
+        (token, stranger, good),
+        (token, ADDRESS, over),
+        (token, ADDRESS, far),
+        (token, ADDRESS, broken),
+    ]
+    for headers, account, shown in attempts:
+        body = {"document_number": "510107195403071234", "account": account, "account_proof": shown}
+        assert problem(api.post("/v1/residents", body, headers)) == (403, "/problems/account-unproven")
+    body = {"document_number": "510107195403071234", "account": ADDRESS, "account_proof": good}
+    assert api.post("/v1/residents", body, token).status_code == 201
 
 
 def test_we_never_sign_for_an_own_key(api: Api, headers: dict[str, str]) -> None:

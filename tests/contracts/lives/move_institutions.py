@@ -51,7 +51,8 @@ class ClearingMoves(OrderMoves):
         random = self.random
         if not self.past.payments:
             return
-        paid = random.choice(self.past.payments[-25:])
+        fresh = [p for p in self.past.payments if p.kept != (0, 0) and self.time - p.time < 89 * DAY]
+        paid = random.choice(fresh if fresh and not self.chance(8) else self.past.payments)
         prefix = self._shorter(paid)
         digest = self.model.digest("Refund", orderId=paid.order_id, lots=prefix[0], lastAmount=prefix[1])
         signature = self.sign(self.shop_s(paid.merchant), digest)

@@ -6,7 +6,7 @@ from city import DAY, GIFT, Person
 from eth_utils import keccak
 from reference import EvidenceLeaf, quarter_end, quarter_of, token_id
 
-from .stage import PLAYERS_MAX, Player, Stage, move
+from .stage import FLOOD, PLAYERS_MAX, Player, Stage, move
 
 INFINITE = 2**256 - 1
 
@@ -32,7 +32,7 @@ class PointMoves(Stage):
         programme = random.choice(sorted(self.issuers))
         par = self.model.programmes[programme].par
         quarter = quarter_of(self.time) + random.choice((-1, 0, 0, 0, 0, 1, 1, 2, 4)) if par or self.chance(3) else 0
-        most = random.choice((10, 1_000, 50_000, 50_000, 10**6))
+        most = random.choice((10, 1_000, 50_000, 50_000, 10**6) if programme != FLOOD else (2**44, 2**47, 2**48, 2**48))
         grants = [(random.choice(self.players).address, random.randint(1, most)) for _ in range(random.randint(1, 4))]
         if self.chance(20):
             grants.append((random.choice((self.model.ledger, self.players[0].address)), 0))
@@ -310,6 +310,7 @@ class PointMoves(Stage):
         wallet = random.choice(self.theatre.wallets)
 
         def decide(at: int) -> None:
-            self.model.wallets[wallet.address].agrees = mode in (0, 4, 8)
+            state = self.model.wallets[wallet.address]
+            state.agrees, state.to_anything = mode in (0, 4, 8), mode == 4
 
         self.perform(self.act(self.city.operator, wallet, "setMode", (mode,), decide))

@@ -35,8 +35,11 @@ from .ledgers import Ledgers
 from .model import Council, Model, Paid, Programme, Reverts, Shop, Wallet
 from .wire import Call, Mined, Wire
 
-PLAYED = (VOLUNTEER, ENVIRONMENT, CULTURE, RESIDENCE, GIFT, MUSEUM)
+FLOOD = 60
+"""A programme so cheap that its lots fill up: a micro-fen a point."""
+PLAYED = (VOLUNTEER, ENVIRONMENT, CULTURE, RESIDENCE, GIFT, MUSEUM, FLOOD)
 FUNDING_FEN = 300_000
+FLOOD_FUNDING_FEN = 10**8
 REBIRTH_CAP_FEN = 300
 PLAYERS_MAX = 14
 CALLS_A_BLOCK = 4
@@ -124,8 +127,12 @@ class Theatre:
         city.ledger.setRebirthCap(REBIRTH_CAP_FEN, city.by_admin)
         city.settlement.setFinanceKey(city.chen.address, city.by_admin)
         city.book.registerMerchant(THEATRE, self.wallets[2], bits(SCOPES[THEATRE]), {"from": city.registrar})
+        city.ledger.registerProgramme(FLOOD, 1, 15, bits(0), "Flood", "F", city.by_admin)
+        self.issuers = {programme: city.issuer.get(programme, Person("issuer of the flood")) for programme in PLAYED}
+        city.ledger.setIssuerKey(FLOOD, self.issuers[FLOOD].address, True, city.by_admin)
+        city.appropriate(FLOOD, FLOOD_FUNDING_FEN, 2031)
         for programme in PLAYED:
-            if PROGRAMMES[programme][0]:
+            if programme in PROGRAMMES and PROGRAMMES[programme][0]:
                 city.book.lapse(programme, 2030, {"from": city.finance})
                 city.appropriate(programme, FUNDING_FEN, 2031)
         city.manager.grantRole(0, self.council, 0, city.by_admin)
@@ -147,8 +154,8 @@ class Theatre:
         model = Model(
             domain=city.domain,
             ledger=city.ledger.address,
-            programmes={programme: Programme(*terms) for programme, terms in PROGRAMMES.items()},
-            issuers={programme: {city.issuer[programme].address} for programme in PROGRAMMES},
+            programmes={programme: Programme(*terms) for programme, terms in {**PROGRAMMES, FLOOD: (1, 15, 0)}.items()},
+            issuers={programme: {person.address} for programme, person in {**city.issuer, **self.issuers}.items()},
             shops=shops,
             wallets={w.address: Wallet(owner.address) for w, owner in zip(self.wallets, owners, strict=True)},
             rebirth_cap_fen=REBIRTH_CAP_FEN,
@@ -160,6 +167,7 @@ class Theatre:
                 model.years[programme, 2031] = [FUNDING_FEN, 0]
             elif par:
                 model.years[programme, 2030] = [10**9, 0]
+        model.years[FLOOD, 2031] = [FLOOD_FUNDING_FEN, 0]
         return model
 
 
@@ -189,7 +197,7 @@ class Stage(RuleBasedStateMachine):
         self.rules_of_council = Council(members, 2, 2 * DAY, told=self.model.told, joinings=3)
         self.ledgers = Ledgers(self.model)
         self.past = Past()
-        self.issuers = {programme: [self.city.issuer[programme]] for programme in PLAYED}
+        self.issuers = {programme: [person] for programme, person in self.theatre.issuers.items()}
         """Keys that signed once or sign now, the newest last."""
         self.shop_keys = {shop: self.city.merchant[shop] for shop in SCOPES}
         self.random = Random()
@@ -209,7 +217,8 @@ class Stage(RuleBasedStateMachine):
         for programme in PLAYED:
             quarters = (0,) if programme == RESIDENCE else tuple(quarter_of(self.time) + i for i in (0, 1, 4))
             for quarter in quarters:
-                grants = [(p.address, self.random.randint(1, 20_000)) for p in self.players[1:7]]
+                most = 2**44 if programme == FLOOD else 20_000
+                grants = [(p.address, self.random.randint(1, most)) for p in self.players[1:7]]
                 acts.append(self.mint_act(self.new_batch(programme, quarter, grants)))
         for start in range(0, len(acts), CALLS_A_BLOCK):
             self.perform(*acts[start : start + CALLS_A_BLOCK])

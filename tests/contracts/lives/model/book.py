@@ -60,10 +60,11 @@ class Shop:
 
 @dataclass
 class Wallet:
-    """A contract wallet: whether it says yes to its owner's signatures."""
+    """A contract wallet: whether it says yes to its owner's signatures, or to anything at all."""
 
     owner: str
     agrees: bool = True
+    to_anything: bool = False
 
 
 @dataclass
@@ -223,12 +224,14 @@ class Book:
         return holder
 
     def is_signed(self, account: str, digest: bytes, signature: bytes) -> bool:
-        """Whether the account, or the owner of a wallet that agrees, signed the digest."""
+        """Whether the account signed the digest, or is a wallet that says so."""
         signer = self.signers.get((digest, signature))
-        wallet = self.wallets.get(account)
-        if account == ZERO or signer is None:
+        if account == ZERO:
             return False
-        return signer == account or (wallet is not None and wallet.agrees and signer == wallet.owner)
+        wallet = self.wallets.get(account)
+        if wallet is not None and wallet.agrees:
+            return wallet.to_anything or signer == wallet.owner
+        return signer == account
 
     def digest(self, primary: str, **message: Any) -> bytes:
         return _digest(self.domain, primary, tuple(message.items()))
@@ -272,6 +275,8 @@ class Book:
                 self.move(lot, moved, source, None)
             self.move(alive_again, moved, None, receiver)
         if amount != moved:
+            if source is None and amount - moved > self.room(lot):
+                raise Reverts("PointsLedgerLotFull", lot, self.supplies[lot] + amount - moved)
             self.move(lot, amount - moved, source, receiver)
 
     def place_of(self, account: str, lot: int) -> tuple[str, int]:

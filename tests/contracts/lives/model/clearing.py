@@ -147,14 +147,17 @@ class Clearing(Orders):
         return sum(basket_fen(prefix_of(paid.lots, prefix), self.pars()))
 
     def _check_room(self, paid: Paid, prefix: Prefix, at: int) -> None:
-        """Lives never fill a lot: what is refunded was burned and not minted anew to the brim."""
-        for lot, amount in paid.lots:
-            assert amount <= self.room(lot)
+        """That all that comes back finds room in its lot."""
+        before = (self.supplies.copy(), self.balances.copy(), self.reborn.copy())
+        try:
+            self._restore(paid, prefix, at)
+        finally:
+            self.told.clear()
+            self.supplies, self.balances, self.reborn = before
 
-    def _shorten(self, paid: Paid, prefix: Prefix, fen: int, at: int) -> None:
+    def _restore(self, paid: Paid, prefix: Prefix, at: int) -> str:
+        """Give back what lies behind the prefix; return to whom."""
         before, after = prefix_of(paid.lots, paid.kept), prefix_of(paid.lots, prefix)
-        self.post(paid.merchant, before, -1)
-        self.post(paid.merchant, after, 1)
         receiver = self.current(paid.holder)
         kept = [amount for _, amount in after] + [0] * len(before)
         back: Counter[int] = Counter()
@@ -163,6 +166,12 @@ class Clearing(Orders):
                 back[programme_of(lot)] += amount - part
                 self.give_back(receiver, lot, amount - part, at, None)
         self.last_refund = dict(back)
+        return receiver
+
+    def _shorten(self, paid: Paid, prefix: Prefix, fen: int, at: int) -> None:
+        self.post(paid.merchant, prefix_of(paid.lots, paid.kept), -1)
+        self.post(paid.merchant, prefix_of(paid.lots, prefix), 1)
+        receiver = self._restore(paid, prefix, at)
         paid.kept = self.kept[paid.order_id] = prefix
         values = {"merchant": paid.merchant, "lots": prefix[0], "lastAmount": prefix[1], "fen": fen}
         self.tell("Refunded", orderId=paid.order_id, receiver=receiver, **values)
@@ -229,9 +238,9 @@ class Clearing(Orders):
         available = self.free(paid.merchant) + dispute.locked
         if fen > available:
             raise Reverts("ClearingBookNotCovered", paid.merchant, fen, available)
+        self._check_room(paid, prefix, at)
         if fen > dispute.locked:
             raise Reverts("DisputesTooMuch", order_id, fen, dispute.locked)
-        self._check_room(paid, prefix, at)
         self._set_disputed(paid.merchant, -dispute.locked)
         self._shorten(paid, prefix, fen, at)
         dispute.locked -= fen

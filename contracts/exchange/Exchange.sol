@@ -136,11 +136,9 @@ contract Exchange is IExchange, Pausable {
             return;
         }
         _count(order, terms, day);
-        tabs.turnToProgramme(ledger, order.fromId >> 32);
-        // A few hundred orders of less than 2^64 fen each.
+        // The two tabs are still turned to. A few hundred orders of less than 2^64 fen each.
         unchecked {
-            tabs.programme.fen -= int256(terms.fen);
-            tabs.turnToProgramme(ledger, order.toProgramme);
+            tabs.previous.fen -= int256(terms.fen);
             tabs.programme.fen += int256(terms.fen);
         }
         emit Exchanged(
@@ -173,13 +171,13 @@ contract Exchange is IExchange, Pausable {
         returns (Verdict)
     {
         if (block.timestamp > order.deadline) return Verdict.EXPIRED;
-        if (!tabs.turnToProgramme(ledger, order.fromId >> 32)) return Verdict.UNKNOWN_PROGRAMME;
-        Programme memory from = tabs.programme.terms;
-        if (!tabs.turnToProgramme(ledger, order.toProgramme)) return Verdict.UNKNOWN_PROGRAMME;
+        if (!tabs.turnToPair(ledger, order.fromId >> 32, order.toProgramme)) return Verdict.UNKNOWN_PROGRAMME;
+        if (order.fromId >> 32 == order.toProgramme) return Verdict.FORBIDDEN;
+        Programme memory from = tabs.previous.terms;
         Programme memory to = tabs.programme.terms;
         // Par 0 needs no check of its own: the ledger gives such a programme no exchange flag.
-        bool allowed = order.fromId >> 32 != order.toProgramme && from.flags & EXCHANGEABLE_OUT != 0 && Tabs.isSpendable(from)
-            && to.flags & EXCHANGEABLE_IN != 0 && to.state == ProgrammeState.ACTIVE;
+        bool allowed = from.flags & EXCHANGEABLE_OUT != 0 && Tabs.isSpendable(from) && to.flags & EXCHANGEABLE_IN != 0
+            && to.state == ProgrammeState.ACTIVE;
         if (!allowed) return Verdict.FORBIDDEN;
         uint256 fen = Value.toFenDown(order.amount, from.par);
         uint256 amountOut = Value.toMinorDown(fen, to.par);

@@ -34,7 +34,8 @@ struct ExchangeOrder {
 ///
 /// Checks, in order: MALFORMED (amount 0), BAD_SIGNATURE, NONCE_SPENT, EXPIRED, UNKNOWN_PROGRAMME, FORBIDDEN (same
 /// programme, par 0, flags, from: spending time over, to: not active), NO_VALUE, BELOW_MINIMUM, CAP_EXCEEDED (out,
-/// resident a day, programme a day, supply of the lot that is wanted), LOT_DEAD, INSUFFICIENT. All after NONCE_SPENT spend the nonce, so a retry cannot land twice.
+/// resident a day, programme a day, supply of the lot that is wanted), LOT_DEAD, INSUFFICIENT. All after NONCE_SPENT spend
+/// the nonce, so a retry cannot land twice.
 interface IExchange is IPausable {
     /// @notice The order landed.
     /// @param orderId EIP-712 digest of the order.

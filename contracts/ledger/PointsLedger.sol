@@ -98,7 +98,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
     mapping(address owner => mapping(address spender => mapping(uint256 id => uint256))) private _allowances;
     /// @inheritdoc IERC6909
     mapping(address owner => mapping(address spender => bool)) public isOperator;
-    /// @dev The module that last began a batch, and when: block number << 160 | module.
+    /// @dev The module that last began a batch, and when: quarter << 224 | block number << 160 | module.
     uint256 private _exchangeBegun;
     uint256 private _redemptionBegun;
     /// @inheritdoc IPointsLedger
@@ -188,7 +188,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
 
     /// @inheritdoc IPointsLedger
     function isDead(uint256 id) external view returns (bool) {
-        return id > type(uint64).max || _isDead(id);
+        return id > type(uint64).max || _isDead(id, _currentQuarter());
     }
 
     /// @inheritdoc IPointsLedger
@@ -226,7 +226,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         uint256 id = _id(programmeId, quarter);
         if (record.state != ProgrammeState.ACTIVE) revert PointsLedgerNotActive(programmeId);
         if (quarter == 0 && par != 0) revert PointsLedgerBadQuarter(programmeId, quarter);
-        if (_isDead(id)) revert PointsLedgerLotDead(id);
+        if (_isDead(id, _currentQuarter())) revert PointsLedgerLotDead(id);
         _landBatch(programmeId, number, evidenceRoot);
         amount = _creditGrants(id, grants);
         _raiseLot(id, amount);
@@ -262,7 +262,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
 
     /// @inheritdoc IPointsLedger
     function beginExchange() external restricted {
-        _exchangeBegun = _callerNow();
+        _exchangeBegun = _begin();
     }
 
     /// @inheritdoc IPointsLedger
@@ -275,13 +275,18 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         uint64 toId,
         uint64 amountOut
     ) external returns (Verdict) {
-        _checkBegun(_exchangeBegun);
-        if (verdict == Verdict.ACCEPTED && amountOut > _roomOf(toId)) verdict = Verdict.CAP_EXCEEDED;
-        verdict = _spendFirst(holder, nonce, verdict, fromId, amountIn);
+        uint256 quarter = _quarterBegun(_exchangeBegun);
+        uint256 supply = totalSupply[toId] + amountOut;
+        if (verdict == Verdict.ACCEPTED && supply > LotLanes.LANE_MAX) verdict = Verdict.CAP_EXCEEDED;
+        verdict = _spendFirst(holder, nonce, verdict, fromId, amountIn, quarter);
         if (verdict != Verdict.ACCEPTED) return verdict;
         _credit(holder, toId, amountOut);
         _subtractSupply(fromId, amountIn);
-        _addSupply(toId, amountOut);
+        totalSupply[toId] = supply;
+        // A programme has fewer than 2^32 lots, each of less than 2^48.
+        unchecked {
+            _programmes[uint32(toId >> 32)].supply += amountOut;
+        }
         emit Transfer(msg.sender, holder, address(0), fromId, amountIn);
         emit Transfer(msg.sender, address(0), holder, toId, amountOut);
         return Verdict.ACCEPTED;
@@ -291,13 +296,12 @@ contract PointsLedger is IPointsLedger, AccessManaged {
 
     /// @inheritdoc IPointsLedger
     function beginRedemption() external restricted {
-        _redemptionBegun = _callerNow();
+        _redemptionBegun = _begin();
     }
 
     /// @inheritdoc IPointsLedger
     function spend(address holder, uint32 nonce, bytes calldata lots, Verdict verdict) external returns (Verdict) {
-        _checkBegun(_redemptionBegun);
-        verdict = _spend(holder, nonce, lots, verdict);
+        verdict = _spend(holder, nonce, lots, verdict, _quarterBegun(_redemptionBegun));
         if (verdict != Verdict.ACCEPTED) return verdict;
         uint256 count = PackedLots.count(lots);
         for (uint256 i; i < count; ++i) {
@@ -313,11 +317,11 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         external
         returns (Verdict)
     {
-        _checkBegun(_redemptionBegun);
+        uint256 quarter = _quarterBegun(_redemptionBegun);
         // A hold that is open has spent the nonce that its id binds. Should a module ever give its id to another order, that
         // order is refused in the same way and the open hold stays as it is.
         if (holdCommitment[holdId] != 0) verdict = Verdict.NONCE_SPENT;
-        verdict = _spend(holder, nonce, lots, verdict);
+        verdict = _spend(holder, nonce, lots, verdict, quarter);
         if (verdict != Verdict.ACCEPTED) return verdict;
         uint256 count = PackedLots.count(lots);
         for (uint256 i; i < count; ++i) {
@@ -335,7 +339,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         external
         returns (bool)
     {
-        _checkBegun(_redemptionBegun);
+        uint256 quarter = _quarterBegun(_redemptionBegun);
         if (holdCommitment[holdId] != _commitment(holder, lots)) return false;
         if (!PackedLots.isPrefix(lots, keptLots, lastAmount)) revert PointsLedgerBadPrefix(keptLots, lastAmount);
         delete holdCommitment[holdId];
@@ -345,7 +349,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
             (uint256 id, uint256 amount) = PackedLots.at(lots, i);
             uint256 kept = PackedLots.keptOf(i, amount, keptLots, lastAmount);
             if (kept != 0) _burn(address(this), id, kept);
-            if (kept != amount) _release(receiver, id, amount - kept);
+            if (kept != amount) _release(receiver, id, amount - kept, quarter);
         }
         emit HoldClosed(holdId, receiver, keptLots, lastAmount);
         return true;
@@ -360,7 +364,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         uint8 keptLots,
         uint64 lastAmount
     ) external returns (address receiver) {
-        _checkBegun(_redemptionBegun);
+        uint256 quarter = _quarterBegun(_redemptionBegun);
         receiver = currentAccount(holder);
         uint256 count = PackedLots.count(lots);
         for (uint256 i; i < count; ++i) {
@@ -368,7 +372,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
             amount = PackedLots.keptOf(i, amount, keptLotsBefore, lastAmountBefore)
                 - PackedLots.keptOf(i, amount, keptLots, lastAmount);
             if (amount == 0) continue;
-            (uint256 rebornId, uint256 reborn) = _reborn(receiver, id, amount);
+            (uint256 rebornId, uint256 reborn) = _reborn(receiver, id, amount, quarter);
             if (reborn != 0) _mint(receiver, rebornId, reborn);
             if (reborn != amount) _mint(receiver, id, amount - reborn);
         }
@@ -425,11 +429,12 @@ contract PointsLedger is IPointsLedger, AccessManaged {
     function sweep(address holder, uint256[] calldata ids) external {
         // Lots in escrow outlive their quarter.
         if (holder == address(this)) revert PointsLedgerEscrow();
+        uint256 quarter = _currentQuarter();
         for (uint256 i; i < ids.length; ++i) {
             uint256 id = ids[i];
             uint256 amount = balanceOf(holder, id);
             if (amount == 0) continue;
-            if (!_isDead(id)) revert PointsLedgerLotAlive(id);
+            if (!_isDead(id, quarter)) revert PointsLedgerLotAlive(id);
             _burn(holder, id, amount);
             emit Swept(holder, id, amount);
         }
@@ -586,24 +591,32 @@ contract PointsLedger is IPointsLedger, AccessManaged {
 
     // ---------------------------------------------------------------------------------------------------- orders
 
+    function _begin() private view returns (uint256) {
+        return (_currentQuarter() << 224) | _callerNow();
+    }
+
     function _callerNow() private view returns (uint256) {
         return (block.number << 160) | uint160(msg.sender);
     }
 
-    /// @dev The authority said yes to this module earlier in this block.
-    function _checkBegun(uint256 begun) private view {
-        if (begun != _callerNow()) revert PointsLedgerNotBegun(msg.sender);
+    /// @dev The current quarter, if the authority said yes to this module earlier in this block.
+    function _quarterBegun(uint256 begun) private view returns (uint256 quarter) {
+        quarter = begun >> 224;
+        if (begun != (quarter << 224) | _callerNow()) revert PointsLedgerNotBegun(msg.sender);
     }
 
     /// @dev Nonce, then the module's verdict, then the debit of all lots or none.
-    function _spend(address holder, uint32 nonce, bytes calldata lots, Verdict verdict) private returns (Verdict) {
+    function _spend(address holder, uint32 nonce, bytes calldata lots, Verdict verdict, uint256 quarter)
+        private
+        returns (Verdict)
+    {
         (uint256 id, uint256 amount) = PackedLots.at(lots, 0);
-        verdict = _spendFirst(holder, nonce, verdict, id, amount);
+        verdict = _spendFirst(holder, nonce, verdict, id, amount, quarter);
         if (verdict != Verdict.ACCEPTED) return verdict;
         uint256 count = PackedLots.count(lots);
         for (uint256 i = 1; i < count; ++i) {
             (id, amount) = PackedLots.at(lots, i);
-            bool dead = _isDead(id);
+            bool dead = _isDead(id, quarter);
             if (!dead && _debit(holder, id, amount)) continue;
             // Undone, not checked beforehand: an id may appear twice.
             for (uint256 j; j < i; ++j) {
@@ -616,7 +629,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
     }
 
     /// @dev The nonce and the first lot share a word, which is written once.
-    function _spendFirst(address holder, uint32 nonce, Verdict verdict, uint256 id, uint256 amount)
+    function _spendFirst(address holder, uint32 nonce, Verdict verdict, uint256 id, uint256 amount, uint256 quarter)
         private
         returns (Verdict)
     {
@@ -626,7 +639,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         if (!fresh) return Verdict.NONCE_SPENT;
         if (verdict == Verdict.ACCEPTED) {
             bool enough = true;
-            if (_isDead(id)) verdict = Verdict.LOT_DEAD;
+            if (_isDead(id, quarter)) verdict = Verdict.LOT_DEAD;
             else (enough, word) = LotLanes.debit(word, shift, amount);
             if (!enough) verdict = Verdict.INSUFFICIENT;
         }
@@ -639,8 +652,8 @@ contract PointsLedger is IPointsLedger, AccessManaged {
     }
 
     /// @dev Gives `amount` of `id` back from escrow, reborn where the lot has died.
-    function _release(address receiver, uint256 id, uint256 amount) private {
-        (uint256 rebornId, uint256 reborn) = _reborn(receiver, id, amount);
+    function _release(address receiver, uint256 id, uint256 amount, uint256 quarter) private {
+        (uint256 rebornId, uint256 reborn) = _reborn(receiver, id, amount, quarter);
         if (reborn != 0) {
             _burn(address(this), id, reborn);
             _mint(receiver, rebornId, reborn);
@@ -650,14 +663,15 @@ contract PointsLedger is IPointsLedger, AccessManaged {
 
     /// @dev How much of `amount` comes back in the current quarter's lot instead of its own, and counts it against the
     /// holder's cap. Lots of a programme whose spending time is over are not reborn: they would be dead again.
-    function _reborn(address holder, uint256 id, uint256 amount) private returns (uint256 rebornId, uint256 reborn) {
-        uint32 quarter = uint32(id);
-        if (quarter == 0 || block.timestamp < QuarterTime.endOf(quarter)) return (0, 0);
-        uint32 current = QuarterTime.quarterOf(block.timestamp);
-        rebornId = _id(uint32(id >> 32), current);
-        if (_isDead(rebornId)) return (0, 0);
+    function _reborn(address holder, uint256 id, uint256 amount, uint256 quarter)
+        private
+        returns (uint256 rebornId, uint256 reborn)
+    {
+        if (!_isOver(id, quarter)) return (0, 0);
+        rebornId = _id(uint32(id >> 32), uint32(quarter));
+        if (_isDead(rebornId, quarter)) return (0, 0);
         Rebirth memory used = _rebirths[holder];
-        if (used.quarter != current) used = Rebirth(current, 0);
+        if (used.quarter != quarter) used = Rebirth(uint32(quarter), 0);
         uint256 leftFen = rebirthCapFen > used.fen ? rebirthCapFen - used.fen : 0;
         uint256 par = _programmes[uint32(id >> 32)].par;
         uint256 most = Value.toMinorDown(leftFen, par);
@@ -692,9 +706,10 @@ contract PointsLedger is IPointsLedger, AccessManaged {
 
     /// @dev Dead lots stay: a lot may have died since the migration was asked for.
     function _moveLiving(address from, address to, uint256[] calldata ids) private {
+        uint256 quarter = _currentQuarter();
         for (uint256 i; i < ids.length; ++i) {
             uint256 amount = balanceOf(from, ids[i]);
-            if (amount == 0 || _isDead(ids[i])) continue;
+            if (amount == 0 || _isDead(ids[i], quarter)) continue;
             _move(from, to, ids[i], amount);
         }
     }
@@ -704,7 +719,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         if (id > type(uint64).max) revert PointsLedgerUnknownProgramme(0);
         uint32 programmeId = uint32(id >> 32);
         if (_known(programmeId).flags & TRANSFERABLE == 0) revert PointsLedgerNotTransferable(programmeId);
-        if (_isDead(id)) revert PointsLedgerLotDead(id);
+        if (_isDead(id, _currentQuarter())) revert PointsLedgerLotDead(id);
         if (receiver == address(0) || receiver == address(this)) revert PointsLedgerBadReceiver(receiver);
         if (amount > balance) revert PointsLedgerInsufficientBalance(sender, balance, amount, id);
         _move(sender, receiver, id, amount);
@@ -721,9 +736,17 @@ contract PointsLedger is IPointsLedger, AccessManaged {
         if (record.state == ProgrammeState.UNKNOWN) revert PointsLedgerUnknownProgramme(programmeId);
     }
 
-    function _isDead(uint256 id) private view returns (bool) {
-        uint32 quarter = uint32(id);
-        if (quarter != 0 && block.timestamp >= QuarterTime.endOf(quarter)) return true;
+    function _currentQuarter() private view returns (uint256) {
+        return QuarterTime.quarterOf(block.timestamp);
+    }
+
+    /// @dev Whether the lot's quarter ended before `quarter`, the current one, began.
+    function _isOver(uint256 id, uint256 quarter) private pure returns (bool) {
+        return uint32(id) < quarter && uint32(id) != 0;
+    }
+
+    function _isDead(uint256 id, uint256 quarter) private view returns (bool) {
+        if (_isOver(id, quarter)) return true;
         uint256 spendableUntil = _programmes[uint32(id >> 32)].spendableUntil;
         return spendableUntil != 0 && block.timestamp >= spendableUntil;
     }

@@ -7,26 +7,6 @@ pragma solidity 0.8.30;
 library QuarterTime {
     /// @dev China Standard Time's offset in seconds.
     uint256 internal constant OFFSET = 8 hours;
-    /// @dev Leap days from year 1 to 1969 in the proleptic Gregorian calendar.
-    uint256 private constant LEAP_DAYS_BEFORE_1970 = 477;
-
-    /// @notice Unix time at which `quarter` is over: the first second of the next quarter.
-    /// @param quarter 1 or more; quarter 0 has no end and is the caller's case.
-    function endOf(uint32 quarter) internal pure returns (uint256) {
-        // A quarter of 32 bits is less than 2^41 days away: nothing here can overflow or fall below 0.
-        unchecked {
-            // `quarter` counts from 1, so as an index from 0 it already names the next quarter.
-            uint256 year = 2000 + uint256(quarter) / 4;
-            uint256 index = uint256(quarter) % 4;
-            uint256 past = year - 1;
-            uint256 day = 365 * (year - 1970) + past / 4 - past / 100 + past / 400 - LEAP_DAYS_BEFORE_1970;
-            if (index != 0) {
-                day += index == 1 ? 90 : index == 2 ? 181 : 273;
-                if (isLeap(year)) day += 1;
-            }
-            return day * 1 days - OFFSET;
-        }
-    }
 
     /// @notice The quarter that holds Unix time `timestamp` (2000 or later).
     /// @dev Civil from days, after Howard Hinnant (https://howardhinnant.github.io/date_algorithms.html): years begin
@@ -46,10 +26,5 @@ library QuarterTime {
     /// @notice Days since 1970-01-01 of the civil day in UTC+8.
     function dayOf(uint256 timestamp) internal pure returns (uint256) {
         return (timestamp + OFFSET) / 1 days;
-    }
-
-    /// @notice Whether `year` has a 29 February.
-    function isLeap(uint256 year) internal pure returns (bool) {
-        return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     }
 }

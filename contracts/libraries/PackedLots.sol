@@ -10,6 +10,8 @@ import {Packed} from "./Packed.sol";
 /// kept; (0, 0) is nothing.
 library PackedLots {
     uint256 internal constant LOT_BYTES = 16;
+    /// @dev The most lots that an order may name.
+    uint256 internal constant LOTS_MAX = 16;
 
     bytes32 private constant LOT_TYPEHASH = keccak256("Lot(uint64 id,uint64 amount)");
 
@@ -24,17 +26,6 @@ library PackedLots {
             id = Packed.read(lots, i * LOT_BYTES, 8);
             amount = Packed.read(lots, i * LOT_BYTES + 8, 8);
         }
-    }
-
-    /// @notice Whether there are 1 to `most` lots and none is of nothing.
-    function areSound(bytes calldata lots, uint256 most) internal pure returns (bool) {
-        uint256 length = count(lots);
-        if (length == 0 || length > most) return false;
-        for (uint256 i; i < length; ++i) {
-            (, uint256 amount) = at(lots, i);
-            if (amount == 0) return false;
-        }
-        return true;
     }
 
     /// @notice The prefix that is all of them. There is at least one lot.
@@ -60,19 +51,35 @@ library PackedLots {
         }
     }
 
-    /// @notice EIP-712 hash of all of them as an array of Lot; there may be none.
-    function hash(bytes calldata lots) internal pure returns (bytes32) {
-        uint256 length = count(lots);
-        if (length == 0) return keccak256("");
-        (, uint256 amount) = at(lots, length - 1);
-        return hash(lots, length, amount);
-    }
-
-    /// @notice EIP-712 hash of the prefix as an array of Lot: keccak256 of the concatenated struct hashes.
-    function hash(bytes calldata lots, uint256 keptLots, uint256 lastAmount) internal pure returns (bytes32 result) {
+    /// @notice EIP-712 hash of all of them as an array of Lot: keccak256 of the concatenated struct hashes.
+    /// @return result Of no lots, keccak256 of nothing.
+    /// @return sound Whether there are 1 to LOTS_MAX lots and none is of nothing.
+    function hash(bytes calldata lots) internal pure returns (bytes32 result, bool sound) {
         bytes32 typeHash = LOT_TYPEHASH;
         // In Solidity every lot would be encoded, and then all hashes copied, into memory of their own. Here the hashes
         // grow from the free memory pointer on, and behind the last of them is the one struct that is hashed each time.
+        assembly ("memory-safe") {
+            let hashes := mload(0x40)
+            let lot := add(hashes, shl(1, lots.length))
+            mstore(lot, typeHash)
+            sound := and(gt(lots.length, 0), lt(lots.length, add(shl(4, LOTS_MAX), 1)))
+            let next := hashes
+            for { let packed := lots.offset } lt(next, lot) { packed := add(packed, 16) } {
+                let amount := and(shr(128, calldataload(packed)), 0xffffffffffffffff)
+                sound := and(sound, gt(amount, 0))
+                mstore(add(lot, 32), shr(192, calldataload(packed)))
+                mstore(add(lot, 64), amount)
+                mstore(next, keccak256(lot, 96))
+                next := add(next, 32)
+            }
+            result := keccak256(hashes, sub(lot, hashes))
+        }
+    }
+
+    /// @notice EIP-712 hash of the prefix as an array of Lot.
+    function hash(bytes calldata lots, uint256 keptLots, uint256 lastAmount) internal pure returns (bytes32 result) {
+        bytes32 typeHash = LOT_TYPEHASH;
+        // As above.
         assembly ("memory-safe") {
             let hashes := mload(0x40)
             let lot := add(hashes, shl(5, keptLots))

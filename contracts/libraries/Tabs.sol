@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import {IClearingBook} from "../interfaces/IClearingBook.sol";
 import {IPointsLedger} from "../interfaces/IPointsLedger.sol";
-import {Merchant, Posting, Programme, ProgrammeState} from "../interfaces/Types.sol";
+import {Merchant, Posting, Programme, ProgrammeState, REDEEMABLE} from "../interfaces/Types.sol";
 
 /// @title Tabs
 /// @notice What a batch of orders remembers of each programme and merchant it meets: their terms, asked for once, and
@@ -11,8 +11,10 @@ import {Merchant, Posting, Programme, ProgrammeState} from "../interfaces/Types.
 /// @dev Only what no order of a batch can change is remembered: not the supply.
 library Tabs {
     /// @param terms As the ledger has them.
+    /// @param redeemable Whether merchants can be paid with it now.
     struct ProgrammeTab {
         uint32 id;
+        bool redeemable;
         Programme terms;
         int256 fen;
     }
@@ -44,9 +46,8 @@ library Tabs {
     /// @notice Turns to the programme's tab. Returns false, and stays where it was, if there is no such programme.
     function turnToProgramme(Batch memory batch, IPointsLedger ledger, uint256 id) internal view returns (bool) {
         // The empty tabs of a new batch have id 0, as no programme has.
-        if (id == 0) return false;
-        if (batch.programme.id == id) return true;
-        if (batch.previous.id == id) {
+        if (batch.programme.id == id) return id != 0;
+        if (batch.previous.id == id && id != 0) {
             (batch.programme, batch.previous) = (batch.previous, batch.programme);
             return true;
         }
@@ -60,15 +61,27 @@ library Tabs {
         // Unknown ones get no tab: orders that name thousands of them would slow down every search.
         if (terms.state == ProgrammeState.UNKNOWN) return false;
         if (batch.programmeCount == batch.programmes.length) batch.programmes = _grown(batch.programmes);
-        (batch.programme, batch.previous) = (ProgrammeTab(uint32(id), terms, 0), batch.programme);
+        bool redeemable = terms.flags & REDEEMABLE != 0 && isSpendable(terms);
+        (batch.programme, batch.previous) = (ProgrammeTab(uint32(id), redeemable, terms, 0), batch.programme);
         batch.programmes[batch.programmeCount++] = batch.programme;
         return true;
+    }
+
+    /// @notice Turns to two different programmes, `previous` and `programme`, as an exchange needs them. Returns false if
+    /// one of them does not exist.
+    function turnToPair(Batch memory batch, IPointsLedger ledger, uint256 previous, uint256 programme)
+        internal
+        view
+        returns (bool)
+    {
+        if (batch.programme.id == programme && batch.previous.id == previous) return programme != 0 && previous != 0;
+        return turnToProgramme(batch, ledger, previous) && turnToProgramme(batch, ledger, programme);
     }
 
     /// @notice Turns to the merchant's tab. Returns false, and stays where it was, if there is no such merchant, or it has
     /// retired.
     function turnToMerchant(Batch memory batch, IClearingBook book, uint32 id) internal view returns (bool) {
-        if (batch.merchant.id == id && id != 0) return true;
+        if (batch.merchant.id == id) return id != 0;
         for (uint256 i; i < batch.merchantCount; ++i) {
             if (batch.merchants[i].id == id) {
                 batch.merchant = batch.merchants[i];

@@ -6,6 +6,7 @@ import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/Messa
 import {ExchangeOrder} from "../interfaces/IExchange.sol";
 import {Revocation} from "../interfaces/IIssuance.sol";
 import {HoldOrder} from "../interfaces/IRedemption.sol";
+import {Words} from "./Words.sol";
 
 /// @title TypedData
 /// @notice EIP-712 struct hashes of all that is signed. `digest` binds one to the ledger's domain.
@@ -57,10 +58,8 @@ library TypedData {
     }
 
     function exchangeOrder(ExchangeOrder memory o) internal pure returns (bytes32) {
-        return keccak256(
-            abi.encode(
-                EXCHANGE_ORDER, o.holder, o.fromId, o.amount, o.toProgramme, o.minOut, o.nonce, o.deadline
-            )
+        return Words.hash(
+            EXCHANGE_ORDER, uint160(o.holder), o.fromId, o.amount, o.toProgramme, o.minOut, o.nonce, o.deadline
         );
     }
 
@@ -69,14 +68,19 @@ library TypedData {
         pure
         returns (bytes32)
     {
-        return keccak256(abi.encode(REDEEM_ORDER, holder, merchant, lotsHash, nonce, deadline));
+        return Words.hash(REDEEM_ORDER, uint160(holder), merchant, lotsHash, nonce, deadline);
     }
 
     function holdOrder(HoldOrder memory o) internal pure returns (bytes32) {
-        return keccak256(
-            abi.encode(
-                HOLD_ORDER, o.holder, o.merchant, o.lotsHash, o.nonce, o.deadline, o.captureBy, o.cancellable
-            )
+        return Words.hash(
+            HOLD_ORDER,
+            uint160(o.holder),
+            o.merchant,
+            uint256(o.lotsHash),
+            o.nonce,
+            o.deadline,
+            o.captureBy,
+            o.cancellable ? 1 : 0
         );
     }
 

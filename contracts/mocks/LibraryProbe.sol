@@ -53,7 +53,7 @@ contract LibraryProbe {
         pure
         returns (bytes32)
     {
-        return TypedData.redeemOrder(holder, merchant, lots.hash(), nonce, deadline);
+        return TypedData.redeemOrder(holder, merchant, lotsHash(lots), nonce, deadline);
     }
 
     function holdOrder(HoldOrder calldata order) external pure returns (bytes32) {
@@ -88,8 +88,8 @@ contract LibraryProbe {
         return TypedData.settlement(cycle, programme, merchant, fen, paymentReference);
     }
 
-    function lotsHash(bytes calldata lots) external pure returns (bytes32) {
-        return lots.hash();
+    function lotsHash(bytes calldata lots) public pure returns (bytes32 result) {
+        (result,) = lots.hash();
     }
 
     function prefixHash(bytes calldata lots, uint256 keptLots, uint64 lastAmount) external pure returns (bytes32) {
@@ -108,10 +108,6 @@ contract LibraryProbe {
         return Value.toMinorDown(fen, par);
     }
 
-    function endOf(uint32 quarter) external pure returns (uint256) {
-        return QuarterTime.endOf(quarter);
-    }
-
     function quarterOf(uint256 timestamp) external pure returns (uint32) {
         return QuarterTime.quarterOf(timestamp);
     }
@@ -121,7 +117,11 @@ contract LibraryProbe {
     }
 
     function receiptsRoot(bytes32[] calldata leaves) external pure returns (bytes32) {
-        return ReceiptsTree.root(leaves, leaves.length);
+        bytes32[] memory nodes = ReceiptsTree.newNodes(leaves.length);
+        for (uint256 i; i < leaves.length; ++i) {
+            nodes[i] = leaves[i];
+        }
+        return ReceiptsTree.root(nodes, leaves.length);
     }
 
     function evidenceLeaf(EvidenceLeaf calldata leaf) external pure returns (bytes32) {

@@ -8,7 +8,7 @@ import {IClearingBook} from "../interfaces/IClearingBook.sol";
 import {IPointsLedger} from "../interfaces/IPointsLedger.sol";
 import {HoldOrder, IRedemption} from "../interfaces/IRedemption.sol";
 import {Receipt} from "../interfaces/IRefundDesk.sol";
-import {Programme, REDEEMABLE, Verdict} from "../interfaces/Types.sol";
+import {Programme, Verdict} from "../interfaces/Types.sol";
 import {Packed} from "../libraries/Packed.sol";
 import {PackedLots} from "../libraries/PackedLots.sol";
 import {ReceiptsTree} from "../libraries/ReceiptsTree.sol";
@@ -24,13 +24,12 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
     using PackedLots for bytes;
     using Tabs for Tabs.Batch;
 
-    /// @dev Hashes of the receipts of a call, in order.
+    /// @dev Hashes of the receipts of a call, in order, and room for the tree above them.
     struct Receipts {
-        bytes32[] leaves;
+        bytes32[] nodes;
         uint256 count;
     }
 
-    uint256 private constant LOTS_MAX = 16;
     /// @dev From the holder to the lot count.
     uint256 private constant REDEEM_HEAD_BYTES = 34;
     uint256 private constant HOLD_HEAD_BYTES = 40;
@@ -54,10 +53,11 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
         Receipts memory receipts = _newReceipts(packed, REDEEM_HEAD_BYTES);
         uint256 cursor;
         while (cursor < packed.length) {
-            uint256 end = _endOfOrder(packed, cursor, REDEEM_HEAD_BYTES, 0);
-            if (!_isWhole(packed, cursor, end)) break;
-            _redeem(Packed.slice(packed, cursor, end - cursor), tabs, receipts);
-            cursor = end;
+            (bytes calldata order, bytes calldata lots, bytes calldata signature) =
+                _cut(packed, cursor, REDEEM_HEAD_BYTES, 0);
+            if (order.length == 0) break;
+            _redeem(order, lots, signature, tabs, receipts);
+            cursor += order.length;
         }
         _settle(tabs, receipts);
     }
@@ -68,10 +68,11 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
         Tabs.Batch memory tabs;
         uint256 cursor;
         while (cursor < packed.length) {
-            uint256 end = _endOfOrder(packed, cursor, HOLD_HEAD_BYTES, 0);
-            if (!_isWhole(packed, cursor, end)) break;
-            _hold(Packed.slice(packed, cursor, end - cursor), tabs);
-            cursor = end;
+            (bytes calldata order, bytes calldata lots, bytes calldata signature) =
+                _cut(packed, cursor, HOLD_HEAD_BYTES, 0);
+            if (order.length == 0) break;
+            _hold(order, lots, signature, tabs);
+            cursor += order.length;
         }
     }
 
@@ -82,10 +83,11 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
         Receipts memory receipts = _newReceipts(packed, HOLD_HEAD_BYTES);
         uint256 cursor;
         while (cursor < packed.length) {
-            uint256 end = _endOfOrder(packed, cursor, HOLD_HEAD_BYTES, PREFIX_BYTES);
-            if (!_isWhole(packed, cursor, end)) break;
-            _capture(Packed.slice(packed, cursor, end - cursor), tabs, receipts);
-            cursor = end;
+            (bytes calldata order, bytes calldata lots, bytes calldata signature) =
+                _cut(packed, cursor, HOLD_HEAD_BYTES, PREFIX_BYTES);
+            if (order.length == 0) break;
+            _capture(order, lots, signature, tabs, receipts);
+            cursor += order.length;
         }
         _settle(tabs, receipts);
     }
@@ -96,62 +98,69 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
         Tabs.Batch memory tabs;
         uint256 cursor;
         while (cursor < packed.length) {
-            uint256 end = _endOfOrder(packed, cursor, HOLD_HEAD_BYTES, 0);
-            if (!_isWhole(packed, cursor, end)) break;
-            _release(Packed.slice(packed, cursor, end - cursor), tabs);
-            cursor = end;
+            (bytes calldata order, bytes calldata lots, bytes calldata signature) =
+                _cut(packed, cursor, HOLD_HEAD_BYTES, 0);
+            if (order.length == 0) break;
+            _release(order, lots, signature, tabs);
+            cursor += order.length;
         }
     }
 
     /// @dev Room for as many receipts as the bytes could hold orders.
     function _newReceipts(bytes calldata packed, uint256 headBytes) private pure returns (Receipts memory receipts) {
-        receipts.leaves = new bytes32[](packed.length / (headBytes + PackedLots.LOT_BYTES));
+        receipts.nodes = ReceiptsTree.newNodes(packed.length / (headBytes + PackedLots.LOT_BYTES));
     }
 
     /// @dev Writes the book once a call: each participant's sum, and the root of the receipts.
     function _settle(Tabs.Batch memory tabs, Receipts memory receipts) private {
         if (receipts.count == 0) return;
-        bytes32 root = ReceiptsTree.root(receipts.leaves, receipts.count);
+        bytes32 root = ReceiptsTree.root(receipts.nodes, receipts.count);
         uint64 batch = book.postReceipts(tabs.postings(), root);
         emit RedemptionBatch(batch, root, uint32(receipts.count));
     }
 
-    /// @dev Where the order at `cursor` ends: beyond the batch's end if it is not whole. Between its lots and its
-    /// signature are `tailBytes`.
-    function _endOfOrder(bytes calldata packed, uint256 cursor, uint256 headBytes, uint256 tailBytes)
+    /// @dev Cuts out the order at `cursor`, its lots and its signature; between the two are `tailBytes`. If what is left is
+    /// no whole order, rejects it and returns an order of no length.
+    function _cut(bytes calldata packed, uint256 cursor, uint256 headBytes, uint256 tailBytes)
         private
-        pure
-        returns (uint256 end)
+        returns (bytes calldata order, bytes calldata lots, bytes calldata signature)
     {
-        // No part of an order is longer than 2^16 bytes.
+        // No part of an order is longer than 2^20 bytes. What is read beyond the batch only makes the order longer.
         unchecked {
-            end = cursor + headBytes;
-            if (end > packed.length) return end;
-            end += Packed.read(packed, end - 1, 1) * PackedLots.LOT_BYTES + tailBytes + SIGNATURE_LENGTH_BYTES;
-            if (end > packed.length) return end;
-            end += Packed.read(packed, end - SIGNATURE_LENGTH_BYTES, SIGNATURE_LENGTH_BYTES);
+            // The lot count is the head's last byte.
+            uint256 lotsEnd = headBytes + Packed.read(packed, cursor + headBytes - 1, 1) * PackedLots.LOT_BYTES;
+            uint256 signatureAt = lotsEnd + tailBytes + SIGNATURE_LENGTH_BYTES;
+            uint256 signatureBytes =
+                Packed.read(packed, cursor + signatureAt - SIGNATURE_LENGTH_BYTES, SIGNATURE_LENGTH_BYTES);
+            order = Packed.slice(packed, cursor, signatureAt + signatureBytes);
+            lots = Packed.slice(order, headBytes, lotsEnd - headBytes);
+            signature = Packed.slice(order, signatureAt, signatureBytes);
+            if (order.length > packed.length - cursor) {
+                emit Rejected(keccak256(packed[cursor:]), address(0), Verdict.MALFORMED);
+                order = Packed.slice(packed, cursor, 0);
+            }
         }
-    }
-
-    function _isWhole(bytes calldata packed, uint256 cursor, uint256 end) private returns (bool whole) {
-        whole = end <= packed.length;
-        if (!whole) emit Rejected(keccak256(packed[cursor:]), address(0), Verdict.MALFORMED);
     }
 
     // ---------------------------------------------------------------------------------------------------- orders
 
-    function _redeem(bytes calldata packed, Tabs.Batch memory tabs, Receipts memory receipts) private {
-        bytes calldata lots = _lots(packed, REDEEM_HEAD_BYTES);
+    function _redeem(
+        bytes calldata packed,
+        bytes calldata lots,
+        bytes calldata signature,
+        Tabs.Batch memory tabs,
+        Receipts memory receipts
+    ) private {
         address holder = address(uint160(Packed.read(packed, 0, 20)));
         // merchant 4 | nonce 4 | deadline 5 | lotCount 1
         uint256 head = Packed.read(packed, 20, 14);
         uint32 merchantId = uint32(head >> 80);
         uint32 nonce = uint32(head >> 48);
         uint40 deadline = uint40(head >> 8);
-        bytes32 lotsHash = lots.hash();
+        (bytes32 lotsHash, bool sound) = lots.hash();
         bytes32 orderId = TypedData.digest(_domain, TypedData.redeemOrder(holder, merchantId, lotsHash, nonce, deadline));
 
-        Verdict verdict = _checkForm(lots, holder, orderId, _signature(packed, REDEEM_HEAD_BYTES, lots, 0));
+        Verdict verdict = _checkForm(sound, holder, orderId, signature);
         uint256 fen;
         if (verdict == Verdict.ACCEPTED) {
             (verdict, fen) = _checkTerms(merchantId, deadline, lots, tabs);
@@ -161,17 +170,15 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
             emit Rejected(orderId, holder, verdict);
             return;
         }
-        (uint256 all, uint64 lastAmount) = lots.all();
-        _runUp(lots, all, lastAmount, 1, tabs);
+        _debit(lots, fen, tabs);
         _credit(orderId, holder, merchantId, lotsHash, fen, tabs, receipts);
     }
 
-    function _hold(bytes calldata packed, Tabs.Batch memory tabs) private {
-        (HoldOrder memory order, bytes32 orderId, bool sound) = _unpackHold(packed);
-        bytes calldata lots = _lots(packed, HOLD_HEAD_BYTES);
-        bytes calldata signature = _signature(packed, HOLD_HEAD_BYTES, lots, 0);
-
-        Verdict verdict = sound ? _checkForm(lots, order.holder, orderId, signature) : Verdict.MALFORMED;
+    function _hold(bytes calldata packed, bytes calldata lots, bytes calldata signature, Tabs.Batch memory tabs)
+        private
+    {
+        (HoldOrder memory order, bytes32 orderId, bool sound) = _unpackHold(packed, lots);
+        Verdict verdict = _checkForm(sound, order.holder, orderId, signature);
         if (verdict == Verdict.ACCEPTED) {
             (verdict,) = _checkTerms(order.merchant, order.deadline, lots, tabs);
             bool inTime = order.captureBy >= block.timestamp && order.captureBy <= block.timestamp + HOLD_MAX;
@@ -185,17 +192,21 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
         }
     }
 
-    function _capture(bytes calldata packed, Tabs.Batch memory tabs, Receipts memory receipts) private {
-        (HoldOrder memory order, bytes32 orderId, bool sound) = _unpackHold(packed);
-        bytes calldata lots = _lots(packed, HOLD_HEAD_BYTES);
-        bytes calldata signature = _signature(packed, HOLD_HEAD_BYTES, lots, PREFIX_BYTES);
+    function _capture(
+        bytes calldata packed,
+        bytes calldata lots,
+        bytes calldata signature,
+        Tabs.Batch memory tabs,
+        Receipts memory receipts
+    ) private {
+        (HoldOrder memory order, bytes32 orderId, bool sound) = _unpackHold(packed, lots);
         uint256 prefix = HOLD_HEAD_BYTES + lots.length;
         uint8 keptLots = uint8(Packed.read(packed, prefix, 1));
         uint64 lastAmount = uint64(Packed.read(packed, prefix + 1, 8));
 
         Verdict verdict;
         uint256 fen;
-        if (!sound || !lots.areSound(LOTS_MAX) || !lots.isPrefix(keptLots, lastAmount)) verdict = Verdict.MALFORMED;
+        if (!sound || !lots.isPrefix(keptLots, lastAmount)) verdict = Verdict.MALFORMED;
         else if (block.timestamp > order.captureBy) verdict = Verdict.EXPIRED;
         else if (!_isCapture(order.merchant, orderId, keptLots, lastAmount, signature, tabs)) {
             verdict = Verdict.BAD_SIGNATURE;
@@ -215,66 +226,47 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
         _credit(orderId, order.holder, order.merchant, lotsHash, fen, tabs, receipts);
     }
 
-    function _release(bytes calldata packed, Tabs.Batch memory tabs) private {
-        (HoldOrder memory order, bytes32 orderId, bool sound) = _unpackHold(packed);
-        bytes calldata lots = _lots(packed, HOLD_HEAD_BYTES);
-        bytes calldata signature = _signature(packed, HOLD_HEAD_BYTES, lots, 0);
-
+    function _release(bytes calldata packed, bytes calldata lots, bytes calldata signature, Tabs.Batch memory tabs)
+        private
+    {
+        (HoldOrder memory order, bytes32 orderId, bool sound) = _unpackHold(packed, lots);
         Verdict verdict;
-        if (!sound || !lots.areSound(LOTS_MAX)) verdict = Verdict.MALFORMED;
+        if (!sound) verdict = Verdict.MALFORMED;
         else if (!_mayRelease(order, orderId, signature, tabs)) verdict = Verdict.BAD_SIGNATURE;
         else if (!ledger.closeHold(orderId, order.holder, lots, 0, 0)) verdict = Verdict.NOT_HELD;
         if (verdict == Verdict.ACCEPTED) emit Released(orderId, order.holder, order.merchant);
         else emit Rejected(orderId, order.holder, verdict);
     }
 
-    function _unpackHold(bytes calldata packed)
+    function _unpackHold(bytes calldata packed, bytes calldata lots)
         private
         view
         returns (HoldOrder memory order, bytes32 orderId, bool sound)
     {
-        bytes calldata lots = _lots(packed, HOLD_HEAD_BYTES);
+        (bytes32 lotsHash, bool lotsSound) = lots.hash();
         uint256 cancellable = Packed.read(packed, 38, 1);
         order = HoldOrder({
             holder: address(uint160(Packed.read(packed, 0, 20))),
             merchant: uint32(Packed.read(packed, 20, 4)),
-            lotsHash: lots.hash(),
+            lotsHash: lotsHash,
             nonce: uint32(Packed.read(packed, 24, 4)),
             deadline: uint40(Packed.read(packed, 28, 5)),
             captureBy: uint40(Packed.read(packed, 33, 5)),
             cancellable: cancellable == 1
         });
         orderId = TypedData.digest(_domain, TypedData.holdOrder(order));
-        sound = cancellable <= 1;
-    }
-
-    /// @dev The lot count is the head's last byte.
-    function _lots(bytes calldata packed, uint256 headBytes) private pure returns (bytes calldata) {
-        unchecked {
-            return Packed.slice(packed, headBytes, Packed.read(packed, headBytes - 1, 1) * PackedLots.LOT_BYTES);
-        }
-    }
-
-    function _signature(bytes calldata packed, uint256 headBytes, bytes calldata lots, uint256 tailBytes)
-        private
-        pure
-        returns (bytes calldata)
-    {
-        unchecked {
-            uint256 offset = headBytes + lots.length + tailBytes + SIGNATURE_LENGTH_BYTES;
-            return Packed.slice(packed, offset, packed.length - offset);
-        }
+        sound = lotsSound && cancellable <= 1;
     }
 
     // ---------------------------------------------------------------------------------------------------- checks
 
     /// @dev What comes before the nonce.
-    function _checkForm(bytes calldata lots, address holder, bytes32 orderId, bytes calldata signature)
+    function _checkForm(bool sound, address holder, bytes32 orderId, bytes calldata signature)
         private
         view
         returns (Verdict)
     {
-        if (!lots.areSound(LOTS_MAX)) return Verdict.MALFORMED;
+        if (!sound) return Verdict.MALFORMED;
         return SignatureCheck.isValid(holder, orderId, signature) ? Verdict.ACCEPTED : Verdict.BAD_SIGNATURE;
     }
 
@@ -292,7 +284,7 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
             (uint256 id, uint256 amount) = lots.at(i);
             if (!tabs.turnToProgramme(ledger, id >> 32)) return (Verdict.UNKNOWN_PROGRAMME, 0);
             Programme memory programme = tabs.programme.terms;
-            if (programme.flags & REDEEMABLE == 0 || !Tabs.isSpendable(programme)) return (Verdict.FORBIDDEN, 0);
+            if (!tabs.programme.redeemable) return (Verdict.FORBIDDEN, 0);
             bytes32 scope = programme.spendScope;
             if (scope != 0 && scope & tabs.merchant.terms.scope == 0) return (Verdict.OUT_OF_SCOPE, 0);
             // A few lots of less than 2^64 at pars of less than 2^37.
@@ -302,6 +294,19 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
         }
         fen = microfenMinor / Value.MICROFEN_MINOR;
         return (fen == 0 ? Verdict.NO_VALUE : Verdict.ACCEPTED, fen);
+    }
+
+    /// @dev Debits the programmes of lots whose terms were checked just now.
+    function _debit(bytes calldata lots, uint256 fen, Tabs.Batch memory tabs) private view {
+        if (lots.length == PackedLots.LOT_BYTES) {
+            // The tab of the only lot, as most orders have, is still turned to.
+            unchecked {
+                tabs.programme.fen -= int256(fen);
+            }
+        } else {
+            (uint256 all, uint64 lastAmount) = lots.all();
+            _runUp(lots, all, lastAmount, 1, tabs);
+        }
     }
 
     /// @dev What a prefix is worth. Lots of no programme, which no hold can have, are worth nothing.
@@ -367,7 +372,7 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
         bytes32 leaf = ReceiptsTree.leaf(orderId, holder, merchantId, lotsHash, fen, block.timestamp);
         unchecked {
             tabs.merchant.fen += int256(fen);
-            receipts.leaves[receipts.count++] = leaf;
+            receipts.nodes[receipts.count++] = leaf;
         }
         emit Redeemed(orderId, holder, merchantId, uint64(fen));
     }

@@ -32,7 +32,8 @@ abstract contract RefundDesk is IRefundDesk {
         internal
         view
     {
-        if (paid.hash() != receipt.lotsHash) revert RefundDeskWrongLots(receipt.orderId);
+        (bytes32 lotsHash,) = paid.hash();
+        if (lotsHash != receipt.lotsHash) revert RefundDeskWrongLots(receipt.orderId);
         bytes32 leaf = ReceiptsTree.leaf(
             receipt.orderId, receipt.holder, receipt.merchant, receipt.lotsHash, receipt.fen, receipt.time
         );

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import orjson
 from sqlalchemy import Table, func, select, update
 from sqlalchemy.orm import Session, defer
 
 from issuers import sql
-from issuers.agency.documents import leaf_document, mint_document, revocation_document
+from issuers.agency.documents import mint_document, revocation_document
+from issuers.leaves import LeafRow, leaf_rows, publish, tree_of
 from issuers.opening import Openings
 from issuers.signing import REASON_MAX, Signing
 from ledger.chain.artifacts import call_data
@@ -29,8 +29,8 @@ from ledger.custody.errors import SignerError
 from ledger.errors import InvariantViolation
 from ledger.outbox.outbox import CallMessage, MessageState, Outbox
 from ledger.outbox.routes import mint_gas
-from ledger.standard.evidence import EvidenceLeaf, MerkleTree, activity_code
-from ledger.standard.ids import BatchNumber, address_bytes, programme_participant, to_address, token_id
+from ledger.standard.evidence import MerkleTree
+from ledger.standard.ids import BatchNumber, address_bytes, programme_participant, token_id
 from ledger.standard.keccak import keccak256
 from ledger.standard.quarters import CITY_TZ, NEVER, expiry_quarter
 from ledger.standard.typed_data import MintBatch, Revocation
@@ -51,7 +51,6 @@ GRANTS_MAX = 500
 _TAKE_MAX = 5_000
 _NEVER_QUARTERS = -1
 _GAS_REVOKE = 600_000
-_PAD12 = bytes(12)
 _SETTLED_AT_ONCE = 64
 _WITHOUT_GRANTS = defer(IssuanceBatchRow.packed)  # 14 KB a batch that only signing needs
 _ENDS = {
@@ -65,61 +64,6 @@ _PLACE_POSTGRES = (
     "FROM (SELECT i AS position, substr(%s::bytea, i * 32 + 1, 32) AS id FROM generate_series(0, %s - 1) AS i) AS k "
     "WHERE g.grant_id = k.id"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class LeafRow:
-    """What a leaf is made of, but for the lot, as it comes from SQL."""
-
-    grant_id: bytes
-    account: bytes
-    amount_minor: int
-    activity: str
-    rulebook_version: int
-    commitment: bytes
-
-    def leaf(self, token: int) -> EvidenceLeaf:
-        """Return the evidence leaf in a lot."""
-        return EvidenceLeaf(
-            self.grant_id,
-            to_address(self.account),
-            token,
-            self.amount_minor,
-            activity_code(self.activity),
-            self.rulebook_version,
-            self.commitment,
-        )
-
-    def document(self, opening: tuple[bytes, bytes] | None) -> dict[str, Any]:
-        """Return the leaf's part of a document for the signer."""
-        return leaf_document(
-            self.grant_id,
-            self.account,
-            self.amount_minor,
-            self.activity,
-            self.rulebook_version,
-            self.commitment,
-            opening,
-        )
-
-    def hash(self, token: bytes) -> bytes:
-        """Return the leaf's hash; the same bytes as ``leaf(token).hash()``, without its checks (tested to be equal)."""
-        return keccak256(
-            keccak256(
-                b"".join(
-                    (
-                        self.grant_id,
-                        _PAD12,
-                        self.account,
-                        token,
-                        self.amount_minor.to_bytes(32, "big"),
-                        self.activity.encode().ljust(32, b"\0"),
-                        self.rulebook_version.to_bytes(32, "big"),
-                        self.commitment,
-                    )
-                )
-            )
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -705,29 +649,6 @@ def _covered(session: Session, rows: Sequence[IssuanceBatchRow]) -> list[Issuanc
     return fitting
 
 
-def leaf_rows(session: Session, programme: int, number: int) -> list[LeafRow]:
-    """Return a batch's leaves in the order of its packed grants."""
-    rows = session.execute(
-        select(
-            IssuanceGrantRow.grant_id,
-            IssuanceGrantRow.account,
-            IssuanceGrantRow.amount_minor,
-            IssuanceGrantRow.activity,
-            IssuanceGrantRow.rulebook_version,
-            IssuanceGrantRow.commitment,
-        )
-        .where(IssuanceGrantRow.programme == programme, IssuanceGrantRow.batch_number == number)
-        .order_by(IssuanceGrantRow.batch_position)
-    )
-    return [LeafRow(bytes(r[0]), bytes(r[1]), r[2], r[3], r[4], bytes(r[5])) for r in rows]
-
-
-def tree_of(leaves: Sequence[LeafRow], token: int) -> MerkleTree:
-    """Return the evidence tree of leaves in a lot."""
-    word = token.to_bytes(32, "big")
-    return MerkleTree([leaf.hash(word) for leaf in leaves])
-
-
 def mint_call(row: IssuanceBatchRow, signature: bytes) -> bytes:
     """Return the calldata of a signed batch."""
     return call_data(
@@ -735,35 +656,6 @@ def mint_call(row: IssuanceBatchRow, signature: bytes) -> bytes:
         "mint",
         (row.programme, row.quarter, row.number, bytes(row.evidence_root), bytes(row.packed), signature),
     )
-
-
-def publish(folder: Path, row: IssuanceBatchRow, leaves: Sequence[LeafRow]) -> Path:
-    """Write a batch's leaf file for the auditor, whole or not at all, and return its path."""
-    token = token_id(row.programme, row.quarter)
-    document = {
-        "programme": row.programme,
-        "number": str(row.number),
-        "root": "0x" + bytes(row.evidence_root).hex(),
-        "leaves": [
-            {
-                "grantId": "0x" + leaf.grant_id.hex(),
-                # Lower case: a mixed-case checksum of each would be a tenth of the whole pipeline, and none needs it.
-                "account": "0x" + leaf.account.hex(),
-                "tokenId": str(token),
-                "amount": str(leaf.amount_minor),
-                "activityCode": "0x" + activity_code(leaf.activity).hex(),
-                "rulebookVersion": leaf.rulebook_version,
-                "commitment": "0x" + leaf.commitment.hex(),
-            }
-            for leaf in leaves
-        ],
-    }
-    path = folder / str(row.programme) / f"{row.number}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    temporary.write_bytes(orjson.dumps(document) + b"\n")
-    temporary.replace(path)
-    return path
 
 
 def store_rulebook(session: Session, programme: int, version: int, digest: bytes, content: str, now: int) -> None:

@@ -30,6 +30,7 @@ from issuers.errors import (
 from issuers.explaining import explain
 from issuers.funding import FundingWait, funding_waits
 from issuers.intake import IngestReport, Intake, ProgressCallback
+from issuers.leaves import leaf_rows, tree_of
 from issuers.mapping import FOLDER as MAPPINGS
 from issuers.mapping import Mapping as SourceMapping
 from issuers.opening import delivery_of, openings_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from issuers.batching import leaf_rows, tree_of
+from issuers.leaves import leaf_rows, tree_of
 from ledger.chain.deployment import Deployment
 from ledger.chain.engine import Engine
 from ledger.proofs.receipt import build_grant_receipt, build_receipt, verify_receipt

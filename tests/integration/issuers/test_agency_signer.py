@@ -19,7 +19,8 @@ from sqlalchemy import select
 from issuers.agency.documents import leaf_document, mint_document, void_document
 from issuers.agency.server import SignerServer
 from issuers.agency.settings import load_settings
-from issuers.batching import leaf_rows, mint_key
+from issuers.batching import mint_key
+from issuers.leaves import leaf_rows
 from ledger.clock import ManualClock
 from ledger.custody.errors import SignerError, SignerReason
 from ledger.custody.web3signer import DOCUMENT_PATH, KEYS_PATH, SIGN_PATH, Web3Signer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issuers.batching import LeafRow, tree_of
+from issuers.leaves import LeafRow, tree_of
 from ledger.standard.evidence import MerkleTree
 from ledger.standard.ids import token_id
 

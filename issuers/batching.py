@@ -7,19 +7,19 @@ for its key may be in another house; signature and outbox message are stored tog
 from __future__ import annotations
 
 import logging
+import os
 import random as random_module
-import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import Table, func, select, update
+from sqlalchemy import Table, delete, func, insert, select, update
 from sqlalchemy.orm import Session, defer
 
 from issuers import sql
 from issuers.agency.documents import mint_document, revocation_document
-from issuers.leaves import LeafRow, leaf_rows, publish, tree_of
+from issuers.leaves import LeafRow, batch_grants, grant_ids, leaf_rows, publish, tree_of, unpack_leaves
 from issuers.opening import Openings
 from issuers.signing import REASON_MAX, Signing
 from ledger.chain.artifacts import call_data
@@ -39,6 +39,7 @@ from ledger.store.database import Database, bulk_insert_new
 from ledger.store.models.issuance import (
     IssuanceBatchRow,
     IssuanceGrantRow,
+    IssuanceReadyRow,
     IssuanceRecordRow,
     IssuanceRevocationRow,
     IssuanceRulebookRow,
@@ -52,17 +53,21 @@ _TAKE_MAX = 5_000
 _NEVER_QUARTERS = -1
 _GAS_REVOKE = 600_000
 _SETTLED_AT_ONCE = 64
+_ORDER_BYTES = 16
 _WITHOUT_GRANTS = defer(IssuanceBatchRow.packed)  # 14 KB a batch that only signing needs
 _ENDS = {
     MessageState.DONE: "landed",
     MessageState.WAITING_FUNDING: "waiting",
     MessageState.FAILED: "failed",
 }
-_PLACE_SQLITE = "UPDATE issuance_grants SET state = 'batched', batch_number = ?, batch_position = ? WHERE grant_id = ?"
+_PLACE_SQLITE = (
+    "UPDATE issuance_grants SET state = 'batched', batch_number = ?, batch_position = ? "
+    "WHERE grant_id = ? AND state = 'ready'"
+)
 _PLACE_POSTGRES = (
     "UPDATE issuance_grants AS g SET state = 'batched', batch_number = %s, batch_position = k.position "
     "FROM (SELECT i AS position, substr(%s::bytea, i * 32 + 1, 32) AS id FROM generate_series(0, %s - 1) AS i) AS k "
-    "WHERE g.grant_id = k.id"
+    "WHERE g.grant_id = k.id AND g.state = 'ready'"
 )
 
 
@@ -83,6 +88,14 @@ def mint_key(programme: int, number: int) -> str:
 def revoke_key(grant_id: bytes, total_minor: int) -> str:
     """Return the outbox key of a revocation."""
     return f"revoke:{grant_id.hex()}:{total_minor}"
+
+
+class _TakenByAnother(Exception):  # private: another gateway batches these grants
+    pass
+
+
+class _TakenBack(Exception):  # private: some of these grants were taken back; make the batches without them
+    pass
 
 
 class Batcher:
@@ -106,7 +119,7 @@ class Batcher:
         self._signing = signing
         self._openings = openings
         self._leaves = leaves_folder
-        self._shuffle = shuffle or secrets.SystemRandom()
+        self._shuffle = shuffle
 
     # ------------------------------------------------------------------------------------------------- batches
 
@@ -119,22 +132,13 @@ class Batcher:
         """
         signed, is_there = self.sign_prepared(programme)
         numbers = list(signed)
-        while is_there and self._has_ready(programme):
-            with self._database.transaction() as session:
-                prepared = self._prepare(session, programme, validity, flush)
+        while is_there:
+            prepared = self._prepare(programme, validity, flush)
             if not prepared:
                 break
             _, is_there = self._sign_and_queue(programme, prepared)
             numbers += [BatchNumber(row.number) for row in prepared]
         return numbers
-
-    def _has_ready(self, programme: int) -> bool:
-        """Look without the write lock: mostly there is nothing to batch."""
-        with self._database.read() as session:
-            ready = select(IssuanceGrantRow.grant_id).where(
-                IssuanceGrantRow.programme == programme, IssuanceGrantRow.state == "ready"
-            )
-            return session.execute(ready.limit(1)).first() is not None
 
     def sign_prepared(self, programme: int) -> tuple[list[BatchNumber], bool]:
         """Sign and enqueue batches that a crash, or a signer that was away, left unsigned.
@@ -156,79 +160,132 @@ class Batcher:
                     row.evidence_root = tree_of(leaves, token_id(row.programme, quarter)).root
         return self._sign_and_queue(programme, rows)
 
-    def _prepare(
-        self, session: Session, programme: int, validity: Mapping[int, int | None], flush: bool
-    ) -> list[IssuanceBatchRow]:
-        rows = session.execute(
-            select(
-                IssuanceGrantRow.grant_id,
-                IssuanceGrantRow.account,
-                IssuanceGrantRow.amount_minor,
-                IssuanceGrantRow.activity,
-                IssuanceGrantRow.rulebook_version,
-                IssuanceGrantRow.commitment,
-            )
-            .where(IssuanceGrantRow.programme == programme, IssuanceGrantRow.state == "ready")
-            .order_by(IssuanceGrantRow.grant_id)
-            .limit(_TAKE_MAX)
-            .with_for_update(skip_locked=True)
-        )
-        by_quarters: dict[int, list[LeafRow]] = {}
-        for grant_id, account, amount, activity, version, commitment in rows:
-            quarters = validity[version]
-            leaf = LeafRow(bytes(grant_id), bytes(account), amount, activity, version, bytes(commitment))
-            by_quarters.setdefault(_NEVER_QUARTERS if quarters is None else quarters, []).append(leaf)
-        groups = [(quarters, part) for quarters, leaves in by_quarters.items() for part in self._groups(leaves, flush)]
-        if not groups:
-            return []
-        first = sql.allot(session, f"batch:{programme}", len(groups))
-        now = self._clock.timestamp()
-        made = []
-        placed: list[tuple[int, list[bytes]]] = []
-        for number, (quarters, leaves) in enumerate(groups, first):
-            quarter = self._quarter(quarters)
-            made.append(
-                IssuanceBatchRow(
-                    programme=programme,
-                    number=number,
-                    quarter=quarter,
-                    validity_quarters=quarters,
-                    grants=len(leaves),
-                    amount_minor=sum(leaf.amount_minor for leaf in leaves),
-                    evidence_root=tree_of(leaves, token_id(programme, quarter)).root,
-                    packed=b"".join([leaf.account + leaf.amount_minor.to_bytes(8, "big") for leaf in leaves]),
-                    signer=None,
-                    signature=None,
-                    attempt=0,
-                    state="prepared",
-                    reason=None,
-                    created_at=now,
-                    updated_at=now,
-                )
-            )
-            placed.append((number, [leaf.grant_id for leaf in leaves]))
-        session.add_all(made)
-        session.flush()
-        self._place(session, placed)
-        return made
+    def _prepare(self, programme: int, validity: Mapping[int, int | None], flush: bool) -> list[IssuanceBatchRow]:
+        """Make batches of what waits. Everything but the numbers is worked out before the transaction begins."""
+        ready_ids, leaves = self._waiting(programme, flush)
+        while leaves:
+            made, left = self._batches(programme, leaves, validity, flush)
+            if not made:
+                return []
+            try:
+                with self._database.transaction() as session:
+                    return self._store(session, programme, ready_ids, made, left)
+            except _TakenBack:
+                with self._database.read() as session:
+                    gone = sql.not_ready(session, [leaf.grant_id for leaf in leaves])
+                leaves = [leaf for leaf in leaves if leaf.grant_id not in gone]
+            except _TakenByAnother:
+                return []
+        if ready_ids:
+            self._forget(ready_ids)
+        return []
 
-    def _place(self, session: Session, placed: Sequence[tuple[int, list[bytes]]]) -> None:
-        """Note in which batch each grant is, and where."""
+    def _waiting(self, programme: int, flush: bool) -> tuple[list[int], list[LeafRow]]:
+        """Return what waits, oldest first, about as much as is batched at once; nothing if it fills no batch yet."""
+        with self._database.read() as session:
+            mine = select(IssuanceReadyRow.ready_id, IssuanceReadyRow.grants).where(
+                IssuanceReadyRow.programme == programme
+            )
+            ready_ids: list[int] = []
+            count = 0
+            for ready_id, grants in session.execute(mine.order_by(IssuanceReadyRow.ready_id).limit(_TAKE_MAX)):
+                ready_ids.append(ready_id)
+                count += grants
+                if count >= _TAKE_MAX:
+                    break
+            if count == 0 or (count < GRANTS_MAX and not flush):
+                return [], []
+            packed = session.scalars(select(IssuanceReadyRow.leaves).where(IssuanceReadyRow.ready_id.in_(ready_ids)))
+            return ready_ids, unpack_leaves(b"".join([bytes(one) for one in packed]))
+
+    def _batches(
+        self, programme: int, leaves: Sequence[LeafRow], validity: Mapping[int, int | None], flush: bool
+    ) -> tuple[list[IssuanceBatchRow], list[LeafRow]]:
+        """Return batches without numbers, and the leaves that fill none."""
+        by_quarters: dict[int, list[LeafRow]] = {}
+        for leaf in leaves:
+            quarters = validity[leaf.rulebook_version]
+            by_quarters.setdefault(_NEVER_QUARTERS if quarters is None else quarters, []).append(leaf)
+        now = self._clock.timestamp()
+        made: list[IssuanceBatchRow] = []
+        left: list[LeafRow] = []
+        for quarters, some in by_quarters.items():
+            shuffled = self._shuffled(some)
+            for start in range(0, len(shuffled), GRANTS_MAX):
+                part = shuffled[start : start + GRANTS_MAX]
+                if not flush and len(part) < GRANTS_MAX:
+                    left += part
+                    continue
+                quarter = self._quarter(quarters)
+                made.append(
+                    IssuanceBatchRow(
+                        programme=programme,
+                        quarter=quarter,
+                        validity_quarters=quarters,
+                        grants=len(part),
+                        amount_minor=sum(leaf.amount_minor for leaf in part),
+                        evidence_root=tree_of(part, token_id(programme, quarter)).root,
+                        packed=b"".join([leaf.account + leaf.amount_minor.to_bytes(8, "big") for leaf in part]),
+                        leaves=b"".join([leaf.pack() for leaf in part]),
+                        signer=None,
+                        signature=None,
+                        attempt=0,
+                        state="prepared",
+                        reason=None,
+                        created_at=now,
+                        updated_at=now,
+                    )
+                )
+        return made, left
+
+    def _shuffled(self, leaves: list[LeafRow]) -> list[LeafRow]:
+        """Return the leaves in a random order, which says nothing of the order of the records."""
+        if self._shuffle is not None:
+            self._shuffle.shuffle(leaves)
+            return leaves
+        noise = os.urandom(_ORDER_BYTES * len(leaves))
+        places = sorted(range(len(leaves)), key=lambda at: noise[_ORDER_BYTES * at : _ORDER_BYTES * (at + 1)])
+        return [leaves[place] for place in places]
+
+    def _store(
+        self,
+        session: Session,
+        programme: int,
+        ready_ids: Sequence[int],
+        made: Sequence[IssuanceBatchRow],
+        left: Sequence[LeafRow],
+    ) -> list[IssuanceBatchRow]:
+        """Number the batches and place their grants. Raises _TakenByAnother or _TakenBack."""
+        # Deleting the row is the claim: whoever comes second finds nothing to delete.
+        done: Any = session.execute(delete(IssuanceReadyRow).where(IssuanceReadyRow.ready_id.in_(ready_ids)))
+        if done.rowcount != len(ready_ids):
+            raise _TakenByAnother
+        sql.add_ready(session, programme, [leaf.pack() for leaf in left])
+        for number, row in enumerate(made, sql.allot(session, f"batch:{programme}", len(made))):
+            row.number = number
+        # As copies: if the transaction fails, the batches are made again.
+        session.execute(insert(IssuanceBatchRow), [_values(row) for row in made])
+        if self._place(session, made) != sum(row.grants for row in made):
+            raise _TakenBack
+        return list(made)
+
+    def _place(self, session: Session, made: Sequence[IssuanceBatchRow]) -> int:
+        """Note in which batch each grant is, and where; returns how many were still ready."""
         connection = session.connection()
+        placed = [(row.number, grant_ids(row.leaves)) for row in made]
         if sql.is_sqlite(session):
             rows = [(number, at, grant) for number, grants in placed for at, grant in enumerate(grants)]
-            connection.exec_driver_sql(_PLACE_SQLITE, rows)
-            return
-        for number, grants in placed:
-            # A statement a batch, its ids in one value: a statement a grant, or an array, costs several times as much.
-            connection.exec_driver_sql(_PLACE_POSTGRES, (number, b"".join(grants), len(grants)))
+            return connection.exec_driver_sql(_PLACE_SQLITE, rows).rowcount
+        # A statement a batch, its ids in one value: a statement a grant, or an array, costs several times as much.
+        return sum(
+            connection.exec_driver_sql(_PLACE_POSTGRES, (number, b"".join(grants), len(grants))).rowcount
+            for number, grants in placed
+        )
 
-    def _groups(self, leaves: list[LeafRow], flush: bool) -> Iterator[list[LeafRow]]:
-        self._shuffle.shuffle(leaves)
-        for start in range(0, len(leaves), GRANTS_MAX):
-            part = leaves[start : start + GRANTS_MAX]
-            if flush or len(part) == GRANTS_MAX:
-                yield part
+    def _forget(self, ready_ids: Sequence[int]) -> None:
+        """All that waited in these rows was taken back."""
+        with self._database.transaction() as session:
+            session.execute(delete(IssuanceReadyRow).where(IssuanceReadyRow.ready_id.in_(ready_ids)))
 
     def _quarter(self, validity_quarters: int) -> int:
         if validity_quarters == _NEVER_QUARTERS:
@@ -366,9 +423,10 @@ class Batcher:
             row.quarter, row.evidence_root = seen.quarter, seen.evidence_root
         before, after = ("waiting", "accepted") if state == "landed" else ("accepted", "waiting")
         if not (state == "landed" and row.state == "queued"):
+            ids = batch_grants(session, row.programme, row.number)
             records = (
                 select(IssuanceGrantRow.record_id)
-                .where(IssuanceGrantRow.programme == row.programme, IssuanceGrantRow.batch_number == row.number)
+                .where(IssuanceGrantRow.grant_id.in_(ids), IssuanceGrantRow.batch_number == row.number)
                 .scalar_subquery()
             )
             done: Any = session.execute(
@@ -623,6 +681,10 @@ class Batcher:
                     .where(IssuanceRevocationRow.revocation_id.in_(curable))
                     .values(state="wanted", updated_at=self._clock.timestamp())
                 )
+
+
+def _values(row: IssuanceBatchRow) -> dict[str, Any]:
+    return {column.name: getattr(row, column.name) for column in IssuanceBatchRow.__table__.columns}
 
 
 def _covered(session: Session, rows: Sequence[IssuanceBatchRow]) -> list[IssuanceBatchRow]:

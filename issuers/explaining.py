@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from issuers.answers import Explanation
-from issuers.batching import leaf_rows, tree_of
 from issuers.errors import GrantNotFound
+from issuers.leaves import leaf_rows, tree_of
 from issuers.rating import render
 from issuers.refusals import PERIODS_ZH
 from issuers.rulebook import CompiledActivity, CompiledCap, Rulebook, RulebookFile, compile_rulebook

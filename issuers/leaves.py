@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import select
@@ -15,14 +15,14 @@ from issuers.agency.documents import leaf_document
 from ledger.standard.evidence import EvidenceLeaf, MerkleTree, activity_code
 from ledger.standard.ids import to_address, token_id
 from ledger.standard.keccak import keccak256
-from ledger.store.models.issuance import IssuanceBatchRow, IssuanceGrantRow
+from ledger.store.models.issuance import IssuanceBatchRow
 
 _PAD12 = bytes(12)
+_LEAF = struct.Struct(">32s32s32s20sQI")
 
 
-@dataclass(frozen=True, slots=True)
-class LeafRow:
-    """What a leaf is made of, but for the lot, as it comes from SQL."""
+class LeafRow(NamedTuple):
+    """What a leaf is made of, but for the lot. A NamedTuple: millions are made, none changes."""
 
     grant_id: bytes
     account: bytes
@@ -55,6 +55,10 @@ class LeafRow:
             opening,
         )
 
+    def pack(self) -> bytes:
+        """Return the leaf as `pack_leaf` does."""
+        return pack_leaf(*self)
+
     def hash(self, token: bytes) -> bytes:
         """Return the leaf's hash; the same bytes as ``leaf(token).hash()``, without its checks (tested to be equal)."""
         return keccak256(
@@ -75,21 +79,43 @@ class LeafRow:
         )
 
 
+def pack_leaf(
+    grant_id: bytes, account: bytes, amount_minor: int, activity: str, rulebook_version: int, commitment: bytes
+) -> bytes:
+    """Return a leaf in 128 bytes: grant id 32, commitment 32, activity 32, account 20, amount 8, version 4."""
+    return _LEAF.pack(grant_id, commitment, activity.encode("ascii"), account, amount_minor, rulebook_version)
+
+
+def unpack_leaves(packed: bytes) -> list[LeafRow]:
+    """Return the leaves of joined `pack_leaf`."""
+    return [
+        LeafRow(grant_id, account, amount, activity.rstrip(b"\0").decode(), version, commitment)
+        for grant_id, commitment, activity, account, amount, version in _LEAF.iter_unpack(packed)
+    ]
+
+
+def grant_ids(packed: bytes) -> list[bytes]:
+    """Return the grants' ids of joined `pack_leaf`."""
+    return [packed[at : at + 32] for at in range(0, len(packed), _LEAF.size)]
+
+
+def batch_grants(session: Session, programme: int, number: int) -> list[bytes]:
+    """Return the ids of a batch's grants in the order of its packed grants; empty for a number without a batch."""
+    return grant_ids(_packed(session, programme, number))
+
+
 def leaf_rows(session: Session, programme: int, number: int) -> list[LeafRow]:
-    """Return a batch's leaves in the order of its packed grants."""
-    rows = session.execute(
-        select(
-            IssuanceGrantRow.grant_id,
-            IssuanceGrantRow.account,
-            IssuanceGrantRow.amount_minor,
-            IssuanceGrantRow.activity,
-            IssuanceGrantRow.rulebook_version,
-            IssuanceGrantRow.commitment,
+    """Return a batch's leaves in the order of its packed grants; empty for a number without a batch."""
+    return unpack_leaves(_packed(session, programme, number))
+
+
+def _packed(session: Session, programme: int, number: int) -> bytes:
+    packed = session.scalar(
+        select(IssuanceBatchRow.leaves).where(
+            IssuanceBatchRow.programme == programme, IssuanceBatchRow.number == number
         )
-        .where(IssuanceGrantRow.programme == programme, IssuanceGrantRow.batch_number == number)
-        .order_by(IssuanceGrantRow.batch_position)
     )
-    return [LeafRow(bytes(r[0]), bytes(r[1]), r[2], r[3], r[4], bytes(r[5])) for r in rows]
+    return b"" if packed is None else bytes(packed)
 
 
 def tree_of(leaves: Sequence[LeafRow], token: int) -> MerkleTree:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from issuers.deeds import Deed
 from issuers.errors import ErasedRecord
+from issuers.leaves import batch_grants
 from issuers.pipeline import Delivery
 from issuers.units import UNITS
 from issuers.vault import Seal, Vault
@@ -70,7 +71,7 @@ def openings_of(vault: Vault) -> Openings:
             .join(IssuanceRecordRow, IssuanceRecordRow.record_id == IssuanceGrantRow.record_id)
             .join(IssuanceDeliveryRow, IssuanceDeliveryRow.delivery_id == IssuanceRecordRow.delivery_id)
             .where(
-                IssuanceGrantRow.programme == programme,
+                IssuanceGrantRow.grant_id.in_(batch_grants(session, programme, number)),
                 IssuanceGrantRow.batch_number == number,
                 IssuanceGrantRow.salt.is_not(None),
                 IssuanceRecordRow.sealed.is_not(None),

@@ -18,6 +18,7 @@ from issuers import sql
 from issuers.certifying import load_certifications, store_certifications
 from issuers.deeds import Deed
 from issuers.judging import Candidate, Judge, Judgement, fit, refused, rulebook_for
+from issuers.leaves import pack_leaf
 from issuers.refusals import Fault, RefusalCode
 from issuers.revoking import take_back
 from issuers.rulebook import Rulebook
@@ -96,6 +97,7 @@ class Writer:
         self.granted_minor = 0
         self._records: list[tuple[Any, ...]] = []
         self._grants: list[tuple[Any, ...]] = []
+        self._ready: list[bytes] = []
         self._refusals: list[tuple[Any, ...]] = []
         self._reviews: list[tuple[Any, ...]] = []
 
@@ -215,6 +217,8 @@ class Writer:
         """Write a grant and return its id."""
         salt = self.random(32)
         grant_id = self.keys.grant_id(dedupe_key, sequence)
+        commitment = keccak256(salt + deed.canonical)
+        self._ready.append(pack_leaf(grant_id, account, amount_minor, deed.activity, version, commitment))
         self._grants.append(
             (
                 grant_id,
@@ -226,7 +230,7 @@ class Writer:
                 0,
                 deed.activity,
                 version,
-                keccak256(salt + deed.canonical),
+                commitment,
                 salt,
                 explanation,
                 "ready",
@@ -241,10 +245,12 @@ class Writer:
         """Write everything collected so far, tallies too."""
         bulk_insert(self.session, sql.RECORDS, sql.RECORD_COLUMNS, self._records)
         bulk_insert(self.session, sql.GRANTS, sql.GRANT_COLUMNS, self._grants)
+        sql.add_ready(self.session, self.programme, self._ready)
         bulk_insert(self.session, sql.REFUSALS, sql.REFUSAL_COLUMNS, self._refusals)
         bulk_insert(self.session, sql.REVIEWS, sql.REVIEW_COLUMNS, self._reviews)
         sql.add_tallies(self.session, self.programme, self.tallies)
         self._records, self._grants, self._refusals, self._reviews = [], [], [], []
+        self._ready = []
         self.tallies = Counter()
 
 

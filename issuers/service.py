@@ -30,7 +30,6 @@ from issuers.errors import (
 from issuers.explaining import explain
 from issuers.funding import FundingWait, funding_waits
 from issuers.intake import IngestReport, Intake, ProgressCallback
-from issuers.leaves import leaf_rows, tree_of
 from issuers.mapping import FOLDER as MAPPINGS
 from issuers.mapping import Mapping as SourceMapping
 from issuers.opening import delivery_of, openings_of
@@ -62,6 +61,7 @@ from ledger.store.models.issuance import (
     IssuanceBatchRow,
     IssuanceDeliveryRow,
     IssuanceGrantRow,
+    IssuanceReadyRow,
     IssuanceRecordRow,
     IssuanceRefusalRow,
     IssuanceReviewRow,
@@ -459,7 +459,7 @@ class IssuerService:
         """Return how many grants and batches of a programme are still on their way to the chain; what waits for
         funding, or has failed, is not."""
         number = self.programme_id(programme)
-        ready = select(func.count()).where(IssuanceGrantRow.programme == number, IssuanceGrantRow.state == "ready")
+        ready = select(func.sum(IssuanceReadyRow.grants)).where(IssuanceReadyRow.programme == number)
         batches = select(func.count()).where(
             IssuanceBatchRow.programme == number, IssuanceBatchRow.state.in_(("prepared", "queued"))
         )

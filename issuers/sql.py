@@ -17,6 +17,7 @@ from ledger.store.models.issuance import (
     IssuanceCorrectionRow,
     IssuanceCounterRow,
     IssuanceGrantRow,
+    IssuanceReadyRow,
     IssuanceRecordRow,
     IssuanceRefusalRow,
     IssuanceReviewRow,
@@ -28,6 +29,7 @@ from ledger.store.models.issuance import (
 RECORDS = cast(Table, IssuanceRecordRow.__table__)
 REFUSALS = cast(Table, IssuanceRefusalRow.__table__)
 GRANTS = cast(Table, IssuanceGrantRow.__table__)
+READY = cast(Table, IssuanceReadyRow.__table__)
 BATCHES = cast(Table, IssuanceBatchRow.__table__)
 REVIEWS = cast(Table, IssuanceReviewRow.__table__)
 TALLIES = cast(Table, IssuanceTallyRow.__table__)
@@ -152,6 +154,18 @@ def allot(session: Session, name: str, count: int) -> int:
     ).scalar_one()
     session.execute(update(IssuanceCounterRow).where(IssuanceCounterRow.name == name).values(next_value=first + count))
     return int(first)
+
+
+def add_ready(session: Session, programme: int, leaves: Sequence[bytes]) -> None:
+    """Let packed grants (see `issuers.leaves`) wait for a batch."""
+    if leaves:
+        bulk_insert(session, READY, ("programme", "grants", "leaves"), [(programme, len(leaves), b"".join(leaves))])
+
+
+def not_ready(session: Session, grant_ids: Sequence[bytes]) -> set[bytes]:
+    """Return which of the grants wait for no batch any more: they were taken back."""
+    rows = rows_in(session, "SELECT grant_id FROM issuance_grants WHERE state <> 'ready' AND grant_id", grant_ids, ())
+    return {bytes(row[0]) for row in rows}
 
 
 def add_tallies(session: Session, programme: int, changes: dict[str, int]) -> None:

@@ -18,6 +18,7 @@ from issuers import sql
 from issuers.agency.documents import void_document
 from issuers.batching import mint_key
 from issuers.errors import BatchLanded, BatchNotFound
+from issuers.leaves import batch_grants, leaf_rows
 from issuers.signing import REASON_MAX, Signing
 from ledger.chain.artifacts import call_data
 from ledger.chain.deployment import Deployment
@@ -211,7 +212,7 @@ class Voiding:
     def _give_back(self, session: Session, programme: int, number: int, now: int) -> None:
         """Make the grants ready for new numbers; what was wholly taken back meanwhile never gets one."""
         self._wait_no_more(session, programme, number, now)
-        mine = _grants_of(programme, number)
+        mine = _grants_of(session, programme, number)
         taken_back = IssuanceGrantRow.revoked_minor == IssuanceGrantRow.amount_minor
         session.execute(
             update(IssuanceRevocationRow)
@@ -222,6 +223,9 @@ class Voiding:
             .values(state="needless", updated_at=now)
             .execution_options(synchronize_session=False)
         )
+        given_back = set(session.scalars(select(IssuanceGrantRow.grant_id).where(*mine, ~taken_back)))
+        leaves = leaf_rows(session, programme, number)
+        sql.add_ready(session, programme, [leaf.pack() for leaf in leaves if leaf.grant_id in given_back])
         for condition, state in ((taken_back, "cancelled"), (~taken_back, "ready")):
             session.execute(
                 update(IssuanceGrantRow)
@@ -236,7 +240,7 @@ class Voiding:
             update(IssuanceRecordRow)
             .where(
                 IssuanceRecordRow.record_id.in_(
-                    select(IssuanceGrantRow.record_id).where(*_grants_of(programme, number))
+                    select(IssuanceGrantRow.record_id).where(*_grants_of(session, programme, number))
                 ),
                 IssuanceRecordRow.status == "waiting",
             )
@@ -246,8 +250,9 @@ class Voiding:
         sql.add_tallies(session, programme, {"waiting": -done.rowcount, "accepted": done.rowcount})
 
 
-def _grants_of(programme: int, number: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return (IssuanceGrantRow.programme == programme, IssuanceGrantRow.batch_number == number)
+def _grants_of(session: Session, programme: int, number: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    ids = batch_grants(session, programme, number)
+    return (IssuanceGrantRow.grant_id.in_(ids), IssuanceGrantRow.batch_number == number)
 
 
 def _locked(session: Session, programme: int, number: int) -> IssuanceBatchRow | None:

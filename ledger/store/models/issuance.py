@@ -237,16 +237,23 @@ class IssuanceGrantRow(Base):
     batch_position: Mapped[int | None] = mapped_column(Integer)
     created_at: Mapped[UnixTime]
 
-    __table_args__ = (
-        Index("ix_issuance_grants_batch", "programme", "batch_number"),
-        Index(
-            "ix_issuance_grants_ready",
-            "programme",
-            "grant_id",
-            sqlite_where=text("state = 'ready'"),
-            postgresql_where=text("state = 'ready'"),
-        ),
-    )
+
+class IssuanceReadyRow(Base):
+    """Grants that wait for a batch, as many as one commit made, packed. Whoever deletes the row batches them.
+
+    Grants are found here, and a batch's in its own row, so that no index of grants covers what batching changes: on
+    PostgreSQL a row is then changed in place.
+    """
+
+    __tablename__ = "issuance_ready"
+
+    ready_id: Mapped[Serial]
+    programme: Mapped[Big]
+    grants: Mapped[int] = mapped_column(Integer)
+    leaves: Mapped[Blob]
+    """128 bytes a grant: see ``issuers.leaves``."""
+
+    __table_args__ = (Index("ix_issuance_ready_programme", "programme", "ready_id"),)
 
 
 class IssuanceBatchRow(Base):
@@ -262,6 +269,8 @@ class IssuanceBatchRow(Base):
     amount_minor: Mapped[PointsMinor]
     evidence_root: Mapped[Hash32]
     packed: Mapped[Blob]
+    leaves: Mapped[Blob] = mapped_column(LargeBinary, deferred=True)
+    """What the evidence is made of, in the order of the packed grants; 128 bytes a grant: see ``issuers.leaves``."""
     signer: Mapped[AddressBytes | None]
     signature: Mapped[bytes | None] = mapped_column(LargeBinary)
     attempt: Mapped[int] = mapped_column(Integer)

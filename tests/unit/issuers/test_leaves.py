@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issuers.leaves import LeafRow, tree_of
+from issuers.leaves import LeafRow, grant_ids, tree_of, unpack_leaves
 from ledger.standard.evidence import MerkleTree
 from ledger.standard.ids import token_id
 
@@ -26,3 +26,10 @@ def test_the_fast_leaf_is_the_standards_leaf(leaves: list[LeafRow], programme: i
     token = token_id(programme, quarter)
     expected = MerkleTree([leaf.leaf(token).hash() for leaf in leaves])
     assert tree_of(leaves, token).root == expected.root
+
+
+@given(st.lists(LEAVES, max_size=8))
+def test_packed_leaves_are_read_as_they_were(leaves: list[LeafRow]) -> None:
+    packed = b"".join([leaf.pack() for leaf in leaves])
+    assert unpack_leaves(packed) == leaves
+    assert grant_ids(packed) == [leaf.grant_id for leaf in leaves]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from issuers.agency import documents, rules
 from issuers.agency.documents import NotADocument, leaf_document, mint_document, revocation_document, void_document
 from issuers.agency.rules import Objection
-from issuers.batching import LeafRow, tree_of
+from issuers.leaves import LeafRow, tree_of
 from issuers.rulebook import RULEBOOKS, Rulebook, RulebookFile, compile_rulebook
 from ledger.standard.ids import token_id
 from ledger.standard.keccak import keccak256

@@ -101,7 +101,7 @@ class City:
         released = 0
         with self.database.transaction() as session:
             settled = self.redemptions.settle(session)
-            self.handover.settle_actions(session)
+            self.handover.settle_actions(session, settled.block_number)
             if settled.block_number >= 0:
                 # By the clock, for a chain without traffic makes no blocks; the margin forgives a node's slower clock.
                 released = self.handover.release_overdue(session, self.clock.timestamp() - OVERDUE_MARGIN_S)

@@ -16,7 +16,7 @@ from ledger.store.models.api import ApiSubjectRow, IdentityLookRow, WithdrawnTok
 from ledger_api import scopes
 from ledger_api.answers import stored_response
 from ledger_api.errors import Forbidden, MalformedId, NotRegistered, Unauthenticated
-from ledger_api.idempotency import StoredAnswer, WriteRequest, run_apart, run_once, write_request
+from ledger_api.idempotency import StoredAnswer, WriteRequest, run_apart, run_once, stored_answer, write_request
 from ledger_api.pagination import PAGE_SIZE, PAGE_SIZE_MAX
 from ledger_api.services import Services
 from ledger_api.tokens import BadToken, Principal
@@ -166,6 +166,11 @@ class Writer:
         """Run ``effect`` in one transaction and answer with its (status, model), now and at every repeat."""
         services = self.services
         return self._answer(run_once(services.database, services.clock, self._request_of(body), effect))
+
+    def answered(self, body: BaseModel | None) -> Response | None:
+        """Return the answer that this very request got before, if it did. Raises IdempotencyKeyReused."""
+        found = stored_answer(self.services.database, self._request_of(body))
+        return None if found is None else stored_response(found)
 
     def apart(self, body: BaseModel | None, effect: Callable[[bool], tuple[int, BaseModel]]) -> Response:
         """As `once`, for a service that keeps its own transactions; see `run_apart`."""

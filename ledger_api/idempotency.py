@@ -68,7 +68,7 @@ def run_once(
         IdempotencyKeyReused: the key belongs to a different request.
         TongduiError: whatever ``effect`` raises; nothing is stored then.
     """
-    stored = _stored(database, request)
+    stored = stored_answer(database, request)
     if stored is not None:
         return stored
     try:
@@ -83,7 +83,7 @@ def run_once(
             return StoredAnswer(status, content, is_replay=False)
     except _Claimed:
         pass
-    stored = _stored(database, request)
+    stored = stored_answer(database, request)
     if stored is None:  # the other request failed after we had waited for it, so the way is free
         return run_once(database, clock, request, effect)
     return stored
@@ -168,7 +168,8 @@ def _claim(session: Session) -> None:
         raise _Claimed from error
 
 
-def _stored(database: Database, request: WriteRequest) -> StoredAnswer | None:
+def stored_answer(database: Database, request: WriteRequest) -> StoredAnswer | None:
+    """Return the answer that a request got before. Raises IdempotencyKeyReused."""
     with database.read() as session:
         row = session.get(IdempotencyRow, (request.subject, request.key))
     if row is None or row.status == _CLAIMED:

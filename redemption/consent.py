@@ -131,8 +131,8 @@ class DeskConsent:
         session.flush()
         return approval_id
 
-    def use_approval(self, session: Session, approval_id: str, purchase: Purchase, clerk: str) -> None:
-        """Use up an approval, in the transaction of the purchase. Raises DeskProofRefused."""
+    def use_approval(self, session: Session, approval_id: str, purchase: Purchase, clerk: str) -> str:
+        """Use up an approval, in the transaction of the purchase; return who gave it. Raises DeskProofRefused."""
         row = session.get(DeskApprovalRow, approval_id, with_for_update=True)
         if row is None or (row.desk_id, row.resident_id, row.offer_id, row.quantity) != (
             purchase.desk_id,
@@ -154,6 +154,7 @@ class DeskConsent:
         )
         if done.first() is None:
             raise DeskProofRefused("the approval was used before")
+        return row.approver
 
 
 def _is_strong(pin: str) -> bool:

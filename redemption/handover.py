@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from sqlalchemy import select, update
@@ -17,7 +18,7 @@ from sqlalchemy.orm import Session
 from ledger.clock import Clock
 from ledger.custody.master import RandomBytes
 from ledger.custody.signer import Signer
-from ledger.outbox.outbox import MessageState, Outbox
+from ledger.outbox.outbox import MessageState, OrderMessage, Outbox, order_key
 from ledger.standard.ids import OrderId, split_token_id
 from ledger.standard.packed import pack_capture, pack_release
 from ledger.standard.typed_data import Capture, Domain, HoldOrder, Release
@@ -41,6 +42,9 @@ SLIP_LIFETIME_S = 7 * 24 * 3600
 SCREEN_CODE_LIFETIME_S = 15 * 60
 CAPTURE_MARGIN_S = 5 * 60
 """How long before a hold's end its codes die: goods handed over later might never be captured, nor paid."""
+
+RELEASE_AGAIN_S = 3600
+"""How long after a rejection an overdue hold's release is tried again."""
 
 QUEUED, DONE, FAILED = "queued", "done", "failed"
 """Where a capture, release or refund stands."""
@@ -67,12 +71,38 @@ class Slip:
     is_replaced: bool
 
 
+class TakenAtDesk(Protocol):
+    """An order, by who took it at which desk."""
+
+    @property
+    def clerk(self) -> str | None:
+        """The subject who served the resident."""
+        ...
+
+    @property
+    def approver(self) -> str | None:
+        """The second clerk, where one approved it."""
+        ...
+
+    @property
+    def desk_id(self) -> str | None:
+        """The desk."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who does something at a counter: the subject, and the desks it works for."""
 
     subject: str
     desks: Collection[str] = ()
+
+    def took_part(self, order: TakenAtDesk) -> bool:
+        """Whether this is somebody who took the order at a desk: its clerk, the second clerk who approved it, or
+        another of that desk. They never hand it over, whatever else their token is good for."""
+        if order.clerk is None:
+            return False
+        return self.subject in (order.clerk, order.approver) or order.desk_id in self.desks
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +171,7 @@ class Handover:
         slip = self._open_slip(session, merchant_id, text)
         row = self.redemptions.row(session, slip.order_id)
         name = "0x" + row.order_id.hex()
-        if row.clerk is not None and (actor.subject in (row.clerk, slip.issued_by) or row.desk_id in actor.desks):
+        if row.clerk is not None and (slip.issued_by == actor.subject or actor.took_part(row)):
             raise OwnOrder(name)
         if State(row.state) not in {State.PAID, State.HELD}:
             raise OrderStateConflict(name, row.state, "hand over")
@@ -197,7 +227,11 @@ class Handover:
         A capture that is still on its way lands no more: the chain refuses it after that time.
         """
         released = select(RedemptionActionRow.order_id).where(
-            RedemptionActionRow.order_id == RedemptionOrderRow.order_id, RedemptionActionRow.kind == "release"
+            RedemptionActionRow.order_id == RedemptionOrderRow.order_id,
+            RedemptionActionRow.kind == "release",
+            # One that the chain rejected is tried again, but not in every round.
+            (RedemptionActionRow.state != FAILED)
+            | (RedemptionActionRow.updated_at > self.clock.timestamp() - RELEASE_AGAIN_S),
         )
         overdue = session.scalars(
             select(RedemptionOrderRow.order_id)
@@ -213,8 +247,11 @@ class Handover:
             self._send_release(session, self.redemptions.get(session, order_id), b"", "gateway", "time is over")
         return len(overdue)
 
-    def settle_actions(self, session: Session) -> int:
-        """Note what became of captures, releases and refunds on their way. Returns how many have ended."""
+    def settle_actions(self, session: Session, settled_block: int) -> int:
+        """Note what became of captures, releases and refunds on their way. Returns how many have ended.
+
+        ``settled_block``: up to which block the orders' states are what the chain said.
+        """
         ended = 0
         rows = session.execute(
             select(RedemptionActionRow, RedemptionOrderRow.state)
@@ -222,7 +259,7 @@ class Handover:
             .where(RedemptionActionRow.state == QUEUED)
         ).all()
         for action, state in rows:
-            found = self._ended(session, action, State(state))
+            found = self._ended(session, action, State(state), settled_block)
             if found is not None:
                 action.state = found
                 action.updated_at = self.clock.timestamp()
@@ -230,16 +267,30 @@ class Handover:
         session.flush()
         return ended
 
-    def _ended(self, session: Session, action: RedemptionActionRow, state: State) -> str | None:
+    def _ended(self, session: Session, action: RedemptionActionRow, state: State, settled_block: int) -> str | None:
         if action.kind == "refund":
             key = f"refund:{action.order_id.hex()}:{action.kept_lots}:{action.kept_last_minor}"
             status = self.outbox.status(session, key)
             if status is None or status.state not in (MessageState.DONE, MessageState.FAILED):
                 return None
             return DONE if status.state is MessageState.DONE else FAILED
-        if state in (State.PLACED, State.HELD):
+        if state is State.PLACED:
             return None
-        return DONE if (state is State.RELEASED) == (action.kind == "release") else FAILED
+        if state is not State.HELD:
+            return DONE if (state is State.RELEASED) == (action.kind == "release") else FAILED
+        # Still held: if the call has landed in a block that was looked at, the chain has rejected it.
+        status = self.outbox.status(session, order_key(self._digest(action)))
+        if status is None or status.state in (MessageState.QUEUED, MessageState.SENT):
+            return None
+        has_landed = status.state is MessageState.DONE
+        if has_landed and (status.block_number is None or status.block_number > settled_block):
+            return None
+        return FAILED
+
+    def _digest(self, action: RedemptionActionRow) -> bytes:
+        if action.kind == "release":
+            return Release(action.order_id).digest(self.domain)
+        return Capture(action.order_id, action.kept_lots, action.kept_last_minor).digest(self.domain)
 
     def _give_up_captures(self, session: Session, order_id: bytes) -> None:
         session.execute(
@@ -274,7 +325,7 @@ class Handover:
         name = "0x" + order_id.hex()
         if order.merchant_id != merchant_id or order.state is not State.HELD:
             raise OrderStateConflict(name, order.state.value, wanted)
-        if order.clerk is not None and (order.clerk == actor.subject or order.desk_id in actor.desks):
+        if actor.took_part(order):
             raise OwnOrder(name)
         return order
 
@@ -284,32 +335,47 @@ class Handover:
         digest = Capture(order.order_id, kept, last_minor).digest(self.domain)
         signature = merchant_key(session, self.merchants, self.keys, order.merchant_id).sign_digest(digest)
         packed = pack_capture(_hold(order), kept, last_minor, signature)
-        self._act(session, order, "capture", kept, last_minor, reason, by)
-        self.outbox.enqueue_order(session, "capture", OrderId(digest), packed, order.capture_by)
+        noted = self._act(session, order, "capture", kept, last_minor, reason, by)
+        self._send(session, noted, OrderMessage("capture", OrderId(digest), packed, order.capture_by))
 
     def _send_release(self, session: Session, order: RedemptionOrder, signature: bytes, by: str, reason: str) -> bool:
-        if not self._act(session, order, "release", 0, 0, reason, by):
-            return False
+        noted = self._act(session, order, "release", 0, 0, reason, by)
         digest = Release(order.order_id).digest(self.domain)
-        self.outbox.enqueue_order(session, "release", OrderId(digest), pack_release(_hold(order), signature))
-        return True
+        self._send(session, noted, OrderMessage("release", OrderId(digest), pack_release(_hold(order), signature)))
+        return noted is not _Noted.OPEN
+
+    def _send(self, session: Session, noted: _Noted, message: OrderMessage) -> None:
+        match noted:
+            case _Noted.NEW:
+                self.outbox.enqueue_orders(session, [message])
+            case _Noted.AGAIN:
+                self.outbox.send_order_again(session, message)
+            case _Noted.OPEN:
+                return
 
     def _act(
         self, session: Session, order: RedemptionOrder, kind: str, kept: int, last_minor: int, reason: str, by: str
-    ) -> bool:
-        """Note an action; return whether it is new. One capture or release an order is on its way at a time."""
-        open_one = session.scalar(
-            select(RedemptionActionRow).where(
+    ) -> _Noted:
+        """Note an action. One capture or release an order is on its way at a time."""
+        actions = session.scalars(
+            select(RedemptionActionRow)
+            .where(
                 RedemptionActionRow.order_id == order.order_id,
                 RedemptionActionRow.kind.in_(["capture", "release"]),
-                RedemptionActionRow.state == QUEUED,
             )
-        )
-        if open_one is not None:
-            if open_one.kind != kind:
-                raise OrderStateConflict("0x" + order.order_id.hex(), f"in {open_one.kind}", kind)
-            return False
+            .with_for_update()
+        ).all()
+        for one in actions:
+            if one.state == QUEUED:
+                if one.kind != kind:
+                    raise OrderStateConflict("0x" + order.order_id.hex(), f"in {one.kind}", kind)
+                return _Noted.OPEN
         now = self.clock.timestamp()
+        for one in actions:
+            if (one.kind, one.kept_lots, one.kept_last_minor) == (kind, kept, last_minor):
+                one.state, one.reason, one.requested_by, one.updated_at = QUEUED, reason, by, now
+                session.flush()
+                return _Noted.AGAIN
         session.add(
             RedemptionActionRow(
                 order_id=order.order_id,
@@ -324,7 +390,15 @@ class Handover:
             )
         )
         session.flush()
-        return True
+        return _Noted.NEW
+
+
+class _Noted(Enum):
+    """Whether an action is new, was rejected before and is tried again, or is on its way already."""
+
+    NEW = "new"
+    AGAIN = "again"
+    OPEN = "open"
 
 
 def merchant_key(session: Session, merchants: MerchantDirectory, keys: Keys, merchant_id: int) -> Signer:

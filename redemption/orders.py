@@ -74,6 +74,7 @@ class Purchase:
     channel: Channel = Channel.APP
     desk_id: str | None = None
     clerk: str | None = None
+    approver: str | None = None
     request_key: str | None = None
 
 
@@ -113,6 +114,7 @@ class RedemptionOrder:
     channel: Channel
     desk_id: str | None
     clerk: str | None
+    approver: str | None
     handed_over_at: int | None
     created_at: int
     final_at: int | None
@@ -331,6 +333,7 @@ class Redemptions:
             channel=purchase.channel.value,
             desk_id=purchase.desk_id,
             clerk=purchase.clerk,
+            approver=purchase.approver,
             created_at=now,
             updated_at=now,
         )
@@ -427,6 +430,7 @@ class Redemptions:
             channel=Channel(row.channel),
             desk_id=row.desk_id,
             clerk=row.clerk,
+            approver=row.approver,
             handed_over_at=row.handed_over_at,
             created_at=row.created_at,
             final_at=row.final_at,

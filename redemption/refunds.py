@@ -140,7 +140,7 @@ class Refunds:
         row = self.redemptions.row(session, order_id)
         if row.merchant_id != merchant_id:
             raise UnknownOrder(name)
-        if row.clerk is not None and (row.clerk == actor.subject or row.desk_id in actor.desks):
+        if actor.took_part(row):
             raise OwnOrder(name)
         if State(row.state) not in _REFUNDABLE:
             raise OrderStateConflict(name, row.state, "refund")

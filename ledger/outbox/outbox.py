@@ -135,6 +135,25 @@ class Outbox:
         ]
         return _insert(session, rows)
 
+    def send_order_again(self, session: Session, order: OrderMessage) -> None:
+        """Queue a signed order anew whose call has ended without effect, with fresh bytes.
+
+        Raises MessageNotFound, or MessageInFlight while it is queued or under way.
+        """
+        key = order_key(order.order_id)
+        row = session.scalar(select(OutboxMessageRow).where(OutboxMessageRow.dedupe_key == key).with_for_update())
+        if row is None:
+            raise MessageNotFound(key)
+        if row.state in (MessageState.QUEUED, MessageState.SENT):
+            raise MessageInFlight(key, row.state)
+        row.payload = order.packed
+        row.deadline = order.deadline
+        row.state = MessageState.QUEUED
+        row.attempts, row.not_before = 0, 0
+        row.reason, row.transaction_id, row.block_number = None, None, None
+        row.updated_at = self._clock.timestamp()
+        session.flush()
+
     def requeue(self, session: Session, dedupe_key: str) -> None:
         """Send again what waits for funding or failed. Raises MessageNotFound or MessageInFlight."""
         row = self._changeable(session, dedupe_key)

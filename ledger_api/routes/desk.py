@@ -69,6 +69,8 @@ def redeem(body: DeskOrderIn, write: Write) -> Response:
     desk_id = desk_of(write.principal)
     services = write.services
     resident_id = int(body.resident_id)
+    if (again := write.answered(body)) is not None:
+        return again  # a repeat is no new try of the PIN
     if isinstance(body.proof, PinProof):
         # In a transaction of its own: a wrong PIN is counted although the request fails.
         with services.database.transaction() as session:
@@ -76,9 +78,10 @@ def redeem(body: DeskOrderIn, write: Write) -> Response:
         tried.require()
 
     def effect(session: Session) -> tuple[int, BaseModel]:
+        approver = None
         if not isinstance(body.proof, PinProof):
             asked = Purchase(desk_id, resident_id, body.offer, body.quantity)
-            services.consent.use_approval(session, body.proof.approval_id, asked, write.principal.subject)
+            approver = services.consent.use_approval(session, body.proof.approval_id, asked, write.principal.subject)
         note_look(session, services, write.principal, resident_id, "redeemAtDesk")
         placed = services.redemptions.place(
             session,
@@ -89,6 +92,7 @@ def redeem(body: DeskOrderIn, write: Write) -> Response:
                 channel=Channel.DESK,
                 desk_id=desk_id,
                 clerk=write.principal.subject,
+                approver=approver,
             ),
         )
         slip = services.handover.issue_slip(session, placed.order.order_id, write.principal.subject)

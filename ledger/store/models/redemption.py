@@ -110,6 +110,8 @@ class RedemptionOrderRow(Base):
     desk_id: Mapped[Word | None]
     clerk: Mapped[str | None] = mapped_column(String(255))
     """The subject who served the resident at the desk; never the one who hands over."""
+    approver: Mapped[str | None] = mapped_column(String(255))
+    """The second clerk who approved it there; never the one who hands over either."""
     handed_over_at: Mapped[UnixTime | None]
     handed_over_by: Mapped[str | None] = mapped_column(String(255))
     created_at: Mapped[UnixTime]

@@ -71,6 +71,32 @@ def test_a_wrong_pin_is_counted_though_the_request_fails(api: Api, made: dict[st
     assert api.world.offer().stock_reserved == 0
 
 
+def test_a_repeat_is_no_new_try_of_the_pin(api: Api, made: dict[str, Any]) -> None:
+    """The resident has a new PIN by now; the repeated request still gets its first answer, and locks nothing."""
+    body = order_body(made, kind="pin", pin=PIN)
+    first = api.post("/v1/desk/orders", body, clerk(api), key="desk-order-1")
+    headers, _ = api.register()
+    assert api.post("/v1/residents/me/pin", {"pin": "730516"}, headers).status_code == 200
+    for _ in range(6):
+        again = api.post("/v1/desk/orders", body, clerk(api), key="desk-order-1")
+        assert (again.status_code, again.json()) == (202, first.json())
+    fresh = order_body(made, kind="pin", pin="730516")
+    assert api.post("/v1/desk/orders", fresh, clerk(api)).status_code == 202
+
+
+def test_the_second_clerk_hands_nothing_over_with_a_token_of_the_shop(api: Api, made: dict[str, Any]) -> None:
+    asked = {"resident_id": made["resident_id"], "offer": "rice", "quantity": 1}
+    approval = api.post("/v1/desk/approvals", asked, clerk(api, "clerk-b")).json()
+    proof = order_body(made, kind="second_clerk", approval_id=approval["approval_id"])
+    given = api.post("/v1/desk/orders", proof, clerk(api)).json()
+    api.world.say(bytes.fromhex(given["order"]["order_id"][2:]), "redeem", 2800)
+    api.world.settle()
+    code = api.world.codes.code(given["slip"]["slip_id"])
+    path = "/v1/merchants/1/codes"
+    assert problem(api.post(path, {"code": code}, api.token("clerk-b", "merchant:1"))) == (403, "/problems/own-order")
+    assert api.post(path, {"code": code}, api.token("shop", "merchant:1")).json()["handed_over_at"] is not None
+
+
 def test_a_second_clerk_helps_where_the_pin_is_forgotten(api: Api, made: dict[str, Any]) -> None:
     asked = {"resident_id": made["resident_id"], "offer": "rice", "quantity": 1}
     approval = api.post("/v1/desk/approvals", asked, clerk(api, "clerk-b")).json()

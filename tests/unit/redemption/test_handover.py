@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,6 +10,7 @@ from ledger.residents.registry import Resident
 from ledger.standard.signatures import recover
 from ledger.standard.typed_data import Capture, Release
 from ledger.store.models.outbox import OutboxMessageRow
+from ledger.store.models.redemption import RedemptionActionRow
 from redemption.errors import (
     BadSlipCode,
     MerchantHoldsKey,
@@ -34,14 +35,22 @@ def resident(world: World) -> Resident:
     return found
 
 
-def place(world: World, resident: Resident, kind: Kind = Kind.REDEEM) -> RedemptionOrder:
-    purchase = Purchase(resident.resident_id, "rice", kind=kind, channel=Channel.DESK, desk_id="shuangnan", clerk=CLERK)
+def place(world: World, resident: Resident, kind: Kind = Kind.REDEEM, approver: str | None = None) -> RedemptionOrder:
+    purchase = Purchase(
+        resident.resident_id,
+        "rice",
+        kind=kind,
+        channel=Channel.DESK,
+        desk_id="shuangnan",
+        clerk=CLERK,
+        approver=approver,
+    )
     with world.database.transaction() as session:
         return world.redemptions.place(session, purchase).order
 
 
-def paid(world: World, resident: Resident) -> RedemptionOrder:
-    order = place(world, resident)
+def paid(world: World, resident: Resident, approver: str | None = None) -> RedemptionOrder:
+    order = place(world, resident, approver=approver)
     world.say(order.order_id, "redeem", 2800)
     world.settle()
     return order
@@ -172,6 +181,76 @@ def test_a_hold_is_either_captured_or_released_never_both(world: World, resident
     [message] = messages(world, "release")
     assert recover(Release(order.order_id).digest(world.domain), message.payload[-65:])
     assert messages(world, "capture") == []
+
+
+def reject_call(world: World, kind: str, order_id: bytes) -> None:
+    """Let the call land in a new block, in which the chain says no."""
+    world.say(order_id, "rejected", code=2)
+    with world.database.transaction() as session:
+        row = session.query(OutboxMessageRow).filter_by(kind=kind).one()
+        row.state, row.block_number = "done", world.height
+
+
+def settle_all(world: World, block: int | None = None) -> None:
+    with world.database.transaction() as session:
+        world.redemptions.settle(session)
+        world.handover.settle_actions(session, world.height if block is None else block)
+
+
+def action(world: World) -> list[tuple[str, str]]:
+    with world.database.read() as session:
+        rows = session.query(RedemptionActionRow).order_by(RedemptionActionRow.action_id)
+        return [(row.kind, row.state) for row in rows]
+
+
+def test_a_capture_that_the_chain_rejects_is_no_longer_on_its_way(world: World, resident: Resident) -> None:
+    """Not before its block was looked at; then the same capture can be sent again, or the hold released."""
+    order = held(world, resident)
+    with world.database.transaction() as session:
+        world.handover.capture_part(session, GROCER, order.order_id, 1000, SHOP)
+    settle_all(world)
+    assert action(world) == [("capture", "queued")]
+    reject_call(world, "capture", order.order_id)
+    settle_all(world, block=world.height - 1)
+    assert action(world) == [("capture", "queued")]
+    settle_all(world)
+    assert action(world) == [("capture", "failed")]
+    with world.database.transaction() as session:
+        world.handover.capture_part(session, GROCER, order.order_id, 1000, SHOP)
+    assert action(world) == [("capture", "queued")]
+    [message] = messages(world, "capture")
+    assert (message.state, message.block_number) == ("queued", None)
+    reject_call(world, "capture", order.order_id)
+    settle_all(world)
+    with world.database.transaction() as session:
+        world.handover.release(session, GROCER, order.order_id, SHOP, "the capture was refused")
+    assert action(world) == [("capture", "failed"), ("release", "queued")]
+
+
+def test_a_release_that_the_chain_rejects_does_not_keep_the_hold_for_ever(world: World, resident: Resident) -> None:
+    """Once its time is over the hold is released without anybody's signature, and not in every round."""
+    order = held(world, resident)
+    with world.database.transaction() as session:
+        world.handover.release(session, GROCER, order.order_id, SHOP, "sold out")
+    reject_call(world, "release", order.order_id)
+    settle_all(world)
+    assert action(world) == [("release", "failed")]
+    assert order.capture_by is not None
+    world.clock.set(datetime.fromtimestamp(order.capture_by + 7200, UTC))
+    for expected in (1, 0):
+        with world.database.transaction() as session:
+            assert world.handover.release_overdue(session, world.now) == expected
+    [message] = messages(world, "release")
+    assert (message.state, action(world)) == ("queued", [("release", "queued")])
+
+
+def test_the_second_clerk_does_not_hand_over_what_was_approved(world: World, resident: Resident) -> None:
+    """Not with a token for the shop alone either."""
+    order = paid(world, resident, approver="clerk-b")
+    code = slip_code(world, order)
+    with pytest.raises(OwnOrder):
+        hand_over(world, code, Actor("clerk-b"))
+    assert hand_over(world, code).handed_over_at is not None
 
 
 def test_the_resident_cancels_what_is_cancellable(world: World, resident: Resident) -> None:

@@ -91,6 +91,11 @@ class World:
     def now(self) -> int:
         return self.clock.timestamp()
 
+    @property
+    def height(self) -> int:
+        """The last block."""
+        return self._block
+
     def close(self) -> None:
         self.database.close()
 

@@ -18,6 +18,7 @@ from issuers.trial import dry_run
 from ledger.custody.signer import LocalSigner
 from ledger.residents.registry import NewResident
 from ledger.store.models.issuance import IssuanceGrantRow
+from tests.e2e.runs import tongdui
 from tests.integration.issuers.lab import NOW, NOWHERE, Desk, service_for
 
 HERE = Path(__file__).parent / "bike_share"
@@ -68,6 +69,24 @@ def test_a_dry_run_shows_what_would_be_minted(trips: Path) -> None:
     assert refused["ended_before_started"] == 10
     assert report.would_grant + sum(report.refusals.values()) == 674
     assert "0.2 points a minute" in report.first_grants[0]["explanation_en"]
+
+
+def test_the_command_shows_first_grants_refusals_and_what_would_be_minted(trips: Path, tmp_path: Path) -> None:
+    """``tongdui issuers check``, as an agency runs it on its own export: for people, and for machines."""
+    command = ["issuers", "check", str(trips), "--mapping", str(HERE / "mapping.yaml")]
+    command += ["--rules", str(HERE / "rulebook.yaml"), "--state-dir", str(tmp_path)]
+    totals, refused = reckon(trips)
+    shown = tongdui(*command)
+    assert shown.code == 1, "some trips would be refused"
+    minor = sum(totals.values())
+    assert f"would be granted {minor // 100}.{minor % 100:02d} points" in shown.out
+    assert "the first grants" in shown.out
+    assert "0.2 points a minute" in shown.out
+    assert "the first refusals" in shown.out
+    assert "ended_before_started" in shown.out
+    found = tongdui(*command, "--json").last
+    assert (found["rows"], found["would_grant_minor"], found["refusals"]) == (674, str(minor), refused)
+    assert list(tmp_path.iterdir()) == [], "nothing is stored"
 
 
 def test_trips_become_grants(desk: Desk, trips: Path) -> None:

@@ -161,8 +161,8 @@ class Invariants(Stage):
             found = model.disputes.get(paid.order_id)
             expected = (found.state, found.opened_at, found.merchant, found.locked) if found else (0, 0, 0, 0)
             yield disputes, "dispute", (paid.order_id,), expected
-        for module in ("issuance", "exchange", "redemption"):
-            yield getattr(self.city, module), "pausedUntil", (), model.brakes[module].until
+        for name, module in self.modules.items():
+            yield module, "pausedUntil", (), model.brakes[name].until
         for batch, root in model.roots.items():
             yield book, "receiptsRoot", (batch,), root
         yield book, "lastReceiptsBatch", (), model.last_batch

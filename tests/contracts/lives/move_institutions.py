@@ -12,7 +12,7 @@ from reference import ZERO, Lot, Prefix, pack_lots
 
 from .model import Paid
 from .move_orders import OrderMoves
-from .stage import Act, move
+from .stage import MODULE_ROLES, SPARES, Act, move
 from .wire import Call
 
 
@@ -40,7 +40,7 @@ class ClearingMoves(OrderMoves):
         lots, batch, path, leads = self._shown(paid)
         return self.act(
             self.anyone(),
-            self.city.redemption,
+            self.modules["redemption"],
             "refund",
             (paid.receipt(), batch, path, pack_lots(lots), *prefix, signature),
             lambda at: self.model.refund(paid, lots, batch, leads, prefix, signature, at),
@@ -280,7 +280,7 @@ class ClearingMoves(OrderMoves):
         running = self.time >= self.model.brakes[module].until
         if running and not self.chance(4):
             return
-        contract = getattr(self.city, module)
+        contract = self.modules[module]
         if running:
             seconds = random.choice((1, 3_600, 3_600, 3 * DAY, 0, 3 * DAY + 1))
             act = self.act(
@@ -308,8 +308,8 @@ class CouncilMoves(ClearingMoves):
         rules = (random.choice((1, 2, 2, 2, 3, 0)), random.choice((3_600, DAY, 2 * DAY, 60)))
         council = self.rules_of_council
         ideas: list[tuple[Any, str, tuple[Any, ...], Callable[[int], None]]] = [
-            (city.exchange, "setResidentCap", (fen,), lambda at: model.set_resident_cap(fen, at)),
-            (city.exchange, "setInflowCap", (programme, fen), lambda at: model.set_inflow_cap(programme, fen, at)),
+            self._resident_cap(fen),
+            self._inflow_cap(programme, fen),
             (city.ledger, "setRebirthCap", (fen,), lambda at: model.set_rebirth_cap(fen, at)),
             (
                 city.ledger,
@@ -322,6 +322,10 @@ class CouncilMoves(ClearingMoves):
             self._rotation(random.choice(sorted(self.issuers))),
             self._series(),
         ]
+        # One at a time: a second, made before the first was carried out, would leave two in office.
+        free = [name for name in MODULE_ROLES if name not in self.replacing and len(self.retired[name]) < SPARES]
+        if free:
+            ideas += [self._replacement(random.choice(free))] * 2
         if self.chance(3):
             ideas.append(
                 (city.ledger, "setState", (programme, state), lambda at: model.set_state(programme, state, at))
@@ -332,6 +336,48 @@ class CouncilMoves(ClearingMoves):
                 (city.ledger, "approveMigration", args, lambda at, args=args: model.approve_migration(*args, at))
             ] * 4
         return ideas
+
+    def _resident_cap(self, fen: int) -> tuple[Any, str, tuple[Any, ...], Callable[[int], None]]:
+        """Of the exchange in office now; should it be replaced before the council acts, the cap means nothing."""
+        exchange = self.modules["exchange"]
+
+        def cap(at: int) -> None:
+            if exchange is self.modules["exchange"]:
+                self.model.set_resident_cap(fen, at)
+            else:
+                self.model.tell("ResidentCapSet", capFen=fen)
+
+        return exchange, "setResidentCap", (fen,), cap
+
+    def _inflow_cap(self, programme: int, fen: int) -> tuple[Any, str, tuple[Any, ...], Callable[[int], None]]:
+        exchange = self.modules["exchange"]
+
+        def cap(at: int) -> None:
+            if exchange is self.modules["exchange"]:
+                self.model.set_inflow_cap(programme, fen, at)
+            else:
+                self.model.tell("InflowCapSet", programme=programme, capFen=fen)
+
+        return exchange, "setInflowCap", (programme, fen), cap
+
+    def _replacement(self, name: str) -> tuple[Any, str, tuple[Any, ...], Callable[[int], None]]:
+        """Another module takes over, in one call: the role goes to it and leaves the one in office."""
+        spares = self.theatre.spares[name]
+        role, old, new = MODULE_ROLES[name], self.modules[name], spares[len(self.retired[name])]
+        manager = self.city.manager
+        calls = [
+            bytes.fromhex(Call(ZERO, manager, function, args).data[2:])
+            for function, args in (("grantRole", (role, new, 0)), ("revokeRole", (role, old)))
+        ]
+
+        def replace(at: int) -> None:
+            brake = self.model.brakes[name]
+            self.model.replace_module(name, role, old.address, new.address, at)
+            self.retired[name].append((old, brake))
+            self.modules[name] = new
+            self.replacing.discard(name)
+
+        return manager, "multicall", (calls,), replace
 
     def _rotation(self, programme: int) -> tuple[Any, str, tuple[Any, ...], Callable[[int], None]]:
         """A new issuer key, or the end of an old one."""
@@ -391,6 +437,8 @@ class CouncilMoves(ClearingMoves):
         )
         if proposal in self.rules_of_council.proposals:
             self.past.proposals.append((target, data, salt, then))
+            if function == "multicall":
+                self.replacing |= {name for name, module in self.modules.items() if _names(data, module)}
             for _ in range(random.choice((0, 1, 1, 1, 2))):
                 self._approve(proposal)
 
@@ -454,3 +502,8 @@ class CouncilMoves(ClearingMoves):
             found.executed = True
 
         self.perform(self.act(self.anyone(), self.council, "execute", (target, data, salt), decide))
+
+
+def _names(data: bytes, contract: Any) -> bool:
+    """Whether a call's data holds the address of a contract."""
+    return bytes.fromhex(contract.address[2:]) in data

@@ -8,6 +8,7 @@ from typing import Any
 from city import DAY, Person
 from reference import ExchangeOrder, HoldOrder, Lot, Prefix, RedeemOrder
 
+from .model import Reverts
 from .model.book import EXCHANGE_IN
 from .stage import Act, Player, Stage, move
 
@@ -100,29 +101,43 @@ class OrderMoves(Stage):
             parts.insert(self.random.randint(0, len(parts)), self._strange(self.random.choice(past)))
         return b"".join(parts)
 
-    def _relay(self, contract: Any, function: str, packed: bytes, run: Callable[[bytes, int], Any]) -> None:
-        """Relay a batch; one time in eight a second gateway relays the same in the same block."""
+    def _relay(self, module: str, function: str, packed: bytes, run: Callable[[bytes, int], Any]) -> None:
+        """Relay a batch; now and then two gateways do so in one block, or somebody to a module that is out of
+        office."""
+        if self.retired[module] and self.chance(10):
+            self._relay_in_vain(module, function, packed)
+        contract = self.modules[module]
         act = self.act(self.anyone(), contract, function, (packed,), lambda at: run(packed, at))
         acts: Sequence[Act] = [act] * (2 if self.chance(8) else 1)
         for payments in self.perform(*acts):
             self.remember(payments)
+
+    def _relay_in_vain(self, module: str, function: str, packed: bytes) -> None:
+        old, brake = self.random.choice(self.retired[module])
+
+        def refuse(at: int) -> None:
+            if at < brake.until and function != "release":
+                raise Reverts("PausableIsPaused", brake.until)
+            raise Reverts("AccessManagedUnauthorized", old.address)
+
+        self.perform(self.act(self.anyone(), old, function, (packed,), refuse))
 
     # ----------------------------------------------------------------------------------------------------- orders
 
     @move(5)
     def exchange(self) -> None:
         packed = self._batch(self._exchange_order, self.past.sent["exchange"])
-        self._relay(self.city.exchange, "execute", packed, self.model.run_exchange)
+        self._relay("exchange", "execute", packed, self.model.run_exchange)
 
     @move(5)
     def redeem(self) -> None:
         packed = self._batch(self._redeem_order, self.past.sent["redeem"])
-        self._relay(self.city.redemption, "execute", packed, self.model.run_redeem)
+        self._relay("redemption", "execute", packed, self.model.run_redeem)
 
     @move(5)
     def hold(self) -> None:
         packed = self._batch(self._hold_order, self.past.sent["hold"])
-        self._relay(self.city.redemption, "hold", packed, self.model.run_hold)
+        self._relay("redemption", "hold", packed, self.model.run_hold)
 
     @move(2)
     def old_orders_again(self) -> None:
@@ -133,9 +148,9 @@ class OrderMoves(Stage):
         if not past:
             return
         packed = b"".join(random.sample(past, min(len(past), 3)))
-        contract = self.city.exchange if kind == "exchange" else self.city.redemption
+        module = "exchange" if kind == "exchange" else "redemption"
         function = "hold" if kind == "hold" else "execute"
-        self._relay(contract, function, packed, getattr(self.model, f"run_{kind}"))
+        self._relay(module, function, packed, getattr(self.model, f"run_{kind}"))
 
     # --------------------------------------------------------------------------------------------- end of a hold
 
@@ -186,7 +201,7 @@ class OrderMoves(Stage):
     def capture(self) -> None:
         packed = self._closing("capture", self._capture_of)
         if packed is not None:
-            self._relay(self.city.redemption, "capture", packed, self.model.run_capture)
+            self._relay("redemption", "capture", packed, self.model.run_capture)
 
     @move(3)
     def release(self) -> None:
@@ -197,7 +212,7 @@ class OrderMoves(Stage):
             self.time = max(self.time, late + random.choice((-1, 0)))
         packed = self._closing("release", self._release_of)
         if packed is not None:
-            self._relay(self.city.redemption, "release", packed, self.model.run_release)
+            self._relay("redemption", "release", packed, self.model.run_release)
 
     @move()
     def capture_what_was_never_held(self) -> None:
@@ -212,4 +227,4 @@ class OrderMoves(Stage):
         parts = [self._capture_of(order) for order in made_up]
         if self.model.holds:
             parts.insert(random.randint(0, 1), self._capture_of(random.choice(list(self.model.holds.values()))))
-        self._relay(self.city.redemption, "capture", b"".join(parts), self.model.run_capture)
+        self._relay("redemption", "capture", b"".join(parts), self.model.run_capture)

@@ -74,7 +74,7 @@ class PointMoves(Stage):
         args = (programme, number, signature)
         act = self.act(
             self.anyone(),
-            self.city.issuance,
+            self.modules["issuance"],
             "voidBatch",
             args,
             lambda at: self.model.void_batch(*args, at),
@@ -103,7 +103,7 @@ class PointMoves(Stage):
         is_path = self._leads(shown.hash(), path, fields["programme"], fields["number"])
         act = self.act(
             self.anyone(),
-            self.city.issuance,
+            self.modules["issuance"],
             "revoke",
             (tuple(fields.values()), shown.values(), path, signature),
             lambda at: self.model.revoke(*fields.values(), shown, is_path, signature, at),

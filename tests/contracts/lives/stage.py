@@ -14,9 +14,13 @@ from city import (
     CULTURE,
     DAY,
     ENVIRONMENT,
+    EXCHANGE,
     GIFT,
+    GUARDIAN,
+    ISSUANCE,
     MUSEUM,
     PROGRAMMES,
+    REDEMPTION,
     RESIDENCE,
     SCOPES,
     START,
@@ -32,7 +36,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from reference import EvidenceLeaf, HoldOrder, MerkleTree, Prefix, pack_grants, quarter_of, sign, token_id
 
 from .ledgers import Ledgers
-from .model import Council, Model, Paid, Programme, Reverts, Shop, Wallet
+from .model import Brake, Council, Model, Paid, Programme, Reverts, Shop, Wallet
 from .wire import Call, Mined, Wire
 
 FLOOD = 60
@@ -42,6 +46,8 @@ FUNDING_FEN = 300_000
 FLOOD_FUNDING_FEN = 10**8
 REBIRTH_CAP_FEN = 300
 PLAYERS_MAX = 14
+MODULE_ROLES = {"issuance": ISSUANCE, "exchange": EXCHANGE, "redemption": REDEMPTION}
+SPARES = 3
 CALLS_A_BLOCK = 4
 """The gas of so many transactions fits a block."""
 BEGIN = START + 30 * DAY
@@ -124,6 +130,7 @@ class Theatre:
         ]
         self.council = city.project.Council.deploy(accounts[7:10], 2, 2 * DAY, city.by_admin)
         self.members = [account.address for account in accounts[6:10]]
+        self.spares = {name: self._spares(name) for name in MODULE_ROLES}
         city.ledger.setRebirthCap(REBIRTH_CAP_FEN, city.by_admin)
         city.settlement.setFinanceKey(city.chen.address, city.by_admin)
         city.book.registerMerchant(THEATRE, self.wallets[2], bits(SCOPES[THEATRE]), {"from": city.registrar})
@@ -137,9 +144,27 @@ class Theatre:
                 city.appropriate(programme, FUNDING_FEN, 2031)
         city.manager.grantRole(0, self.council, 0, city.by_admin)
         city.manager.renounceRole(0, city.admin, city.by_admin)
-        contracts = (city.manager, city.ledger, city.book, city.issuance, city.exchange, city.redemption)
+        contracts: tuple[Any, ...] = (
+            city.manager,
+            city.ledger,
+            city.book,
+            city.issuance,
+            city.exchange,
+            city.redemption,
+        )
         contracts += (city.settlement, city.disputes, self.council, self.wallets[0])
         self.wire = Wire(web3.provider.endpoint_uri, contracts)
+
+    def _spares(self, name: str) -> list[Any]:
+        """Modules that wait to replace the one in office; the guardian's brake is theirs already."""
+        city, kind = self.city, getattr(self.city.project, name.capitalize())
+        spares = []
+        for _ in range(SPARES):
+            module = kind.deploy(city.manager, city.ledger, city.book, city.by_admin)
+            brake = [module.pause.signature, module.unpause.signature]
+            city.manager.setTargetFunctionRole(module, brake, GUARDIAN, city.by_admin)
+            spares.append(module)
+        return spares
 
     def players(self) -> list[Player]:
         plain = [Player(owner.address, owner) for owner in self.owners[:6]]
@@ -199,6 +224,11 @@ class Stage(RuleBasedStateMachine):
         self.past = Past()
         self.issuers = {programme: [person] for programme, person in self.theatre.issuers.items()}
         """Keys that signed once or sign now, the newest last."""
+        self.modules = {name: getattr(self.city, name) for name in MODULE_ROLES}
+        """Those in office."""
+        self.retired: dict[str, list[tuple[Any, Brake]]] = {name: [] for name in MODULE_ROLES}
+        """Those that were, and how long each was paused when it left."""
+        self.replacing: set[str] = set()
         self.shop_keys = {shop: self.city.merchant[shop] for shop in SCOPES}
         self.random = Random()
         self.weights: dict[str, float] = {}
@@ -291,7 +321,7 @@ class Stage(RuleBasedStateMachine):
         args = batch.args()
         return self.act(
             self.anyone(),
-            self.city.issuance,
+            self.modules["issuance"],
             "mint",
             args,
             lambda at: self.model.mint(*args[:4], batch.grants, *args[4:], at),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from reference import Lot, Prefix, basket_fen, prefix_of, programme_of
 
-from .book import DAY, Dispute, Line, Paid, Reverts, Shop
+from .book import DAY, Brake, Dispute, Line, Paid, Reverts, Shop
 from .orders import Orders, fits
 
 NONE, OPEN, CONTESTED, DECIDED, CLOSED = range(5)
@@ -281,3 +281,13 @@ class Clearing(Orders):
     def set_inflow_cap(self, programme: int, fen: int, at: int) -> None:
         self.inflow_caps[programme] = fen
         self.tell("InflowCapSet", programme=programme, capFen=fen)
+
+    def replace_module(self, module: str, role: int, old: str, new: str, at: int) -> None:
+        """Its role moves. What a module alone knew, its brake and its caps, begins anew; all else is in the books."""
+        self.tell("RoleGranted", roleId=role, account=new, delay=0, since=at, newMember=True)
+        self.tell("RoleRevoked", roleId=role, account=old)
+        self.brakes[module] = Brake()
+        if module == "exchange":
+            self.resident_cap_fen = 0
+            for counts in (self.inflow_caps, self.outflow, self.inflow):
+                counts.clear()

@@ -276,6 +276,8 @@ class Batcher:
         if sql.is_sqlite(session):
             rows = [(number, at, grant) for number, grants in placed for at, grant in enumerate(grants)]
             return connection.exec_driver_sql(_PLACE_SQLITE, rows).rowcount
+        # Without statistics of a table that has just grown the planner would read all of it for each batch.
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         # A statement a batch, its ids in one value: a statement a grant, or an array, costs several times as much.
         return sum(
             connection.exec_driver_sql(_PLACE_POSTGRES, (number, b"".join(grants), len(grants))).rowcount

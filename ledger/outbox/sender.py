@@ -44,6 +44,9 @@ _OPEN_STATES = ("signed", "pending")
 _BROADCAST_MAX = 1_000
 _SETTLE_MAX = 2_000
 _RETRY_S = 0.5
+_RETRY_MAX_S = 10.0
+_ATTEMPTS_SILENT = 20
+"""Attempts after which even a passing cause becomes an alarm: two minutes of refusals are somebody's business."""
 _WITNESS_BLOCKS_MAX = 1_000
 
 
@@ -376,7 +379,7 @@ class Sender:
 
     def _is_due(self, transaction_id: int) -> bool:
         watch = self._watched.get(transaction_id)
-        return watch is None or self._steady() >= watch.sent_s + _RETRY_S * watch.attempts
+        return watch is None or self._steady() >= watch.sent_s + min(_RETRY_S * watch.attempts, _RETRY_MAX_S)
 
     def _judge(self, ids: Sequence[int], outcomes: Sequence[SubmitOutcome]) -> None:
         now = self._clock.timestamp()
@@ -390,6 +393,8 @@ class Sender:
                     waiting.append(transaction_id)
                 case AfterSubmit.RETRY:
                     _LOG.info("transaction %d is handed in again later: %s", transaction_id, outcome.reason)
+                    if watch.attempts >= _ATTEMPTS_SILENT:
+                        self._alarm(outcome)
                 case AfterSubmit.RETRY_WITH_ALARM:
                     self._alarm(outcome)
                 case AfterSubmit.ABANDON:

@@ -193,7 +193,7 @@ def _open(
     _stock_shelves(database, deployment, keystore, merchants, shelf)
 
     invariants = InvariantWatch(gateway, clock)
-    metrics = _metrics(gateway)
+    metrics = _metrics(gateway, issuers)
     issuer = None if settings.uses_oidc else open_token_issuer(settings, clock)
     services = Services(
         settings=settings,
@@ -356,8 +356,11 @@ def _verifier(settings: Settings, issuer: LocalIssuer | None, clock: Clock) -> T
     return TokenVerifier(keys, settings.oidc_issuer or "", settings.token_audience, OIDC_ALGORITHMS, clock)
 
 
-def _metrics(gateway: Gateway) -> Metrics:
+def _metrics(gateway: Gateway, issuers: IssuerService) -> Metrics:
     metrics = Metrics()
+
+    def unsigned() -> float:
+        return issuers.unsettled().get("batches_prepared", 0)
 
     def lag() -> float:
         health = gateway.health()
@@ -376,6 +379,7 @@ def _metrics(gateway: Gateway) -> Metrics:
     metrics.gauge("tongdui_projection_lag_blocks", "Final blocks not projected yet", lag)
     metrics.gauge("tongdui_outbox_under_way", "Messages queued or sent", queued)
     metrics.gauge("tongdui_outbox_waiting_funding", "Mints that wait for funding", waiting)
+    metrics.gauge("tongdui_batches_unsigned", "Batches whose issuer's signer is away or refuses", unsigned)
     metrics.gauge("tongdui_alarms", "Alarms that need a person", lambda: len(gateway.health().alarms))
     return metrics
 

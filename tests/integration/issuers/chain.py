@@ -89,7 +89,10 @@ class City:
 
 
 def open_city(
-    folder: Path, appropriated_fen: dict[int, int] | None = None, remote: dict[int, IssuerSigner] | None = None
+    folder: Path,
+    appropriated_fen: dict[int, int] | None = None,
+    remote: dict[int, IssuerSigner] | None = None,
+    url: str | None = None,
 ) -> City:
     """Build a city. ``appropriated_fen`` replaces what its programmes may issue in 2026; ``remote`` signs in another
     house for its programmes."""
@@ -115,7 +118,7 @@ def open_city(
         merchants={MerchantId(m.id): key(f"merchant {m.id}").address for m in config.merchants},
     )
     deployment = deploy(engine, config, actors, key("deployer"))
-    database = Database(f"sqlite:///{folder}/books.db")
+    database = Database(url or f"sqlite:///{folder}/books.db")
     database.create_all()
     gateway = Gateway(database, engine, deployment, [key("relayer 1"), key("relayer 2")], clock)
     desk = open_desk(folder, None, deployment, signers, clock, database)

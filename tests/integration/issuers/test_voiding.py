@@ -161,9 +161,9 @@ def test_the_mint_is_already_sent_when_the_void_is_asked_for(city: City, account
     assert city.audit().verdict == "PASS"
 
 
-def test_a_batch_that_waits_for_funding_is_given_up(tmp_path: Path) -> None:
+def test_a_batch_that_waits_for_funding_is_given_up(tmp_path: Path, database_url: str) -> None:
     """Its records stop waiting, its grants wait under another number, and land once when money comes."""
-    city = open_city(tmp_path, {1: 100})
+    city = open_city(tmp_path, {1: 100}, url=database_url)
     try:
         account = batched(city, tmp_path)
         service = city.desk.service

@@ -172,6 +172,7 @@ def test_history_tells_what_happened_and_metrics_count_it(served: Served, wang: 
     text = served.get("/metrics", served.token("op", "operator")).text
     assert "tongdui_final_height" in text
     assert "tongdui_alarms 0.0" in text
+    assert "tongdui_batches_unsigned 0.0" in text
 
 
 def test_an_own_key_pays_without_us_ever_holding_it(served: Served) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
+import typer
 from sqlalchemy import select
 
 from issuers.agency.server import SignerServer
@@ -18,6 +21,8 @@ from ledger.errors import ConfigurationError
 from ledger.store.models.issuance import IssuanceBatchRow
 from ledger_api.bootstrap import City, open_city
 from ledger_api.settings import IssuerSignerSettings, Settings
+from scripts.clock import clock_of, let_time_run
+from scripts.commands import batches
 from tests.integration.issuers.agency import Agency
 from tests.integration.issuers.lab import NOW
 from tests.integration.issuers.test_chain import volunteer_file
@@ -70,6 +75,45 @@ def test_the_gateway_holds_no_key_that_mints_for_the_agency(tmp_path: Path) -> N
     Keystore(state / "keys" / "store", load_master_key(state / "master.key")).get_or_create("issuers/volunteer")
     with pytest.raises(ConfigurationError, match="keystore still holds issuers/volunteer"), open_city(chosen):
         pass
+
+
+def test_a_number_is_given_up_from_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The signer is away: the void waits and says so; it comes: final; what has landed since is not given up."""
+    agency, state = Agency.found(tmp_path / "agency", NOW), tmp_path / "state"
+    chosen = settings(state, agency)
+    with open_city(chosen, ManualClock(NOW)) as city:
+        agency.give(city.deployment)
+        register(city)
+        city.issuers.ingest_file("volunteer", volunteer_file(tmp_path, "a.csv", ("ZY-0001", PERSON, "1", "2")))
+        city.work_until_idle()
+    let_time_run(state, NOW)
+    signers = {slug: one.model_dump(mode="json") for slug, one in chosen.issuer_signers.items()}
+    monkeypatch.setenv("TONGDUI_ISSUER_SIGNERS", orjson.dumps(signers).decode())
+
+    def said() -> dict[str, Any]:
+        found: dict[str, Any] = orjson.loads(capsys.readouterr().out.splitlines()[-1])
+        return found
+
+    said_nothing = capsys.readouterr()
+    assert "account" in said_nothing.out
+    batches.batches(None, state, as_json=True)
+    (waiting,) = said()["batches"]
+    assert (waiting["programme"], waiting["number"], waiting["state"]) == ("volunteer", "1", "prepared")
+    assert "unreachable" in waiting["reason"]
+    batches.void("volunteer", 1, "wrong month", state, as_json=True)
+    told = said()
+    assert (told["ok"], told["state"], "unreachable" in told["problem"]) == (False, "wanted", True)
+    node_less = SignerServer(agency.folder, load_settings(agency.folder), clock_of(state), port=agency.port)
+    with node_less:
+        batches.void("volunteer", 1, "wrong month", state, as_json=True)
+        assert said()["state"] == "final"
+        batches.batches("volunteer", state, as_json=True)
+        assert said()["batches"] == [], "nothing was signed under the old number, so the grants have landed anew"
+        with pytest.raises(typer.Exit) as left:
+            batches.void("volunteer", 2, "too late", state, as_json=True)
+        assert (left.value.exit_code, said()["state"]) == (1, "landed")
 
 
 def register(city: City) -> None:

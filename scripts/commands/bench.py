@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(help="Measure throughput on this machine.", no_args_is_help=True)
     group.command("issue")(issue)
+    group.command("curve")(curve)
     app.add_typer(group, name="bench")
 
 
@@ -60,3 +61,57 @@ def issue(
     ratio = f", {result['ratio']}× the naive way ({result['naive_per_s']}/s)" if result["ratio"] is not None else ""
     output.say(f"{result['records_per_s']} records/s{ratio}; peak memory {result['peak_rss_mib']} MiB", style="bold")
     output.result(result)
+
+
+def curve(
+    sizes: Annotated[str, typer.Option(help="Numbers of records, with commas between them.")] = "10000,100000,1000000",
+    holders: Annotated[str, typer.Option(help="Numbers of residents, with commas between them.")] = "5000,50000,200000",
+    records: Annotated[int, typer.Option(min=1_000, help="How many records where residents differ.")] = 100_000,
+    residents: Annotated[int, typer.Option(min=100, help="How many residents where records differ.")] = 50_000,
+    database: Annotated[Kind | None, typer.Option(help="Only this database [default: both].")] = None,
+    workers: Annotated[int, typer.Option(min=0, max=16, help="Intake processes beside the gateway.")] = 2,
+    results: Annotated[Path, typer.Option(help="Results; what is in it is not measured again.")] = Path(
+        "docs/pictures/throughput.json"
+    ),
+    drawing: Annotated[Path, typer.Option("--picture", help="The SVG to write.")] = Path(
+        "docs/pictures/throughput.svg"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Measure issuance at several sizes and draw what a record costs: with the work, or with the history?
+
+    The development node's own share is drawn apart.
+    """
+    from scripts.bench.curve import measure, picture, points_of
+
+    output = Output(as_json=as_json)
+    by_size, by_holder = _numbers(sizes), _numbers(holders)
+    databases = [one.value for one in Kind] if database is None else [database.value]
+    wanted = points_of(by_size, by_holder, records, residents, databases)
+    found = measure(wanted, results, workers, output.progress_console.print)
+    drawing.parent.mkdir(parents=True, exist_ok=True)
+    drawing.write_text(picture(found, by_size, by_holder), encoding="utf-8")
+    output.table(
+        str(drawing),
+        ["database", "records", "residents", "records/s", "µs a record", "of them the node", "peak MiB"],
+        [
+            (
+                one["database"],
+                f"{one['records']:,}",
+                f"{one['residents']:,}",
+                f"{one['records_per_s']:,.0f}",
+                f"{one['cpu_us_per_record']:.0f}",
+                f"{one['cpu_s'].get('node', 0) / one['records'] * 1e6:.0f}",
+                f"{one['peak_rss_mib']:.0f}",
+            )
+            for one in found
+        ],
+    )
+    output.result({"results": str(results), "picture": str(drawing), "runs": found})
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: whole numbers with commas between them are wanted") from None

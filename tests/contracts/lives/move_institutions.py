@@ -53,6 +53,8 @@ class ClearingMoves(OrderMoves):
             return
         fresh = [p for p in self.past.payments if p.kept != (0, 0) and self.time - p.time < 89 * DAY]
         paid = random.choice(fresh if fresh and not self.chance(8) else self.past.payments)
+        if self.chance(20):
+            self.time = max(self.time, paid.time + 90 * DAY - random.choice((0, 1, 2)))
         prefix = self._shorter(paid)
         digest = self.model.digest("Refund", orderId=paid.order_id, lots=prefix[0], lastAmount=prefix[1])
         signature = self.sign(self.shop_s(paid.merchant), digest)
@@ -84,6 +86,8 @@ class ClearingMoves(OrderMoves):
         recent = [paid for paid in self.past.payments if self.time - paid.time < 31 * DAY] or self.past.payments
         fresh = [paid for paid in recent if paid.order_id not in self.model.disputes]
         paid = random.choice(fresh if fresh and not self.chance(10) else recent)
+        if self.chance(10):
+            self.time = max(self.time, paid.time + 30 * DAY - random.choice((0, 1, 2)))
         lots, batch, path, leads = self._shown(paid)
         holder = self.model.current(paid.holder) if self.chance(2) else paid.holder
         owner = next((player.person for player in self.players if player.address == holder), None)
@@ -112,6 +116,9 @@ class ClearingMoves(OrderMoves):
         paid = self.random.choice(in_time) if in_time and not self.chance(8) else paid
         if paid is None:
             return
+        dispute = self.model.disputes.get(paid.order_id)
+        if dispute and self.chance(4):
+            self.time = max(self.time, dispute.opened_at + 7 * DAY - self.random.choice((0, 1, 2)))
         signature = self.sign(self.shop_s(paid.merchant), self.model.digest("Contest", orderId=paid.order_id))
         args = (paid.order_id, signature)
         self.perform(

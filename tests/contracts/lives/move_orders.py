@@ -199,6 +199,10 @@ class OrderMoves(Stage):
 
     @move(4)
     def capture(self) -> None:
+        if self.chance(8) and self.model.holds:
+            # To the last second of a capture time, or beyond.
+            late = self.random.choice(list(self.model.holds.values())).captureBy
+            self.time = max(self.time, late - self.random.choice((0, 1, 2)))
         packed = self._closing("capture", self._capture_of)
         if packed is not None:
             self._relay("redemption", "capture", packed, self.model.run_capture)

@@ -44,6 +44,7 @@ from issuers.rest import RestSource, StaticToken, TokenSource
 from issuers.reviewing import Reviewing
 from issuers.rulebook import Rulebook
 from issuers.signing import Signing
+from issuers.stages import PipelineView, pipeline_views
 from issuers.trial import dry_run
 from issuers.vault import RecordKeys, Vault
 from issuers.voiding import Voiding, VoidStatus
@@ -255,6 +256,12 @@ class IssuerService:
         for number, kind, total in rows:
             tallies[number][kind] = int(total)
         return {self._slugs[one]: _counts(tallies[one], repeats.get(one, 0)) for one in sorted(wanted)}
+
+    def pipeline(self, programme: int | str | None = None) -> dict[str, PipelineView]:
+        """Return every stage's counts and refusals, of each programme (or of one), by slug; see `issuers.stages`."""
+        wanted = sorted(self._books) if programme is None else [self.programme_id(programme)]
+        with self._database.read() as session:
+            return {self._slugs[one.programme]: one for one in pipeline_views(session, wanted)}
 
     def funding_waits(self) -> dict[str, FundingWait]:
         """Return what waits for funding and how much is missing, by slug; who waits for nothing is left out."""

@@ -42,7 +42,7 @@ from ledger_api.books import books_of, derive, open_database, open_keys
 from ledger_api.chain_view import EngineChainView
 from ledger_api.invariants import InvariantWatch
 from ledger_api.issuer_signers import issuer_address
-from ledger_api.metrics import Metrics
+from ledger_api.metrics import Metrics, issuance_metrics
 from ledger_api.middleware import RateLimiter
 from ledger_api.readiness import readiness_checks
 from ledger_api.receipts import ReceiptOffice
@@ -380,6 +380,7 @@ def _metrics(gateway: Gateway, issuers: IssuerService) -> Metrics:
     metrics.gauge("tongdui_outbox_under_way", "Messages queued or sent", queued)
     metrics.gauge("tongdui_outbox_waiting_funding", "Mints that wait for funding", waiting)
     metrics.gauge("tongdui_batches_unsigned", "Batches whose issuer's signer is away or refuses", unsigned)
+    metrics.collect(lambda: issuance_metrics(issuers.pipeline(), issuers.funding_waits()))
     metrics.gauge("tongdui_alarms", "Alarms that need a person", lambda: len(gateway.health().alarms))
     return metrics
 

@@ -19,8 +19,10 @@ from ledger_api.errors import NotFound
 from ledger_api.pagination import decode_cursor, encode_cursor
 from ledger_api.schemas.common import ProgrammeNumber, moment, money, points
 from ledger_api.schemas.issuing import (
+    DeliveryOut,
     FundingWaitOut,
     IngestOut,
+    PipelineOut,
     RecordCounts,
     RefusalList,
     RefusalOut,
@@ -30,6 +32,7 @@ from ledger_api.schemas.issuing import (
     ReviewOut,
     ReviewRejection,
     ReviewVerdict,
+    StageOut,
 )
 from ledger_api.services import Services
 
@@ -60,6 +63,37 @@ def counts(programme: ProgrammeNumber, request: Request, services: Deps, princip
         refusals=found.refusals,
     )
     return cacheable(request, answer)
+
+
+@router.get("/pipeline", operation_id="getPipeline", response_model=PipelineOut)
+def pipeline(programme: ProgrammeNumber, services: Deps, principal: Who) -> PipelineOut:
+    """Return every stage's counts and refusals, and what is being read: while it runs, and after."""
+    require(principal, scopes.issuer(programme), scopes.AUDITOR, scopes.OPERATOR)
+    [found] = services.issuers.pipeline(programme).values()
+    return PipelineOut(
+        programme=programme,
+        stages=[
+            StageOut(
+                stage=one.name,
+                done=None if one.done is None else str(one.done),
+                refused=str(one.refused),
+                refusals=dict(one.refusals),
+                waiting=str(one.waiting),
+                waits=dict(one.waits),
+            )
+            for one in found.stages
+        ],
+        reading=[
+            DeliveryOut(
+                delivery=str(one.delivery_id),
+                kind=one.kind,
+                name=one.name,
+                rows_done=str(one.rows_done),
+                updated_at=moment(one.updated_at),
+            )
+            for one in found.reading
+        ],
+    )
 
 
 @router.get("/refusals", operation_id="listRefusals", response_model=RefusalList)

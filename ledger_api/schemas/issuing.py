@@ -38,6 +38,40 @@ class RecordCounts(Out):
     refusals: dict[str, int] = Field(description="Open refusals by code.")
 
 
+class StageOut(Out):
+    """One stage of the pipeline."""
+
+    stage: Literal["read", "map", "dedupe", "rate", "screen", "grant", "batch", "sign", "chain"]
+    done: str | None = Field(
+        description="Rows read, records with a grant, grants in a batch, batches signed, batches landed; null where a "
+        "stage only refuses or holds."
+    )
+    refused: str
+    refusals: dict[str, int] = Field(description="Open refusals by code.")
+    waiting: str
+    waits: dict[str, int] = Field(
+        description="What waits, by what for: `link`, `time`, `review`, `batch`, `signature`, `sending`, `funding`."
+    )
+
+
+class DeliveryOut(Out):
+    """A delivery that is being read, or was interrupted."""
+
+    delivery: str
+    kind: str
+    name: str
+    rows_done: str
+    updated_at: datetime
+
+
+class PipelineOut(Out):
+    """Every stage of a programme, while it runs and after."""
+
+    programme: int
+    stages: list[StageOut]
+    reading: list[DeliveryOut]
+
+
 class RefusalOut(Out):
     """A record that was refused: where, and why. The row itself is personal data and has an address of its own."""
 

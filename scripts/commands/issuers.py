@@ -36,6 +36,7 @@ def register(app: typer.Typer) -> None:
     issuers.command("ingest")(ingest)
     issuers.command("explain")(explain)
     issuers.command("counts")(counts)
+    issuers.command("stages")(stages)
     claims.register(issuers)
     webhooks.register(issuers)
     app.add_typer(issuers, name="issuers")
@@ -244,6 +245,36 @@ def counts(state_dir: StateDir = None, as_json: AsJson = False) -> None:
     }
     programmes = {slug: _texts(asdict(one)) | {"funding": funding.get(slug)} for slug, one in found.items()}
     output.result({"ok": True, "programmes": programmes})
+
+
+def stages(
+    programme: Annotated[str, typer.Argument(help="Slug or number of the programme.")],
+    watch: Annotated[bool, typer.Option("--watch", help="Show it anew every second until Ctrl-C.")] = False,
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what each stage of the pipeline did, refused and keeps waiting, also while records are being taken in."""
+    output = Output(as_json=as_json)
+    with output.bars() as bars, _service(state_dir, bars) as service:
+        while True:
+            [view] = service.pipeline(_programme(programme)).values()
+            rows = [
+                (
+                    one.name,
+                    "" if one.done is None else one.done,
+                    one.refused or "",
+                    ", ".join(f"{code} {count}" for code, count in one.refusals.items()),
+                    ", ".join(f"{count} for {what}" for what, count in one.waits.items()),
+                )
+                for one in view.stages
+            ]
+            output.listing(None, ["stage", "done", "refused", "why", "waiting"], rows)
+            for one in view.reading:
+                output.say(f"{one.kind} {one.name}: {one.rows_done} rows so far")
+            if not watch:
+                break
+            time.sleep(1.0)
+    output.result({"ok": True, "stages": [asdict(one) for one in view.stages], "reading": len(view.reading)})
 
 
 def refusals(

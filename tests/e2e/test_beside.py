@@ -174,6 +174,8 @@ def test_three_intakes_beside_a_gateway_on_sqlite(tmp_path: Path) -> None:
         shown = tongdui("issuers", "counts", "--state-dir", str(state), "--json")
         assert shown.code == 0, shown.err
         assert shown.last["programmes"]["environmental"]["accepted"] == RECORDS
+        stages = tongdui("issuers", "stages", str(GREEN), "--state-dir", str(state), "--json").last["stages"]
+        assert [one["done"] for one in stages if one["name"] == "grant"] == [RECORDS]
         contested = contest(state)
         where = ("--state-dir", str(state), "--json")
         [claim] = tongdui("issuers", "claims", str(GREEN), "--by", "Chen", *where).last["items"]

@@ -54,9 +54,14 @@ def wait_until(city: Served, accepted: str, waiting: str, points: str) -> dict[s
         found = counts(city)
         balance = city.get("/v1/wallet", city.token("saver", "resident:self")).json()["programmes"][1]["balance"]
         if (found["accepted"], found["waiting"], balance["points"]) == (accepted, waiting, points):
-            return found
+            return counts(city)  # what is missing now that the balance is there
         assert time.monotonic() < until, (found, balance)
         time.sleep(0.1)
+
+
+def pipeline(city: Served) -> dict[str, Any]:
+    answer = city.get(f"/v1/issuers/{GREEN}/pipeline", city.token("agency", f"issuer:{GREEN}"))
+    return {one["stage"]: one for one in answer.json()["stages"]}
 
 
 def appropriate(city: Served, yuan: str, document: str, key: str | None = None) -> Any:
@@ -81,6 +86,18 @@ def test_nothing_is_dropped_at_the_limit_and_money_lets_it_go_on(city: Served, t
     assert (funding["missing"]["yuan"], funding["available"]["yuan"]) == ("4.01", "10.00")
     assert funding["reason_en"] == "the appropriations do not cover it: 4.01 yuan are missing"
     assert funding["reason_zh"] == "经费额度不足,尚缺 4.01 元。"
+
+    until = time.monotonic() + 30
+    while "sending" in (stages := pipeline(city))["chain"]["waits"]:  # the issuers' next round hears of it
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    assert (stages["read"]["done"], stages["grant"]["done"], stages["sign"]["done"]) == ("3", "3", "3")
+    assert (stages["chain"]["done"], stages["chain"]["waits"]) == ("2", {"funding": 1})
+    metrics = city.get("/metrics", city.token("op", "operator")).text
+    labels = 'for="funding",programme="environmental",stage="chain"'
+    assert f"tongdui_issuance_waiting{{{labels}}} 1.0" in metrics
+    assert 'tongdui_issuance_missing_fen{programme="environmental"} 401.0' in metrics
+    assert 'tongdui_issuance_done{programme="environmental",stage="read"} 3.0' in metrics
 
     agency = city.token("agency", f"issuer:{GREEN}")
     body = {"document": "追加一", "fiscal_year": 2026, "amount_yuan": "4.00"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from issuers.refusals import RefusalCode, reason
+from issuers.stages import stage_of
 
 
 @pytest.mark.parametrize("code", list(RefusalCode))
@@ -21,3 +22,8 @@ def test_periods_are_translated() -> None:
         "The cap per year was already reached.",
         "已达到每年积分上限。",
     )
+
+
+def test_every_code_belongs_to_a_stage() -> None:
+    """So that no refusal is left out of the pipeline's counts."""
+    assert {stage_of(code) for code in RefusalCode} == {"read", "map", "dedupe", "rate", "screen"}

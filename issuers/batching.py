@@ -145,11 +145,16 @@ class Batcher:
 
         Returns the numbers that were signed, and whether the signer is there.
         """
+        prepared = (IssuanceBatchRow.programme == programme, IssuanceBatchRow.state == "prepared")
         with self._database.read() as session:
+            waiting = session.scalars(select(IssuanceBatchRow.number).where(*prepared)).all()
+            if not waiting:
+                return [], True
+            if self._signing.is_away(programme):
+                return [], False
+            numbers = self._signing.not_refused(programme, waiting)
             rows = session.scalars(
-                select(IssuanceBatchRow).where(
-                    IssuanceBatchRow.programme == programme, IssuanceBatchRow.state == "prepared"
-                )
+                select(IssuanceBatchRow).where(*prepared, IssuanceBatchRow.number.in_(numbers))
             ).all()
             session.expunge_all()  # what follows is written with the signature, not here
             for row in rows:

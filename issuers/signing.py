@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from ledger.custody.errors import SignerError, SignerReason
@@ -61,19 +61,27 @@ class Signing:
 
     def sign(self, message: MintBatch | VoidBatch | Revocation, document: Document) -> bytes:
         """Return the issuer's signature. Raises SignerError, without asking while the signer or message rests."""
-        programme = message.programme
-        struct_hash = message.struct_hash()
-        self._check_rest((programme, ""))
-        self._check_rest((programme, struct_hash.hex()))
+        programme, name = message.programme, _name(message)
+        error = self._resting(programme, "") or self._resting(programme, name)
+        if error is not None:
+            raise error
         try:
-            signature = self._signer(programme).sign_typed(self.domain.preimage(struct_hash), document)
-        except SignerError as error:
-            self._rest((programme, "" if error.is_away else struct_hash.hex()), error)
+            signature = self._signer(programme).sign_typed(self.domain.preimage(message.struct_hash()), document)
+        except SignerError as failed:
+            self._rest((programme, "" if failed.is_away else name), failed)
             raise
         with self._lock:
             self._rests.pop((programme, ""), None)
-            self._rests.pop((programme, struct_hash.hex()), None)
+            self._rests.pop((programme, name), None)
         return signature
+
+    def is_away(self, programme: int) -> bool:
+        """Return whether the signer could not be used a short while ago, and is left alone until it is asked again."""
+        return self._resting(programme, "") is not None
+
+    def not_refused(self, programme: int, numbers: Iterable[int]) -> list[int]:
+        """Return the batches that the signer did not refuse a short while ago."""
+        return [number for number in numbers if self._resting(programme, f"mint {number}") is None]
 
     def away(self) -> dict[int, str]:
         """Return why signers are away, by programme."""
@@ -87,11 +95,10 @@ class Signing:
             raise SignerError(SignerReason.UNKNOWN_KEY, detail)
         return signer
 
-    def _check_rest(self, key: tuple[int, str]) -> None:
+    def _resting(self, programme: int, name: str) -> SignerError | None:
         with self._lock:
-            rest = self._rests.get(key)
-            if rest is not None and self._steady() < rest.until_s:
-                raise rest.error
+            rest = self._rests.get((programme, name))
+            return rest.error if rest is not None and self._steady() < rest.until_s else None
 
     def _rest(self, key: tuple[int, str], error: SignerError) -> None:
         shortest, longest = _AWAY_S if error.is_away else _REFUSED_S
@@ -99,3 +106,13 @@ class Signing:
             before = self._rests.get(key)
             delay = shortest if before is None else min(before.delay_s * 2, longest)
             self._rests[key] = _Rest(error, self._steady() + delay, delay)
+
+
+def _name(message: MintBatch | VoidBatch | Revocation) -> str:
+    match message:
+        case MintBatch():
+            return f"mint {message.number}"
+        case VoidBatch():
+            return f"void {message.number}"
+        case Revocation():
+            return f"revoke {message.leaf.hex()} {message.revoked_total}"

@@ -86,6 +86,10 @@ class SignerReason(StrEnum):
     """The agency's own rules forbid it; `SignerError.code` names the rule."""
 
 
+REFUSES_ALL = frozenset({"day_limit"})
+"""Named reasons by which a signer refuses whatever comes next too, for the time being."""
+
+
 class SignerError(CustodyError):
     """A signer gave no signature. ``code`` is the agency's named reason where it refused."""
 
@@ -111,7 +115,9 @@ class SignerError(CustodyError):
                 | SignerReason.WRONG_SIGNATURE
             ):
                 return True
-            case SignerReason.BAD_REQUEST | SignerReason.REFUSED:
+            case SignerReason.REFUSED:
+                return self.code in REFUSES_ALL
+            case SignerReason.BAD_REQUEST:
                 return False
 
     @property

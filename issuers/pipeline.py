@@ -363,9 +363,11 @@ class Pipeline:
     def _repeat(self, session: Session, writer: Writer, delivery: Delivery, one: Prepared, now: int) -> str:
         """A record whose natural id is known: a duplicate, an old version, or a correction."""
         record = session.execute(
-            select(IssuanceRecordRow).where(IssuanceRecordRow.dedupe_key == one.dedupe_key).with_for_update()
+            select(IssuanceRecordRow)
+            .where(IssuanceRecordRow.dedupe_key == one.dedupe_key)
+            .with_for_update()
+            .execution_options(populate_existing=True)
         ).scalar_one()
-        session.refresh(record)
         deed = one.deed
         if record.content_hash == one.content_hash or self._was_seen(session, record.record_id, one.content_hash):
             params = (("delivery", str(record.delivery_id)), ("row", str(record.row_number)))

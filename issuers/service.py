@@ -398,8 +398,11 @@ class IssuerService:
         """Batch, sign and enqueue all ready grants; returns (slug, number) of each. ``flush=False`` leaves what does
         not fill a batch of 500 for later."""
         wanted = list(self._books) if programme is None else [self.programme_id(programme)]
+        due = self._batcher.due(flush=flush)
         made = []
         for number in wanted:
+            if number not in due:
+                continue
             validity = {
                 book.version: None if book.file.validity_quarters == "never" else book.file.validity_quarters
                 for book in self._books[number]

@@ -21,13 +21,14 @@ from issuers import sql
 from issuers.errors import SourceUnavailable
 from issuers.mapping import Mapping
 from issuers.normalise import Normaliser
-from issuers.pipeline import ChunkResult, Delivery, Pipeline, Prepared, lock_delivery, prepare
+from issuers.pipeline import ChunkResult, Pipeline, lock_delivery
 from issuers.readers import Item, Limits, read_file
 from issuers.readers.json_documents import rows_of
 from issuers.readers.rows import Row
 from issuers.refusals import Fault, ReadFailure
 from issuers.rest import RestSource
 from issuers.vault import RecordKeys, Vault
+from issuers.writing import Delivery, Prepared, prepare
 from ledger.clock import Clock
 from ledger.store.database import Database
 from ledger.store.models.issuance import IssuanceDeliveryRow

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from issuers.deeds import Deed
 from issuers.errors import ErasedRecord
 from issuers.leaves import batch_grants
-from issuers.pipeline import Delivery
 from issuers.units import UNITS
 from issuers.vault import Seal, Vault
+from issuers.writing import Delivery
 from ledger.standard.keccak import keccak256
 from ledger.store.models.issuance import IssuanceDeliveryRow, IssuanceGrantRow, IssuanceRecordRow
 

@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 
 from issuers.errors import ReviewClosed, ReviewNotFound, SameApprover
 from issuers.opening import delivery_of, unsealed
-from issuers.pipeline import FALSE_DECLARATION, REVOKED, Pipeline, Writer
+from issuers.pipeline import FALSE_DECLARATION, REVOKED, Pipeline
 from issuers.refusals import Fault, RefusalCode
 from issuers.revoking import take_back
 from issuers.vault import RecordKeys, Vault
+from issuers.writing import Writer
 from ledger.clock import Clock
 from ledger.custody.master import RandomBytes
 from ledger.store.database import Database

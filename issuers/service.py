@@ -33,9 +33,7 @@ from issuers.intake import IngestReport, Intake, ProgressCallback
 from issuers.mapping import FOLDER as MAPPINGS
 from issuers.mapping import Mapping as SourceMapping
 from issuers.opening import delivery_of, openings_of
-from issuers.pipeline import (
-    Pipeline,
-)
+from issuers.pipeline import Pipeline
 from issuers.readers import Limits
 from issuers.readers.json_documents import decode_document, dig
 from issuers.readers.source import open_source

@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import select
 
 from issuers.opening import delivery_of, unsealed
-from issuers.pipeline import Pipeline, Writer, oldest_day
+from issuers.pipeline import Pipeline, oldest_day
 from issuers.refusals import Fault, RefusalCode
 from issuers.rulebook import Rulebook
 from issuers.vault import RecordKeys, Vault
+from issuers.writing import Writer
 from ledger.clock import Clock
 from ledger.custody.master import RandomBytes
 from ledger.store.database import Database

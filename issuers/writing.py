@@ -1,0 +1,221 @@
+"""What one transaction of a programme writes: new records with their grants, refusals and reviews, set-wise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+from sqlalchemy.orm import Session
+
+from issuers import sql
+from issuers.deeds import Deed
+from issuers.judging import Judgement
+from issuers.leaves import pack_leaf
+from issuers.refusals import Fault
+from issuers.vault import RecordKeys, Seal
+from ledger.custody.master import RandomBytes
+from ledger.standard.keccak import keccak256
+from ledger.store.database import bulk_insert
+
+
+class Prepared(NamedTuple):
+    """A deed with its keyed hashes, sealed: everything that needs no database."""
+
+    deed: Deed
+    dedupe_key: bytes
+    content_hash: bytes
+    source_hmac: bytes
+    device: bytes | None
+    sealed: bytes
+
+
+class Delivery(NamedTuple):
+    """The delivery that a chunk belongs to."""
+
+    delivery_id: int
+    programme: int
+    seal: Seal
+
+
+def prepare(deed: Deed, programme: int, system: str, keys: RecordKeys, seal: Seal) -> Prepared:
+    """Hash and seal a deed."""
+    dedupe_key = keys.dedupe(programme, system, deed.record_id)
+    return Prepared(
+        deed,
+        dedupe_key,
+        keys.content(deed.canonical),
+        keys.source(programme, deed.source_id),
+        None if deed.device is None else keys.device(deed.device),
+        seal.seal(deed.canonical, dedupe_key),
+    )
+
+
+class Writer:
+    """Collects the rows that one transaction of one programme writes, and writes them set-wise."""
+
+    def __init__(self, session: Session, programme: int, keys: RecordKeys, now: int, random: RandomBytes) -> None:
+        self.session = session
+        self.programme = programme
+        self.keys = keys
+        self.now = now
+        self.random = random
+        self.tallies: Counter[str] = Counter()
+        self.refusal_codes: Counter[str] = Counter()
+        self.granted_minor = 0
+        self._records: list[tuple[Any, ...]] = []
+        self._grants: list[tuple[Any, ...]] = []
+        self._ready: list[bytes] = []
+        self._refusals: list[tuple[Any, ...]] = []
+        self._reviews: list[tuple[Any, ...]] = []
+
+    def fault(self, delivery: Delivery, fault: Fault, record_id: int | None = None) -> None:
+        """Write a refusal; its raw bytes are sealed."""
+        english, chinese = fault.reason()
+        raw = delivery.seal.seal(fault.raw, b"refusal") if fault.raw else None
+        self._refusals.append(
+            (
+                self.programme,
+                delivery.delivery_id,
+                fault.row,
+                fault.line,
+                fault.field,
+                fault.code.value,
+                english,
+                chinese,
+                record_id,
+                raw,
+                "open",
+                self.now,
+            )
+        )
+        self.refusal_codes[fault.code.value] += 1
+        self.tallies[f"refused:{fault.code.value}"] += 1
+
+    def record(
+        self,
+        record_id: int,
+        delivery: Delivery,
+        one: Prepared,
+        holder: sql.Holder | None,
+        judgement: Judgement,
+    ) -> None:
+        """Write a new record, and with it its grant, refusal or review."""
+        deed = one.deed
+        rating = judgement.rating
+        is_granted = judgement.status == "accepted" and rating is not None
+        self._records.append(
+            (
+                record_id,
+                self.programme,
+                one.dedupe_key,
+                one.content_hash,
+                one.source_hmac,
+                None if holder is None else holder.resident_id,
+                delivery.delivery_id,
+                deed.row,
+                judgement.status,
+                judgement.reason,
+                deed.activity,
+                deed.day,
+                deed.started_at,
+                deed.ended_at,
+                deed.quantity_micro,
+                deed.revision,
+                one.device,
+                judgement.fingerprint,
+                judgement.pending_until,
+                rating.amount_minor if is_granted and rating is not None else 0,
+                rating.quantity_micro if is_granted and rating is not None else 0,
+                1 if is_granted else 0,
+                one.sealed,
+                self.now,
+                self.now,
+            )
+        )
+        self.tallies[judgement.status] += 1
+        if is_granted and rating is not None and holder is not None:
+            self.grant(
+                one.dedupe_key,
+                1,
+                record_id,
+                holder.resident_id,
+                holder.account,
+                deed,
+                rating.amount_minor,
+                rating.version,
+                rating.explanation,
+            )
+        else:
+            self.consequence(delivery, record_id, deed.row, deed.line, judgement)
+
+    def consequence(self, delivery: Delivery, record_id: int, row: int, line: int | None, judgement: Judgement) -> None:
+        """Write the refusal or the review that a decision brings with it."""
+        if judgement.code is not None:
+            self.fault(delivery, Fault(row, line, judgement.field, judgement.code, judgement.params), record_id)
+        finding = judgement.finding
+        if finding is not None:
+            self._reviews.append(
+                (
+                    self.programme,
+                    record_id,
+                    finding.screen,
+                    finding.en,
+                    finding.zh,
+                    finding.other_programme,
+                    finding.other_record_id,
+                    "open",
+                    self.now,
+                )
+            )
+            self.tallies[f"held:{finding.screen}"] += 1
+
+    def grant(
+        self,
+        dedupe_key: bytes,
+        sequence: int,
+        record_id: int,
+        resident_id: int,
+        account: bytes,
+        deed: Deed,
+        amount_minor: int,
+        version: int,
+        explanation: str,
+    ) -> bytes:
+        """Write a grant and return its id."""
+        salt = self.random(32)
+        grant_id = self.keys.grant_id(dedupe_key, sequence)
+        commitment = keccak256(salt + deed.canonical)
+        self._ready.append(pack_leaf(grant_id, account, amount_minor, deed.activity, version, commitment))
+        self._grants.append(
+            (
+                grant_id,
+                self.programme,
+                record_id,
+                resident_id,
+                account,
+                amount_minor,
+                0,
+                deed.activity,
+                version,
+                commitment,
+                salt,
+                explanation,
+                "ready",
+                self.now,
+            )
+        )
+        self.granted_minor += amount_minor
+        self.tallies["granted_minor"] += amount_minor
+        return grant_id
+
+    def flush(self) -> None:
+        """Write everything collected so far, tallies too."""
+        bulk_insert(self.session, sql.RECORDS, sql.RECORD_COLUMNS, self._records)
+        bulk_insert(self.session, sql.GRANTS, sql.GRANT_COLUMNS, self._grants)
+        sql.add_ready(self.session, self.programme, self._ready)
+        bulk_insert(self.session, sql.REFUSALS, sql.REFUSAL_COLUMNS, self._refusals)
+        bulk_insert(self.session, sql.REVIEWS, sql.REVIEW_COLUMNS, self._reviews)
+        sql.add_tallies(self.session, self.programme, self.tallies)
+        self._records, self._grants, self._refusals, self._reviews = [], [], [], []
+        self._ready = []
+        self.tallies = Counter()

@@ -232,8 +232,9 @@ class Gateway:
                 _LOG.critical("stopped: %s", error)
                 self._alarm = str(error)
                 return
-            except (TongduiError, SQLAlchemyError, psycopg.Error) as error:
-                # Node or database is away, or answers nonsense: nothing is lost, so try again, less and less often.
+            except (TongduiError, SQLAlchemyError, psycopg.Error, OSError) as error:
+                # Node or database is away, or answers nonsense, or the disk is full: nothing is lost. It is tried
+                # again, less and less often.
                 _LOG.warning("tried again in %.1f s: %s", delay_s, error)
                 self._troubles[threading.current_thread().name] = str(error)
                 moved = False

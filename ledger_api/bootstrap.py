@@ -13,12 +13,13 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
 from issuers.activities import approved_rulebooks
 from issuers.service import IssuerService
+from ledger.chain.blocktime import WatchedClock
 from ledger.chain.city import CityActors, CityConfig, RulebookRef
 from ledger.chain.city import load as load_city
 from ledger.chain.deploy import ensure_deployed
@@ -28,7 +29,7 @@ from ledger.chain.engine import Engine
 from ledger.chain.proxy import Proxy
 from ledger.chain.remote import Finality, RemoteEngine
 from ledger.clearing import appropriations
-from ledger.clock import Clock, SystemClock
+from ledger.clock import Clock, ManualClock, SystemClock
 from ledger.custody.keyring import Keyring, SourceIdHasher
 from ledger.custody.keystore import Keystore
 from ledger.errors import ConfigurationError
@@ -65,6 +66,7 @@ LOCAL_ISSUER = "urn:tongdui:local"
 COUNCIL_MEMBERS = 5
 COUNCIL_THRESHOLD = 3
 OVERDUE_MARGIN_S = 60
+_REMOTE_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ def open_city(
     *,
     config: CityConfig | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    steady: Callable[[], float] | None = None,
 ) -> Iterator[City]:
     """Open an installation, make what is missing, and close it at the end of the block.
 
@@ -143,6 +146,8 @@ def open_city(
         clock: the time, for the demo's fixed date; by default the machine's.
         config: the city to deploy where there is no deployment yet; by default the demo's.
         progress: hears (step, done, total) of the deployment and of the journal's replay.
+        steady: seconds of a clock that nobody sets, against which ``clock`` is watched; by default the machine's, and a
+            clock that is moved by hand is not watched.
 
     Raises:
         ConfigurationError: a setting, key or file is missing or wrong.
@@ -150,7 +155,7 @@ def open_city(
         DeploymentMismatch: the chain is not the one that the deployment file describes.
     """
     with ExitStack() as stack:
-        yield _open(stack, settings, clock or SystemClock(), config or load_city(), progress or _quiet)
+        yield _open(stack, settings, _watched(clock, steady), config or load_city(), progress or _quiet)
 
 
 def _open(
@@ -255,6 +260,13 @@ def _open(
     return city
 
 
+def _watched(clock: Clock | None, steady: Callable[[], float] | None) -> Clock:
+    """Return a clock that cannot be set unseen, unless it is one that stands still until it is moved."""
+    if steady is None and isinstance(clock, ManualClock):
+        return clock
+    return WatchedClock(clock or SystemClock(), steady)
+
+
 def _open_proxy(stack: ExitStack, settings: Settings, engine: Engine, gateway: Gateway) -> str | None:
     """Open the auditors' window on the embedded chain; a network's nodes have doors of their own."""
     if settings.rpc_url is not None or not settings.workers:
@@ -275,13 +287,17 @@ def _open_engine(
 ) -> Engine:
     engine: Engine
     if settings.rpc_url is not None:
-        engine = RemoteEngine.open(settings.rpc_url, Finality.parse(settings.finality))
+        timeout_s = settings.rpc_timeout_s or _REMOTE_TIMEOUT_S
+        engine = RemoteEngine.open(settings.rpc_url, Finality.parse(settings.finality), timeout_s=timeout_s)
     else:
 
         def replayed(at: ReplayProgress) -> None:
             progress("replay the journal", at.blocks_done, at.blocks_total)
 
-        engine = EmbeddedEngine.open(settings.state_dir / "chain", clock, EmbeddedOptions(), progress=replayed)
+        options = EmbeddedOptions()
+        if settings.rpc_timeout_s is not None:
+            options = replace(options, node_timeout_s=settings.rpc_timeout_s)
+        engine = EmbeddedEngine.open(settings.state_dir / "chain", clock, options, progress=replayed)
     stack.callback(engine.close)
     return engine
 

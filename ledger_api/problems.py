@@ -12,6 +12,7 @@ from string import Formatter
 from typing import Any
 
 from issuers import errors as issuing
+from ledger.chain.errors import ClockJumped
 from ledger.chain.rpc import RpcError
 from ledger.clearing import errors as clearing
 from ledger.custody import errors as custody
@@ -434,6 +435,7 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
     ),
     # ours
     RpcError: UNAVAILABLE,
+    ClockJumped: UNAVAILABLE,
     ConfigurationError: INTERNAL,
     InvariantViolation: INTERNAL,
     custody.CustodyError: INTERNAL,

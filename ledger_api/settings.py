@@ -55,6 +55,10 @@ class Settings(BaseSettings):
     finality: str = "latest"
     """A remote engine's rule of finality: ``latest`` for QBFT and IBFT, ``depth:12`` for Clique."""
 
+    rpc_timeout_s: float | None = Field(default=None, gt=0)
+    """Seconds that a node may take for an answer; by default 30 for a network's node, 120 for the embedded one, whose
+    blocks take long when they are large."""
+
     validators: list[str] = []
     """The accounts that seal the blocks of a QBFT or Clique network, as JSON; none in the embedded default."""
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy.exc import OperationalError
+import psycopg
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from issuers.service import IssuerService
+from ledger.chain.errors import ClockJumped
 from ledger.clock import Clock
 from ledger.errors import ConfigurationError, InvariantViolation, TongduiError
 from ledger.gateway import Gateway
@@ -31,6 +33,8 @@ _ISSUE_S = 1.0
 _DROPS_S = 1.0
 _SETTLED_S = 1.0
 """A dropped file that changed less long ago may still be being written."""
+# A server that dies in the middle of a COPY is psycopg's own error, which SQLAlchemy has not seen.
+_PASSING = (TongduiError, OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError, OSError)
 
 
 class Workplace(Protocol):
@@ -157,12 +161,12 @@ def _loop(city: Workplace, stopping: threading.Event, name: str, once: Callable[
     while not stopping.is_set():
         try:
             once()
-        except InvariantViolation as error:
+        except (InvariantViolation, ClockJumped) as error:
             _LOG.critical("%s stopped: %s", name, error)
             city.invariants.alarm(str(error))
             return
-        except (TongduiError, OperationalError) as error:
-            # The node or the database is away or busy: nothing is lost.
+        except _PASSING as error:
+            # The node or the database is away or busy, or the disk is full: nothing is lost.
             _LOG.warning("%s is tried again: %s", name, error)
             stopping.wait(1.0)
         except Exception as error:  # noqa: BLE001  (whatever it is, a person has to look)

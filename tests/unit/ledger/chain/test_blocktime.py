@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.chain.blocktime import ClockReading, check_clock, next_block_time
+from ledger.chain.blocktime import ClockReading, WatchedClock, check_clock, next_block_time
 from ledger.chain.errors import ClockJumped
 
 
@@ -27,3 +29,49 @@ def test_a_jump_is_noticed(jump: float) -> None:
 @pytest.mark.parametrize(("wall_s", "steady_s"), [(10.0, 10.0), (35.0, 10.0), (86_400.0, 86_430.0), (0.0, 0.0)])
 def test_slow_correction_is_no_jump(wall_s: float, steady_s: float) -> None:
     check_clock(ClockReading(1_000.0, 5.0), ClockReading(1_000.0 + wall_s, 5.0 + steady_s), tolerance_s=30.0)
+
+
+class _Hands:
+    """A wall clock and a steady one that the test moves."""
+
+    def __init__(self) -> None:
+        self.wall = datetime(2026, 9, 1, 8, tzinfo=UTC)
+        self.steady_s = 100.0
+
+    def now(self) -> datetime:
+        return self.wall
+
+    def timestamp(self) -> int:
+        return int(self.wall.timestamp())
+
+    def pass_by(self, seconds: float) -> None:
+        self.wall += timedelta(seconds=seconds)
+        self.steady_s += seconds
+
+
+@pytest.mark.parametrize("jump_s", [-7_200, -40, 40, 259_200])
+def test_whoever_asks_a_clock_that_was_set_is_told(jump_s: int) -> None:
+    """Not only once: until the process is started again, even if the clock is set right meanwhile."""
+    hands = _Hands()
+    clock = WatchedClock(hands, lambda: hands.steady_s)
+    assert clock.now() == hands.wall
+    hands.pass_by(86_400)
+    assert clock.timestamp() == hands.timestamp()
+    hands.wall += timedelta(seconds=jump_s)
+    for _ in range(2):
+        with pytest.raises(ClockJumped) as caught:
+            clock.timestamp()
+        assert caught.value.jump_s == pytest.approx(jump_s)
+    hands.wall -= timedelta(seconds=jump_s)
+    with pytest.raises(ClockJumped):
+        clock.now()
+    assert WatchedClock(hands, lambda: hands.steady_s).now() == hands.wall
+
+
+def test_a_small_correction_is_let_pass() -> None:
+    hands = _Hands()
+    clock = WatchedClock(hands, lambda: hands.steady_s)
+    for correction in (20, -20, 29, -29):
+        clock.now()
+        hands.wall += timedelta(seconds=correction)
+        assert clock.now() == hands.wall

@@ -6,12 +6,14 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ledger.chain.answers import contradiction, member, quantity
 from ledger.chain.engine import SubmitOutcome
 from ledger.chain.rpc import RpcClient, RpcError
 from ledger.errors import ConfigurationError
 from ledger.standard.keccak import keccak256
 
 _BATCH = 100
+_GET_BLOCK = "eth_getBlockByNumber"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class RemoteEngine:
         """Connect and ask for the chain id. ``headers`` may carry the node's bearer token. Raises `RpcError`."""
         rpc = RpcClient(url, timeout_s, headers=headers)
         try:
-            return cls(rpc, int(rpc.call("eth_chainId"), 16), finality or Finality())
+            return cls(rpc, quantity(rpc.call("eth_chainId"), "eth_chainId"), finality or Finality())
         except BaseException:
             rpc.close()
             raise
@@ -94,10 +96,19 @@ class RemoteEngine:
         return 0
 
     def final_height(self) -> int:
-        """Return the last final block's number; it never goes back, even if another node behind the URL lags."""
-        latest = int(self._rpc.call("eth_blockNumber"), 16)
+        """Return the last final block's number; it never goes back, even if another node behind the URL lags.
+
+        For that reason a height counts only once the node shows its block: one wrong number would be final for ever.
+        Raises `RpcError`.
+        """
+        latest = quantity(self._rpc.call("eth_blockNumber"), "eth_blockNumber")
+        final = max(latest - self._finality.depth, 0)
+        if final > self._final:
+            block = self._rpc.call("eth_getBlockByNumber", [hex(latest), False])
+            if block is None or quantity(member(block, "number", _GET_BLOCK), _GET_BLOCK) != latest:
+                raise contradiction(f"it is at block {latest} and does not show it", _GET_BLOCK)
         with self._lock:
-            self._final = max(self._final, latest - self._finality.depth, 0)
+            self._final = max(self._final, final)
             return self._final
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -398,10 +399,10 @@ class RpcClient:
         return [_read_one(by_id[identifier], identifier, method) for identifier, method, _ in part]
 
     def _post(self, body: bytes, method: str, timeout_s: float | None) -> Any:
-        timeout: Any = httpx.USE_CLIENT_DEFAULT if timeout_s is None else timeout_s
+        timeout = self._timeout_s if timeout_s is None else timeout_s
         try:
             with self._http.stream("POST", self.url, content=body, timeout=timeout) as response:
-                content = self._read(response, method)
+                content = self._read(response, method, time.monotonic() + timeout)
                 status = response.status_code
         except httpx.TimeoutException as error:
             raise RpcError(RpcReason.TIMEOUT, type(error).__name__, method=method) from error
@@ -422,11 +423,14 @@ class RpcClient:
             raise RpcError(_classify_status(status), f"HTTP {status}", method=method, code=status)
         return answer
 
-    def _read(self, response: httpx.Response, method: str) -> bytes:
+    def _read(self, response: httpx.Response, method: str, deadline_s: float) -> bytes:
+        """Read the body; httpx's timeout is for each piece, so an answer in drops would never end by it."""
         chunks: list[bytes] = []
         size = 0
         for piece in response.iter_bytes():
             size += len(piece)
+            if time.monotonic() > deadline_s:
+                raise RpcError(RpcReason.TIMEOUT, "the answer does not end", method=method)
             if size > self._limits.answer_bytes_max:
                 raise RpcError(
                     RpcReason.MALFORMED_ANSWER,

@@ -28,6 +28,8 @@ class Header:
     hash: bytes
     parent_hash: bytes
     timestamp: int
+    bloom: int = 0
+    """The filter over the addresses and topics of its logs; see `ledger.indexer.completeness`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ledger.chain import artifacts
+from ledger.chain.answers import hash32, member, quantity
 from ledger.chain.engine import Engine
 from ledger.chain.rpc import RpcError, RpcReason
 from ledger.indexer import projector
-from ledger.indexer.decode import Contracts, Decoder, Header
+from ledger.indexer.completeness import require_all
+from ledger.indexer.decode import Changes, Contracts, Decoder, Header
 from ledger.indexer.errors import InconsistentAnswer, OtherChain, ReorgTooDeep
 from ledger.standard.ids import Address, address_bytes
 from ledger.store.database import Database, bulk_insert_new
@@ -23,6 +25,8 @@ from ledger.store.models.projection import ProjectedBlockRow, ProjectionCursorRo
 _LOG = logging.getLogger(__name__)
 
 LEDGER = "PointsLedger"
+_GET_BLOCK = "eth_getBlockByNumber"
+_LOOKS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +112,14 @@ class Indexer:
         last = min(final, cursor.block_number + self._page_blocks)
         headers = self._headers(first, last)
         if headers[0].parent_hash != cursor.block_hash:
+            if self._headers(cursor.block_number, cursor.block_number)[0].hash == cursor.block_hash:
+                raise InconsistentAnswer(first, "its parent is another block than the one before it")
             return self._undo(cursor)
         logs = self._logs(first, last)
         if logs is None:
             return self.step()
-        changes = Decoder(self._contracts, headers).decode(logs)
+        require_all(self._engine.rpc, self._contracts, headers, logs)
+        changes = self._decode(headers, logs)
         moved = Cursor(last, headers[-1].hash, headers[-1].timestamp)
         with self._database.transaction() as session:
             if not self._move(session, cursor, moved):
@@ -143,6 +150,12 @@ class Indexer:
         with self._database.transaction() as session:
             projector.analyse(session)
         return report
+
+    def _decode(self, headers: Sequence[Header], logs: Sequence[Mapping[str, Any]]) -> Changes:
+        try:
+            return Decoder(self._contracts, headers).decode(logs)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise InconsistentAnswer(headers[0].number, f"a log has not the shape of one: {error!r}") from error
 
     # Cursor -----------------------------------------------------------------------------------------------------
 
@@ -213,10 +226,8 @@ class Indexer:
                     .order_by(ProjectedBlockRow.block_number.desc())
                 )
             ]
-        for candidate in known:
-            if self._headers(candidate.block_number, candidate.block_number)[0].hash == candidate.block_hash:
-                break
-        else:
+        candidate = self._shared(known)
+        if candidate is None:
             raise ReorgTooDeep(known[-1].block_number if known else cursor.block_number)
         _LOG.error("the chain was reorganised: blocks after %d are undone", candidate.block_number)
         with self._database.transaction() as session:
@@ -226,6 +237,14 @@ class Indexer:
         self._cursor = candidate
         return IndexReport(cursor.block_number - candidate.block_number, 0, candidate.block_number)
 
+    def _shared(self, known: Sequence[Cursor]) -> Cursor | None:
+        """Return the first of these blocks that the chain has; None is said only after several looks."""
+        for _ in range(_LOOKS):
+            for candidate in known:
+                if self._headers(candidate.block_number, candidate.block_number)[0].hash == candidate.block_hash:
+                    return candidate
+        return None
+
     # Reading ----------------------------------------------------------------------------------------------------
 
     def _headers(self, first: int, last: int) -> list[Header]:
@@ -234,13 +253,14 @@ class Indexer:
         )
         headers: list[Header] = []
         for number, answer in zip(range(first, last + 1), answers, strict=True):
-            if answer is None or int(answer["number"], 16) != number:
+            if answer is None or quantity(member(answer, "number", _GET_BLOCK), _GET_BLOCK) != number:
                 raise InconsistentAnswer(number, "the node does not show this final block")
             header = Header(
                 number,
-                bytes.fromhex(answer["hash"][2:]),
-                bytes.fromhex(answer["parentHash"][2:]),
-                int(answer["timestamp"], 16),
+                hash32(member(answer, "hash", _GET_BLOCK), _GET_BLOCK),
+                hash32(member(answer, "parentHash", _GET_BLOCK), _GET_BLOCK),
+                quantity(member(answer, "timestamp", _GET_BLOCK), _GET_BLOCK),
+                quantity(member(answer, "logsBloom", _GET_BLOCK), _GET_BLOCK),
             )
             if headers and headers[-1].hash != header.parent_hash:
                 raise InconsistentAnswer(number, "its parent is not the block before it")
@@ -251,12 +271,14 @@ class Indexer:
         """Return the logs of our contracts, or None if the page was too large and is smaller now."""
         question = {"fromBlock": hex(first), "toBlock": hex(last), "address": list(self._contracts.names)}
         try:
-            logs: list[Mapping[str, Any]] = self._engine.rpc.call("eth_getLogs", [question])
+            logs: Any = self._engine.rpc.call("eth_getLogs", [question])
         except RpcError as error:
             if error.reason is not RpcReason.RANGE_TOO_LARGE or self._page_blocks == 1:
                 raise
             self._page_blocks = max(1, self._page_blocks // 4)
             return None
+        if not isinstance(logs, list) or not all(isinstance(log, dict) for log in logs):
+            raise InconsistentAnswer(first, "the logs are no list")
         return logs
 
     def _resize(self, logs: int) -> None:

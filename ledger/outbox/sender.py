@@ -27,6 +27,7 @@ from ledger.errors import InvariantViolation
 from ledger.outbox import decide
 from ledger.outbox.decide import AfterSubmit, Fate, InFlight, Planned, Queued, Receipt, RelayerLoad, Verdict
 from ledger.outbox.outbox import MessageState
+from ledger.outbox.receipts import ReceiptReader
 from ledger.outbox.routes import Routes
 from ledger.standard.ids import address_bytes, to_address
 from ledger.standard.signatures import SigningKey
@@ -39,6 +40,9 @@ OFFICE_KINDS = frozenset({"appropriation"})
 """Kinds of messages that only a key with that duty may send."""
 
 _TRANSACTIONS = cast(Table, OutboxTransactionRow.__table__)
+_TRANSACTION_COLUMNS = [
+    "relayer", "nonce", "kind", "hash", "raw", "gas", "state", "message_count", "attempts", "sent_at", "created_at",
+]  # fmt: skip
 _FILLER_GAS = 21_000
 _OPEN_STATES = ("signed", "pending")
 _BROADCAST_MAX = 1_000
@@ -47,7 +51,8 @@ _RETRY_S = 0.5
 _RETRY_MAX_S = 10.0
 _ATTEMPTS_SILENT = 20
 """Attempts after which even a passing cause becomes an alarm: two minutes of refusals are somebody's business."""
-_WITNESS_BLOCKS_MAX = 1_000
+_GAP_MAX = 64
+_REFUSALS_BEFORE_GIVING_UP = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +118,7 @@ class Sender:
     (the finance bureau's) are sent by its key, which sends nothing else. Messages of `OFFICE_KINDS` whose key is not
     here are left to a gateway that has it.
 
-    ``witnesses`` are contracts that emit at least one event in each successful call of theirs, and not many more: one
-    query for their logs then replaces hundreds of receipts, which carry a log for each grant. They are a part of the
-    receipts, and only speak for success; whatever they are silent about is asked for by its receipt.
+    For ``witnesses`` see `ReceiptReader`.
     """
 
     def __init__(
@@ -143,8 +146,8 @@ class Sender:
         self._leased: frozenset[bytes] = frozenset()
         self._renewed_s, self._renewed_at = 0.0, 0
         self._steady = steady
-        self._witnesses = list(witnesses)
-        self._witnessed_height: int | None = None
+        self._receipts = ReceiptReader(engine, witnesses)
+        self._gaps: dict[bytes, tuple[int, float]] = {}
         self._watched: dict[int, _Watch] = {}
         self._alarms: dict[str, str] = {}
 
@@ -265,8 +268,7 @@ class Sender:
     def _record(self, session: Session, planned: Sequence[Planned], rows: list[tuple[Any, ...]], now: int) -> None:
         if not rows:
             return
-        columns = ["relayer", "nonce", "kind", "hash", "raw", "gas", "state", "message_count", "attempts", "sent_at"]
-        bulk_insert(session, _TRANSACTIONS, [*columns, "created_at"], rows)
+        bulk_insert(session, _TRANSACTIONS, _TRANSACTION_COLUMNS, rows)
         hashes = [row[3] for row in rows]
         ids = {
             bytes(digest): number
@@ -293,7 +295,7 @@ class Sender:
             return
         known = self._known_relayers()
         if missing := [address for address in self._keys if address not in known]:
-            counts = self._nonces_used(missing, self._engine.final_height())
+            counts = self._receipts.nonces_certain(missing, self._engine.final_height())
             self._register(counts)
         with self._database.transaction() as session:
             session.execute(
@@ -344,7 +346,7 @@ class Sender:
         It was restored from a backup, or somebody else has the key. What was sent meanwhile may be sent again, and the
         chain takes it once: batches by their number, orders by their nonce.
         """
-        counts = self._nonces_used(list(relayers), self._engine.final_height())
+        counts = self._receipts.nonces_certain(list(relayers), self._engine.final_height())
         with self._database.transaction() as session:
             rows = session.scalars(select(RelayerRow).where(RelayerRow.address.in_(relayers)).with_for_update())
             for row in rows:
@@ -397,6 +399,9 @@ class Sender:
                         self._alarm(outcome)
                 case AfterSubmit.RETRY_WITH_ALARM:
                     self._alarm(outcome)
+                case AfterSubmit.ABANDON if watch.attempts < _REFUSALS_BEFORE_GIVING_UP:
+                    # What is given up is lost, so no single answer decides it.
+                    _LOG.warning("transaction %d is handed in again: %s", transaction_id, outcome.reason)
                 case AfterSubmit.ABANDON:
                     abandoned.append((transaction_id, f"{outcome.reason}: {outcome.message}"))
         with self._database.transaction() as session:
@@ -415,9 +420,6 @@ class Sender:
         """Give the nonce to an empty transaction of our own; the messages fail, for their bytes can never land."""
         _LOG.error("transaction %d can never be accepted: %s", transaction_id, reason)
         row = session.get_one(OutboxTransactionRow, transaction_id)
-        raw, digest = sign_legacy(
-            self._keys[row.relayer], self._engine.chain_id, row.nonce, to_address(row.relayer), b"", _FILLER_GAS
-        )
         row.state = "replaced"
         row.reason = reason[:512]
         session.execute(
@@ -425,22 +427,8 @@ class Sender:
             .where(OutboxMessageRow.transaction_id == transaction_id)
             .values(state="failed", reason=reason[:512], updated_at=now)
         )
-        session.add(
-            OutboxTransactionRow(
-                relayer=row.relayer,
-                nonce=row.nonce,
-                kind="filler",
-                hash=digest,
-                raw=raw,
-                gas=_FILLER_GAS,
-                state="signed",
-                message_count=0,
-                attempts=0,
-                sent_at=0,
-                created_at=now,
-            )
-        )
         session.flush()
+        bulk_insert_new(session, _TRANSACTIONS, _TRANSACTION_COLUMNS, [self._filler(row.relayer, row.nonce)])
 
     # Settling ---------------------------------------------------------------------------------------------------
 
@@ -449,11 +437,11 @@ class Sender:
         height = self._engine.final_height()
         rows = self._to_check(height)
         if not rows:
-            self._witnessed_height = height
+            self._receipts.nothing_new(height)
             return 0
         # In this order: a nonce used at a height, and no receipt asked for later, means that another one used it.
-        used = self._nonces_used(sorted({row.relayer for row in rows}), height)
-        receipts = self._receipts([row.hash for row in rows], height)
+        used = self._receipts.nonces_used(sorted({row.relayer for row in rows}), height)
+        receipts = self._receipts.receipts([row.hash for row in rows], height)
         fates: dict[Fate, list[_Open]] = {one: [] for one in Fate}
         for row in rows:
             watch = self._watched.setdefault(row.transaction_id, _Watch(self._steady(), 1))
@@ -461,6 +449,11 @@ class Sender:
             unseen_s = self._steady() - watch.sent_s
             known = InFlight(row.transaction_id, row.relayer, row.nonce, unseen_s, watch.attempts)
             fates[decide.fate(known, receipts[row.hash], height, used, self._limits.patience_s)].append(row)
+        if fates[Fate.REPLACED]:
+            # A receipt that the node has mislaid for a moment would send the same messages a second time.
+            asked = [(row.hash, row.relayer, row.nonce) for row in fates[Fate.REPLACED]]
+            gone = self._receipts.are_gone(asked, height)
+            fates[Fate.REPLACED] = [row for row in fates[Fate.REPLACED] if row.hash in gone]
         explained = self._explain(fates[Fate.REVERTED], receipts)
         self._record_fates(fates, receipts, explained)
         ended = [*fates[Fate.MINED], *fates[Fate.REVERTED], *fates[Fate.REPLACED]]
@@ -468,6 +461,7 @@ class Sender:
             self._watched.pop(row.transaction_id, None)
         if fates[Fate.MINED]:
             self._alarms.clear()
+        self._fill_gaps(used, fates[Fate.OPEN] + fates[Fate.RESUBMIT])
         return len(ended)
 
     def _record_fates(
@@ -486,6 +480,47 @@ class Sender:
             for row in fates[Fate.REPLACED]:
                 self._record_replaced(session, row, now)
             _set_transactions(session, [row.transaction_id for row in fates[Fate.RESUBMIT]], state="signed")
+
+    def _fill_gaps(self, used: Mapping[bytes, int], still_open: Sequence[_Open]) -> None:
+        """Fill nonces that nobody sent with empty transactions, for what comes after them can never be mined.
+
+        A node's wrong count at our start, or a pool that another process filled, leaves such a gap. It counts once it
+        has been seen for longer than ``patience_s``.
+        """
+        now_s = self._steady()
+        for relayer in {row.relayer for row in still_open}:
+            with self._database.read() as session:
+                lowest = session.scalar(
+                    select(func.min(OutboxTransactionRow.nonce)).where(
+                        OutboxTransactionRow.relayer == relayer, OutboxTransactionRow.state.in_(_OPEN_STATES)
+                    )
+                )
+            begin = used.get(relayer)
+            if lowest is None or begin is None or begin >= lowest:
+                self._gaps.pop(relayer, None)
+                continue
+            known = self._gaps.setdefault(relayer, (begin, now_s))
+            if known[0] != begin:
+                self._gaps[relayer] = (begin, now_s)
+            elif now_s - known[1] > self._limits.patience_s:
+                del self._gaps[relayer]
+                self._insert_fillers(relayer, range(begin, min(lowest, begin + _GAP_MAX)))
+
+    def _insert_fillers(self, relayer: bytes, nonces: range) -> None:
+        _LOG.error(
+            "relayer %s: nobody sent nonces %d to %d; they are filled", to_address(relayer), nonces[0], nonces[-1]
+        )
+        rows = [self._filler(relayer, nonce) for nonce in nonces]
+        with self._database.transaction() as session:
+            bulk_insert_new(session, _TRANSACTIONS, _TRANSACTION_COLUMNS, rows)
+
+    def _filler(self, relayer: bytes, nonce: int) -> tuple[Any, ...]:
+        """Return the row of an empty transaction to ourselves."""
+        raw, digest = sign_legacy(
+            self._keys[relayer], self._engine.chain_id, nonce, to_address(relayer), b"", _FILLER_GAS
+        )
+        now = self._clock.timestamp()
+        return (relayer, nonce, "filler", digest, raw, _FILLER_GAS, "signed", 0, 0, 0, now)
 
     def _to_check(self, height: int) -> list[_Open]:
         """What is handed in and open, and was not looked at since the last final block, or is unseen for too long."""
@@ -511,39 +546,6 @@ class Sender:
             if watch is None or watch.checked_height != height or self._steady() - watch.sent_s >= patience_s:
                 to_check.append(row)
         return to_check
-
-    def _nonces_used(self, relayers: Sequence[bytes], height: int) -> dict[bytes, int]:
-        answers = self._engine.rpc.batch(
-            [("eth_getTransactionCount", ["0x" + one.hex(), hex(height)]) for one in relayers]
-        )
-        return {one: int(answer, 16) for one, answer in zip(relayers, answers, strict=True)}
-
-    def _receipts(self, hashes: Sequence[bytes], height: int) -> dict[bytes, Receipt | None]:
-        receipts: dict[bytes, Receipt | None] = {}
-        receipts.update(self._witnessed(set(hashes), height))
-        missing = [one for one in hashes if one not in receipts]
-        answers = self._engine.rpc.batch(
-            [("eth_getTransactionReceipt", ["0x" + one.hex()]) for one in missing], chunk=50
-        )
-        for one, answer in zip(missing, answers, strict=True):
-            receipts[one] = answer and Receipt(
-                int(answer["blockNumber"], 16), int(answer["status"], 16) == 1, int(answer["gasUsed"], 16)
-            )
-        self._witnessed_height = height
-        return receipts
-
-    def _witnessed(self, hashes: set[bytes], height: int) -> dict[bytes, Receipt]:
-        """Return the receipts of those whose success the witnesses' new logs prove."""
-        since = self._witnessed_height
-        if not self._witnesses or since is None or not since < height <= since + _WITNESS_BLOCKS_MAX:
-            return {}
-        question = {"fromBlock": hex(since + 1), "toBlock": hex(height), "address": self._witnesses}
-        found: dict[bytes, Receipt] = {}
-        for log in self._engine.rpc.call("eth_getLogs", [question]):
-            digest = bytes.fromhex(log["transactionHash"][2:])
-            if digest in hashes and digest not in found:
-                found[digest] = Receipt(int(log["blockNumber"], 16), succeeded=True, gas_used=0)
-        return found
 
     def _explain(
         self, rows: Sequence[_Open], receipts: Mapping[bytes, Receipt | None]

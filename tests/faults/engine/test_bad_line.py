@@ -19,7 +19,7 @@ from ledger.chain.remote import RemoteEngine
 from ledger.chain.rpc import RpcClient, RpcError, RpcReason
 from ledger.chain.transactions import contract_address, sign_legacy
 from ledger.standard.signatures import SigningKey
-from tests.faults.engine.bad_line import MISHAPS, BadLine
+from scripts.faults.line import MISHAPS, BadLine
 from tests.faults.engine.load import Load
 from tests.integration.ledger.chain.kit import START_TIMESTAMP, STORE_CODE
 

@@ -58,11 +58,12 @@ test-python: setup .venv/.dev.stamp ## The tests of the Python code (ARGS go to 
 test-contracts: setup .venv-brownie/.stamp ## The contracts' tests under Brownie (ARGS go to pytest)
 	@.venv/bin/python -m scripts.checks contracts $(ARGS)
 
-# make test-faults ROUNDS=300 SEED=1
+# make test-faults ROUNDS=300 SEED=1; FIRST is the first round's number, to play one again.
 ROUNDS ?= 10
 SEED ?= 1
-test-faults: setup ## Kill gateway, node and database under load, and count what was lost or doubled (ROUNDS, SEED)
-	@.venv/bin/tongdui faults --json --rounds $(ROUNDS) --seed $(SEED) $(ARGS)
+FIRST ?= 1
+test-faults: setup ## Kill, cut, fill, lie and set clocks under load; count what was lost or doubled (ROUNDS, SEED, FIRST)
+	@.venv/bin/tongdui faults --json --rounds $(ROUNDS) --seed $(SEED) --first $(FIRST) $(ARGS)
 
 mutate: setup .venv-brownie/.stamp ## Put faults into the contracts one at a time: the tests must notice (goes on where it was ended)
 	@.venv/bin/python -m scripts.mutation $(ARGS)

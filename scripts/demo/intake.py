@@ -51,7 +51,7 @@ class IntakeDesk:
             pulled = {"rows": report.rows}
             stage.note("culture pulled", pulled)
         stage.bars.done("culture", f"{pulled['rows']} rows over HTTP")
-        self._stage.city.work_until_idle()
+        self._stage.work()
 
     def _files(self, programme: str, paths: Iterable[Path]) -> None:
         rows = 0
@@ -83,7 +83,7 @@ class IntakeDesk:
         false = self._false_declarations(self._declared())
         if false:
             self._service.revoke_false("traffic", false, "traffic-inspector", "the camera saw the car")
-        self._stage.city.work_until_idle()
+        self._stage.work()
         with stage.city.database.read() as session:
             declared, revoked = session.execute(
                 select(func.count(), func.sum(func.iif(IssuanceRecordRow.reason == "revoked", 1, 0))).where(

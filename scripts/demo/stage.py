@@ -104,6 +104,10 @@ class Stage:
         """Send, make blocks, project and settle until nothing is under way."""
         self.city.run_until_idle()
 
+    def work(self) -> None:
+        """Let the issuers grant, batch and revoke whatever they can, and settle it."""
+        self.city.work_until_idle()
+
     def round(self, name: str, each: Callable[[Session, Citizen], bool]) -> int:
         """Let every resident do one thing, in chunks that are done or not done; return how many did it."""
         done = 0

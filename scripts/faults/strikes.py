@@ -1,45 +1,29 @@
-"""Rounds of the play in which processes are killed without warning, at moments that a seed draws."""
+"""Many rounds, several at a time, each compared with an undisturbed play of the same city."""
 
 from __future__ import annotations
 
-import os
-import random
-import shutil
-import signal
-import subprocess
-import sys
+import queue
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from issuers.samples.people import population
-from ledger.audit.auditor import audit
-from ledger.chain.processes import read_identity
-from ledger.chain.proxy import Proxy
-from ledger.errors import ConfigurationError, TongduiError
-from ledger_api.bootstrap import City, open_city
+from ledger.errors import TongduiError
 from scripts.bench import postgres
-from scripts.faults.play import DONE, TRY_AGAIN, Town, first_morning, play, settings_of
-from scripts.faults.truth import Damage, Truth, damage, truth_of
+from scripts.faults.plan import NOTHING, Plan, draw
+from scripts.faults.play import Place, Town, prepare
+from scripts.faults.round import Morning, Round, RoundFailed
+from scripts.faults.truth import Damage, Truth, damage
 
-GATEWAY, NODE, DATABASE = "gateway", "node", "database"
-_STRIKES_MAX = 4
-_ROUND_MAX_S = 240.0
-_LOOK_S = 0.01
-_LIVES_MAX = 40
-_RESTART_TRIES = 50
-_LOG_TAIL = 2_000
+_TEMPLATE = "morning"
 
 Tell = Callable[[str], None]
-
-
-class RoundFailed(TongduiError):
-    """A round did not come to its end: what broke did not heal. The message has the last words of the process."""
+OnRound = Callable[[int, int], None]
+"""Hears (rounds done, rounds in all)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,183 +35,189 @@ class Result:
     duplicated: int
     unexplained: int
     audit_failures: int
+    failed_rounds: tuple[int, ...]
+    """Rounds that were damaged, or that did not come to their end."""
     strikes: dict[str, int]
+    mishaps: int
+    """How often a line or a node misbehaved."""
     seconds: float
 
     @property
     def is_clean(self) -> bool:
         """Whether nothing was lost, doubled or left unexplained, and every audit passed."""
-        return not (self.lost or self.duplicated or self.unexplained or self.audit_failures)
+        return not (self.lost or self.duplicated or self.unexplained or self.audit_failures or self.failed_rounds)
 
 
-def run(rounds: int, seed: int, town: Town, tell: Tell, *, keep: Path | None = None) -> Result:
-    """Play once undisturbed and then ``rounds`` times under strikes; compare each time.
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One round as it ended. ``trouble``: why it did not come to its end, or None."""
 
-    Every other round runs on PostgreSQL where its programs are installed. ``keep``: where the state of a round that
-    was damaged is left; None: nowhere. Raises RoundFailed, or what the undisturbed play raises.
+    number: int
+    hurt: Damage
+    verdict: str | None
+    trouble: str | None
+    struck: Counter[str]
+    mishaps: int
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether everything was as it must be."""
+        return self.hurt.is_none and self.verdict is None and self.trouble is None
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """Where one round is played at a time: a PostgreSQL server of its own, if there is one, and its prepared city."""
+
+    server: postgres.Server | None
+    on_postgres: Morning | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Rounds:
+    """What every round needs."""
+
+    root: Path
+    town: Town
+    seed: int
+    on_sqlite: Morning
+    undisturbed: Truth
+    length_s: float
+    keep: Path
+    tell: Tell
+
+    def run(self, number: int, slot: _Slot) -> Ended:
+        """Play one round and compare it."""
+        plan = draw(self.seed, number, self.length_s, has_postgres=slot.server is not None)
+        morning = slot.on_postgres if plan.on_postgres and slot.on_postgres is not None else self.on_sqlite
+        name = f"round{number}"
+        one = Round(name, self.root, plan, self.town, morning, slot.server, f"{self.seed}/{number}")
+        hurt, verdict, trouble = Damage(0, 0, 0), None, None
+        try:
+            outcome = one.run()
+            hurt, verdict = damage(self.undisturbed, outcome.truth), outcome.verdict
+        except (RoundFailed, TongduiError) as error:
+            trouble = str(error)
+        except Exception as error:  # noqa: BLE001  (a defect is a finding like any other: the other rounds go on)
+            trouble = f"{type(error).__name__}: {error}"
+        ended = Ended(number, hurt, verdict, trouble, one.struck, one.met.total())
+        if not ended.is_clean:
+            self._keep(one, ended)
+        one.clear()
+        self._tell(one, plan, ended)
+        return ended
+
+    def _keep(self, one: Round, ended: Ended) -> None:
+        folder = self.keep / f"seed-{self.seed}-round-{ended.number}"
+        try:
+            one.keep(folder)
+        except (OSError, TongduiError) as error:
+            self.tell(f"round {ended.number}: its state could not be kept: {error}")
+
+    def _tell(self, one: Round, plan: Plan, ended: Ended) -> None:
+        hurt = ended.hurt
+        state = (
+            "as undisturbed" if hurt.is_none else f"{hurt.lost} lost, {hurt.duplicated} twice, {hurt.unexplained} else"
+        )
+        blows = "; ".join(one.blows) or "nothing was hit"
+        more = f", {ended.mishaps} mishaps" if ended.mishaps else ""
+        self.tell(
+            f"round {ended.number} ({plan.words()}): {blows}{more}; {state},"
+            f" audit {ended.verdict or 'PASS' if ended.trouble is None else 'not reached'}, {one.seconds:.1f} s"
+        )
+        for line in [*hurt.details, *([ended.trouble] if ended.trouble else [])]:
+            self.tell(f"  {line}")
+        if not ended.is_clean:
+            folder = self.keep / f"seed-{self.seed}-round-{ended.number}"
+            self.tell(
+                f"  its state is in {folder}; once more: make test-faults SEED={self.seed} ROUNDS=1"
+                f" FIRST={ended.number}"
+            )
+
+
+def run(
+    rounds: int,
+    seed: int,
+    town: Town,
+    tell: Tell,
+    *,
+    keep: Path,
+    first: int = 1,
+    jobs: int = 1,
+    on_round: OnRound = lambda _done, _all: None,
+) -> Result:
+    """Play once undisturbed and then ``rounds`` times under strikes, ``jobs`` at a time; compare each.
+
+    Rounds are numbered from ``first``; its number and the seed say all that happens in a round. Where PostgreSQL is
+    installed every other round runs on it. ``keep``: where the state of a round that was damaged is left. Raises
+    RoundFailed if even the undisturbed play is not sound, or what that raises.
     """
     began = time.monotonic()
-    total: Counter[str] = Counter()
-    strikes: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory(prefix="tongdui-faults-") as name, _server(rounds) as server:
-        root = Path(name)
-        play(root / "undisturbed", None, town)
-        undisturbed, verdict = _examine(root / "undisturbed", None, town)
-        if verdict is not None or not damage(undisturbed, undisturbed).is_none:
-            raise RoundFailed(f"the undisturbed play is not sound: {verdict}")
-        length_s = time.monotonic() - began
-        tell(f"undisturbed: {undisturbed.minted.total()} grants, {undisturbed.orders.total()} orders, {length_s:.1f} s")
-        for number in range(1, rounds + 1):
-            rng = random.Random(f"{seed}/{number}")
-            used = server if number % 2 == 0 else None
-            one = _Round(root / f"round-{number}", used, f"round{number}", town, rng, length_s)
+    ended: list[Ended] = []
+    with ExitStack() as stack:
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tongdui-faults-")))
+        on_sqlite = Morning(root / "morning", None)
+        prepare(Place(on_sqlite.folder), town)
+        slots = [_slot(stack, root, town, number) for number in range(min(jobs, rounds))]
+        undisturbed, length_s = _undisturbed(root, town, on_sqlite, tell)
+        all_rounds = _Rounds(root, town, seed, on_sqlite, undisturbed, length_s, keep, tell)
+        free: queue.SimpleQueue[_Slot] = queue.SimpleQueue()
+        for slot in slots:
+            free.put(slot)
+
+        def one(number: int) -> Ended:
+            slot = free.get()
             try:
-                found, verdict = one.play()
+                return all_rounds.run(number, slot)
             finally:
-                strikes.update(one.struck)
-            hurt = damage(undisturbed, found)
-            _tell_round(tell, number, one, hurt, verdict)
-            total.update(lost=hurt.lost, duplicated=hurt.duplicated, unexplained=hurt.unexplained)
-            total["audit_failures"] += verdict is not None
-            if keep is not None and (verdict is not None or not hurt.is_none):
-                shutil.copytree(one.state_dir, keep / f"seed-{seed}-round-{number}", dirs_exist_ok=True)
-            one.clear()
-    return Result(
-        rounds,
-        total["lost"],
-        total["duplicated"],
-        total["unexplained"],
-        total["audit_failures"],
-        dict(sorted(strikes.items())),
-        time.monotonic() - began,
+                free.put(slot)
+
+        pool = ThreadPoolExecutor(len(slots))
+        stack.callback(pool.shutdown, wait=True, cancel_futures=True)
+        for future in as_completed([pool.submit(one, number) for number in range(first, first + rounds)]):
+            ended.append(future.result())
+            on_round(len(ended), rounds)
+    return _sum(ended, time.monotonic() - began)
+
+
+def _slot(stack: ExitStack, root: Path, town: Town, number: int) -> _Slot:
+    if postgres.programs() is None:
+        return _Slot(None, None)
+    server = stack.enter_context(postgres.running())
+    folder = root / f"morning-{number}"
+    prepare(Place(folder, server.create(_TEMPLATE)), town)
+    return _Slot(server, Morning(folder, _TEMPLATE))
+
+
+def _undisturbed(root: Path, town: Town, morning: Morning, tell: Tell) -> tuple[Truth, float]:
+    """Play in a process of its own with no strikes; return what it came to and how long it took. Raises RoundFailed."""
+    one = Round("undisturbed", root, NOTHING, town, morning, None, "")
+    outcome = one.run()
+    one.clear()
+    truth = outcome.truth
+    sound = damage(truth, truth)
+    if outcome.verdict is not None or not sound.is_none:
+        raise RoundFailed(f"the undisturbed play is not sound: {outcome.verdict or sound.details}")
+    tell(
+        f"undisturbed: {truth.minted.total()} grants, {truth.orders.total()} orders, {truth.revoked.total()}"
+        f" revocations, {one.seconds:.1f} s"
     )
+    return truth, one.seconds
 
 
-def _tell_round(tell: Tell, number: int, one: _Round, hurt: Damage, verdict: str | None) -> None:
-    database = "SQLite" if one.server is None else "PostgreSQL"
-    blows = ", ".join(f"{what} at {at:.1f} s" for what, at in one.blows) or "nothing was hit"
-    state = "as undisturbed" if hurt.is_none else f"{hurt.lost} lost, {hurt.duplicated} twice, {hurt.unexplained} else"
-    tell(f"round {number} ({database}): {blows}; {state}, audit {verdict or 'PASS'}, {one.seconds:.1f} s")
-
-
-class _Round:
-    """One play under strikes."""
-
-    def __init__(
-        self,
-        state_dir: Path,
-        server: postgres.Server | None,
-        name: str,
-        town: Town,
-        rng: random.Random,
-        length_s: float,
-    ) -> None:
-        self.state_dir = state_dir
-        self.server = server
-        self.struck: Counter[str] = Counter()
-        self.blows: list[tuple[str, float]] = []
-        self.seconds = 0.0
-        self._name = name
-        self._url = None if server is None else server.create(name)
-        self._town = town
-        targets = [GATEWAY, GATEWAY, NODE] + ([DATABASE] if server is not None else [])
-        times = sorted(rng.uniform(0.5, length_s * 0.9) for _ in range(rng.randint(1, _STRIKES_MAX)))
-        self._plan = [(moment, rng.choice(targets)) for moment in times]
-        self._log = state_dir.with_suffix(".log")
-
-    def play(self) -> tuple[Truth, str | None]:
-        """Play to the end whatever happens, and say what it came to. Raises RoundFailed."""
-        began = time.monotonic()
-        plan = list(self._plan)
-        lives = 0
-        process = self._start()
-        try:
-            while not (self.state_dir / DONE).exists() or process.poll() is None:
-                now = time.monotonic() - began
-                if process.poll() is not None:
-                    lives += 1
-                    if process.returncode not in (0, TRY_AGAIN, -signal.SIGKILL) or lives > _LIVES_MAX:
-                        raise RoundFailed(
-                            f"{self.state_dir.name} ended with {process.returncode}: {self._last_words()}"
-                        )
-                    process = self._start()
-                elif now > _ROUND_MAX_S:
-                    raise RoundFailed(f"{self.state_dir.name} takes longer than {_ROUND_MAX_S} s: {self._last_words()}")
-                elif plan and now >= plan[0][0]:
-                    self._strike(plan.pop(0)[1], process, now)
-                else:
-                    time.sleep(_LOOK_S)
-        finally:
-            process.kill()
-            process.wait()
-        self.seconds = time.monotonic() - began
-        return _examine(self.state_dir, self._url, self._town)
-
-    def clear(self) -> None:
-        """Throw the round's state away."""
-        shutil.rmtree(self.state_dir, ignore_errors=True)
-        if self.server is not None:
-            self.server.drop(self._name)
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "scripts.faults.play", str(self.state_dir)]
-        command += ["--people", str(self._town.people), "--records", str(self._town.records)]
-        command += ["--seed", str(self._town.seed)]
-        if self._url is not None:
-            command += ["--database-url", self._url]
-        env = {name: value for name, value in os.environ.items() if not name.startswith("TONGDUI_")}
-        with self._log.open("ab") as log:
-            return subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-    def _strike(self, what: str, process: subprocess.Popen[bytes], now: float) -> None:
-        """Kill something. A node or a server that is not there at that moment is spared."""
-        if what == GATEWAY:
-            process.kill()
-            process.wait()
-        elif what == NODE:
-            node = read_identity(self.state_dir / "chain" / "anvil" / "anvil.json")
-            if node is None or not node.kill():
-                return
-        elif self.server is not None:
-            self.server.kill()
-            _restart(self.server)
-        self.struck[what] += 1
-        self.blows.append((what, now))
-
-    def _last_words(self) -> str:
-        return self._log.read_text(errors="replace")[-_LOG_TAIL:].strip()
-
-
-def _restart(server: postgres.Server) -> None:
-    """Start the server again; its orphans need a moment to notice that they are."""
-    for _ in range(_RESTART_TRIES):
-        try:
-            server.restart()
-        except ConfigurationError:
-            time.sleep(0.1)
-        else:
-            return
-    raise RoundFailed("PostgreSQL does not start again")
-
-
-def _examine(state_dir: Path, url: str | None, town: Town) -> tuple[Truth, str | None]:
-    """Return what a city came to, and why its audit failed, or None. The chain is replayed from its journal for it."""
-    with open_city(settings_of(state_dir, url), first_morning()) as city:
-        city.run_until_idle()
-        verdict = _verdict(city, state_dir)
-        return truth_of(city, population(town.seed, town.people)), verdict
-
-
-def _verdict(city: City, state_dir: Path) -> str | None:
-    check: Any = city.gateway.check_projection()
-    if check.differences:
-        return f"the projection differs from the chain: {check.differences[0]}"
-    with Proxy(city.engine) as window:
-        report = audit(window.url, city.deployment, None, None, [state_dir / "leaves"])
-    return None if report.ok else str(report.contradiction)
-
-
-@contextmanager
-def _server(rounds: int) -> Iterator[postgres.Server | None]:
-    with postgres.running() if rounds > 1 and postgres.programs() is not None else nullcontext() as server:
-        yield server
+def _sum(ended: list[Ended], seconds: float) -> Result:
+    strikes: Counter[str] = Counter()
+    for one in ended:
+        strikes.update(one.struck)
+    return Result(
+        rounds=len(ended),
+        lost=sum(one.hurt.lost for one in ended),
+        duplicated=sum(one.hurt.duplicated for one in ended),
+        # A round that did not come to its end explains nothing.
+        unexplained=sum(one.hurt.unexplained + (one.trouble is not None) for one in ended),
+        audit_failures=sum(one.verdict is not None for one in ended),
+        failed_rounds=tuple(sorted(one.number for one in ended if not one.is_clean)),
+        strikes=dict(sorted(strikes.items())),
+        mishaps=sum(one.mishaps for one in ended),
+        seconds=seconds,
+    )

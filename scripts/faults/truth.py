@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from issuers.samples.people import Person
@@ -22,8 +22,11 @@ from ledger.store.models.issuance import (
     IssuanceGrantRow,
     IssuanceRecordRow,
     IssuanceRefusalRow,
+    IssuanceRevocationRow,
 )
-from ledger.store.models.projection import BalanceRow, EntryRow, OrderOutcomeRow
+from ledger.store.models.outbox import OutboxMessageRow
+from ledger.store.models.projection import BalanceRow, EntryRow, OrderOutcomeRow, RevocationRow
+from ledger.store.models.redemption import RedemptionOrderRow
 from ledger_api.bootstrap import City
 
 Place = tuple[int, str, int]
@@ -50,6 +53,12 @@ class Truth:
     """Minor units by document and lot."""
     orders: Counter[tuple[str, str, int]]
     """(document, kind, code) of each order's outcome on chain."""
+    revoked: Counter[tuple[str, int, int]]
+    """(document, taken, shortfall) of each revocation on chain, in minor units."""
+    told: Counter[tuple[str, str]]
+    """(document, state) of each redemption as its resident sees it."""
+    unended: int
+    """Batches, revocations and messages that have no end, or one that is none: they failed."""
 
 
 def truth_of(city: City, people: Iterable[Person]) -> Truth:
@@ -81,6 +90,10 @@ def truth_of(city: City, people: Iterable[Person]) -> Truth:
         )
         balances = session.execute(select(BalanceRow.account, BalanceRow.token_id, BalanceRow.amount_minor))
         outcomes = session.execute(select(OrderOutcomeRow.holder, OrderOutcomeRow.kind, OrderOutcomeRow.code))
+        revoked = session.execute(
+            select(RevocationRow.account, RevocationRow.taken_minor, RevocationRow.shortfall_minor)
+        )
+        told = session.execute(select(RedemptionOrderRow.holder, RedemptionOrderRow.state))
         return Truth(
             records=records,
             refusals=refusals,
@@ -94,7 +107,18 @@ def truth_of(city: City, people: Iterable[Person]) -> Truth:
                 if minor and bytes(account) in documents
             },
             orders=Counter((documents.get(bytes(who or b""), "?"), kind, code) for who, kind, code in outcomes),
+            revoked=Counter((documents.get(bytes(who), "?"), int(taken), int(short)) for who, taken, short in revoked),
+            told=Counter((documents.get(bytes(who), "?"), state) for who, state in told),
+            unended=_unended(session),
         )
+
+
+def _unended(session: Session) -> int:
+    """Count what still waits, and what failed: the play gives no cause for either."""
+    batches = select(func.count()).where(IssuanceBatchRow.state != "landed")
+    revocations = select(func.count()).where(IssuanceRevocationRow.state.not_in(("landed", "merged")))
+    messages = select(func.count()).where(OutboxMessageRow.state != "done")
+    return sum(int(session.scalar(one) or 0) for one in (batches, revocations, messages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +128,8 @@ class Damage:
     lost: int
     duplicated: int
     unexplained: int
+    details: tuple[str, ...] = field(default=(), compare=False)
+    """What differs, by examples; documents are made-up people's."""
 
     @property
     def is_none(self) -> bool:
@@ -113,26 +139,54 @@ class Damage:
 
 def damage(undisturbed: Truth, found: Truth) -> Damage:
     """Compare a run with the undisturbed one, and its issuers' books with its chain."""
-    lost = _more(undisturbed.minted, found.minted) + _more(found.granted, found.minted)
-    duplicated = _more(found.minted, undisturbed.minted) + _more(found.minted, found.granted)
-    lost += _more(undisturbed.orders, found.orders)
-    duplicated += _more(found.orders, undisturbed.orders)
+    told: list[str] = []
+
+    def more(what: str, these: Counter[Any], those: Counter[Any]) -> int:
+        extra = these - those
+        if extra:
+            told.append(f"{what}: {_some(extra)}")
+        return extra.total()
+
+    lost = more("not minted", undisturbed.minted, found.minted)
+    lost += more("landed for the issuers, not on chain", found.granted, found.minted)
+    duplicated = more("minted more", found.minted, undisturbed.minted)
+    duplicated += more("on chain, not for the issuers", found.minted, found.granted)
+    lost += more("orders missing", undisturbed.orders, found.orders)
+    duplicated += more("orders more", found.orders, undisturbed.orders)
+    lost += more("revocations missing", undisturbed.revoked, found.revoked)
+    duplicated += more("revocations more", found.revoked, undisturbed.revoked)
     # Same mints and same orders, and yet somebody has more or less: an order's effect is missing, or came twice.
-    for key in undisturbed.balances.keys() | found.balances.keys():
-        before, after = undisturbed.balances.get(key, 0), found.balances.get(key, 0)
-        lost += before > after
-        duplicated += after > before
-    differing = _differing(undisturbed.records, found.records) + _differing(undisturbed.deliveries, found.deliveries)
-    refused = _more(undisturbed.refusals, found.refusals) + _more(found.refusals, undisturbed.refusals)
-    return Damage(lost, duplicated, differing + refused + found.unreasoned)
+    less = _less(undisturbed.balances, found.balances)
+    greater = _less(found.balances, undisturbed.balances)
+    unexplained = more("records that ended otherwise", _differing(undisturbed.records, found.records), Counter())
+    unexplained += more("deliveries", _differing(undisturbed.deliveries, found.deliveries), Counter())
+    unexplained += more("refusals missing", undisturbed.refusals, found.refusals)
+    unexplained += more("refusals more", found.refusals, undisturbed.refusals)
+    unexplained += more("residents were told otherwise", undisturbed.told, found.told)
+    for what, count in (
+        ("balances too small", less),
+        ("balances too great", greater),
+        ("refusals without a reason", found.unreasoned),
+        ("batches, revocations or messages without an end", found.unended),
+    ):
+        if count:
+            told.append(f"{what}: {count}")
+    return Damage(lost + less, duplicated + greater, unexplained + found.unreasoned + found.unended, tuple(told))
 
 
-def _more(these: Counter[Any], those: Counter[Any]) -> int:
-    return (these - those).total()
+def _less(these: Mapping[Any, int], those: Mapping[Any, int]) -> int:
+    """Count where the second has less."""
+    return sum(amount > those.get(key, 0) for key, amount in these.items())
 
 
-def _differing(these: Mapping[Any, Any], those: Mapping[Any, Any]) -> int:
-    return sum(these.get(key) != those.get(key) for key in these.keys() | those.keys())
+def _differing(these: Mapping[Any, Any], those: Mapping[Any, Any]) -> Counter[Any]:
+    keys = [key for key in these.keys() | those.keys() if these.get(key) != those.get(key)]
+    return Counter((key, these.get(key), those.get(key)) for key in keys)
+
+
+def _some(extra: Counter[Any]) -> str:
+    shown = [f"{fact} ×{count}" for fact, count in list(extra.items())[:3]]
+    return ", ".join(shown) + (f" and {len(extra) - 3} more" if len(extra) > 3 else "")
 
 
 def _documents(city: City, session: Session, people: Iterable[Person]) -> dict[bytes, str]:

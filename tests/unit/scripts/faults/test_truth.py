@@ -20,6 +20,9 @@ GOOD = Truth(
     minted=Counter({("99", 100): 1}),
     balances={("99", 7): 100},
     orders=Counter({("99", "redeem", 0): 1}),
+    revoked=Counter({("98", 50, 0): 1}),
+    told=Counter({("99", "paid"): 1}),
+    unended=0,
 )
 
 
@@ -41,6 +44,10 @@ def test_a_run_that_ends_as_the_undisturbed_one_is_not_damaged() -> None:
         ({"refusals": Counter()}, Damage(0, 0, 1)),
         ({"refusals": Counter({(REFUSED, "bad_date"): 2})}, Damage(0, 0, 1)),
         ({"unreasoned": 3}, Damage(0, 0, 3)),
+        ({"revoked": Counter()}, Damage(1, 0, 0)),
+        ({"revoked": Counter({("98", 50, 0): 2})}, Damage(0, 1, 0)),
+        ({"told": Counter({("99", "placed"): 1})}, Damage(0, 0, 1)),
+        ({"unended": 2}, Damage(0, 0, 2)),
         ({"deliveries": {(1, "a.csv"): ("reading", 1)}}, Damage(0, 0, 1)),
     ],
 )
@@ -48,3 +55,4 @@ def test_every_difference_counts(changed: dict[str, object], expected: Damage) -
     found = damage(GOOD, replace(GOOD, **changed))  # type: ignore[arg-type]
     assert found == expected
     assert not found.is_none
+    assert found.details, "and an example is told"

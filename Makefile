@@ -19,7 +19,7 @@ export PYTHONUTF8 := 1
 # More arguments for the program that a target runs: make test-contracts ARGS="-k mint".
 ARGS ?=
 
-.PHONY: help setup setup-dev demo serve bench bench-issue gas test test-python test-contracts test-faults mutate mutate-sample lint format compile check-artifacts lock clean
+.PHONY: help setup setup-dev demo serve bench bench-issue gas test test-python test-contracts test-faults fuzz mutate mutate-sample lint format compile check-artifacts lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -70,6 +70,11 @@ mutate: setup .venv-brownie/.stamp ## Put faults into the contracts one at a tim
 
 mutate-sample: setup .venv-brownie/.stamp ## The same for a few faults, judged anew; all must be noticed (ARGS="--sample 12 --seed 7")
 	@.venv/bin/python -m scripts.mutation --sample 24 $(ARGS)
+
+# make fuzz SECONDS=600; guided by Atheris where it is installed (.venv/bin/pip install atheris), else blind.
+SECONDS ?= 60
+fuzz: setup ## Give every parser anything for so many seconds (SECONDS); what is found lies in build/fuzz
+	@.venv/bin/python -m scripts.fuzz --seconds $(SECONDS) $(ARGS)
 
 lint: setup .venv/.dev.stamp ## Style, types, direction of imports, artifacts
 	@.venv/bin/python -m scripts.checks lint

@@ -172,7 +172,8 @@ def load_yaml(model: type[ModelT], path: Path) -> ModelT:
     """Read a YAML file into a model. Raises ConfigurationError that names the file and the place."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    # PyYAML makes dates and numbers itself, and lets Python's errors about them through (a month's 31st of February).
+    except (OSError, yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
         raise ConfigurationError(f"{path.name} cannot be read: {error}") from error
     try:
         return model.model_validate(content)

@@ -165,13 +165,13 @@ class _Reader:
         if taken > 1 and len(parts) != self._width:
             # Two broken lines whose marks seem to close each other: the lines between them are whole.
             return 1, Fault(self.count, line.number, None, RefusalCode.UNBALANCED_QUOTE, (), _kept(line.raw or b""))
-        if len(parts) != self._width or max(map(len, parts)) > self._limits.field_chars:
+        if len(parts) != self._width or max(map(len, parts), default=0) > self._limits.field_chars:
             return taken, self._misshapen(line, parts)
         return taken, Row(self.count, line.number, self._pick(parts))
 
     def _misshapen(self, line: Line, parts: list[str]) -> Fault:
         raw = _kept(line.raw or b"")
-        if max(map(len, parts)) > self._limits.field_chars:
+        if max(map(len, parts), default=0) > self._limits.field_chars:
             limit = (("limit", str(self._limits.field_chars)),)
             return Fault(self.count, line.number, None, RefusalCode.FIELD_TOO_LARGE, limit, raw)
         if not line.is_closed:
@@ -201,18 +201,25 @@ def _header(raw: bytes, mapping: Mapping, bom: str | None, delimiter: str) -> tu
     """Find the encoding in which the header has the agreed columns. Raises ReadFailure."""
     agreed = (bom,) if bom else mapping.encodings
     readable: list[str] | None = None
+    is_broken = False
     for encoding in (*agreed, *_OTHER_ENCODINGS):
         try:
             text = raw.decode(encoding)
         except UnicodeDecodeError:
             continue
-        names = [name.strip() for name in next(csv.reader([text], delimiter=delimiter), [])]
+        try:
+            names = [name.strip() for name in next(csv.reader([text], delimiter=delimiter), [])]
+        except csv.Error:  # a carriage return in the middle of the line
+            is_broken = True
+            continue
         if set(mapping.columns_required) <= set(names):
             if encoding in agreed:
                 return encoding, names
             raise ReadFailure(RefusalCode.WRONG_ENCODING, expected=", ".join(agreed))
         if encoding in agreed and readable is None:
             readable = names
+    if readable is None and is_broken:
+        raise ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected=mapping.format)
     if readable is None:
         raise ReadFailure(RefusalCode.WRONG_ENCODING, expected=", ".join(agreed))
     missing = [column for column in mapping.columns_required if column not in readable]

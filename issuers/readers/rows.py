@@ -36,5 +36,7 @@ class Limits:
     """Unpacked size against packed, once ``ratio_from_bytes`` are unpacked."""
     ratio_from_bytes: int = 8 << 20
     shared_strings_bytes: int = 64 << 20
+    directory_bytes: int = 1 << 20
+    """An archive's list of its members; a workbook has some dozens."""
     quoted_lines_max: int = 20
     """Physical lines that one quoted field may span."""

@@ -15,7 +15,7 @@ from lxml import etree
 
 from issuers.mapping import Mapping
 from issuers.readers.rows import Item, Limits, Row
-from issuers.readers.source import Unpacked
+from issuers.readers.source import Unpacked, opened_archive, opened_member
 from issuers.refusals import Fault, ReadFailure, RefusalCode
 
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -28,19 +28,16 @@ _FORMULA_MARK = object()
 def read_xlsx(path: Path, mapping: Mapping, limits: Limits) -> Iterator[Item]:
     """Yield the rows of a workbook's first sheet. Raises ReadFailure."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            if _SHEET not in archive.namelist():
+        with path.open("rb") as file:
+            if file.read(2) != b"PK":
                 raise ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected="xlsx")
-            strings = _shared_strings(archive, limits)
-            with archive.open(_SHEET) as raw:
-                packed = archive.getinfo(_SHEET).compress_size
-                yield from _sheet(
-                    cast(BinaryIO, Unpacked(cast(BinaryIO, raw), packed, limits)), strings, mapping, limits
-                )
-    except zipfile.BadZipFile as error:
-        head = path.read_bytes()[:2] if path.stat().st_size < 1 << 20 else path.open("rb").read(2)
-        code = RefusalCode.TRUNCATED_FILE if head == b"PK" else RefusalCode.UNKNOWN_FORMAT
-        raise ReadFailure(code, expected="xlsx") from error
+            with opened_archive(file, limits, "xlsx") as archive:
+                if _SHEET not in archive.namelist():
+                    raise ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected="xlsx")
+                strings = _shared_strings(archive, limits)
+                with opened_member(archive, _SHEET) as raw:
+                    packed = archive.getinfo(_SHEET).compress_size
+                    yield from _sheet(cast(BinaryIO, Unpacked(raw, packed, limits)), strings, mapping, limits)
     except (etree.XMLSyntaxError, RuntimeError, ValueError) as error:
         # An encrypted or strangely packed archive is a RuntimeError; a row that is numbered by a word is a ValueError.
         raise ReadFailure(RefusalCode.MALFORMED_DOCUMENT) from error
@@ -138,8 +135,8 @@ def _shared_strings(archive: zipfile.ZipFile, limits: Limits) -> list[str]:
         return []
     strings: list[str] = []
     total = 0
-    with archive.open(_STRINGS) as raw:
-        stream = Unpacked(cast(BinaryIO, raw), archive.getinfo(_STRINGS).compress_size, limits)
+    with opened_member(archive, _STRINGS) as raw:
+        stream = Unpacked(raw, archive.getinfo(_STRINGS).compress_size, limits)
         for _, element in _parse(cast(BinaryIO, stream), _STRING):
             text = "".join(part.text or "" for part in element.iter(_MAIN + "t"))
             total += len(text) + 64

@@ -1,0 +1,1 @@
+"""Every parser that reads what strangers send, given anything: it may refuse, in words, and nothing else."""

@@ -465,13 +465,20 @@ class IssuerService:
 
     def under_way(self, programme: int | str) -> int:
         """Return how many grants and batches of a programme are still on their way to the chain; what waits for
-        funding, or has failed, is not."""
+        funding or for the issuer's signer, or has failed, is not."""
         number = self.programme_id(programme)
         ready = select(func.sum(IssuanceReadyRow.grants)).where(IssuanceReadyRow.programme == number)
         batches = select(func.count()).where(
             IssuanceBatchRow.programme == number, IssuanceBatchRow.state.in_(("prepared", "queued"))
         )
+        unsigned = select(IssuanceBatchRow.number).where(
+            IssuanceBatchRow.programme == number,
+            IssuanceBatchRow.state == "prepared",
+            IssuanceBatchRow.reason.is_not(None),
+        )
         with self._database.read() as session:
+            if session.scalars(unsigned.limit(1)).first() is not None:
+                return int(session.scalar(batches.where(IssuanceBatchRow.state == "queued")) or 0)
             return int(session.scalar(ready) or 0) + int(session.scalar(batches) or 0)
 
     def unsettled(self) -> dict[str, int]:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import getpass
+import time
 from dataclasses import asdict
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from issuers.errors import BatchLanded
+from ledger.chain.errors import EngineBusy
 from ledger_api.amounts import points_text
 from scripts.clock import clock_of
-from scripts.commands.options import AsJson, StateDir, settings
-from scripts.console import ExitCode, Output
+from scripts.commands.options import AsJson, StateDir, open_beside, settings
+from scripts.console import Bars, ExitCode, Output
 
-Programme = Annotated[str, typer.Argument(help="Slug or number of the programme.")]
+if TYPE_CHECKING:
+    from issuers.service import IssuerService
+    from issuers.voiding import VoidStatus
+
+_PATIENCE_S = 30.0
+_POLL_S = 0.2
 
 
 def register(group: typer.Typer) -> None:
@@ -29,12 +37,9 @@ def batches(
     as_json: AsJson = False,
 ) -> None:
     """List batches that have not landed, and why: signer away or refusing, funding, a void under way."""
-    from ledger_api.bootstrap import open_city
-
     output = Output(as_json=as_json)
-    chosen = settings(state_dir, workers=False)
-    with output.bars() as bars, open_city(chosen, clock_of(chosen.state_dir), progress=bars.hook("open")) as city:
-        found = city.issuers.open_batches(None if programme is None else _programme(programme))
+    with output.bars() as bars, open_beside(state_dir, bars) as books:
+        found = books.issuers.open_batches(None if programme is None else _programme(programme))
     output.listing(
         None,
         ["programme", "batch", "state", "grants", "points", "why"],
@@ -48,7 +53,7 @@ def batches(
 
 
 def void(
-    programme: Programme,
+    programme: Annotated[str, typer.Argument(help="Slug or number of the programme.")],
     number: Annotated[int, typer.Argument(min=1, help="Number of the batch.")],
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept with the batch.")],
     state_dir: StateDir = None,
@@ -56,23 +61,20 @@ def void(
 ) -> None:
     """Give up a batch's number: the issuer signs a void, and once it is final the grants get new numbers.
 
-    Exit code 1 if the batch has landed, or landed first: then its grants can only be revoked one by one. With a signer
-    that is away the void waits; the same command again says where it stands.
+    Beside a running gateway, the gateway carries it out. Exit code 1 if the batch has landed, or landed first: then its
+    grants can only be revoked one by one. With a signer that is away the void waits; the same command again says where
+    it stands.
     """
-    from ledger_api.bootstrap import open_city
-
     output = Output(as_json=as_json)
-    chosen = settings(state_dir, workers=False)
-    with output.bars() as bars, open_city(chosen, clock_of(chosen.state_dir), progress=bars.hook("open")) as city:
-        which = _programme(programme)
+    which = _programme(programme)
+    with output.bars() as bars, open_beside(state_dir, bars) as books:
         try:
-            city.issuers.void_batch(which, number, getpass.getuser(), reason)
+            books.issuers.void_batch(which, number, getpass.getuser(), reason)
         except BatchLanded as error:
             output.say(str(error))
             output.result({"ok": False, "state": "landed", "number": str(number), "problem": str(error)})
             raise typer.Exit(ExitCode.NO) from None
-        city.work_until_idle()
-        found = city.issuers.void_status(which, number)
+        found = _carried_out(state_dir, books.issuers, which, number, bars)
     state, problem = ("wanted", None) if found is None else (found.state, found.problem)
     output.say(f"the void of batch {number} is {state}" + (f": {problem}" if problem else ""))
     if state == "final":
@@ -80,6 +82,26 @@ def void(
     output.result({"ok": state == "final", "state": state, "number": str(number), "problem": problem})
     if state == "failed":
         raise typer.Exit(ExitCode.NO)
+
+
+def _carried_out(
+    state_dir: Path | None, service: IssuerService, programme: int | str, number: int, bars: Bars
+) -> VoidStatus | None:
+    """Sign, send and project, or watch a while how the running gateway does it; returns where the void stands."""
+    from ledger_api.bootstrap import open_city
+
+    chosen = settings(state_dir, workers=False)
+    try:
+        with open_city(chosen, clock_of(chosen.state_dir), progress=bars.hook("open")) as city:
+            city.work_until_idle()
+    except EngineBusy:
+        until = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < until:
+            found = service.void_status(programme, number)
+            if found is not None and (found.state in ("final", "failed") or found.problem):
+                break
+            time.sleep(_POLL_S)
+    return service.void_status(programme, number)
 
 
 def _programme(text: str) -> int | str:

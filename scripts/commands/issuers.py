@@ -147,6 +147,7 @@ def ingest(
             reports.append(service.pull_rest(slug, rest, tokens, chosen, progress))
         _carry_out(state_dir, service, slug, bars)
         totals = service.counts(slug)[slug]
+        waiting = service.open_batches(slug)
     refused = sum(sum(report.refusals.values()) for report in reports)
     output.listing(
         None,
@@ -157,10 +158,14 @@ def ingest(
         f"{slug}: {totals.records} records, {totals.accepted} accepted, {totals.refused} refused,"
         f" {totals.awaiting_link} await a link, {totals.held} held, {totals.waiting} wait for funding"
     )
+    unsigned = [one for one in waiting if one.state == "prepared"]
+    if unsigned:
+        output.say(f"{len(unsigned)} batches wait to be signed: {unsigned[0].reason}")
     output.result(
         {
             "ok": not refused,
             "programme": slug,
+            "unsigned": len(unsigned),
             "deliveries": [
                 {"name": one.name, "outcome": one.outcome, "rows": one.rows, "refusals": dict(one.refusals)}
                 for one in reports

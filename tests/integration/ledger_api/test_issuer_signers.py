@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +106,7 @@ def test_a_number_is_given_up_from_the_command_line(
     batches.void("volunteer", 1, "wrong month", state, as_json=True)
     told = said()
     assert (told["ok"], told["state"], "unreachable" in told["problem"]) == (False, "wanted", True)
-    node_less = SignerServer(agency.folder, load_settings(agency.folder), clock_of(state), port=agency.port)
-    with node_less:
+    with SignerServer(agency.folder, load_settings(agency.folder), clock_of(state), port=agency.port):
         batches.void("volunteer", 1, "wrong month", state, as_json=True)
         assert said()["state"] == "final"
         batches.batches("volunteer", state, as_json=True)
@@ -114,6 +114,37 @@ def test_a_number_is_given_up_from_the_command_line(
         with pytest.raises(typer.Exit) as left:
             batches.void("volunteer", 2, "too late", state, as_json=True)
         assert (left.value.exit_code, said()["state"]) == (1, "landed")
+
+
+def test_a_number_is_given_up_beside_a_running_gateway(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command only asks; whoever runs the chain signs, sends and renumbers."""
+    state = tmp_path / "state"
+    clock = ManualClock(NOW)
+    with open_city(Settings(state_dir=state, workers=False), clock) as city:
+        register(city)
+        city.issuers.ingest_file("volunteer", volunteer_file(tmp_path, "a.csv", ("ZY-0001", PERSON, "1", "2")))
+        city.issuers.make_batches()
+    let_time_run(state, NOW)
+    with open_city(Settings(state_dir=state, workers=False), clock) as city:
+        working = threading.Event()
+
+        def work() -> None:
+            while not working.wait(0.05):
+                city.work_until_idle()
+
+        with city.database.transaction() as session:
+            city.gateway.outbox.withdraw(session, "mint:1:1", "held back until it is given up")
+        worker = threading.Thread(target=work)
+        worker.start()
+        try:
+            batches.void("volunteer", 1, "wrong month", state, as_json=True)
+        finally:
+            working.set()
+            worker.join()
+        told = orjson.loads(capsys.readouterr().out.splitlines()[-1])
+        assert (told["ok"], told["state"]) == (True, "final")
+        city.work_until_idle()
+        assert city.issuers.unsettled() == {}
 
 
 def register(city: City) -> None:

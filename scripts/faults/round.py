@@ -35,6 +35,7 @@ from scripts.faults.truth import Truth, truth_of
 _ROUND_MAX_S = 900.0
 """Far more than a round takes on a busy machine: slow is not stuck."""
 _LOOK_S = 0.01
+_LATER_S = 0.1
 _LIVES_MAX = 60
 _RESTART_TRIES = 100
 _LOG_TAIL = 3_000
@@ -90,6 +91,7 @@ class Round:
         self._line: BadLine | None = None
         self._network: Network | None = None
         self._open: list[tuple[float, Strike]] = []
+        self._later: list[Strike] = []
         self._clock_wrong: tuple[float, float] | None = None
         self._processes: dict[str, _Life] = {}
         self.place = Place(root / name / "city")
@@ -186,8 +188,12 @@ class Round:
             self._watch_clock(now)
             if now > _ROUND_MAX_S:
                 raise RoundFailed(f"{self._name} takes longer than {_ROUND_MAX_S:.0f} s: {self._last_words()}")
-            if strikes and now >= strikes[0].at_s:
-                self._strike(strikes.pop(0), now)
+            strikes += self._later
+            self._later.clear()
+            due = min(strikes, key=lambda strike: strike.at_s, default=None)
+            if due is not None and now >= due.at_s:
+                strikes.remove(due)
+                self._strike(due, now)
             else:
                 time.sleep(_LOOK_S)
 
@@ -226,9 +232,12 @@ class Round:
         if self._hits(strike, now):
             self.struck[strike.what] += 1
             self.blows.append(f"{strike.words()} at {now:.1f} s")
+        elif strike.what in (kinds.CLOCK, kinds.NODE):
+            # What could not be hit, for it was not there yet or again, is hit as soon as it is.
+            self._later.append(replace(strike, at_s=now + _LATER_S))
 
     def _hits(self, strike: Strike, now: float) -> bool:
-        """Do it, and return whether it hit: what is not there at that moment is spared."""
+        """Do it, and return whether it hit."""
         match strike.what:
             case kinds.GATEWAY | kinds.WORKER:
                 self._processes[strike.what].kill()

@@ -90,8 +90,6 @@ class RestSpec(_Model):
     size_parameter: str = "limit"
     size: Annotated[int, pydantic.Field(ge=1, le=5000)] = 500
     next_cursor: str = "next_cursor"
-    token_path: str | None = None
-    """Path of an OAuth 2 client-credentials endpoint; none: the token is given."""
     attempts_max: Annotated[int, pydantic.Field(ge=1, le=20)] = 6
     timeout_s: Annotated[float, pydantic.Field(gt=0, le=120)] = 15.0
 

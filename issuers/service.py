@@ -24,6 +24,7 @@ from issuers.errors import (
     ErasedRecord,
     GrantNotFound,
     RefusalNotFound,
+    ReviewNotFound,
     UnknownMapping,
     UnknownProgramme,
 )
@@ -319,6 +320,14 @@ class IssuerService:
         with self._database.read() as session:
             rows = session.scalars(query.order_by(IssuanceReviewRow.review_id).limit(limit)).all()
         return [self._review(row) for row in rows]
+
+    def review(self, programme: int | str, review_id: int) -> Review:
+        """Return one held record of a programme. Raises ReviewNotFound."""
+        with self._database.read() as session:
+            row = session.get(IssuanceReviewRow, review_id)
+        if row is None or row.programme != self.programme_id(programme):
+            raise ReviewNotFound(review_id)
+        return self._review(row)
 
     def records_awaiting(self, programme: int | str, source_hmac: bytes) -> int:
         """Return how many records await the link of one source id, by its HMAC."""

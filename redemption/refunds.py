@@ -127,6 +127,12 @@ class Refunds:
             )
         return _find(order_id, receipts, lots, [(row.batch, row.orders, row.root) for row in batches])
 
+    def require_own(self, merchant_id: int, order_id: bytes) -> None:
+        """Look whose order it is before the chain is asked about it. Raises UnknownOrder."""
+        with self.database.read() as session:
+            if self.redemptions.row(session, order_id).merchant_id != merchant_id:
+                raise UnknownOrder("0x" + order_id.hex())
+
     def refund(
         self, session: Session, merchant_id: int, proof: PaidProof, keep_fen: int, actor: Actor, reason: str
     ) -> int:

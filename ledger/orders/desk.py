@@ -50,6 +50,8 @@ EXCHANGEABLE_OUT = 4
 REDEEMABLE = 8
 _SPENDABLE_STATES = (1, 2)
 _SPENT_KEPT = 64
+OPEN_MAX = 128
+"""Orders that a resident with an own key may have on their way: the nonces of two years' lots, each window full."""
 _NONCE_UNTOUCHED = (1, 2)
 """MALFORMED and BAD_SIGNATURE leave the nonce free. After NONCE_SPENT it is not ours to use."""
 
@@ -263,16 +265,19 @@ class OrderDesk:
         return self._allot(session, holder, token_id)
 
     def accept_exchange(self, session: Session, order: ExchangeOrder, signature: bytes) -> PlacedOrder:
-        """Take an exchange order that its holder signed. Raises WrongSignature, NonceTaken, DeadlineUnfit."""
+        """Take an exchange order that its holder signed.
+
+        Raises WrongSignature, NonceTaken, DeadlineUnfit, TooManyOpenOrders.
+        """
         lots = (Lot(order.from_id, order.amount),)
         return self._accept(session, "exchange", order, lots, signature, pack_exchange_order(order, signature))
 
     def accept_redeem(self, session: Session, order: RedeemOrder, signature: bytes) -> PlacedOrder:
-        """Take a redeem order that its holder signed. Raises WrongSignature, NonceTaken, DeadlineUnfit."""
+        """Take a redeem order that its holder signed. Raises as `accept_exchange`."""
         return self._accept(session, "redeem", order, order.lots, signature, pack_redeem_order(order, signature))
 
     def accept_hold(self, session: Session, order: HoldOrder, signature: bytes) -> PlacedOrder:
-        """Take a hold order that its holder signed. Raises WrongSignature, NonceTaken, DeadlineUnfit."""
+        """Take a hold order that its holder signed. Raises as `accept_exchange`."""
         return self._accept(session, "hold", order, order.lots, signature, pack_hold_order(order, signature))
 
     # What became of them -----------------------------------------------------------------------------------------
@@ -323,6 +328,10 @@ class OrderDesk:
             raise NonceTaken(order.holder, order.nonce)
         if row is not None:
             return PlacedOrder(order_id, kind, lots, order.nonce, order.deadline)
+        account = address_bytes(order.holder)
+        self._settle(session, account)
+        if len(self._open(session, account)) >= OPEN_MAX:
+            raise TooManyOpenOrders(order.holder)
         return self._enqueue(session, kind, order_id, packed, order.holder, lots, order.nonce, order.deadline)
 
     def _enqueue(

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from issuers.answers import Review
-from issuers.errors import ReviewNotFound, SameApprover
+from issuers.errors import SameApprover
 from issuers.funding import FundingWait
 from ledger_api import scopes
 from ledger_api.answers import cacheable
@@ -39,7 +39,6 @@ from ledger_api.services import Services
 router = APIRouter(prefix="/v1/issuers/{programme}", tags=["Issuing"])
 
 Number = Annotated[int, Path(ge=1, lt=2**63)]
-_REFUSALS_MAX = 100_000
 
 
 @router.get("/records", operation_id="countRecords", response_model=RecordCounts)
@@ -172,7 +171,7 @@ def approve(programme: ProgrammeNumber, review_id: Number, write: Write) -> Resp
     """Approve a held record. The second of two different people releases it to the rules."""
     require(write.principal, scopes.issuer(programme))
     services, person = write.services, write.principal.subject
-    _own_review(services, programme, review_id)
+    services.issuers.review(programme, review_id)  # another programme's does not exist for it
 
     def effect(was_begun: bool) -> tuple[int, BaseModel]:
         try:
@@ -193,7 +192,7 @@ def reject(programme: ProgrammeNumber, review_id: Number, body: ReviewRejection,
     """Reject a held record: it is refused, with the note."""
     require(write.principal, scopes.issuer(programme))
     services = write.services
-    _own_review(services, programme, review_id)
+    services.issuers.review(programme, review_id)  # another programme's does not exist for it
 
     def effect(_was_begun: bool) -> tuple[int, BaseModel]:
         services.issuers.reject(review_id, write.principal.subject, body.note)
@@ -218,13 +217,6 @@ def _own_refusal(services: Services, programme: int, refusal_id: int) -> None:
     page = services.issuers.refusals(programme, refusal_id - 1, 1, open_only=False)
     if not page.items or page.items[0].refusal_id != refusal_id:
         raise NotFound("refusal", str(refusal_id))
-
-
-def _own_review(services: Services, programme: int, review_id: int) -> None:
-    for state in ("open", "approved", "rejected"):
-        if any(one.review_id == review_id for one in services.issuers.reviews(programme, state, _REFUSALS_MAX)):
-            return
-    raise ReviewNotFound(review_id)
 
 
 def _review(found: Review) -> ReviewOut:

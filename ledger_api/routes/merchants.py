@@ -266,6 +266,9 @@ def refund(merchant_id: MerchantNumber, order_id: str, body: RefundIn, write: Wr
     quarter's."""
     require(write.principal, scopes.merchant(merchant_id))
     services, key = write.services, hash_of("order_id", order_id)
+    if (again := write.answered(body)) is not None:
+        return again
+    services.refunds.require_own(merchant_id, key)
     proof = services.refunds.prove(key)  # asks the chain, so before the transaction
 
     def effect(session: Session) -> tuple[int, BaseModel]:

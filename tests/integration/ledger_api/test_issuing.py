@@ -112,3 +112,40 @@ def test_a_mended_row_is_granted_once(served: Served, linked: tuple[dict[str, st
         assert time.monotonic() < until
         time.sleep(0.05)
     assert [one["row"] for one in served.get(f"/v1/issuers/{GREEN}/refusals", agency).json()["items"]] == [3]
+
+
+def test_a_held_record_is_released_by_two_people_of_its_agency(served: Served, tmp_path: Path) -> None:
+    """The same car-free day in two programmes: held, shown with its reason, approved by two, rejected by one."""
+    headers = served.token("driver", "resident:self", "resident:register")
+    links = [{"programme": 3, "source_id": "RX00000009"}, {"programme": GREEN, "source_id": "zd_0a1b2c99"}]
+    body = {"document_number": "510107199901019999", "links": links}
+    assert served.post("/v1/residents", body, headers).status_code == 201
+    days = [datetime.now(CITY_TZ) - timedelta(days=past) for past in (20, 21)]
+    declared = "".join(
+        f"RX-9{n},RX00000009,无车日,{day:%Y/%m/%d},1,{day:%Y/%m/%d} 20:00:00\n" for n, day in enumerate(days)
+    )
+    traffic = tmp_path / "declared.csv"
+    traffic.write_text("申报编号,用户编号,行为类型,行为日期,数量,申报时间\n" + declared, encoding="utf-8-sig")
+    served.city.issuers.ingest_file(3, traffic)
+    trips = tmp_path / "trips.jsonl"
+    with trips.open("w", encoding="utf-8") as file:
+        for number, day in enumerate(days):
+            trip = json.loads(row(f"TRIP-{number:04d}", "CAR-FREE-TRIP", "1", "trip", "zd_0a1b2c99"))
+            trip |= {"started_at": f"{day:%Y-%m-%d} 09:00:00", "ended_at": f"{day:%Y-%m-%d} 09:20:00"}
+            file.write(json.dumps(trip) + "\n")
+    assert served.city.issuers.ingest_file(GREEN, trips).statuses["held"] == 2
+    li, wang = served.token("li", f"issuer:{GREEN}"), served.token("wang", f"issuer:{GREEN}")
+    first, second = served.get(f"/v1/issuers/{GREEN}/reviews", li).json()["items"]
+    assert (first["screen"], first["other_programme"], first["approvals"]) == ("double_claim", "traffic", 0)
+    path = f"/v1/issuers/{GREEN}/reviews/{first['review_id']}"
+    elsewhere = served.post(f"/v1/issuers/3/reviews/{first['review_id']}/approve", None, served.token("rx", "issuer:3"))
+    assert (elsewhere.status_code, elsewhere.json()["type"]) == (404, "/problems/unknown-review")
+    assert served.post(f"{path}/approve", None, li).json()["status"] == "first"
+    again = served.post(f"{path}/approve", None, li)
+    assert (again.status_code, again.json()["type"]) == (403, "/problems/same-approver")
+    assert served.post(f"{path}/approve", None, wang).json()["status"] == "accepted"
+    closed = served.post(f"{path}/approve", None, wang)
+    assert (closed.status_code, closed.json()["type"]) == (409, "/problems/review-closed")
+    rejected = served.post(f"/v1/issuers/{GREEN}/reviews/{second['review_id']}/reject", {"note": "same trip"}, wang)
+    assert rejected.json()["status"] == "refused"
+    assert served.get(f"/v1/issuers/{GREEN}/reviews", li).json()["items"] == []

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from redemption.errors import UnknownOrder
 from tests.unit.ledger_api.api import Api, problem
 from tests.unit.redemption.world import Q2026_4, VOLUNTEER
 
@@ -148,3 +149,13 @@ def test_times_and_texts_that_no_database_holds_are_refused(api: Api) -> None:
     times = {"since": "1970-01-01T00:00:00Z", "until": "9999-12-31T23:59:59-14:00"}
     statement = api.client.get("/v1/merchants/1/statement", params=times, headers=shop)
     assert problem(statement) == (422, "/problems/invalid-request")
+
+
+def test_the_chain_is_not_asked_about_another_merchants_order(api: Api) -> None:
+    """A refund's proof costs several calls to a node: nobody orders them for what is not theirs."""
+    refunds: Any = api.services.refunds
+    refunds.require_own.side_effect = UnknownOrder("0x" + "11" * 32)
+    path = f"/v1/merchants/1/orders/0x{'11' * 32}/refund"
+    answer = api.post(path, {"keep_fen": "0", "reason": "sold out"}, api.token("shop", "merchant:1"))
+    assert problem(answer) == (404, "/problems/unknown-order")
+    refunds.prove.assert_not_called()

@@ -98,6 +98,19 @@ def test_an_exchange_is_prepared_signed_by_a_wallet_and_taken_in(api: Api, heade
     assert api.get(f"/v1/orders/{unsigned['order_id']}", headers).json()["state"] == "placed"
 
 
+def test_orders_on_their_way_are_bounded(api: Api, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever signs without end is stopped; what was placed stays, and its repeat is answered."""
+    monkeypatch.setattr("ledger.orders.desk.OPEN_MAX", 2)
+    wanted = {"from_programme": VOLUNTEER, "to_programme": GREEN, "amount": "10"}
+    bodies = []
+    for _ in range(3):
+        unsigned = api.client.post("/v1/own-key/exchanges/unsigned", json=wanted, headers=headers).json()
+        bodies.append(exchange_body(unsigned, sign(unsigned)))
+        answer = api.post("/v1/own-key/exchanges", bodies[-1], headers)
+    assert problem(answer) == (409, "/problems/too-many-open-orders")
+    assert api.post("/v1/own-key/exchanges", bodies[0], headers).status_code == 202
+
+
 def test_a_redemption_is_prepared_signed_and_reserved(api: Api, headers: dict[str, str]) -> None:
     unsigned = api.client.post("/v1/own-key/redemptions/unsigned", json={"offer": "rice"}, headers=headers).json()
     assert api.world.offer().stock_reserved == 0

@@ -19,7 +19,7 @@ export PYTHONUTF8 := 1
 # More arguments for the program that a target runs: make test-contracts ARGS="-k mint".
 ARGS ?=
 
-.PHONY: help setup setup-dev demo serve bench bench-issue gas test test-python test-contracts test-faults fuzz mutate mutate-sample lint format compile check-artifacts lock clean
+.PHONY: help setup setup-dev demo serve bench bench-issue gas test test-python test-contracts test-faults fuzz mutate mutate-sample lives bench-curve lint format compile check-artifacts lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,9 @@ bench-issue: setup ## Measure issuance from file to projection (RECORDS, RESIDEN
 	@.venv/bin/tongdui bench issue --json --records $(RECORDS) --residents $(RESIDENTS) --database $(DATABASE) \
 	  --naive-seconds $(NAIVE_SECONDS) $(ARGS)
 
+bench-curve: setup ## Measure and draw issuance at several sizes; goes on where it was ended
+	@.venv/bin/tongdui bench curve $(ARGS)
+
 gas: setup ## What the contracts cost beside the EVM's floor; fails on a regression (ARGS=--update accepts the new figures)
 	@.venv/bin/python -m scripts.gas $(ARGS)
 
@@ -70,6 +73,12 @@ mutate: setup .venv-brownie/.stamp ## Put faults into the contracts one at a tim
 
 mutate-sample: setup .venv-brownie/.stamp ## The same for a few faults, judged anew; all must be noticed (ARGS="--sample 12 --seed 7")
 	@.venv/bin/python -m scripts.mutation --sample 24 $(ARGS)
+
+# make lives LIVES=400 STEPS=300 TONGDUI_SEED=7
+LIVES ?= 100
+STEPS ?= 300
+lives: setup .venv-brownie/.stamp ## Long random lives of the contracts beside a model in Python (LIVES, STEPS)
+	@TONGDUI_LIVES=$(LIVES) TONGDUI_STEPS=$(STEPS) .venv/bin/python -m scripts.checks contracts tests/contracts/test_state_machine.py
 
 # make fuzz SECONDS=600; guided by Atheris where it is installed (.venv/bin/pip install atheris), else blind.
 SECONDS ?= 60

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -36,6 +37,8 @@ _ROUND_MAX_S = 900.0
 """Far more than a round takes on a busy machine: slow is not stuck."""
 _LOOK_S = 0.01
 _LATER_S = 0.1
+_OPENING = threading.Lock()
+"""Rounds are examined in threads, and Alembic keeps the migration that it is at in a global."""
 _LIVES_MAX = 60
 _RESTART_TRIES = 100
 _LOG_TAIL = 3_000
@@ -344,7 +347,9 @@ def restart(server: postgres.Server) -> None:
 
 def examine(place: Place, town: Town) -> Outcome:
     """Return what a city came to, and whether its audit passes. An embedded chain is replayed from its journal."""
-    with opened(place) as (city, _clock):
+    with ExitStack() as stack:
+        with _OPENING:
+            city, _clock = stack.enter_context(opened(place))
         city.run_until_idle()
         verdict = _verdict(city, place)
         return Outcome(truth_of(city, population(town.seed, town.people)), verdict)

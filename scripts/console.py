@@ -54,7 +54,15 @@ class FileProblem(ConfigurationError):
 
 
 _UNAVAILABLE = frozenset(
-    {"RpcError", "EngineBusy", "DatabaseBusy", "NodeStartFailed", "GatewayStuck", "KeysUnavailable"}
+    {
+        "RpcError",
+        "EngineBusy",
+        "DatabaseBusy",
+        "NodeStartFailed",
+        "GatewayStuck",
+        "JournalUnavailable",
+        "KeysUnavailable",
+    }
 )
 """Names of errors that may pass; by name, so that `tongdui --help` need not load a chain."""
 

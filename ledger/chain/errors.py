@@ -75,6 +75,18 @@ class JournalCorrupt(InvariantViolation):
         super().__init__(f"the journal {path} is damaged: {reason}; restore it from a backup, nothing was changed")
 
 
+class JournalUnavailable(ChainError):
+    """The journal cannot be opened now: the disk is full or away, or permissions are wrong. It is not damaged."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            f"the journal {path} cannot be opened: {reason}; see that its disk has room and that it may be written, "
+            "then start again"
+        )
+
+
 class JournalWriteFailed(ChainError):
     """A block could not be written durably (disk full, read-only, lost). The block never happened."""
 

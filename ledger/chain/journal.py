@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.chain.anvil import NodeSettings
-from ledger.chain.errors import GenesisMismatch, JournalCorrupt, JournalWriteFailed
+from ledger.chain.errors import GenesisMismatch, JournalCorrupt, JournalUnavailable, JournalWriteFailed
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS genesis (
@@ -130,7 +130,7 @@ class Journal:
     """The journal file. One writer (the holder of the engine's lock); safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the file. Raises JournalCorrupt if it is no journal."""
+        """Open or create the file. Raises JournalCorrupt if it is no journal, JournalUnavailable for a full disk."""
         self.path = path
         self._lock = threading.Lock()
         try:
@@ -140,6 +140,9 @@ class Journal:
             # macOS' fsync leaves data in the drive's cache; elsewhere this has no effect.
             self._connection.execute("PRAGMA fullfsync=ON")
             self._connection.executescript(_SCHEMA)
+        except sqlite3.OperationalError as error:
+            # SQLite's class for what the system refuses. A start on a full disk must not send anybody to the backups.
+            raise JournalUnavailable(path, str(error)) from error
         except sqlite3.DatabaseError as error:
             raise JournalCorrupt(path, str(error)) from error
         self._head: Head | None = None

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from ledger.chain.anvil import NodeSettings
+from ledger.chain.errors import JournalUnavailable
+from ledger.chain.journal import Genesis, Journal
 from ledger.chain.rpc import RpcClient, RpcError, RpcReason
 from scripts.faults import plan as kinds
 from scripts.faults.clocks import FILE, TownClock, put_wrong
@@ -114,3 +117,23 @@ def test_a_line_that_is_cut_is_cut_for_open_calls_too() -> None:
     with RpcClient(slow.url, 5.0) as client:
         assert client.call("eth_chainId") == "0x1"
     slow.close()
+
+
+def test_a_start_on_a_full_disk_is_no_damage(tmp_path: Path) -> None:
+    """The journal says that there is no room, and opens once there is."""
+    settings = NodeSettings(chain_id=1_000_000_007, genesis_timestamp=1)
+    with small_disk(tmp_path / "disk", 4 << 20) as disk:
+        if not disk.is_mounted:
+            pytest.skip("no disk can be mounted here, and this process would limit itself")
+        path = disk.folder / "journal.sqlite3"
+        journal = Journal(path)
+        journal.begin(Genesis(settings, b"\x01" * 32))
+        journal.close()
+        disk.fill(0, 0)
+        with pytest.raises(JournalUnavailable) as caught:
+            Journal(path)
+        assert "room" in str(caught.value)
+        disk.free()
+        journal = Journal(path)
+        assert journal.head().block_hash == b"\x01" * 32
+        journal.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import tempfile
 import time
@@ -24,7 +25,7 @@ from scripts.mutation.equivalents import Equivalent, read_equivalents, stale
 from scripts.mutation.examine import Knowledge
 from scripts.mutation.finder import Mutant
 from scripts.mutation.judge import Judge
-from scripts.mutation.report import Score, page, score_of
+from scripts.mutation.report import Choice, Score, page, score_of
 from scripts.mutation.results import COUNTED, Result, Results
 from scripts.mutation.run import learn_project, ranked, run
 
@@ -37,11 +38,11 @@ SCORE_WANTED = 95.0
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m scripts.mutation", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--limit", type=int, default=800, help="mutants of the full run (default: %(default)s; 0: all)")
+    parser.add_argument("--limit", type=int, default=400, help="mutants of the full run (default: %(default)s; 0: all)")
     parser.add_argument("--choice", type=int, default=1, help="seed that chooses those of the full run")
     parser.add_argument("--sample", type=int, default=0, help="judge only so many of them, anew; write nothing")
     parser.add_argument("--seed", type=int, default=7, help="seed that chooses the sample")
-    parser.add_argument("--only", default="", help="only mutants whose file or function contains this")
+    parser.add_argument("--only", default="", help="only mutants whose file or function this regular expression finds")
     parser.add_argument("--again", action="store_true", help="examine survivors again: tests have been added")
     parser.add_argument("--workers", type=int, default=2)
     return parser
@@ -78,7 +79,7 @@ def full(args: argparse.Namespace) -> int:
     equivalents = read_equivalents(EQUIVALENTS)
     known, mutants = learn_project(ROOT, results, args.workers, measure=True)
     chosen = ranked(mutants, args.choice)[: args.limit or None]
-    waiting = [mutant for mutant in chosen if args.only in mutant.file or args.only in mutant.function]
+    waiting = [mutant for mutant in chosen if re.search(args.only, f"{mutant.file} {mutant.function}")]
     waiting = [mutant for mutant in waiting if _is_open(results.get(mutant), equivalents, again=args.again)]
     watch = _Watch(len(waiting), equivalents)
 
@@ -93,7 +94,10 @@ def full(args: argparse.Namespace) -> int:
     outdated = stale(equivalents.values(), mutants)
     for line in outdated:
         print(f"{EQUIVALENTS.name}: {line}", file=sys.stderr)
-    PAGE.write_text(page(results.all(), equivalents, len(mutants), len(chosen), args.choice), encoding="utf-8")
+    PAGE.write_text(
+        page(results.all(), equivalents, Choice(len(mutants), len(chosen), args.choice, known.left_out)),
+        encoding="utf-8",
+    )
     score = score_of(results.all(), equivalents)
     _say(score, began)
     return 1 if outdated or score.score < SCORE_WANTED else 0
@@ -113,7 +117,7 @@ def sample(args: argparse.Namespace) -> int:
     equivalents = read_equivalents(EQUIVALENTS)
     known, mutants = learn_project(ROOT, earlier, args.workers, measure=False)
     chosen = ranked(ranked(mutants, args.choice)[: args.limit or None], args.seed)
-    waiting = [mutant for mutant in chosen if args.only in mutant.file or args.only in mutant.function]
+    waiting = [mutant for mutant in chosen if re.search(args.only, f"{mutant.file} {mutant.function}")]
     watch = _Watch(wanted, equivalents)
     judged: list[Result] = []
     with tempfile.TemporaryDirectory() as folder:

@@ -12,7 +12,7 @@ has been put back, so that nothing of one mutant is left to the next.
   "tests": how many ran}``; "setup" where it failed before it had begun.
   Where a city is kept its contracts are given the code in ``runtime``; else a city with this code is deployed.
 * ``{"do": "cover", "code": …, "tests": …, "limits": …}`` → the same, and ``{"seconds": {node id: seconds},
-  "places": {node id, or "city": {contract: [program counters that ran]}}}``
+  "places": {node id, or "city": {contract: [program counters that ran]}}, "failed": [node id, …]}``
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
@@ -55,6 +56,7 @@ _TRACER = """{
     return found;
   }
 }"""
+_CALLS_TRACED = 30
 _SENDS = ("eth_sendTransaction", "eth_sendRawTransaction")
 
 
@@ -65,9 +67,12 @@ class _Reports:
         self.failed: str | None = None
         self.when = ""
         self.why = ""
+        self.all_failed: list[str] = []
         self.ended = 0
 
     def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed:
+            self.all_failed.append(report.nodeid)
         if report.failed and self.failed is None:
             self.failed = report.nodeid
             self.when = report.when
@@ -114,31 +119,70 @@ class _Trace:
         self._creations = creations
         self._sent: dict[str, str] = {}
         self._found: dict[str, set[int]] = {}
+        self._calls: Counter[tuple[Any, str]] = Counter()
+        self.rests = False
         provider = brownie.web3.provider
         self._ask = provider.make_request
         provider.make_request = self._note
         provider._request_func_cache = (None, None)
+        # Some tests have a connection of their own.
+        if "lives.wire" in sys.modules:
+            self._listen(sys.modules["lives.wire"].Wire)
+
+    def _listen(self, wire: Any) -> None:
+        ask_all = wire.ask_all
+
+        def ask_all_and_note(of: Any, requests: Sequence[tuple[str, Sequence[Any]]]) -> Any:
+            for method, _ in requests:
+                self._before(method)
+            answers: Sequence[Any] = [None] * len(requests)
+            try:
+                answers = ask_all(of, requests)
+            finally:
+                for (method, params), answer in zip(requests, answers, strict=True):
+                    self._after(method, params, {"result": answer} if answer else {})
+            return answers
+
+        wire.ask_all = ask_all_and_note
 
     def _note(self, method: str, params: Any) -> Any:
+        self._before(method)
         answer = self._ask(method, params)
+        self._after(method, params, answer)
+        return answer
+
+    def _before(self, method: str) -> None:
+        if method == "evm_revert":
+            self._trace_sent()
+
+    def _after(self, method: str, params: Any, answer: Mapping[str, Any]) -> None:
+        if self.rests:
+            return
         if method in _SENDS and "result" in answer:
             made = "" if method == "eth_sendRawTransaction" else self._made_by(params[0])
             self._sent[answer["result"]] = made
-        elif method == "eth_getTransactionReceipt" and answer.get("result") and params[0] in self._sent:
-            made = self._sent.pop(params[0])
-            self._keep(self._ask("debug_traceTransaction", [params[0], {"tracer": _TRACER}]), made)
-        elif method == "eth_call":
+        elif method == "eth_call" and self._is_new(params[0]):
             options: dict[str, Any] = {"tracer": _TRACER}
             if len(params) > 2:
                 options |= {"stateOverrides": params[2], "blockOverrides": params[3]}
             self._keep(self._ask("debug_traceCall", [params[0], params[1], options]), self._made_by(params[0]))
-        return answer
+
+    def _is_new(self, call: Mapping[str, Any]) -> bool:
+        """Return whether a view has been asked few times since the last taking: some tests ask thousands of times."""
+        what = (call.get("to"), _hexadecimal(call.get("data", ""))[:8])
+        self._calls[what] += 1
+        return self._calls[what] <= _CALLS_TRACED
+
+    def _trace_sent(self) -> None:
+        """Trace what was sent: not at once, for a sender waits only so long for its receipt."""
+        for sent, made in self._sent.items():
+            self._keep(self._ask("debug_traceTransaction", [sent, {"tracer": _TRACER}]), made)
+        self._sent.clear()
 
     def _made_by(self, transaction: Mapping[str, Any]) -> str:
         if transaction.get("to"):
             return ""
-        given = transaction.get("data", "")
-        data = (bytes(given).hex() if isinstance(given, bytes) else str(given)).removeprefix("0x")
+        data = _hexadecimal(transaction.get("data", ""))
         return next((f"new {name}" for name, code in self._creations.items() if data.startswith(code)), "")
 
     def _keep(self, answer: Mapping[str, Any], made: str) -> None:
@@ -151,32 +195,53 @@ class _Trace:
 
     def take(self) -> dict[str, set[int]]:
         """Return what ran since the last time, by contract, and forget it."""
+        self._trace_sent()
         found = self._found
         self._found = {}
+        self._calls.clear()
         found.pop("", None)
         return found
 
 
+def _hexadecimal(data: Any) -> str:
+    return (bytes(data).hex() if isinstance(data, bytes) else str(data)).removeprefix("0x")
+
+
 class _Coverage:
-    """Takes the trace of each test apart from the others'. What sets a test up belongs to it."""
+    """Takes the trace of each test apart from the others'. What sets a test up belongs to it.
+
+    A fixture without parameters runs the same code for each test, so only its first time is traced: traces are slow.
+    """
 
     def __init__(self, trace: _Trace) -> None:
         self._trace = trace
+        self._fixtures: dict[tuple[str, str], dict[str, set[int]]] = {}
         self.seconds: dict[str, float] = {}
         self.places: dict[str, dict[str, set[int]]] = {}
 
     def _take(self, nodeid: str) -> None:
+        self._add(nodeid, self._trace.take())
+
+    def _add(self, nodeid: str, found: Mapping[str, set[int]]) -> None:
         into = self.places.setdefault(nodeid, {})
-        for name, counters in self._trace.take().items():
+        for name, counters in found.items():
             into.setdefault(name, set()).update(counters)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
+    def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Iterator[None]:
+        if fixturedef.params or not fixturedef.baseid:
+            return (yield)
+        this = (fixturedef.baseid, fixturedef.argname)
+        into = "city" if fixturedef.argname == "city_deployed" else request.node.nodeid
+        if into != "city":
+            self._take(into)
+        self._trace.rests = this in self._fixtures
         try:
             return (yield)
         finally:
-            if fixturedef.argname == "city_deployed":
-                self._take("city")
+            self._trace.rests = False
+            known = self._fixtures.setdefault(this, self._trace.take())
+            self._add(into, known)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: Any) -> Iterator[None]:
@@ -215,7 +280,14 @@ class Server:
         # What these do with each report is of no use here, and is bound to whole files in their order.
         for name in ("brownie-core", "terminalreporter"):
             session.config.pluginmanager.unregister(name=name)
-        items = {item.nodeid: item for item in session.items}
+        try:
+            self._answer_jobs({item.nodeid: item for item in session.items})
+        finally:
+            if self._kept:
+                self._kept.end()
+        return True
+
+    def _answer_jobs(self, items: Mapping[str, Any]) -> None:
         for line in self._jobs:
             job = json.loads(line)
             if job["do"] == "collect":
@@ -226,9 +298,6 @@ class Server:
                 answer = self._fork(job, [items[nodeid] for nodeid in job["tests"]])
             self._answers.write(json.dumps(answer) + "\n")
             self._answers.flush()
-        if self._kept:
-            self._kept.end()
-        return True
 
     @property
     def _project(self) -> Any:
@@ -330,6 +399,7 @@ def _run(items: Sequence[Any], limits: Sequence[float], coverage: _Coverage | No
     if coverage:
         places = coverage.places.items()
         answer["seconds"] = coverage.seconds
+        answer["failed"] = sorted(set(reports.all_failed))
         answer["places"] = {test: {name: sorted(found) for name, found in codes.items()} for test, codes in places}
     return answer
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from scripts.mutation.compiler import Code
@@ -30,14 +30,16 @@ class Coverage:
         return found
 
 
-def coverage_of(traces: Sequence[Trace], codes: Mapping[str, Code]) -> Coverage:
-    """Turn program counters into ranges of source."""
+def coverage_of(traces: Sequence[Trace], codes: Mapping[str, Code], left_out: Collection[str] = ()) -> Coverage:
+    """Turn program counters into ranges of source, without some tests."""
     runtime = {name: _ranges(code.runtime, code.runtime_map, code.files) for name, code in codes.items()}
     creation = {f"new {name}": _ranges(code.creation, code.creation_map, code.files) for name, code in codes.items()}
     at = runtime | creation
     ran: dict[str, dict[tuple[int, int], set[str]]] = {}
     for trace in traces:
         for test, contracts in trace.places.items():
+            if test in left_out:
+                continue
             for contract, counters in contracts.items():
                 for counter in counters:
                     if (place := at[contract].get(counter)) is not None:

@@ -37,6 +37,7 @@ class Knowledge:
     project: Project
     base: Mapping[str, Code]
     tests: Sequence[str]
+    left_out: Sequence[str]
     seconds: Mapping[str, float]
     coverage: Coverage | None
     order: Order

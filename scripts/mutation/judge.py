@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -43,7 +44,7 @@ class Trace:
 
     seconds: Mapping[str, float]
     places: Mapping[str, Mapping[str, Sequence[int]]]
-    failed: str | None
+    failed: Sequence[str]
 
 
 class Judge:
@@ -98,7 +99,8 @@ class Judge:
 
     def close(self) -> None:
         """End the process and forget its home."""
-        self._jobs.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._jobs.close()
         try:
             self._process.wait(timeout=20)
         except subprocess.TimeoutExpired:
@@ -109,9 +111,12 @@ class Judge:
         shutil.rmtree(self._home, ignore_errors=True)
 
     def _ask(self, job: Mapping[str, Any]) -> dict[str, Any]:
-        self._jobs.write(json.dumps(job) + "\n")
-        self._jobs.flush()
-        line = self._answers.readline()
+        line = ""
+        # A process that has ended closes its pipes, which shows when writing or when reading.
+        with contextlib.suppress(BrokenPipeError):
+            self._jobs.write(json.dumps(job) + "\n")
+            self._jobs.flush()
+            line = self._answers.readline()
         if not line:
             said = Path(self._log.name).read_text(encoding="utf-8")[-2_000:]
             raise ConfigurationError(f"the tests' process ended with status {self._process.wait()}:\n{said}")
@@ -148,7 +153,7 @@ class Judge:
         answer = self._ask(job)
         if "places" not in answer:
             raise ConfigurationError(f"tracing the tests ended with: {answer}")
-        return Trace(answer["seconds"], answer["places"], answer["by"])
+        return Trace(answer["seconds"], answer["places"], answer["failed"])
 
 
 def _creations(code: Mapping[str, Code]) -> dict[str, str]:

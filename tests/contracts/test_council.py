@@ -197,6 +197,7 @@ def test_a_withdrawal_stops_the_delay_and_the_next_approval_starts_it_anew(
     go_to(now() + DELAY - 10)
     tx = agencies.council.withdrawApproval(proposal, {"from": agencies.members[0]})
     assert event_values(tx, "ApprovalWithdrawn") == [{"id": "0x" + proposal.hex(), "member": agencies.members[0]}]
+    assert agencies.council.executableFrom(proposal) == 0
     go_to(now() + DELAY)
     with reverts("CouncilNotApproved", proposal, 1, 2):
         agencies.execute(*cap)
@@ -206,6 +207,20 @@ def test_a_withdrawal_stops_the_delay_and_the_next_approval_starts_it_anew(
         agencies.execute(*cap)
     next_block_at(ready)
     agencies.execute(*cap)
+
+
+def test_nothing_is_withdrawn_from_what_is_not_open(agencies: Agencies, cap: tuple[Any, bytes]) -> None:
+    """Neither before it is proposed nor after it was carried out."""
+    proposal = agencies.id_of(*cap)
+    by = {"from": agencies.members[0]}
+    with reverts("CouncilNoProposal", proposal):
+        agencies.council.withdrawApproval(proposal, by)
+    agencies.propose(*cap)
+    agencies.approve(proposal, 1)
+    go_to(now() + DELAY)
+    agencies.execute(*cap)
+    with reverts("CouncilNoProposal", proposal):
+        agencies.council.withdrawApproval(proposal, by)
 
 
 def test_one_of_three_may_withdraw_without_stopping_two(agencies: Agencies, cap: tuple[Any, bytes]) -> None:

@@ -17,6 +17,7 @@ from city import (
     ISSUANCE,
     NOW,
     REDEMPTION,
+    RESIDENCE,
     VOLUNTEER,
     City,
     now,
@@ -285,6 +286,12 @@ def test_restore_mints_the_difference_of_two_prefixes(module: Module) -> None:
         (ZERO, module.ana, OTHER, 2),
     ]
     assert [ledger.totalSupply(lot) for lot in (LOT, OTHER)] == [1_000, 1_000]
+
+
+def test_restore_leaves_alone_what_is_kept(module: Module) -> None:
+    """Even a dead lot of par 0, of which nothing could be reborn."""
+    lots = packed((token_id(RESIDENCE, NOW - 1), 100))
+    assert module.moves("restore", module.ana, lots, 1, 100, 1, 100) == []
 
 
 def test_restore_reverts_where_the_lot_has_no_room(city: City) -> None:

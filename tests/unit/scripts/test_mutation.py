@@ -14,7 +14,7 @@ from scripts.mutation.equivalents import read_equivalents, stale
 from scripts.mutation.finder import Mutant, find_mutants, without_comments
 from scripts.mutation.judge import Trace
 from scripts.mutation.order import Order
-from scripts.mutation.report import page, score_of
+from scripts.mutation.report import Choice, page, score_of
 from scripts.mutation.results import Results, result_of
 from scripts.mutation.run import ranked
 
@@ -186,7 +186,7 @@ def test_coverage_joins_counters_to_places(solc: SolcServer) -> None:
     # Two instructions: PUSH1 1 (at 0) from `a + 1`, then STOP (at 2) from nowhere of ours.
     code = Code("", "600100", "", f"{start}:5:0;0:1:-1", {0: NAME}, ())
     places = {"first": {"Sample": [0]}, "second": {"Sample": [2]}, CITY: {"Sample": [0]}}
-    coverage = coverage_of([Trace({}, places, None)], {"Sample": code})
+    coverage = coverage_of([Trace({}, places, [])], {"Sample": code})
     assert coverage.tests_of(plus) == {"first", CITY}
 
 
@@ -242,7 +242,7 @@ def test_each_code_counts_once_and_listed_survivors_apart(solc: SolcServer, tmp_
     equivalents = read_equivalents(listed)
     after = score_of(results, equivalents)
     assert (after.survived, after.equivalent, after.score, after.score_of_all) == (0, 1, 100.0, 66.66)
-    assert "it is never read" in page(results, equivalents, len(mutants), 6, 1)
+    assert "it is never read" in page(results, equivalents, Choice(len(mutants), 6, 1, []))
     assert stale(equivalents.values(), mutants) == []
     assert stale(equivalents.values(), [a]) != []
 

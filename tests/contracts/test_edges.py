@@ -1,0 +1,187 @@
+"""Small differences that whole scenarios pass by: each of these tests tells the contracts from ones that differ in a
+bound, a branch or a constant."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from city import (
+    CULTURE,
+    DAY,
+    GIFT,
+    NOW,
+    PAR,
+    SHOP,
+    TRAFFIC,
+    VOLUNTEER,
+    City,
+    event_values,
+    go_to,
+    next_block_at,
+    rejections,
+    reverts,
+)
+from reference import (
+    BAD_SIGNATURE,
+    RECEIPT_TYPES,
+    UNKNOWN_PROGRAMME,
+    MerkleTree,
+    leaf_hash,
+    quarter_end,
+    sign,
+    token_id,
+)
+
+LOT = token_id(VOLUNTEER, NOW)
+GIFTS = token_id(GIFT, NOW)
+ANSWERS_SHORT = 6
+
+# Exchange ---------------------------------------------------------------------------------------------------------
+
+
+def test_two_sources_of_one_target_are_told_apart(city: City) -> None:
+    """In one batch, though the target is still turned to: each order by the par of its own programme."""
+    for lot in (LOT, GIFTS):
+        city.give(city.ana, lot, 1_000)
+    orders = [city.exchange_order(city.ana, lot, 500, CULTURE) for lot in (LOT, GIFTS, LOT)]
+    tx = city.run_exchange(*(city.signed(city.ana, order) for order in orders))
+    fen = [500 * PAR[programme] // 10**8 for programme in (VOLUNTEER, GIFT, VOLUNTEER)]
+    assert [e["fen"] for e in event_values(tx, "Exchanged")] == fen
+    assert city.position(VOLUNTEER) == -fen[0] - fen[2]
+    assert city.position(GIFT) == -fen[1]
+    assert city.position(CULTURE) == sum(fen)
+
+
+def test_two_targets_of_one_source_are_told_apart(city: City) -> None:
+    city.give(city.ana, LOT, 1_000)
+    orders = [city.exchange_order(city.ana, LOT, 500, to) for to in (CULTURE, TRAFFIC)]
+    tx = city.run_exchange(*(city.signed(city.ana, order) for order in orders))
+    assert [e["toId"] >> 32 for e in event_values(tx, "Exchanged")] == [CULTURE, TRAFFIC]
+    assert (city.position(CULTURE), city.position(TRAFFIC)) == (100, 100)
+
+
+def test_programme_0_is_never_the_tab_that_is_still_empty(city: City) -> None:
+    """Neither after an order that turned to one programme only, nor as the first of a batch."""
+    city.give(city.ana, LOT, 1_000)
+    nothing = [
+        city.exchange_order(city.ana, token_id(0, NOW), 100, 0),
+        city.exchange_order(city.ana, LOT, 100, 999),
+        city.exchange_order(city.ana, token_id(0, NOW), 100, VOLUNTEER),
+        city.exchange_order(city.ana, LOT, 100, 0),
+    ]
+    tx = city.run_exchange(*(city.signed(city.ana, order) for order in nothing))
+    assert [code for _, _, code in rejections(tx)] == [UNKNOWN_PROGRAMME] * 4
+
+
+def test_a_bad_order_of_an_account_without_code_needs_no_gas_for_a_wallet(city: City) -> None:
+    """It is rejected where a contract wallet could not be given its due."""
+    city.give(city.ana, LOT, 1_000)
+    order = city.exchange_order(city.ana, LOT, 100, CULTURE)
+    bad = order.packed(sign(city.bo.key, order.digest(city.domain)))
+    tx = city.exchange.execute(bad, {"from": city.operator, "gas_limit": 120_000})
+    assert [code for _, _, code in rejections(tx)] == [BAD_SIGNATURE]
+
+
+# Settlement -------------------------------------------------------------------------------------------------------
+
+
+def one_line(city: City) -> None:
+    """Close a cycle with one payment of 100 fen by the volunteers' programme to the shop."""
+    city.give(city.ana, LOT, 1_000)
+    city.run_redeem(city.signed(city.ana, city.redeem_order(city.ana, [(LOT, 500)])))
+    city.settlement.closeCycle([VOLUNTEER], [SHOP], {"from": city.finance})
+
+
+def settlement_digest(city: City, reference: bytes) -> bytes:
+    return bytes(
+        city.domain.digest("Settlement", cycle=1, programme=VOLUNTEER, merchant=SHOP, fen=100, reference=reference)
+    )
+
+
+def test_a_stranger_does_not_settle_though_the_bureau_has_a_key(city: City) -> None:
+    city.settlement.setFinanceKey(city.chen.address, city.by_admin)
+    one_line(city)
+    reference = b"\x0b" * 32
+    with reverts("SettlementBadSignature", 1, 0):
+        city.settlement.settle(
+            1, 0, reference, sign(city.ana.key, settlement_digest(city, reference)), city.by_operator
+        )
+
+
+def test_an_answer_of_31_bytes_is_no_answer(city: City) -> None:
+    """Whatever stands where the answer is read to: here the payment's reference, whose last byte completes it."""
+    wallet = city.project.WalletMock.deploy(city.bo.address, city.by_operator)
+    wallet.setMode(ANSWERS_SHORT, city.by_operator)
+    one_line(city)
+    city.book.registerMerchant(SHOP, wallet.address, b"\x01" * 32, {"from": city.registrar})
+    for reference in (b"\x0b" * 31 + b"\x00", b"\x0b" * 32):
+        with reverts("SettlementBadSignature", 1, 0):
+            city.settlement.settle(
+                1, 0, reference, sign(city.bo.key, settlement_digest(city, reference)), city.by_operator
+            )
+
+
+# Rebirth ----------------------------------------------------------------------------------------------------------
+
+
+def paid_with(city: City, lot: int, amount: int) -> tuple[Any, int, list[bytes]]:
+    """Redeem a lot and return what a refund of it takes: receipt, batch and proof."""
+    order = city.redeem_order(city.ana, [(lot, amount)])
+    tx = city.run_redeem(city.signed(city.ana, order))
+    receipt = city.receipt_of(tx, 0, order.lots)
+    leaf = leaf_hash(RECEIPT_TYPES, receipt)
+    return receipt, event_values(tx, "RedemptionBatch")[0]["batch"], MerkleTree([leaf], sort=False).proof(leaf)
+
+
+def test_the_cap_of_what_is_reborn_is_new_each_quarter(city: City) -> None:
+    city.ledger.setRebirthCap(20, city.by_admin)
+    city.give(city.ana, LOT, 1_000)
+    city.give(city.ana, LOT + 1, 1_000)
+    first = paid_with(city, LOT, 200)
+    next_block_at(quarter_end(NOW) + DAY)
+    tx = city.refund(*first, lots=[(LOT, 200)], prefix=(0, 0))
+    assert [e["amount"] for e in event_values(tx, "LotReborn")] == [100]
+    go_to(quarter_end(NOW + 1) - 10)
+    second = paid_with(city, LOT + 1, 100)
+    next_block_at(quarter_end(NOW + 1) + 10)
+    tx = city.refund(*second, lots=[(LOT + 1, 100)], prefix=(0, 0))
+    assert [e["amount"] for e in event_values(tx, "LotReborn")] == [100]
+
+
+# Words ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("programme", [1, 2, 3, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF])
+def test_a_word_has_the_programme_and_the_year(probe: Any, programme: int) -> None:
+    """Key and lane as the points standard says: the four quarters of a year together, quarter 0 for itself."""
+    for quarter in (0, 1, 2, 3, 4, 5, 8, 9, 121, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF):
+        place = quarter + 3
+        expected = (programme << 32 | place >> 2, (place & 3) * 48)
+        assert tuple(probe.locate(token_id(programme, quarter))) == expected
+
+
+def spent(word: int, nonce: int) -> tuple[bool, int]:
+    """Spend a nonce by the rule, in words of four lanes, base and window."""
+    lanes, base, window = word & (1 << 192) - 1, word >> 192 & 0xFFFF_FFFF, word >> 224
+    if not base <= nonce < base + 64:
+        return False, word
+    slide = max(0, nonce - base - 31)
+    base, window = base + slide, window >> slide
+    bit = 1 << nonce - base
+    if window & bit:
+        return False, word
+    return True, lanes | base << 192 | (window | bit) << 224
+
+
+def test_spending_a_nonce_changes_nothing_else(probe: Any) -> None:
+    """Full lanes and empty ones, odd bases and even ones, windows with marks at both ends."""
+    full = (1 << 192) - 1
+    for lanes, base, window in itertools.product(
+        (0, full), (0, 1, 6, 1_001), (0, 1, 0x8000_0000, 0xA000_0005, 0xFFFF_FFFF)
+    ):
+        word = lanes | base << 192 | window << 224
+        for nonce in (base - 1, base, base + 1, base + 31, base + 32, base + 33, base + 62, base + 63, base + 64):
+            if nonce >= 0:
+                assert tuple(probe.spendNonce(word, nonce)) == spent(word, nonce), (lanes, base, window, nonce)

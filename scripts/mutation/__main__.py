@@ -91,6 +91,7 @@ def full(args: argparse.Namespace) -> int:
     with watch.progress:
         run(known, waiting, args.workers, keep)
     results.tidy(mutant.id for mutant in chosen)
+    false_alarm = bool(waiting) and _fails_unchanged(known, results.all())
     outdated = stale(equivalents.values(), mutants)
     for line in outdated:
         print(f"{EQUIVALENTS.name}: {line}", file=sys.stderr)
@@ -100,7 +101,7 @@ def full(args: argparse.Namespace) -> int:
     )
     score = score_of(results.all(), equivalents)
     _say(score, began)
-    return 1 if outdated or score.score < SCORE_WANTED else 0
+    return 1 if outdated or false_alarm or score.score < SCORE_WANTED else 0
 
 
 def _is_open(result: Result | None, equivalents: Mapping[str, Equivalent], *, again: bool) -> bool:

@@ -56,8 +56,8 @@ _TRACER = """{
     return found;
   }
 }"""
-_CALLS_TRACED = 30
-_SENDS = ("eth_sendTransaction", "eth_sendRawTransaction")
+#: Traces are slow: of each function that a test calls, so many views and transactions are traced.
+_VIEWS_TRACED, _SENDS_TRACED = 30, 6
 
 
 class _Reports:
@@ -158,20 +158,21 @@ class _Trace:
     def _after(self, method: str, params: Any, answer: Mapping[str, Any]) -> None:
         if self.rests:
             return
-        if method in _SENDS and "result" in answer:
-            made = "" if method == "eth_sendRawTransaction" else self._made_by(params[0])
-            self._sent[answer["result"]] = made
-        elif method == "eth_call" and self._is_new(params[0]):
+        if method == "eth_sendRawTransaction" and "result" in answer:
+            self._sent[answer["result"]] = ""
+        elif method == "eth_sendTransaction" and "result" in answer and self._is_new(params[0], _SENDS_TRACED):
+            self._sent[answer["result"]] = self._made_by(params[0])
+        elif method == "eth_call" and self._is_new(params[0], _VIEWS_TRACED):
             options: dict[str, Any] = {"tracer": _TRACER}
             if len(params) > 2:
                 options |= {"stateOverrides": params[2], "blockOverrides": params[3]}
             self._keep(self._ask("debug_traceCall", [params[0], params[1], options]), self._made_by(params[0]))
 
-    def _is_new(self, call: Mapping[str, Any]) -> bool:
-        """Return whether a view has been asked few times since the last taking: some tests ask thousands of times."""
+    def _is_new(self, call: Mapping[str, Any], most: int) -> bool:
+        """Return whether a function was called few times since the last taking: some tests call thousands of times."""
         what = (call.get("to"), _hexadecimal(call.get("data", ""))[:8])
         self._calls[what] += 1
-        return self._calls[what] <= _CALLS_TRACED
+        return self._calls[what] <= most
 
     def _trace_sent(self) -> None:
         """Trace what was sent: not at once, for a sender waits only so long for its receipt."""

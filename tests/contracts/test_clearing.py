@@ -234,10 +234,19 @@ def test_a_cycle_reverts_in_order(clerk: City) -> None:
         ({1: 60, 4: 40}, {1: 30, 2: 70}, [(1, 1, 30), (1, 2, 30), (4, 2, 40)]),
         ({1: 10, 2: 10, 4: 10, 6: -20}, {1: 10}, [(1, 1, 4), (2, 1, 3), (4, 1, 3)]),
         ({1: 1, 2: 1, 4: 1, 6: -2}, {2: 1}, [(1, 2, 1)]),
+        ({1: 1, 2: 100, 6: -91}, {1: 10}, [(2, 1, 10)]),
         ({1: 5, 2: 7, 4: 11, 6: -3}, {1: 13, 3: 7}, [(1, 1, 4), (2, 1, 6), (4, 1, 3), (4, 3, 7)]),
         ({1: 10**15 + 1, 2: 3}, {1: 10**15, 2: 4}, [(1, 1, 10**15), (1, 2, 1), (2, 2, 3)]),
     ],
-    ids=["one", "filled by ascending ids", "ties to the lower id", "less than all debtors", "remainders", "huge"],
+    ids=[
+        "one",
+        "filled by ascending ids",
+        "ties to the lower id",
+        "less than all debtors",
+        "a share of nothing first",
+        "remainders",
+        "huge",
+    ],
 )
 def test_netting(
     clerk: City, debts: dict[int, int], claims: dict[int, int], expected: list[tuple[int, int, int]]

@@ -23,10 +23,13 @@ from city import (
     rejections,
     reverts,
 )
+from eth_account import Account
 from reference import (
     BAD_SIGNATURE,
+    CAP_EXCEEDED,
     RECEIPT_TYPES,
     UNKNOWN_PROGRAMME,
+    ZERO,
     MerkleTree,
     leaf_hash,
     quarter_end,
@@ -82,6 +85,35 @@ def test_a_bad_order_of_an_account_without_code_needs_no_gas_for_a_wallet(city: 
     bad = order.packed(sign(city.bo.key, order.digest(city.domain)))
     tx = city.exchange.execute(bad, {"from": city.operator, "gas_limit": 120_000})
     assert [code for _, _, code in rejections(tx)] == [BAD_SIGNATURE]
+
+
+def test_an_amount_beyond_64_bits_is_not_cut_to_a_small_one(city: City) -> None:
+    """At a tiny par a lot of ordinary size is worth more units than a field holds; the least such amount is refused."""
+    tiny = 77
+    city.ledger.registerProgramme(tiny, 1, 15, b"\0" * 32, "", "", city.by_admin)
+    city.appropriate(CULTURE, 10**12)
+    amount = -(-(2**64) // 10**8)
+    assert amount * 10**8 - 2**64 < 2**48
+    city.give(city.ana, token_id(CULTURE, NOW), amount)
+    order = city.exchange_order(city.ana, token_id(CULTURE, NOW), amount, tiny)
+    tx = city.run_exchange(city.signed(city.ana, order))
+    assert [code for _, _, code in rejections(tx)] == [CAP_EXCEEDED]
+    assert city.balances(token_id(tiny, NOW), city.ana) == [0]
+
+
+# Signatures -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_s_is_low_up_to_half_the_order(city: City, beyond: int) -> None:
+    """EIP-2: half the order itself is low. Any such r and s are somebody's signature, here of nobody that may void."""
+    half = 0x7FFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFF_5D576E73_57A4501D_DFE92F46_681B20A0
+    r, s = int.from_bytes(sign(city.ana.key, b"\x01" * 32)[:32], "big"), half + beyond
+    digest = city.domain.digest("VoidBatch", programme=VOLUNTEER, number=1)
+    signer = ZERO if beyond else Account._recover_hash(digest, vrs=(27, r, s))
+    assert (signer == ZERO) is bool(beyond)
+    with reverts("IssuanceBadSignature", signer):
+        city.issuance.voidBatch(VOLUNTEER, 1, r.to_bytes(32, "big") + s.to_bytes(32, "big") + b"\x1b", city.by_operator)
 
 
 # Settlement -------------------------------------------------------------------------------------------------------

@@ -174,12 +174,12 @@ def test_10_mint_reverts_for_a_bad_grant(city: City) -> None:
 def test_11_mint_reverts_where_the_lot_is_full(city: City) -> None:
     """Whoever holds it: then no balance of anybody's can outgrow its lane."""
     city.appropriate(VOLUNTEER, 10**15)
-    city.give(city.bo, LOT, 2)
+    city.mint(VOLUNTEER, NOW, {city.bo.address: 2}, number=2)
     for amounts in ([2**48 - 2], [2**48 - 3, 1], [2**64 - 1, 2**64 - 1]):
         grants = pack_grants([(city.ana.address, amount) for amount in amounts])
         with reverts("PointsLedgerLotFull", LOT, sum(amounts) + 2):
             sign_and_send(city, grants=grants)
-    city.give(city.ana, LOT, 2**48 - 3)
+    city.mint(VOLUNTEER, NOW, {city.ana.address: 2**48 - 3}, number=3)
     assert city.ledger.totalSupply(LOT) == 2**48 - 1
     assert city.balances(LOT, city.ana, city.bo) == [2**48 - 3, 2]
 

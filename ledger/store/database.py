@@ -256,25 +256,7 @@ def bulk_add_existing(
 ) -> int:
     """Add signed amounts to counters of rows that exist; returns how many there were. As ``bulk_add``, but a negative
     amount is never tried as a new row, which a CHECK would refuse before the conflict is seen."""
-    if not rows:
-        return 0
-    connection = session.connection()
-    columns = [*keys, *adds]
-    ordered = sorted(rows, key=lambda row: row[: len(keys)])
-    if _is_sqlite(session):
-        before = int(connection.exec_driver_sql("SELECT total_changes()").scalar_one())
-        sets = ", ".join(f'"{name}" = "{name}" + ?' for name in adds)
-        where = " AND ".join(f'"{name}" = ?' for name in keys)
-        swapped = [(*row[len(keys) :], *row[: len(keys)]) for row in ordered]
-        connection.exec_driver_sql(f'UPDATE "{table.name}" SET {sets} WHERE {where}', swapped)
-        return int(connection.exec_driver_sql("SELECT total_changes()").scalar_one()) - before
-    staging = _staging(connection, table, columns)
-    _copy(connection, staging, table, columns, ordered)
-    sets = ", ".join(f'"{name}" = target."{name}" + {staging}."{name}"' for name in adds)
-    where = " AND ".join(f'target."{name}" = {staging}."{name}"' for name in keys)
-    done = connection.exec_driver_sql(f'UPDATE "{table.name}" AS target SET {sets} FROM {staging} WHERE {where}')
-    connection.exec_driver_sql(f"DROP TABLE {staging}")
-    return done.rowcount
+    return _update_existing(session, table, keys, adds, rows, is_sum=True)
 
 
 def bulk_set_existing(
@@ -282,21 +264,35 @@ def bulk_set_existing(
 ) -> int:
     """Set the ``sets`` columns of rows that exist; returns how many there were. Rows are tuples of keys, then sets;
     keys must not repeat."""
+    return _update_existing(session, table, keys, sets, rows, is_sum=False)
+
+
+def _update_existing(
+    session: Session,
+    table: Table,
+    keys: Sequence[str],
+    changed: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+    *,
+    is_sum: bool,
+) -> int:
+    """Give the ``changed`` columns of rows that exist new values, or with ``is_sum`` add to them."""
     if not rows:
         return 0
     connection = session.connection()
-    columns = [*keys, *sets]
     ordered = sorted(rows, key=lambda row: row[: len(keys)])
     if _is_sqlite(session):
         before = int(connection.exec_driver_sql("SELECT total_changes()").scalar_one())
-        values = ", ".join(f'"{name}" = ?' for name in sets)
+        values = ", ".join(f'"{name}" = "{name}" + ?' if is_sum else f'"{name}" = ?' for name in changed)
         where = " AND ".join(f'"{name}" = ?' for name in keys)
         swapped = [(*row[len(keys) :], *row[: len(keys)]) for row in ordered]
         connection.exec_driver_sql(f'UPDATE "{table.name}" SET {values} WHERE {where}', swapped)
         return int(connection.exec_driver_sql("SELECT total_changes()").scalar_one()) - before
+    columns = [*keys, *changed]
     staging = _staging(connection, table, columns)
     _copy(connection, staging, table, columns, ordered)
-    values = ", ".join(f'"{name}" = {staging}."{name}"' for name in sets)
+    old = 'target."{0}" + ' if is_sum else ""
+    values = ", ".join(f'"{name}" = {old.format(name)}{staging}."{name}"' for name in changed)
     where = " AND ".join(f'target."{name}" = {staging}."{name}"' for name in keys)
     done = connection.exec_driver_sql(f'UPDATE "{table.name}" AS target SET {values} FROM {staging} WHERE {where}')
     connection.exec_driver_sql(f"DROP TABLE {staging}")

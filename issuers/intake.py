@@ -57,7 +57,9 @@ ProgressCallback = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What a delivery brought. ``outcome``: ``created``, ``resumed``, or ``exists`` (the same bytes came before)."""
+    """What a delivery brought. ``outcome`` is that of this call, whoever else takes the same bytes in meanwhile:
+    ``created`` (from the first row on), ``resumed`` (behind rows that were taken in before), ``exists`` (nothing was
+    left to take in)."""
 
     delivery_id: int
     name: str
@@ -102,6 +104,8 @@ class _Run:
     statuses: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
     granted_minor: int = 0
+    outcome: str = "exists"
+    """What the rows that this process committed make of it; see `IngestReport`."""
 
     def add(self, result: ChunkResult) -> None:
         self.statuses += result.statuses
@@ -198,16 +202,17 @@ class Intake:
         total: int | None,
     ) -> IngestReport:
         """Read a delivery to its end, whoever else reads it too: nobody says "exists" before all of it is taken in."""
-        run, state, outcome = self._open(*delivery)
-        if state == "done":
-            return run.report("exists")
-        while True:
+        run, state, _ = self._open(*delivery)
+        while state != "done":
             try:
                 self._read(run, delivery[1], _behind(items(), run.rows_done), progress, total)
-                return run.report(outcome)
+                break
             except _MovedOn:
                 if not self._catch_up(run):
-                    return self._open(*delivery)[0].report("exists")
+                    if run.outcome == "exists":
+                        self._open(*delivery)  # counts the repeat
+                    break
+        return run.report(run.outcome)
 
     def _open(self, programme: int, mapping: Mapping, kind: str, name: str, digest: bytes) -> tuple[_Run, str, str]:
         """Find or make a delivery's row; a worker that loses the race to make it finds the winner's."""
@@ -330,6 +335,8 @@ class Intake:
                     raise
             else:
                 run.add(result)
+                if run.outcome == "exists":
+                    run.outcome = "resumed" if run.rows_done else "created"
                 run.rows_done += rows
                 return
 

@@ -75,10 +75,18 @@ def counts(served: Served) -> tuple[int, int]:
     return found.records - found.refused, found.granted_minor
 
 
-def test_what_is_pushed_becomes_points_and_what_is_refused_says_why(served: Served, secret: bytes) -> None:
+@pytest.fixture(scope="module")
+def headers(served: Served) -> dict[str, str]:
+    """The token of a resident who has linked zd_e0000001."""
     headers = served.token("pusher", "resident:self", "resident:register")
     body = {"document_number": "510107198101010001", "links": [{"programme": GREEN, "source_id": "zd_e0000001"}]}
     assert served.post("/v1/residents", body, headers).status_code == 201
+    return headers
+
+
+def test_what_is_pushed_becomes_points_and_what_is_refused_says_why(
+    served: Served, secret: bytes, headers: dict[str, str]
+) -> None:
     one = push(served.client, secret, json.dumps(record(1)).encode())
     assert (one.status_code, one.json()["statuses"]) == (200, {"accepted": 1}), one.text
     many = [record(2), {**record(3), "item": "UNHEARD-OF"}, record(4)]
@@ -100,6 +108,7 @@ def test_what_is_pushed_becomes_points_and_what_is_refused_says_why(served: Serv
     assert list((served.city.settings.state_dir / "push").iterdir()) == [], "a body is kept nowhere in clear"
 
 
+@pytest.mark.usefixtures("headers")
 def test_ten_times_at_once_is_once(served: Served, secret: bytes) -> None:
     """Under one id, and under ten ids."""
     before, minor = counts(served)

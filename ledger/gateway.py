@@ -179,13 +179,20 @@ class Gateway:
             thread.start()
 
     def stop(self, timeout_s: float = 30.0) -> None:
-        """Let the loops finish their step and end. What is under way is taken up by the next start."""
+        """Let the loops finish their step and end. What is under way is taken up by the next start, or at once by
+        another gateway: the relayers' leases are given up."""
         self._stopping.set()
         self._wake.set()
         self._grown.set()
-        for thread in self._threads:
+        threads, self._threads = self._threads, []
+        for thread in threads:
             thread.join(timeout_s)
-        self._threads = []
+        if not threads or any(thread.is_alive() for thread in threads):
+            return  # A loop that hangs may still send: its leases end by time.
+        try:
+            self.sender.give_up_leases()
+        except (TongduiError, SQLAlchemyError, psycopg.Error, OSError) as error:
+            _LOG.warning("the relayers' leases end by time: %s", error)
 
     def wake(self) -> None:
         """Tell the sender that something was enqueued, so that it need not be found by polling."""

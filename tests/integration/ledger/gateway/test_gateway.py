@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from ledger.chain import artifacts
 from ledger.clearing import views
 from ledger.errors import TongduiError
+from ledger.gateway import Gateway
 from ledger.indexer import projector
 from ledger.indexer.errors import ProjectionBroken
 from ledger.orders.desk import OrderState
@@ -29,7 +30,7 @@ from ledger.outbox.outbox import Enqueued, MessageState
 from ledger.standard.ids import merchant_participant, programme_participant
 from ledger.standard.typed_data import ExchangeOrder, Lot, RedeemOrder
 from ledger.store.base import Base
-from ledger.store.models.outbox import OrderNonceRow, OutboxTransactionRow
+from ledger.store.models.outbox import OrderNonceRow, OutboxTransactionRow, RelayerRow
 from ledger.store.models.projection import BalanceRow, BatchRow, EntryRow, PositionRow
 from tests.integration.ledger.gateway.lab import QUARTER, GatewayLab, key
 
@@ -392,6 +393,32 @@ def test_threads_do_the_same(lab: GatewayLab) -> None:
     assert (health.is_running, health.alarms) == (True, ())
     lab.gateway.stop()
     assert {status(lab, one)[0] for one in keys} == {MessageState.DONE}
+
+
+def test_a_gateway_that_stops_leaves_its_relayers_to_the_next(lab: GatewayLab) -> None:
+    """Another owner need not wait for leases to end; and a gateway that never ran gives nothing up."""
+    relayers = [key("relayer"), key("relayer two")]
+    first, second, idle = (
+        Gateway(lab.database, lab.engine, lab.deployment, relayers, lab.clock, owner=owner, poll_s=0.01)
+        for owner in ("first", "second", "idle")
+    )
+    first.start()
+    deadline = time.monotonic() + 30
+    while owners(lab) != {"first"}:
+        assert time.monotonic() < deadline, owners(lab)
+        time.sleep(0.01)
+    idle.stop()
+    second.step()
+    assert owners(lab) == {"first"}, "a living gateway keeps what it leased"
+    first.stop()
+    assert owners(lab) == {None}
+    second.step()
+    assert owners(lab) == {"second"}
+
+
+def owners(lab: GatewayLab) -> set[str | None]:
+    with lab.database.read() as session:
+        return set(session.scalars(select(RelayerRow.lease_owner)))
 
 
 def _record_appropriation(lab: GatewayLab, programme: int, year: int, fen: int) -> None:

@@ -33,7 +33,7 @@ def check_clock(before: ClockReading, now: ClockReading, tolerance_s: float) -> 
     """
     steady = now.steady_s - before.steady_s
     jump = (now.wall_s - before.wall_s) - steady
-    if abs(jump) > tolerance_s + steady * _SLEW:
+    if abs(jump) > tolerance_s + abs(steady) * _SLEW:
         raise ClockJumped(jump, tolerance_s)
 
 

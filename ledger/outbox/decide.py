@@ -264,7 +264,8 @@ class Verdict:
 
 
 ATTEMPTS_MAX = 6
-_PAUSE_RETRY_S = 60
+PAUSE_RETRY_S = 60
+"""How long a message waits before it is tried again at a contract that is paused."""
 
 
 def after_revert(
@@ -282,7 +283,7 @@ def after_revert(
     if kind == "void" and name == "PointsLedgerBatchVoid":
         return Verdict("done", "another gateway relayed this void")
     if name == "PausableIsPaused":
-        return Verdict("queued", error or "", not_before=now + _PAUSE_RETRY_S)
+        return Verdict("queued", error or "", not_before=now + PAUSE_RETRY_S)
     if out_of_gas and gas < GAS_MAX and attempts < ATTEMPTS_MAX:
         return Verdict("queued", "out of gas", gas=min(GAS_MAX, max(gas, 21_000) * 2))
     if out_of_gas:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Table, func, select, update
+from sqlalchemy import ColumnElement, Table, func, select, update
 from sqlalchemy.orm import Session
 
 from ledger.chain.artifacts import explain_revert
@@ -53,6 +53,10 @@ _ATTEMPTS_SILENT = 20
 """Attempts after which even a passing cause becomes an alarm: two minutes of refusals are somebody's business."""
 _GAP_MAX = 64
 _REFUSALS_BEFORE_GIVING_UP = 3
+_CLOCKS_APART_S = 60
+"""By how much gateways' clocks may differ, each with its own small error. What lies further ahead than its own length
+and this was written under a clock that somebody had set wrong, and must not bind us until that time has come."""
+_AHEAD_S = decide.PAUSE_RETRY_S + _CLOCKS_APART_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +178,7 @@ class Sender:
             queued = session.scalar(
                 select(func.count())
                 .select_from(OutboxMessageRow)
-                .where(
-                    OutboxMessageRow.state == MessageState.QUEUED,
-                    OutboxMessageRow.not_before <= self._clock.timestamp(),
-                )
+                .where(OutboxMessageRow.state == MessageState.QUEUED, _is_due(self._clock.timestamp()))
             )
             under_way = session.scalar(
                 select(func.count())
@@ -212,9 +213,7 @@ class Sender:
     def _has_queued(self, now: int) -> bool:
         """Look before taking the write lock: an idle sender must not stand in the way of those who work."""
         with self._database.read() as session:
-            due = select(OutboxMessageRow.message_id).where(
-                OutboxMessageRow.state == MessageState.QUEUED, OutboxMessageRow.not_before <= now
-            )
+            due = select(OutboxMessageRow.message_id).where(OutboxMessageRow.state == MessageState.QUEUED, _is_due(now))
             return session.scalar(due.limit(1)) is not None
 
     def _queued(self, session: Session, now: int) -> list[Queued]:
@@ -226,8 +225,9 @@ class Sender:
         for is_order, limit in ((True, self._limits.orders_max), (False, self._limits.calls_max)):
             rows = connection.exec_driver_sql(
                 f"SELECT {columns} FROM outbox_messages WHERE state = 'queued' AND is_order = {mark} "  # noqa: S608
-                f"AND not_before <= {mark}{elsewhere} ORDER BY message_id LIMIT {limit}" + lease_clause(session),
-                (is_order, now),
+                f"AND (not_before <= {mark} OR not_before > {mark}){elsewhere} ORDER BY message_id LIMIT {limit}"
+                + lease_clause(session),
+                (is_order, now, now + _AHEAD_S),
             )
             queued += [
                 Queued(row[0], row[1], bool(row[2]), row[3] and bytes(row[3]), bytes(row[4]), row[5], row[6], row[7])
@@ -304,7 +304,8 @@ class Sender:
                     RelayerRow.address.in_(list(self._keys)),
                     (RelayerRow.lease_owner == self._owner)
                     | RelayerRow.lease_owner.is_(None)
-                    | (RelayerRow.leased_until < now),
+                    | (RelayerRow.leased_until < now)
+                    | (RelayerRow.leased_until > now + self._limits.lease_s + _CLOCKS_APART_S),
                 )
                 .values(lease_owner=self._owner, leased_until=now + self._limits.lease_s)
             )
@@ -675,6 +676,10 @@ def _apply(message: OutboxMessageRow, verdict: Verdict, attempts: int, receipt: 
     message.block_number = receipt.block_number if receipt is not None and verdict.state != "queued" else None
     if verdict.gas is not None and not message.is_order:
         message.gas = verdict.gas
+
+
+def _is_due(now: int) -> ColumnElement[bool]:
+    return (OutboxMessageRow.not_before <= now) | (OutboxMessageRow.not_before > now + _AHEAD_S)
 
 
 def _set_messages(session: Session, ids: Sequence[int], now: int, **values: Any) -> None:

@@ -96,6 +96,8 @@ class Round:
         self._open: list[tuple[float, Strike]] = []
         self._later: list[Strike] = []
         self._clock_wrong: tuple[float, float] | None = None
+        self._clock_off_s = 0.0
+        """By how much the clock is wrong without anybody's having to notice."""
         self._processes: dict[str, _Life] = {}
         self.place = Place(root / name / "city")
 
@@ -225,7 +227,7 @@ class Round:
     def _set_clock_right(self) -> None:
         """What the person does who looks at the alarm: the clock first, then whoever goes by it, all of them."""
         put_wrong(self.place.state_dir, 0)
-        self._clock_wrong = None
+        self._clock_wrong, self._clock_off_s = None, 0.0
         for life in self._processes.values():
             life.kill()
 
@@ -262,8 +264,10 @@ class Round:
                 return True
             case kinds.CLOCK if not self._is_disk_full() and self._clock_wrong is None and self._knows_the_time():
                 put_wrong(self.place.state_dir, strike.amount)
-                if abs(strike.amount) > TOLERANCE_S:
+                # From 18 s behind to 17 s before the time is a jump too, though each alone would be tolerated.
+                if abs(strike.amount - self._clock_off_s) > TOLERANCE_S:
                     self._clock_wrong = (now, strike.amount)
+                self._clock_off_s = strike.amount
                 return True
         return False
 

@@ -6,7 +6,7 @@ import time
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from ledger.chain import artifacts
 from ledger.clearing import views
@@ -30,7 +30,7 @@ from ledger.outbox.outbox import Enqueued, MessageState
 from ledger.standard.ids import merchant_participant, programme_participant
 from ledger.standard.typed_data import ExchangeOrder, Lot, RedeemOrder
 from ledger.store.base import Base
-from ledger.store.models.outbox import OrderNonceRow, OutboxTransactionRow, RelayerRow
+from ledger.store.models.outbox import OrderNonceRow, OutboxMessageRow, OutboxTransactionRow, RelayerRow
 from ledger.store.models.projection import BalanceRow, BatchRow, EntryRow, PositionRow
 from tests.integration.ledger.gateway.lab import QUARTER, GatewayLab, key
 
@@ -414,6 +414,34 @@ def test_a_gateway_that_stops_leaves_its_relayers_to_the_next(lab: GatewayLab) -
     assert owners(lab) == {None}
     second.step()
     assert owners(lab) == {"second"}
+
+
+@pytest.mark.parametrize(("ahead_s", "owner"), [(25, "dead"), (6_040, None)])
+def test_a_lease_that_was_taken_under_a_wrong_clock_binds_nobody(
+    lab: GatewayLab, ahead_s: int, owner: str | None
+) -> None:
+    """A clock set two hours ahead and right again must not keep everybody from sending for two hours."""
+    lab.gateway.step()
+    with lab.database.transaction() as session:
+        session.execute(update(RelayerRow).values(lease_owner="dead", leased_until=lab.clock.timestamp() + ahead_s))
+    keys = [key("relayer 0"), key("relayer 1")]
+    other = Gateway(lab.database, lab.engine, lab.deployment, keys, lab.clock, owner="living")
+    one = lab.enqueue_mint(1, [(ALICE.address, 5)], 1)
+    other.run_until_idle() if owner is None else other.step()
+    assert owners(lab) == {owner or "living"}
+    assert (status(lab, one)[0] is MessageState.DONE) == (owner is None)
+
+
+def test_a_message_that_was_put_off_under_a_wrong_clock_is_sent(lab: GatewayLab) -> None:
+    near, far = lab.enqueue_mint(1, [(ALICE.address, 5)], 1), lab.enqueue_mint(1, [(ALICE.address, 5)], 2)
+    with lab.database.transaction() as session:
+        for one, ahead_s in ((near, 50), (far, 7_200)):
+            put_off = lab.clock.timestamp() + ahead_s
+            session.execute(
+                update(OutboxMessageRow).where(OutboxMessageRow.dedupe_key == one).values(not_before=put_off)
+            )
+    lab.gateway.run_until_idle()
+    assert [status(lab, one)[0] for one in (near, far)] == [MessageState.QUEUED, MessageState.DONE]
 
 
 def owners(lab: GatewayLab) -> set[str | None]:

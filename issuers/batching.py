@@ -35,7 +35,7 @@ from ledger.standard.keccak import keccak256
 from ledger.standard.quarters import CITY_TZ, NEVER, expiry_quarter
 from ledger.standard.typed_data import MintBatch, Revocation
 from ledger.standard.value import MICROFEN_MINOR
-from ledger.store.database import Database, bulk_insert_new
+from ledger.store.database import Database, bulk_insert_new, prefer_indexes
 from ledger.store.models.issuance import (
     IssuanceBatchRow,
     IssuanceGrantRow,
@@ -293,8 +293,7 @@ class Batcher:
         if sql.is_sqlite(session):
             rows = [(number, at, grant) for number, grants in placed for at, grant in enumerate(grants)]
             return connection.exec_driver_sql(_PLACE_SQLITE, rows).rowcount
-        # Without statistics of a table that has just grown the planner would read all of it for each batch.
-        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        prefer_indexes(session)
         # A statement a batch, its ids in one value: a statement a grant, or an array, costs several times as much.
         return sum(
             connection.exec_driver_sql(_PLACE_POSTGRES, (number, b"".join(grants), len(grants))).rowcount

@@ -11,7 +11,14 @@ from sqlalchemy.orm import Session
 
 from issuers.rating import Used
 from issuers.screens import Claim, Facts
-from ledger.store.database import SQLITE_PARAMETERS_MAX, bulk_add, bulk_insert, bulk_insert_new, bulk_set_existing
+from ledger.store.database import (
+    SQLITE_PARAMETERS_MAX,
+    bulk_add,
+    bulk_insert,
+    bulk_insert_new,
+    bulk_set_existing,
+    prefer_indexes,
+)
 from ledger.store.models.issuance import (
     IssuanceBatchRow,
     IssuanceCorrectionRow,
@@ -116,12 +123,14 @@ _USAGE_KEYS = (
 )
 _MAKE_USAGE = (
     "INSERT INTO issuance_usage (resident_id, scope, period, points_minor, quantity_micro, deeds) "  # noqa: S608
-    "SELECT r, s, p, 0, 0, 0 FROM " + _USAGE_KEYS + " ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING"
+    "SELECT r, s, p, 0, 0, 0 FROM " + _USAGE_KEYS + " ON CONFLICT DO NOTHING"
 )
+# Key after key, in the order in which they are given, so that workers lock in one order. As a plain join the planner
+# would rather read the whole table for each chunk.
 _LOCK_USAGE = (
-    "SELECT u.resident_id, u.scope, u.period, u.points_minor, u.quantity_micro, u.deeds "
-    "FROM issuance_usage u JOIN " + _USAGE_KEYS + " ON u.resident_id = k.r AND u.scope = k.s AND u.period = k.p "
-    "ORDER BY 1, 2, 3 FOR UPDATE OF u"
+    "SELECT k.r, k.s, k.p, u.points_minor, u.quantity_micro, u.deeds FROM " + _USAGE_KEYS + " CROSS JOIN LATERAL "  # noqa: S608
+    "(SELECT points_minor, quantity_micro, deeds FROM issuance_usage "
+    "WHERE resident_id = k.r AND scope = k.s AND period = k.p FOR UPDATE) AS u"
 )
 _ANY_INTEGER = " = ANY(string_to_array(%s, ',')::bigint[])"
 _ANY_HASH = (
@@ -207,6 +216,7 @@ def load_usage(session: Session, keys: Iterable[ResidentUsageKey], *, is_contend
             _SEPARATOR.join([key[1] for key in wanted]),
             _SEPARATOR.join([key[2] for key in wanted]),
         )
+        prefer_indexes(session)
         if is_contended:
             connection.exec_driver_sql(_MAKE_USAGE, columns)
         rows = connection.exec_driver_sql(_LOCK_USAGE, columns).all()

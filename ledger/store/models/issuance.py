@@ -210,6 +210,8 @@ class IssuanceUsageRow(Base):
     quantity_micro: Mapped[Big]
     deeds: Mapped[Big]
 
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
 
 class IssuanceGrantRow(Base):
     """One award for one version of one record."""

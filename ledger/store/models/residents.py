@@ -53,6 +53,7 @@ class SourceIdRow(Base):
             sqlite_where=text("state = 'frozen'"),
             postgresql_where=text("state = 'frozen'"),
         ),
+        {"sqlite_with_rowid": False},
     )
 
 

@@ -145,6 +145,28 @@ def test_bulk_add_adds_or_inserts(database: Database) -> None:
     assert amounts(database) == {ALICE: 7, BOB: 0}
 
 
+MANY = [index.to_bytes(20, "big") for index in range(150)]
+"""More than are written one by one on PostgreSQL."""
+
+
+def test_many_rows_are_told_from_those_that_exist(database: Database) -> None:
+    with database.transaction() as session:
+        assert bulk_insert_new(session, BALANCES, COLUMNS, [(one, 1, 5) for one in MANY[:120]]) == 120
+        assert bulk_insert_new(session, BALANCES, COLUMNS, [(one, 1, 9) for one in MANY]) == 30
+        bulk_add(session, BALANCES, COLUMNS[:2], COLUMNS[2:], [(one, 1, 2) for one in [*MANY, ALICE]])
+        falls = [(one, 1, -2) for one in [*MANY, BOB]]
+        assert bulk_add_existing(session, BALANCES, COLUMNS[:2], COLUMNS[2:], falls) == 150
+    assert amounts(database) == {ALICE: 2} | dict.fromkeys(MANY[:120], 5) | dict.fromkeys(MANY[120:], 9)
+
+
+@pytest.mark.parametrize("count", [1, 150])
+def test_an_amount_beyond_its_range_is_refused_however_many_there_are(database: Database, count: int) -> None:
+    with database.transaction() as session:
+        bulk_insert(session, BALANCES, COLUMNS, [(one, 1, 2**62 - 1) for one in MANY])
+    with pytest.raises(IntegrityError), database.transaction() as session:
+        bulk_add(session, BALANCES, COLUMNS[:2], COLUMNS[2:], [(one, 1, 1) for one in MANY[:count]])
+
+
 def test_bulk_set_existing_sets_and_never_inserts(database: Database) -> None:
     with database.transaction() as session:
         bulk_insert(session, BALANCES, COLUMNS, [(ALICE, 1, 10), (BOB, 1, 20)])

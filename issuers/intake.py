@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,10 +31,13 @@ from issuers.rest import RestSource
 from issuers.vault import RecordKeys, Vault
 from issuers.writing import Delivery, Prepared, prepare
 from ledger.clock import Clock
+from ledger.custody.master import RandomBytes
 from ledger.store.database import Database
 from ledger.store.models.issuance import IssuanceDeliveryRow
 
 CHUNK_ROWS = 8_000
+_RECORD_IDS_BLOCK = 131_072
+"""Record ids that a process takes at once: each time it waits for its turn to write."""
 _RACES_MAX = 8
 _RACES_HOPED = 2
 """Attempts that hope that no other worker meets the same residents for the first time."""
@@ -136,6 +140,7 @@ class Intake:
         vault: Vault,
         limits: Limits | None = None,
         chunk_rows: int = CHUNK_ROWS,
+        random: RandomBytes = os.urandom,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -144,6 +149,7 @@ class Intake:
         self._vault = vault
         self._limits = limits or Limits()
         self._chunk_rows = chunk_rows
+        self._random = random
         self._ids: Iterator[int] = iter(())
         self._ids_left = 0
         self._ids_lock = threading.Lock()
@@ -288,7 +294,7 @@ class Intake:
                 if isinstance(deed, Fault):
                     faults.append(deed)
                 else:
-                    deeds.append(prepare(deed, programme, system, keys, seal))
+                    deeds.append(prepare(deed, programme, system, keys, seal, self._random))
                 count += 1
                 if count == self._chunk_rows:
                     self._commit(run, deeds, faults, rows=count)
@@ -311,7 +317,9 @@ class Intake:
             if isinstance(deed, Fault):
                 faults.append(deed)
             else:
-                deeds.append(prepare(deed, run.delivery.programme, mapping.system, self._keys, run.delivery.seal))
+                delivery = run.delivery
+                seal = delivery.seal
+                deeds.append(prepare(deed, delivery.programme, mapping.system, self._keys, seal, self._random))
         return deeds, faults
 
     def _commit(
@@ -374,7 +382,7 @@ class Intake:
         with self._ids_lock:
             while len(ids) < count:
                 if self._ids_left == 0:
-                    block = max(16_384, count)
+                    block = max(_RECORD_IDS_BLOCK, count)
                     with self._database.transaction() as session:
                         first = sql.allot(session, "record", block)
                     self._ids = iter(range(first, first + block))

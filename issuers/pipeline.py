@@ -38,8 +38,6 @@ _DAY_S = 86_400
 _CITY_OFFSET_S = 8 * 3600
 _MONTH_DAYS = 30.44
 
-RECORD_IDS_BLOCK = 16_384
-
 
 class ChunkResult(NamedTuple):
     """What became of a chunk's rows, by status, and of its refusals, by code."""

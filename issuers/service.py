@@ -107,7 +107,7 @@ class IssuerService:
         self._keys = RecordKeys(keyring)
         self._vault = Vault(envelope, random)
         self._pipeline = Pipeline(registry, self._keys, self._books, random)
-        self._intake = Intake(database, clock, self._pipeline, self._keys, self._vault, self._limits)
+        self._intake = Intake(database, clock, self._pipeline, self._keys, self._vault, self._limits, random=random)
         self._waiting = WaitingRecords(database, clock, self._pipeline, self._books, self._keys, self._vault, random)
         self._reviewing = Reviewing(database, clock, self._pipeline, self._keys, self._vault, random)
         self._signing = Signing(deployment.domain(), signers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from typing import Any, NamedTuple
 
@@ -27,6 +28,22 @@ class Prepared(NamedTuple):
     source_hmac: bytes
     device: bytes | None
     sealed: bytes
+    opening: Opening
+
+
+class Opening(NamedTuple):
+    """What makes a record's grant unlike any other."""
+
+    grant_id: bytes
+    salt: bytes
+    commitment: bytes
+    """Keccak-256 of salt and canonical record: what the leaf says of the record."""
+
+    @classmethod
+    def new(cls, deed: Deed, dedupe_key: bytes, sequence: int, keys: RecordKeys, random: RandomBytes) -> Opening:
+        """Return that of a record's ``sequence``-th grant, with a new salt."""
+        salt = random(32)
+        return cls(keys.grant_id(dedupe_key, sequence), salt, keccak256(salt + deed.canonical))
 
 
 class Delivery(NamedTuple):
@@ -37,8 +54,10 @@ class Delivery(NamedTuple):
     seal: Seal
 
 
-def prepare(deed: Deed, programme: int, system: str, keys: RecordKeys, seal: Seal) -> Prepared:
-    """Hash and seal a deed."""
+def prepare(
+    deed: Deed, programme: int, system: str, keys: RecordKeys, seal: Seal, random: RandomBytes = os.urandom
+) -> Prepared:
+    """Hash and seal a deed. What most deeds need is done here, for others wait while a transaction is open."""
     dedupe_key = keys.dedupe(programme, system, deed.record_id)
     return Prepared(
         deed,
@@ -47,6 +66,7 @@ def prepare(deed: Deed, programme: int, system: str, keys: RecordKeys, seal: Sea
         keys.source(programme, deed.source_id),
         None if deed.device is None else keys.device(deed.device),
         seal.seal(deed.canonical, dedupe_key),
+        Opening.new(deed, dedupe_key, 1, keys, random),
     )
 
 
@@ -134,9 +154,8 @@ class Writer:
         )
         self.tallies[judgement.status] += 1
         if is_granted and rating is not None and holder is not None:
-            self.grant(
-                one.dedupe_key,
-                1,
+            self.award(
+                one.opening,
                 record_id,
                 holder.resident_id,
                 holder.account,
@@ -181,10 +200,24 @@ class Writer:
         version: int,
         explanation: str,
     ) -> bytes:
-        """Write a grant and return its id."""
-        salt = self.random(32)
-        grant_id = self.keys.grant_id(dedupe_key, sequence)
-        commitment = keccak256(salt + deed.canonical)
+        """Write a record's ``sequence``-th grant and return its id."""
+        opening = Opening.new(deed, dedupe_key, sequence, self.keys, self.random)
+        self.award(opening, record_id, resident_id, account, deed, amount_minor, version, explanation)
+        return opening.grant_id
+
+    def award(
+        self,
+        opening: Opening,
+        record_id: int,
+        resident_id: int,
+        account: bytes,
+        deed: Deed,
+        amount_minor: int,
+        version: int,
+        explanation: str,
+    ) -> None:
+        """Write a grant whose opening is known."""
+        grant_id, salt, commitment = opening
         self._ready.append(pack_leaf(grant_id, account, amount_minor, deed.activity, version, commitment))
         self._grants.append(
             (
@@ -206,7 +239,6 @@ class Writer:
         )
         self.granted_minor += amount_minor
         self.tallies["granted_minor"] += amount_minor
-        return grant_id
 
     def flush(self) -> None:
         """Write everything collected so far, tallies too."""

@@ -30,6 +30,10 @@ from ledger.store.database import Database
 
 _LOG = logging.getLogger(__name__)
 _DELAY_MAX_S = 5.0
+_SHORT_BLOCK_S = 0.05
+_PAUSE_PER_BLOCK = 2.0
+"""How long the loops let work gather after blocks that were not short, in times of how long those took to make. What a
+block costs beside its transactions grows with the state, so under load it is fewer and fuller ones that carry more."""
 
 
 class GatewayStuck(TongduiError):
@@ -127,6 +131,7 @@ class Gateway:
         self._threads: list[threading.Thread] = []
         self._alarm: str | None = None
         self._troubles: dict[str, str] = {}
+        self._next_block_s = 0.0
 
     def step(self) -> StepReport:
         """Send, make blocks, settle and project once. Raises what the parts raise."""
@@ -214,13 +219,27 @@ class Gateway:
         return check_projection(self.database, self.engine, self._addresses, balances_max=balances_max)
 
     def _send(self) -> tuple[int, int, int]:
+        return self._send_and(self.engine.produce)
+
+    def _send_and(self, produce: Callable[[], int]) -> tuple[int, int, int]:
         report = self.sender.step()
-        blocks = self.engine.produce()
+        blocks = produce()
         settled = report.settled + (self.sender.settle() if blocks else 0)
         return report.signed, settled, blocks
 
+    def _produce_in_time(self) -> int:
+        """Make blocks, unless the last ones took long and that was a moment ago."""
+        began = time.monotonic()
+        if began < self._next_block_s:
+            return 0
+        blocks = self.engine.produce()
+        took = time.monotonic() - began
+        if took > _SHORT_BLOCK_S:
+            self._next_block_s = began + took * (1 + _PAUSE_PER_BLOCK)
+        return blocks
+
     def _send_once(self) -> bool:
-        signed, settled, blocks = self._send()
+        signed, settled, blocks = self._send_and(self._produce_in_time)
         if blocks or settled:
             self._grown.set()
         return bool(signed or settled or blocks)

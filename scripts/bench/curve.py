@@ -51,14 +51,19 @@ def points_of(
     return list(dict.fromkeys(Point(*one, database) for database in databases for one in wanted))
 
 
-def measure(wanted: Sequence[Point], file: Path, workers: int, tell: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Run what ``file`` does not have yet, keep it there, and return all that it has. Raises RunFailed or OSError."""
+def measure(
+    wanted: Sequence[Point], file: Path, workers: Callable[[str], int], tell: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """Run what ``file`` does not have yet, keep it there, and return all that it has. Raises RunFailed or OSError.
+
+    ``workers``: how many intake processes, by database.
+    """
     kept: list[dict[str, Any]] = orjson.loads(file.read_bytes()) if file.exists() else []
     for point in wanted:
         if point in [_point(one) for one in kept]:
             continue
         tell(f"{point.records:,} records of {point.residents:,} residents, {point.database}")
-        kept.append(_run(point, workers))
+        kept.append(_run(point, workers(point.database)))
         kept.sort(key=lambda one: (one["database"], one["residents"], one["records"]))
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = file.with_suffix(".part")

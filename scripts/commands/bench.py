@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -35,8 +36,14 @@ def issue(
         float, typer.Option(min=0, help="How long to measure one web3.py transaction a mint; 0: not at all.")
     ] = 10.0,
     workers: Annotated[
-        int, typer.Option(min=0, max=16, help="Intake processes beside the gateway; 0: it takes the files in itself.")
-    ] = 2,
+        int | None,
+        typer.Option(
+            min=0,
+            max=16,
+            help="Intake processes beside the gateway; 0: it takes the files in itself "
+            "[default: 2 on SQLite, which has one writer at a time; one more than there are cores on PostgreSQL].",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the made-up records.")] = 2026,
     folder: Annotated[
         Path | None, typer.Option(help="Keep state and files here, in an empty folder [default: thrown away].")
@@ -51,7 +58,7 @@ def issue(
     from scripts.bench.issue import Sizes, bench_issue
 
     output = Output(as_json=as_json)
-    sizes = Sizes(records, residents, database.value, naive_seconds, seed, workers)
+    sizes = Sizes(records, residents, database.value, naive_seconds, seed, _workers(workers, database.value))
     result = bench_issue(sizes, folder, output.progress_console.print)
     output.table(
         f"{result['records']} records, {result['database']}",
@@ -69,7 +76,9 @@ def curve(
     records: Annotated[int, typer.Option(min=1_000, help="How many records where residents differ.")] = 100_000,
     residents: Annotated[int, typer.Option(min=100, help="How many residents where records differ.")] = 50_000,
     database: Annotated[Kind | None, typer.Option(help="Only this database [default: both].")] = None,
-    workers: Annotated[int, typer.Option(min=0, max=16, help="Intake processes beside the gateway.")] = 2,
+    workers: Annotated[
+        int | None, typer.Option(min=0, max=16, help="Intake processes beside the gateway [default: as in issue].")
+    ] = None,
     results: Annotated[Path, typer.Option(help="Results; what is in it is not measured again.")] = Path(
         "docs/pictures/throughput.json"
     ),
@@ -88,7 +97,7 @@ def curve(
     by_size, by_holder = _numbers(sizes), _numbers(holders)
     databases = [one.value for one in Kind] if database is None else [database.value]
     wanted = points_of(by_size, by_holder, records, residents, databases)
-    found = measure(wanted, results, workers, output.progress_console.print)
+    found = measure(wanted, results, lambda name: _workers(workers, name), output.progress_console.print)
     drawing.parent.mkdir(parents=True, exist_ok=True)
     drawing.write_text(picture(found, by_size, by_holder), encoding="utf-8")
     output.table(
@@ -108,6 +117,12 @@ def curve(
         ],
     )
     output.result({"results": str(results), "picture": str(drawing), "runs": found})
+
+
+def _workers(asked: int | None, database: str) -> int:
+    if asked is not None:
+        return asked
+    return 2 if database == Kind.SQLITE else (os.cpu_count() or 1) + 1
 
 
 def _numbers(text: str) -> list[int]:

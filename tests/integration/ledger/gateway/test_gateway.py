@@ -395,6 +395,36 @@ def test_threads_do_the_same(lab: GatewayLab) -> None:
     assert {status(lab, one)[0] for one in keys} == {MessageState.DONE}
 
 
+def test_under_load_blocks_are_fewer_and_fuller(lab: GatewayLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a block that took long, work gathers for twice that time."""
+    made: list[tuple[float, float]] = []
+    produce = lab.engine.produce
+
+    def slowly() -> int:
+        began = time.monotonic()
+        blocks = produce()
+        if blocks:
+            time.sleep(0.2)
+        made.append((began, time.monotonic()))
+        return blocks
+
+    monkeypatch.setattr(lab.engine, "produce", slowly)
+    lab.gateway.start()
+    keys = []
+    for number in range(1, 9):
+        keys.append(lab.enqueue_mint(VOLUNTEER, [(ALICE.address, 5)], number))
+        lab.gateway.wake()
+        time.sleep(0.1)
+    deadline = time.monotonic() + 30
+    while any(status(lab, one)[0] is not MessageState.DONE for one in keys):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    lab.gateway.stop()
+    long = [at for at, (began, ended) in enumerate(made) if ended - began >= 0.2]
+    assert len(long) < len(keys)
+    assert all(made[at + 1][0] - made[at][1] >= 0.4 for at in long if at + 1 < len(made))
+
+
 def test_a_gateway_that_stops_leaves_its_relayers_to_the_next(lab: GatewayLab) -> None:
     """Another owner need not wait for leases to end; and a gateway that never ran gives nothing up."""
     relayers = [key("relayer"), key("relayer two")]

@@ -41,6 +41,7 @@ from issuers.readers.source import open_source
 from issuers.refusals import ReadFailure
 from issuers.rest import RestSource, StaticToken, TokenSource
 from issuers.reviewing import Reviewing
+from issuers.revocations import Revocations
 from issuers.rulebook import Rulebook
 from issuers.signing import Signing
 from issuers.stages import PipelineView, pipeline_views
@@ -114,6 +115,7 @@ class IssuerService:
         self._batcher = Batcher(
             database, outbox, clock, deployment, self._signing, leaves_folder, openings_of(self._vault)
         )
+        self._revocations = Revocations(database, outbox, clock, deployment, self._signing)
         self._voiding = Voiding(database, outbox, clock, deployment, self._signing)
         self._keep_rulebooks()
 
@@ -419,7 +421,9 @@ class IssuerService:
 
     def settle(self) -> Settled:
         """Learn what became of batches and revocations in the outbox; publish leaf files of what landed."""
-        return self._batcher.settle()
+        settled = self._batcher.settle()
+        self._revocations.settle()
+        return settled
 
     def retry_waiting(self, programme: int | str | None = None) -> int:
         """Send batches that wait for funding (or failed) again, under the same numbers; returns how many."""
@@ -427,7 +431,7 @@ class IssuerService:
 
     def send_revocations(self) -> int:
         """Sign and enqueue wanted revocations whose grants have landed; returns how many."""
-        return self._batcher.send_revocations()
+        return self._revocations.send()
 
     def void_batch(self, programme: int | str, number: int, by: str, reason: str) -> VoidStatus:
         """Give up a batch number: the issuer signs a void, and once it is final the batch's grants get new numbers.

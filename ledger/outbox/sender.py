@@ -26,6 +26,7 @@ from ledger.clock import Clock
 from ledger.errors import InvariantViolation
 from ledger.outbox import decide
 from ledger.outbox.decide import AfterSubmit, Fate, InFlight, Planned, Queued, Receipt, RelayerLoad, Verdict
+from ledger.outbox.leases import CLOCKS_APART_S, Leases
 from ledger.outbox.outbox import MessageState
 from ledger.outbox.receipts import ReceiptReader
 from ledger.outbox.routes import Routes
@@ -53,10 +54,7 @@ _ATTEMPTS_SILENT = 20
 """Attempts after which even a passing cause becomes an alarm: two minutes of refusals are somebody's business."""
 _GAP_MAX = 64
 _REFUSALS_BEFORE_GIVING_UP = 3
-_CLOCKS_APART_S = 60
-"""By how much gateways' clocks may differ, each with its own small error. What lies further ahead than its own length
-and this was written under a clock that somebody had set wrong, and must not bind us until that time has come."""
-_AHEAD_S = decide.PAUSE_RETRY_S + _CLOCKS_APART_S
+_AHEAD_S = decide.PAUSE_RETRY_S + CLOCKS_APART_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +143,12 @@ class Sender:
         self._keys = {address_bytes(key.address): key for key in [*relayers, *(offices or {}).values()]}
         self._routes = routes
         self._clock = clock
-        self._owner = owner
         self._limits = limits or SenderLimits()
-        self._leased: frozenset[bytes] = frozenset()
-        self._renewed_s, self._renewed_at = 0.0, 0
         self._steady = steady
         self._receipts = ReceiptReader(engine, witnesses)
+        self._leases = Leases(
+            database, list(self._keys), self._nonces, clock, owner=owner, lease_s=self._limits.lease_s, steady=steady
+        )
         self._gaps: dict[bytes, tuple[int, float]] = {}
         self._watched: dict[int, _Watch] = {}
         self._alarms: dict[str, str] = {}
@@ -166,11 +164,18 @@ class Sender:
         Raises:
             RpcError: the node cannot be reached; what was persisted stays and the next pass goes on.
         """
-        self._lease()
+        self._leases.renew()
         settled = self.settle()
         signed = self.plan()
         submitted = self.broadcast()
         return SenderReport(signed, submitted, settled, self.alarms)
+
+    def give_up_leases(self) -> None:
+        """See `Leases.give_up`."""
+        self._leases.give_up()
+
+    def _nonces(self, relayers: Sequence[bytes]) -> dict[bytes, int]:
+        return self._receipts.nonces_certain(relayers, self._engine.final_height())
 
     def unsettled(self) -> int:
         """Return how many messages are queued and due, and how many of our transactions have no outcome."""
@@ -194,8 +199,8 @@ class Sender:
 
     def plan(self) -> int:
         """Sign transactions for what is queued, and persist them with their nonces; returns how many."""
-        if not self._leased:
-            self._lease()
+        if not self._leases.held:
+            self._leases.renew()
         now = self._clock.timestamp()
         if not self._has_queued(now):
             return 0
@@ -236,22 +241,14 @@ class Sender:
         return queued
 
     def _loads(self, session: Session, now: int) -> list[RelayerLoad]:
-        rows = session.scalars(
-            select(RelayerRow)
-            .where(RelayerRow.address.in_(self._leased), RelayerRow.lease_owner == self._owner)
-            .with_for_update()
-        ).all()
+        rows = self._leases.rows(session, now)
         counts = session.execute(
             select(OutboxTransactionRow.relayer, func.count())
             .where(OutboxTransactionRow.state.in_(_OPEN_STATES))
             .group_by(OutboxTransactionRow.relayer)
         )
         in_flight = dict(counts.all())
-        return [
-            RelayerLoad(row.address, row.next_nonce, in_flight.get(row.address, 0))
-            for row in rows
-            if (row.leased_until or 0) > now
-        ]
+        return [RelayerLoad(row.address, row.next_nonce, in_flight.get(row.address, 0)) for row in rows]
 
     def _sign(self, planned: Planned, now: int) -> tuple[Any, ...]:
         raw, digest = sign_legacy(
@@ -281,100 +278,6 @@ class Sender:
         for address, nonce in next_nonces.items():
             session.execute(update(RelayerRow).where(RelayerRow.address == address).values(next_nonce=nonce))
 
-    # Leases -----------------------------------------------------------------------------------------------------
-
-    def _lease(self) -> None:
-        """Take or renew our relayers; a relayer new to this process starts by handing in again what it left open."""
-        now = self._clock.timestamp()
-        # Both clocks: the wall clock ends the lease, and may be moved far ahead at once.
-        is_fresh = (
-            self._steady() - self._renewed_s < self._limits.lease_s / 3
-            and 0 <= now - self._renewed_at < self._limits.lease_s // 3
-        )
-        if len(self._leased) == len(self._keys) and is_fresh:
-            return
-        known = self._known_relayers()
-        if missing := [address for address in self._keys if address not in known]:
-            counts = self._receipts.nonces_certain(missing, self._engine.final_height())
-            self._register(counts)
-        with self._database.transaction() as session:
-            session.execute(
-                update(RelayerRow)
-                .where(
-                    RelayerRow.address.in_(list(self._keys)),
-                    (RelayerRow.lease_owner == self._owner)
-                    | RelayerRow.lease_owner.is_(None)
-                    | (RelayerRow.leased_until < now)
-                    | (RelayerRow.leased_until > now + self._limits.lease_s + _CLOCKS_APART_S),
-                )
-                .values(lease_owner=self._owner, leased_until=now + self._limits.lease_s)
-            )
-            leased = frozenset(
-                session.scalars(
-                    select(RelayerRow.address).where(
-                        RelayerRow.address.in_(list(self._keys)), RelayerRow.lease_owner == self._owner
-                    )
-                )
-            )
-            if taken := leased - self._leased:
-                # Another process, or an earlier life of this one, may have died between signing and broadcasting.
-                session.execute(
-                    update(OutboxTransactionRow)
-                    .where(OutboxTransactionRow.relayer.in_(taken), OutboxTransactionRow.state == "pending")
-                    .values(state="signed", sent_at=0)
-                )
-        if taken:
-            self._catch_up(taken)
-        self._leased = leased
-        self._renewed_s, self._renewed_at = self._steady(), now
-
-    def give_up_leases(self) -> None:
-        """Let other gateways, or this one's next life, have our relayers at once instead of when the leases end.
-
-        For a process that stops in order, after its last step. Raises what the database raises.
-        """
-        with self._database.transaction() as session:
-            session.execute(
-                update(RelayerRow)
-                .where(RelayerRow.lease_owner == self._owner)
-                .values(lease_owner=None, leased_until=None)
-            )
-        self._leased = frozenset()
-
-    def _known_relayers(self) -> set[bytes]:
-        with self._database.read() as session:
-            return set(session.scalars(select(RelayerRow.address)))
-
-    def _register(self, counts: Mapping[bytes, int]) -> None:
-        with self._database.transaction() as session:
-            bulk_insert_new(
-                session,
-                cast(Table, RelayerRow.__table__),
-                ["address", "next_nonce"],
-                list(counts.items()),
-            )
-
-    def _catch_up(self, relayers: frozenset[bytes]) -> None:
-        """Go on after the nonces that the chain has used and this database never gave out.
-
-        It was restored from a backup, or somebody else has the key. What was sent meanwhile may be sent again, and the
-        chain takes it once: batches by their number, orders by their nonce.
-        """
-        counts = self._receipts.nonces_certain(list(relayers), self._engine.final_height())
-        with self._database.transaction() as session:
-            rows = session.scalars(select(RelayerRow).where(RelayerRow.address.in_(relayers)).with_for_update())
-            for row in rows:
-                used = counts[row.address]
-                if used > row.next_nonce:
-                    _LOG.error(
-                        "relayer %s: the chain is at nonce %d, this database at %d: restored from a backup, or the key "
-                        "is used elsewhere",
-                        to_address(row.address),
-                        used,
-                        row.next_nonce,
-                    )
-                    row.next_nonce = used
-
     # Broadcasting -----------------------------------------------------------------------------------------------
 
     def broadcast(self) -> int:
@@ -382,7 +285,7 @@ class Sender:
         with self._database.read() as session:
             signed = session.execute(
                 select(OutboxTransactionRow.transaction_id, OutboxTransactionRow.raw)
-                .where(OutboxTransactionRow.state == "signed", OutboxTransactionRow.relayer.in_(self._leased))
+                .where(OutboxTransactionRow.state == "signed", OutboxTransactionRow.relayer.in_(self._leases.held))
                 .order_by(OutboxTransactionRow.relayer, OutboxTransactionRow.nonce)
                 .limit(_BROADCAST_MAX)
             ).all()
@@ -548,7 +451,7 @@ class Sender:
                     OutboxTransactionRow.gas,
                     OutboxTransactionRow.kind,
                 )
-                .where(OutboxTransactionRow.state == "pending", OutboxTransactionRow.relayer.in_(self._leased))
+                .where(OutboxTransactionRow.state == "pending", OutboxTransactionRow.relayer.in_(self._leases.held))
                 .order_by(OutboxTransactionRow.transaction_id)
                 .limit(_SETTLE_MAX)
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -31,6 +32,31 @@ class ProgrammeCounts:
     reviews: dict[str, int] = field(default_factory=dict)
     """Records ever held, by screen."""
     repeated_deliveries: int = 0
+
+    @classmethod
+    def of(cls, tally: Mapping[str, int], repeats: int) -> ProgrammeCounts:
+        """Return the counts that a programme's tallies (see ``IssuanceTallyRow``) come to."""
+        corrections = tally.get("corrections", 0)
+        accepted = tally.get("accepted", 0) + corrections
+        refused = tally.get("refused", 0)
+        awaiting, waiting = tally.get("awaiting_link", 0), tally.get("waiting", 0)
+        pending = tally.get("pending", 0)
+        held = tally.get("held", 0) + pending
+        return cls(
+            records=accepted + refused + awaiting + held + waiting,
+            accepted=accepted,
+            refused=refused,
+            awaiting_link=awaiting,
+            held=held,
+            waiting=waiting,
+            pending=pending,
+            corrections=corrections,
+            granted_minor=tally.get("granted_minor", 0),
+            revoked_minor=tally.get("revoked_minor", 0),
+            refusals={k.partition(":")[2]: v for k, v in sorted(tally.items()) if k.startswith("refused:") and v},
+            reviews={k.partition(":")[2]: v for k, v in sorted(tally.items()) if k.startswith("held:") and v},
+            repeated_deliveries=repeats,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import orjson
 import pydantic
 import yaml
 
+from issuers.errors import UnknownMapping
 from issuers.units import UNITS
 from ledger.errors import ConfigurationError
 
@@ -164,6 +165,44 @@ class Mapping(_Model):
 
 
 FOLDER = Path(__file__).parent / "mappings"
+
+
+class MappingFolder:
+    """A folder of mapping files, and what may be said instead of one of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def of(self, slug: str) -> list[Mapping]:
+        """Return a programme's mappings by the files' names. Raises ConfigurationError."""
+        many = [Mapping.load(path) for path in sorted(self._folder.glob("*.yaml"))]
+        return [one for one in many if one.programme == slug]
+
+    def load(self, mapping: str | Path) -> Mapping:
+        """Return a mapping by its name here, or from a file. Raises UnknownMapping or ConfigurationError."""
+        if isinstance(mapping, Path):
+            return Mapping.load(mapping)
+        path = self._folder / f"{mapping}.yaml"
+        if not path.is_file():
+            raise UnknownMapping(mapping, "*")
+        return Mapping.load(path)
+
+    def find(self, slug: str, mapping: str | Path | Mapping | None, path: Path | None) -> Mapping:
+        """Return a mapping by name or file, or the programme's own for a file's extension. Raises UnknownMapping."""
+        if isinstance(mapping, Mapping):
+            found = mapping
+        elif mapping is not None:
+            found = self.load(mapping)
+        else:
+            own = self.of(slug)
+            suffixes = [] if path is None else [one.lstrip(".").lower() for one in path.suffixes]
+            fitting = [one for one in own if one.rest is None and one.format in suffixes] if path else own
+            if not fitting:
+                raise UnknownMapping("*" + "".join(path.suffixes) if path else "*", slug)
+            found = fitting[0]
+        if found.programme != slug:
+            raise UnknownMapping(found.name, slug)
+        return found
 
 
 def load_yaml(model: type[ModelT], path: Path) -> ModelT:

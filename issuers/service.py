@@ -25,7 +25,6 @@ from issuers.errors import (
     GrantNotFound,
     RefusalNotFound,
     ReviewNotFound,
-    UnknownMapping,
     UnknownProgramme,
 )
 from issuers.explaining import explain
@@ -33,6 +32,8 @@ from issuers.funding import FundingWait, funding_waits
 from issuers.intake import IngestReport, Intake, ProgressCallback
 from issuers.mapping import FOLDER as MAPPINGS
 from issuers.mapping import Mapping as SourceMapping
+from issuers.mapping import MappingFolder
+from issuers.mending import mended
 from issuers.opening import delivery_of, openings_of
 from issuers.pipeline import Pipeline
 from issuers.readers import Limits
@@ -102,7 +103,7 @@ class IssuerService:
         self._registry = registry
         self._books: dict[int, tuple[Rulebook, ...]] = {int(key): value for key, value in books.items()}
         self._slugs = {programme: many[-1].file.slug for programme, many in self._books.items()}
-        self._mappings_folder = mappings_folder
+        self._mappings = MappingFolder(mappings_folder)
         self._limits = limits or Limits()
         self._random = random
         self._keys = RecordKeys(keyring)
@@ -214,14 +215,7 @@ class IssuerService:
                 raise RefusalNotFound(refusal_id)
             delivery = session.get_one(IssuanceDeliveryRow, row.delivery_id)
         source_mapping = self.mapping(row.programme, mapping or delivery.mapping, None)
-        document: dict[str, Any] = {}
-        for column, value in values.items():
-            _place(document, column.split(".") if source_mapping.format in ("json", "jsonl") else [column], value)
-        plain = source_mapping.model_copy(update={"format": "json", "records": ""})
-        if source_mapping.format not in ("json", "jsonl"):
-            # Columns of tables and XML are names with dots and slashes of their own: they are no paths here.
-            document = {column.replace(".", "\u2024"): value for column, value in values.items()}
-            plain = _with_columns(plain, lambda column: column.replace(".", "\u2024"))
+        plain, document = mended(source_mapping, values)
         report = self._intake.rows(row.programme, plain, "resubmission", f"refusal {refusal_id}", [document])
         if not report.statuses["refused"]:
             with self._database.transaction() as session:
@@ -256,7 +250,7 @@ class IssuerService:
         tallies: dict[int, dict[str, int]] = {one: {} for one in wanted}
         for number, kind, total in rows:
             tallies[number][kind] = int(total)
-        return {self._slugs[one]: _counts(tallies[one], repeats.get(one, 0)) for one in sorted(wanted)}
+        return {self._slugs[one]: ProgrammeCounts.of(tallies[one], repeats.get(one, 0)) for one in sorted(wanted)}
 
     def pipeline(self, programme: int | str | None = None) -> dict[str, PipelineView]:
         """Return every stage's counts and refusals, of each programme (or of one), by slug; see `issuers.stages`."""
@@ -398,7 +392,8 @@ class IssuerService:
         ``system``: the source system, where the programme has several.
         """
         number = self.programme_id(programme)
-        systems = [system] if system is not None else sorted({m.system for m in self._own_mappings(number)})
+        own = self._mappings.of(self._slugs[number])
+        systems = [system] if system is not None else sorted({one.system for one in own})
         return self._reviewing.revoke_false(number, systems, record_ids, by, note)
 
     # ------------------------------------------------------------------------------------------ batches and chain
@@ -517,7 +512,7 @@ class IssuerService:
         if isinstance(mapping, SourceMapping):
             source_mapping = mapping
         else:
-            source_mapping = SourceMapping.load(self._mapping_path(mapping))
+            source_mapping = self._mappings.load(mapping)
         if rulebook is None:
             books = self._books[self.programme_id(source_mapping.programme)]
         else:
@@ -575,35 +570,7 @@ class IssuerService:
         self, programme: int | str, mapping: str | Path | SourceMapping | None, path: Path | None
     ) -> SourceMapping:
         """Return a mapping by name or file, or the programme's own for a file's extension. Raises UnknownMapping."""
-        number = self.programme_id(programme)
-        slug = self._slugs[number]
-        if isinstance(mapping, SourceMapping):
-            found = mapping
-        elif mapping is not None:
-            found = SourceMapping.load(self._mapping_path(mapping))
-        else:
-            own = self._own_mappings(number)
-            suffixes = [] if path is None else [one.lstrip(".").lower() for one in path.suffixes]
-            fitting = [one for one in own if one.rest is None and one.format in suffixes] if path else own
-            if not fitting:
-                raise UnknownMapping("*" + "".join(path.suffixes) if path else "*", slug)
-            found = fitting[0]
-        if found.programme != slug:
-            raise UnknownMapping(found.name, slug)
-        return found
-
-    def _own_mappings(self, programme: int) -> list[SourceMapping]:
-        slug = self._slugs[programme]
-        many = [SourceMapping.load(path) for path in sorted(self._mappings_folder.glob("*.yaml"))]
-        return [one for one in many if one.programme == slug]
-
-    def _mapping_path(self, mapping: str | Path) -> Path:
-        if isinstance(mapping, Path):
-            return mapping
-        path = self._mappings_folder / f"{mapping}.yaml"
-        if not path.is_file():
-            raise UnknownMapping(mapping, "*")
-        return path
+        return self._mappings.find(self._slugs[self.programme_id(programme)], mapping, path)
 
     def _keep_rulebooks(self) -> None:
         now = self._clock.timestamp()
@@ -642,57 +609,3 @@ class IssuerService:
             tuple(one for one in (row.approver_first, row.approver_second) if one is not None),
             row.created_at,
         )
-
-
-def _counts(tally: Mapping[str, int], repeats: int) -> ProgrammeCounts:
-    corrections = tally.get("corrections", 0)
-    accepted = tally.get("accepted", 0) + corrections
-    refused = tally.get("refused", 0)
-    awaiting, waiting = tally.get("awaiting_link", 0), tally.get("waiting", 0)
-    pending = tally.get("pending", 0)
-    held = tally.get("held", 0) + pending
-    return ProgrammeCounts(
-        records=accepted + refused + awaiting + held + waiting,
-        accepted=accepted,
-        refused=refused,
-        awaiting_link=awaiting,
-        held=held,
-        waiting=waiting,
-        pending=pending,
-        corrections=corrections,
-        granted_minor=tally.get("granted_minor", 0),
-        revoked_minor=tally.get("revoked_minor", 0),
-        refusals={k.partition(":")[2]: v for k, v in sorted(tally.items()) if k.startswith("refused:") and v},
-        reviews={k.partition(":")[2]: v for k, v in sorted(tally.items()) if k.startswith("held:") and v},
-        repeated_deliveries=repeats,
-    )
-
-
-def _civil(day: int) -> str:
-    return time.strftime("%Y-%m-%d", time.gmtime(day * 86_400))
-
-
-def _place(document: dict[str, Any], path: list[str], value: str) -> None:
-    for name in path[:-1]:
-        document = document.setdefault(name, {})
-    document[path[-1]] = value
-
-
-def _with_columns(mapping: SourceMapping, rename: Callable[[str], str]) -> SourceMapping:
-    """Return the mapping with its columns renamed."""
-
-    def renamed(spec: Any) -> Any:
-        changes: dict[str, Any] = {"columns": tuple(rename(one) for one in spec.columns)}
-        if spec.column is not None:
-            changes["column"] = rename(spec.column)
-        unit = getattr(spec, "unit", None)
-        if unit is not None and not isinstance(unit, str):
-            changes["unit"] = renamed(unit)
-        return spec.model_copy(update=changes)
-
-    return mapping.model_copy(
-        update={
-            "fields": {name: renamed(spec) for name, spec in mapping.fields.items()},
-            "quantity": tuple(renamed(spec) for spec in mapping.quantity),
-        }
-    )

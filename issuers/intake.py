@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from issuers.rest import RestSource
 from issuers.vault import RecordKeys, Vault
 from issuers.writing import Delivery, Prepared, prepare
 from ledger.clock import Clock
+from ledger.collector import collector_paused
 from ledger.custody.master import RandomBytes
 from ledger.store.database import Database
 from ledger.store.models.issuance import IssuanceDeliveryRow
@@ -280,30 +282,38 @@ class Intake:
         progress: ProgressCallback | None,
         total: int | None,
     ) -> None:
-        """Read to the end, committing chunk by chunk; a fault of the whole file comes last, with row 0."""
+        """Read to the end, committing chunk by chunk."""
         normaliser = Normaliser(mapping)
+        is_done = False
+        while not is_done:
+            with collector_paused():
+                is_done = self._read_chunk(run, mapping.system, normaliser, items)
+            _tell(progress, run, total, is_done=is_done)
+
+    def _read_chunk(self, run: _Run, system: str, normaliser: Normaliser, items: Iterator[Item]) -> bool:
+        """Read and commit a chunk; returns whether it was the last. A fault of the whole file comes last, with row 0.
+
+        What it made is let go of when it returns.
+        """
         now = self._clock.timestamp()
-        programme, seal, keys, system = run.delivery.programme, run.delivery.seal, self._keys, mapping.system
+        programme, seal, keys = run.delivery.programme, run.delivery.seal, self._keys
         deeds: list[Prepared] = []
         faults: list[Fault] = []
-        count = 0
         ending: list[Fault] = []
+        count = 0
         try:
-            for item in items:
+            for item in islice(items, self._chunk_rows):
                 deed = normaliser.deed(item, now) if isinstance(item, Row) else item
                 if isinstance(deed, Fault):
                     faults.append(deed)
                 else:
                     deeds.append(prepare(deed, programme, system, keys, seal, self._random))
                 count += 1
-                if count == self._chunk_rows:
-                    self._commit(run, deeds, faults, rows=count)
-                    deeds, faults, count = [], [], 0
-                    _tell(progress, run, total)
         except ReadFailure as failure:
             ending.append(Fault(0, None, None, failure.code, failure.params))
-        self._commit(run, deeds, [*faults, *ending], rows=count, is_done=True)
-        _tell(progress, run, total, is_done=True)
+        is_done = count < self._chunk_rows
+        self._commit(run, deeds, [*faults, *ending], rows=count, is_done=is_done)
+        return is_done
 
     def _page(self, run: _Run, mapping: Mapping, records: Any, taken: int) -> tuple[list[Prepared], list[Fault]]:
         """Return the deeds and faults of a page behind its first ``taken`` records."""

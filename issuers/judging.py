@@ -97,7 +97,7 @@ class Judge:
         self.usage: dict[int, dict[tuple[str, str], Used]] = {}
         self.stored: set[ResidentUsageKey] = set()
         """What of the usage has a row already."""
-        self.touched: set[ResidentUsageKey] = set()
+        self._touched: dict[ResidentUsageKey, Used] = {}
         self._in_force: dict[int, Rulebook | None] = {}
         rules = [one for book in books for one in book.activities.values()]
         self._has_screens = any(one.screens for one in rules)
@@ -118,9 +118,9 @@ class Judge:
             book = self._in_force[day] = in_force(self._books, day)
             return book
 
-    def changes(self) -> list[tuple[int, str, str, int, int, int]]:
+    def changes(self) -> dict[ResidentUsageKey, Used]:
         """Return the new usage of every resident, scope and period that was charged."""
-        return [(*key, *self.usage[key[0]][key[1], key[2]]) for key in self.touched]
+        return self._touched
 
     def needs(self, candidates: Sequence[Candidate]) -> Needs:
         """Return what must be looked up before the candidates can be decided."""
@@ -222,8 +222,8 @@ class Judge:
         used = self.usage.setdefault(resident_id, {})
         for key in usage_keys(activity, deed.day):
             before = used.get(key, NOTHING)
-            used[key] = Used(before[0] + amount_minor, before[1] + quantity_micro, before[2] + deeds)
-            self.touched.add((resident_id, *key))
+            after = Used(before[0] + amount_minor, before[1] + quantity_micro, before[2] + deeds)
+            used[key] = self._touched[resident_id, key[0], key[1]] = after
 
     def _remember(self, one: Candidate, fingerprint: bytes | None) -> None:
         deed = one.deed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import orjson
@@ -227,18 +227,16 @@ def load_usage(session: Session, keys: Iterable[ResidentUsageKey], *, is_contend
     return found
 
 
-def set_usage(
-    session: Session, rows: Sequence[tuple[int, str, str, int, int, int]], stored: set[ResidentUsageKey]
-) -> None:
+def set_usage(session: Session, changes: Mapping[ResidentUsageKey, Used], stored: set[ResidentUsageKey]) -> None:
     """Write what residents have used now. ``stored``: the rows that `load_usage` found, and locked.
 
     Raises:
         sqlalchemy.exc.IntegrityError | psycopg.errors.UniqueViolation: another worker was first to insert a row.
     """
-    changed = [row for row in rows if row[:3] in stored]
+    changed = [(*key, *changes[key]) for key in changes.keys() & stored]
     bulk_set_existing(session, USAGE, _USAGE_KEY, _USAGE_COUNTS, changed)
-    fresh = rows if not changed else [row for row in rows if row[:3] not in stored]
-    bulk_insert(session, USAGE, [*_USAGE_KEY, *_USAGE_COUNTS], sorted(fresh))
+    fresh = sorted([(*key, *used) for key, used in changes.items() if key not in stored])
+    bulk_insert(session, USAGE, [*_USAGE_KEY, *_USAGE_COUNTS], fresh)
 
 
 _USAGE_KEY = ("resident_id", "scope", "period")

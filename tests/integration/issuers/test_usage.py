@@ -20,7 +20,7 @@ def test_usage_is_written_and_read_again(database_url: str) -> None:
         with database.transaction() as session:
             found = sql.load_usage(session, KEYS, is_contended=False)
             assert found.stored == stored
-            sql.set_usage(session, [(*KEYS[0], points, 3_600, 1)], found.stored)
+            sql.set_usage(session, {KEYS[0]: Used(points, 3_600, 1)}, found.stored)
     with database.transaction() as session:
         found = sql.load_usage(session, KEYS)
     assert found.used[1] == {KEYS[0][1:]: Used(250, 3_600, 1)}
@@ -38,7 +38,7 @@ def test_the_second_to_insert_a_row_fails_rather_than_overwrite_it(database_url:
             found = sql.load_usage(session, KEYS, is_contended=False)
             with database.engine.begin() as other:
                 other.exec_driver_sql("INSERT INTO issuance_usage VALUES (1, '1:SERVICE', 'D20260901', 5, 5, 1)")
-            sql.set_usage(session, [(*KEYS[0], 100, 3_600, 1)], found.stored)
+            sql.set_usage(session, {KEYS[0]: Used(100, 3_600, 1)}, found.stored)
 
     with pytest.raises(psycopg.errors.UniqueViolation):
         charge_behind_another()
@@ -55,13 +55,13 @@ def test_a_look_up_reads_no_table_as_a_whole(database_url: str) -> None:
     upgrade(database)
     keys = [(resident, "1", "Y2026") for resident in range(30_000)]
     with database.transaction() as session:
-        sql.set_usage(session, [(*key, 100, 0, 1) for key in keys], set())
+        sql.set_usage(session, dict.fromkeys(keys, Used(100, 0, 1)), set())
     scans = "SELECT seq_scan, idx_scan FROM pg_stat_xact_user_tables WHERE relname = 'issuance_usage'"
     for is_contended in (False, True):
         with database.transaction() as session:
             before = session.connection().exec_driver_sql(scans).one()
             found = sql.load_usage(session, [*keys[::20], (1, "2", "Y2026")], is_contended=is_contended)
-            sql.set_usage(session, [(*key, 200, 0, 2) for key in keys[::20]], found.stored)
+            sql.set_usage(session, dict.fromkeys(keys[::20], Used(200, 0, 2)), found.stored)
             after = session.connection().exec_driver_sql(scans).one()
         assert (after[0] - before[0], after[1] - before[1] > 0) == (0, True)
     with database.transaction() as session:

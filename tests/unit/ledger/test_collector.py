@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ledger.collector import collect_rarely
+from ledger.collector import collect_rarely, collector_paused
 
 
 @pytest.fixture
@@ -24,3 +24,22 @@ def test_it_looks_rarely_and_stays_on() -> None:
     collect_rarely()
     assert gc.isenabled()
     assert gc.get_threshold()[0] > 50 * young
+
+
+def test_pauses_overlap_and_end() -> None:
+    assert gc.isenabled()
+    with collector_paused():
+        with pytest.raises(RuntimeError), collector_paused():
+            raise RuntimeError
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+def test_a_collector_that_is_off_stays_off() -> None:
+    gc.disable()
+    try:
+        with collector_paused():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

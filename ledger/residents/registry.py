@@ -6,9 +6,11 @@ Everything takes the session of the caller's transaction, so that it commits wit
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NewType, cast
 
 from sqlalchemy import Table, delete, func, select, update
@@ -36,6 +38,8 @@ ResidentId = NewType("ResidentId", int)
 """63 random bits, so that an id says nothing about who came when, and fits a BIGINT."""
 
 _RESIDENTS = cast(Table, ResidentRow.__table__)
+SourceKey = tuple[int, bytes]
+"""(programme, HMAC of a source id)."""
 _SOURCE_IDS = cast(Table, SourceIdRow.__table__)
 _CLAIMS = cast(Table, SourceClaimRow.__table__)
 
@@ -204,8 +208,9 @@ class ResidentRegistry:
         outcomes = []
         sealed: dict[tuple[int, bytes, int], bytes] = {}
         # Locked first: the claims that are read behind the lock are those that the decision is about.
-        owners = self._owners(session, {digest for _, digest in hashed})
-        known = self._claims(session, {digest for _, digest in hashed})
+        keys = {(programme, digest) for (_, programme, _), (_, digest) in zip(claims, hashed, strict=True)}
+        owners = self._owners(session, keys)
+        known = self._claims(session, keys)
         given = proofs or [Proof.BARE] * len(claims)
         for (resident, programme, source), (_, digest), proof in zip(claims, hashed, given, strict=True):
             key = (programme, digest)
@@ -386,8 +391,8 @@ class ResidentRegistry:
 
     def _withdraw(self, session: Session, resident_id: int, programme: int, digest: bytes) -> None:
         key = (programme, digest)
-        owner = self._owners(session, {digest}).get(key)
-        claims = self._claims(session, {digest}).get(key, {})
+        owner = self._owners(session, {key}).get(key)
+        claims = self._claims(session, {key}).get(key, {})
         if resident_id not in claims or owner is None:
             raise NoSuchClaim(resident_id, programme)
         now = self._clock.timestamp()
@@ -502,29 +507,25 @@ class ResidentRegistry:
             raise ResidentNotFound(resident)
         return keys
 
-    def _claims(self, session: Session, digests: set[bytes]) -> dict[tuple[int, bytes], dict[int, Claim]]:
-        rows = fetch_by_keys(
-            session,
-            _CLAIMS,
-            ["programme", "source_hmac", "resident_id", "state", "proof"],
-            "source_hmac",
-            list(digests),
-        )
-        claims: dict[tuple[int, bytes], dict[int, Claim]] = {}
-        for programme, digest, resident, state, proof in rows:
-            claims.setdefault((programme, bytes(digest)), {})[resident] = Claim(state, proof)
+    def _claims(self, session: Session, keys: Set[SourceKey]) -> dict[SourceKey, dict[int, Claim]]:
+        claims: dict[SourceKey, dict[int, Claim]] = {}
+        for programme, digests in _by_programme(keys):
+            columns = ["source_hmac", "resident_id", "state", "proof"]
+            where = {"programme": programme}
+            rows = fetch_by_keys(session, _CLAIMS, columns, "source_hmac", digests, where=where)
+            for digest, resident, state, proof in rows:
+                claims.setdefault((programme, bytes(digest)), {})[resident] = Claim(state, proof)
         return claims
 
-    def _owners(self, session: Session, digests: set[bytes]) -> dict[tuple[int, bytes], tuple[int, str]]:
-        rows = fetch_by_keys(
-            session,
-            _SOURCE_IDS,
-            ["programme", "source_hmac", "resident_id", "state"],
-            "source_hmac",
-            sorted(digests),
-            lock=True,
-        )
-        return {(programme, bytes(digest)): (resident, state) for programme, digest, resident, state in rows}
+    def _owners(self, session: Session, keys: Set[SourceKey]) -> dict[SourceKey, tuple[int, str]]:
+        """Return whose source ids are, their rows locked in one order."""
+        owners: dict[SourceKey, tuple[int, str]] = {}
+        for programme, digests in _by_programme(keys):
+            columns = ["source_hmac", "resident_id", "state"]
+            where = {"programme": programme}
+            rows = fetch_by_keys(session, _SOURCE_IDS, columns, "source_hmac", digests, where=where, lock=True)
+            owners |= {(programme, bytes(digest)): (resident, state) for digest, resident, state in rows}
+        return owners
 
     def set_owner(self, session: Session, programme: int, digest: bytes, resident: int, state: str) -> None:
         """Write whose a source id is. For this package: others claim and decide."""
@@ -544,6 +545,13 @@ class ResidentRegistry:
             )
             .values(state=claim.state, proof=claim.proof)
         )
+
+
+def _by_programme(keys: Set[SourceKey]) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield each programme's digests, both in order. The tables' keys begin with the programme: asked for by digest
+    alone, they would be read whole."""
+    for programme, some in groupby(sorted(keys), key=itemgetter(0)):
+        yield programme, [digest for _, digest in some]
 
 
 def log_link_event(

@@ -10,7 +10,9 @@ Warning: no network call belongs inside ``transaction()``; it holds the only wri
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -144,7 +146,7 @@ def _sqlite_engine(url: Any, pool_size: int) -> Engine:
         dbapi_connection.isolation_level = None  # we emit BEGIN ourselves, below
         cursor = dbapi_connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-        cursor.execute("PRAGMA journal_mode=WAL")
+        _log_ahead(cursor)
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA cache_size=-65536")
@@ -159,6 +161,20 @@ def _sqlite_engine(url: Any, pool_size: int) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _log_ahead(cursor: sqlite3.Cursor) -> None:
+    """Let a SQLite file log ahead. SQLite does not wait by itself while another process changes the mode too."""
+    until = time.monotonic() + BUSY_TIMEOUT_MS / 1_000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _is_sqlite(session: Session) -> bool:
@@ -352,6 +368,8 @@ def fetch_by_keys(
                 connection.exec_driver_sql(f'{sql}"{key}" IN ({marks})', (*fixed.values(), *part)),
             )
         return found
+    if len(wanted) > _FEW:
+        prefer_indexes(session)
     sql += "".join(f'"{name}" = %s AND ' for name in fixed)
     suffix = f' ORDER BY "{key}" FOR UPDATE' if lock else ""
     found += map(tuple, connection.exec_driver_sql(f'{sql}"{key}" = ANY(%s){suffix}', (*fixed.values(), wanted)))

@@ -108,6 +108,25 @@ def test_many_are_registered_at_once_and_repeats_within_are_found(desk: Desk) ->
     assert len({one.resident.account for one in done}) == 3
 
 
+@pytest.mark.parametrize("count", [1, 400])
+def test_a_link_costs_the_same_however_many_there_are(desk: Desk, count: int) -> None:
+    """It is looked up by the tables' keys, which begin with the programme; by digest alone all would be read."""
+    if desk.database.is_sqlite:
+        pytest.skip("SQLite counts no scans")
+    with desk.database.transaction() as session:
+        people = desk.registry.register_many(session, [NewResident(f"99{number:016d}") for number in range(3_000)])
+        ids = [one.resident.resident_id for one in people]
+        for programme in (VOLUNTEER, TRAFFIC):
+            desk.registry.link_many(session, [(one, programme, f"N{at}") for at, one in enumerate(ids)])
+    scans = "SELECT sum(seq_scan) FROM pg_stat_xact_user_tables WHERE relname IN ('source_ids', 'source_claims')"
+    with desk.database.transaction() as session:
+        before = session.connection().exec_driver_sql(scans).scalar_one()
+        desk.registry.link_many(session, [(ids[at], TRAFFIC, f"M{at}") for at in range(count)])
+        desk.registry.unlink(session, ids[0], TRAFFIC, "M0")
+        assert session.connection().exec_driver_sql(scans).scalar_one() == before
+    assert (desk.owner(TRAFFIC, "M0"), desk.owner(TRAFFIC, "N2999")) == (None, people[-1].resident.account)
+
+
 def test_a_rotated_identity_key_still_knows_everybody(desk: Desk) -> None:
     before = desk.register(LI)
     desk.keyring.rotate(IDENTITY)

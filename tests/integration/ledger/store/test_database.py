@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -62,6 +64,23 @@ def test_two_processes_may_upgrade_at_once(database_url: str) -> None:
     assert differences(databases[0]) == []
     for one in databases:
         one.close()
+
+
+def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    """Each finds that it is there and logs ahead, or waits until it does."""
+    for number in range(10):
+        databases = [Database(f"sqlite:///{tmp_path}/{number}.sqlite3") for _ in range(4)]
+        together = threading.Barrier(len(databases))
+
+        def modes(database: Database, together: threading.Barrier = together) -> str:
+            together.wait()
+            with database.read() as session:
+                return str(session.scalar(text("PRAGMA journal_mode")))
+
+        with ThreadPoolExecutor(len(databases)) as pool:
+            assert set(pool.map(modes, databases)) == {"wal"}
+        for one in databases:
+            one.close()
 
 
 def test_an_exception_rolls_everything_back(database: Database) -> None:

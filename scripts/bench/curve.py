@@ -6,6 +6,7 @@ in a file, so that a curve can be measured in several sittings and drawn again a
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +28,10 @@ _KINDS = (
 """Processes by name in the result, in both languages, with their colours; the node comes on top, apart."""
 _DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 _PANEL_W, _PANEL_H, _LEFT, _TOP, _GAP, _FOOT = 460, 300, 64, 96, 56, 76
+_RIGHT = 24
 _TICKS = 5
+_ROUND = 10 * _TICKS
+"""The axis ends at a multiple of it, so that its ticks are whole tens."""
 
 
 class RunFailed(TongduiError):
@@ -94,8 +98,9 @@ def picture(results: Sequence[dict[str, Any]], sizes: Sequence[int], holders: Se
     Above each bar stands what the run took in a second. ``sizes`` and ``holders`` choose what is shown.
     """
     rows = [name for name in _DATABASES if any(one["database"] == name for one in results)]
-    top = max((sum(_costs(one).values()) for one in results), default=1.0) * 1.15
-    width = 2 * (_LEFT + _PANEL_W) + _GAP
+    dearest = max((sum(_costs(one).values()) for one in results), default=1.0)
+    top = math.ceil(dearest * 1.15 / _ROUND) * _ROUND
+    width = 2 * (_LEFT + _PANEL_W) + _GAP + _RIGHT
     height = _TOP + len(rows) * (_PANEL_H + _FOOT)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif">',

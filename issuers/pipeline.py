@@ -307,9 +307,10 @@ class Pipeline:
         if delta > 0:
             account = address_bytes(self._registry.get(session, resident_id).account)
             record.grants_made += 1
-            correction.grant_id = writer.grant(
-                one.dedupe_key,
-                record.grants_made,
+            opening = writer.opening(one.deed, one.dedupe_key, record.grants_made)
+            correction.grant_id = opening.grant_id
+            writer.grant(
+                opening,
                 record.record_id,
                 resident_id,
                 account,
@@ -414,8 +415,7 @@ class Pipeline:
             record.counted_micro = rating.quantity_micro
             record.grants_made += 1
             writer.grant(
-                record.dedupe_key,
-                record.grants_made,
+                writer.opening(deed, record.dedupe_key, record.grants_made),
                 record.record_id,
                 holder.resident_id,
                 holder.account,

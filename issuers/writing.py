@@ -154,7 +154,7 @@ class Writer:
         )
         self.tallies[judgement.status] += 1
         if is_granted and rating is not None and holder is not None:
-            self.award(
+            self.grant(
                 one.opening,
                 record_id,
                 holder.resident_id,
@@ -188,24 +188,11 @@ class Writer:
             )
             self.tallies[f"held:{finding.screen}"] += 1
 
-    def grant(
-        self,
-        dedupe_key: bytes,
-        sequence: int,
-        record_id: int,
-        resident_id: int,
-        account: bytes,
-        deed: Deed,
-        amount_minor: int,
-        version: int,
-        explanation: str,
-    ) -> bytes:
-        """Write a record's ``sequence``-th grant and return its id."""
-        opening = Opening.new(deed, dedupe_key, sequence, self.keys, self.random)
-        self.award(opening, record_id, resident_id, account, deed, amount_minor, version, explanation)
-        return opening.grant_id
+    def opening(self, deed: Deed, dedupe_key: bytes, sequence: int) -> Opening:
+        """Return the opening of a record's ``sequence``-th grant."""
+        return Opening.new(deed, dedupe_key, sequence, self.keys, self.random)
 
-    def award(
+    def grant(
         self,
         opening: Opening,
         record_id: int,
@@ -216,7 +203,7 @@ class Writer:
         version: int,
         explanation: str,
     ) -> None:
-        """Write a grant whose opening is known."""
+        """Write a grant."""
         grant_id, salt, commitment = opening
         self._ready.append(pack_leaf(grant_id, account, amount_minor, deed.activity, version, commitment))
         self._grants.append(

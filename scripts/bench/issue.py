@@ -42,6 +42,8 @@ _REGISTER_CHUNK = 5_000
 _FUNDING_TIMES = 10_000
 _PAUSE_S = 0.02
 _LOOK_S = 0.1
+_LOG_FILES = 100
+"""More than a run of a million records fills before PostgreSQL uses them again."""
 WARM_UP_MAX = 20_000
 QUIET_S = 300.0
 
@@ -349,4 +351,6 @@ def _work_folder(folder: Path | None) -> Iterator[Path]:
 @contextmanager
 def _database(kind: str) -> Iterator[postgres.Server | None]:
     with postgres.running() if kind == "postgresql" else nullcontext() as server:
+        if server is not None:
+            server.fill_log(_LOG_FILES)
         yield server

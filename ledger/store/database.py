@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, cast
 
@@ -201,8 +202,13 @@ def bulk_insert(
     table: Table,
     columns: Sequence[str],
     rows: Sequence[tuple[Any, ...]],
+    *,
+    along: str | None = None,
 ) -> None:
     """Insert ``rows`` (tuples in the order of ``columns``): COPY in PostgreSQL, one prepared statement in SQLite.
+
+    ``along``: a column of hashes with an index. PostgreSQL, which inserts into each index row by row, gets the rows in
+    its order: one finds the pages of the tree that the one before has just used.
 
     Raises:
         sqlalchemy.exc.IntegrityError | psycopg.errors.UniqueViolation: a row exists already; the transaction is lost.
@@ -217,6 +223,8 @@ def bulk_insert(
             list(rows),
         )
         return
+    if along is not None:
+        rows = sorted(rows, key=itemgetter(columns.index(along)))
     _copy(connection, f'"{table.name}"', table, columns, rows)
 
 

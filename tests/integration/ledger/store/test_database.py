@@ -149,6 +149,17 @@ def test_bulk_insert_refuses_what_exists(database: Database) -> None:
     assert amounts(database) == {ALICE: 5}
 
 
+def test_bulk_insert_along_a_column_inserts_the_same_rows(database: Database) -> None:
+    rows = [(one, 1, at) for at, one in enumerate(reversed(MANY))]
+    with database.transaction() as session:
+        bulk_insert(session, BALANCES, COLUMNS, rows, along="account")
+        place = "account" if database.is_sqlite else "ctid"  # PostgreSQL keeps rows where they were put
+        found = session.connection().exec_driver_sql(
+            f"SELECT account, token_id, amount_minor FROM balances ORDER BY {place}"
+        )
+        assert [(bytes(one[0]), *one[1:]) for one in found] == sorted(rows)
+
+
 def test_bulk_insert_new_leaves_out_what_exists(database: Database) -> None:
     with database.transaction() as session:
         assert bulk_insert_new(session, BALANCES, COLUMNS, [(ALICE, 1, 5)]) == 1

@@ -17,9 +17,9 @@ import orjson
 import psycopg.errors
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError, OperationalError
-from sqlalchemy.orm import Session
 
 from issuers import sql
+from issuers.drafting import Chunk
 from issuers.errors import SourceUnavailable
 from issuers.mapping import Mapping
 from issuers.normalise import Normaliser
@@ -343,11 +343,25 @@ class Intake:
         is_done: bool = False,
     ) -> None:
         """Take a chunk in, again if a race was lost. Raises _MovedOn if another worker was here."""
-        record_ids = self._record_ids(len(prepared))
+        now = self._clock.timestamp()
+        chunk = Chunk(run.delivery, prepared, refused, self._record_ids(len(prepared)), now)
+        draft = None
+        if self._database.is_sqlite:  # one process at a time writes, so what can be done before is done before
+            with self._database.read() as session:
+                draft = self._pipeline.draft(session, chunk)
         for attempt in range(1, _RACES_MAX + 1):
             try:
                 with self._database.transaction() as session:
-                    result = self._chunk(session, run, prepared, refused, record_ids, rows, cursor, is_done, attempt)
+                    row = lock_delivery(session, run.delivery.delivery_id)
+                    if row.rows_done != run.rows_done or row.state == "done":
+                        raise _MovedOn
+                    result = self._pipeline.take(session, chunk, draft, is_contended=attempt > _RACES_HOPED)
+                    row.rows_done += rows
+                    row.updated_at = now
+                    if cursor is not None:
+                        row.cursor = cursor
+                    if is_done:
+                        row.state = "done"
             except (IntegrityError, OperationalError, psycopg.errors.UniqueViolation, psycopg.OperationalError):
                 if attempt == _RACES_MAX or self._database.is_sqlite:
                     raise
@@ -357,34 +371,6 @@ class Intake:
                     run.outcome = "resumed" if run.rows_done else "created"
                 run.rows_done += rows
                 return
-
-    def _chunk(
-        self,
-        session: Session,
-        run: _Run,
-        prepared: Sequence[Prepared],
-        refused: Sequence[Fault],
-        record_ids: Sequence[int],
-        rows: int,
-        cursor: str | None,
-        is_done: bool,
-        attempt: int,
-    ) -> ChunkResult:
-        now = self._clock.timestamp()
-        row = lock_delivery(session, run.delivery.delivery_id)
-        if row.rows_done != run.rows_done or row.state == "done":
-            raise _MovedOn
-        is_contended = attempt > _RACES_HOPED
-        result = self._pipeline.take(
-            session, run.delivery, prepared, refused, record_ids, now, is_contended=is_contended
-        )
-        row.rows_done += rows
-        row.updated_at = now
-        if cursor is not None:
-            row.cursor = cursor
-        if is_done:
-            row.state = "done"
-        return result
 
     def _record_ids(self, count: int) -> list[int]:
         """Return fresh record ids. They are allotted in blocks, ahead and on their own; gaps are harmless."""

@@ -6,7 +6,7 @@ deeds, then caps and rate. What is granted is charged at once, so that the next 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import NamedTuple
 
 from issuers.certifiers import Certification, CertifierScreens
@@ -95,12 +95,16 @@ class Judge:
         self._now = now
         self.facts = Facts()
         self.usage: dict[int, dict[tuple[str, str], Used]] = {}
+        self.fingerprints: dict[bytes, int] = {}
+        """Of the candidates' deeds that may be claimed twice: whose they are."""
         self.stored: set[ResidentUsageKey] = set()
         """What of the usage has a row already."""
         self._touched: dict[ResidentUsageKey, Used] = {}
         self._in_force: dict[int, Rulebook | None] = {}
         rules = [one for book in books for one in book.activities.values()]
         self._has_screens = any(one.screens for one in rules)
+        self.looks_elsewhere = self._has_screens or any(one.same_deed is not None for one in rules)
+        """Whether what other programmes know can change a decision."""
         self.certifiers: CertifierScreens | None = None
         if person is not None and any(one.certifier is not None for one in rules):
             self.certifiers = CertifierScreens(programme, person)
@@ -122,11 +126,14 @@ class Judge:
         """Return the new usage of every resident, scope and period that was charged."""
         return self._touched
 
+    def forget(self, residents: Set[int]) -> None:
+        """Take back what some residents were charged: their records are decided elsewhere, all of them."""
+        self._touched = {key: used for key, used in self._touched.items() if key[0] not in residents}
+
     def needs(self, candidates: Sequence[Candidate]) -> Needs:
         """Return what must be looked up before the candidates can be decided."""
         usage: set[ResidentUsageKey] = set()
         residents: dict[int, None] = {}
-        fingerprints: list[bytes] = []
         devices: list[bytes] = []
         days: list[int] = []
         for one in candidates:
@@ -143,9 +150,10 @@ class Judge:
                 if one.device is not None and "device" in activity.screens:
                     devices.append(one.device)
             if activity.same_deed is not None:
-                fingerprints.append(self._fingerprint(one.resident_id, one.deed.day, activity.same_deed))
+                fingerprint = self._fingerprint(one.resident_id, one.deed.day, activity.same_deed)
+                self.fingerprints[fingerprint] = one.resident_id
         first, last = (min(days) - 1, max(days) + 1) if days else (0, 0)
-        return Needs(usage, list(residents), fingerprints, devices, first, last)
+        return Needs(usage, list(residents), list(self.fingerprints), devices, first, last)
 
     def certifications(self, candidates: Sequence[Candidate]) -> list[tuple[Certification, CertifierRule]]:
         """Return who certified the candidates whose rule wants to know."""

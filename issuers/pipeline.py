@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from issuers import sql
 from issuers.certifying import load_certifications, store_certifications
 from issuers.deeds import Deed
+from issuers.drafting import Basis, Chunk, Draft, Placed, basis_of
 from issuers.judging import Candidate, Judge, Judgement, fit, refused, rulebook_for
 from issuers.refusals import Fault, RefusalCode
 from issuers.revoking import take_back
@@ -66,21 +67,43 @@ class Pipeline:
         """Return a programme's rulebooks, oldest first."""
         return self._books[programme]
 
-    def take(
-        self,
-        session: Session,
-        delivery: Delivery,
-        deeds: Sequence[Prepared],
-        faults: Sequence[Fault],
-        record_ids: Sequence[int],
-        now: int,
-        *,
-        is_contended: bool = True,
-    ) -> ChunkResult:
-        """Take in a chunk: everything that its rows cause, in one transaction. ``record_ids``: one a deed.
+    def draft(self, session: Session, chunk: Chunk) -> Draft:
+        """Judge a chunk on a snapshot of a SQLite file, for `take`."""
+        basis = basis_of(session)
+        return self._judged(session, chunk, basis)
 
+    def take(
+        self, session: Session, chunk: Chunk, draft: Draft | None = None, *, is_contended: bool = True
+    ) -> ChunkResult:
+        """Take in a chunk: everything that its rows cause, in one transaction.
+
+        ``draft``: the same chunk, judged before; what others have changed since is judged again.
         ``is_contended``: see `sql.load_usage`.
         """
+        shaken = None if draft is None else draft.shaken(session)
+        if draft is None or shaken is None:
+            draft, shaken = self._judged(session, chunk, is_contended=is_contended), []
+        draft.drop(shaken)
+        self._write(session, draft)
+        statuses, writer = draft.statuses, draft.writer
+        if shaken:
+            record_ids = [one.record_id for one in shaken]
+            rest = chunk._replace(deeds=[one.prepared for one in shaken], faults=(), record_ids=record_ids)
+            again = self._judged(session, rest)
+            self._write(session, again)
+            statuses += again.statuses
+            writer.refusal_codes += again.writer.refusal_codes
+            writer.granted_minor += again.writer.granted_minor
+        for one in draft.repeated:
+            statuses[self._repeat(session, writer, chunk.delivery, one, chunk.now)] += 1
+        writer.flush()
+        return ChunkResult(statuses, writer.refusal_codes, writer.granted_minor)
+
+    def _judged(
+        self, session: Session, chunk: Chunk, basis: Basis | None = None, *, is_contended: bool = True
+    ) -> Draft:
+        """Decide the new records of a chunk, and collect what is to be written."""
+        delivery, deeds, faults, record_ids, now = chunk
         programme = delivery.programme
         writer = Writer(session, programme, self._keys, now, self._random)
         for fault in faults:
@@ -89,28 +112,30 @@ class Pipeline:
         fresh, repeated = self._split(session, deeds)
         holders = self.holders(session, programme, [one.source_hmac for one in fresh], fresh)
         judge = Judge(self._books[programme], programme, self._keys.fingerprint, now, self._keys.source)
-        placed: list[tuple[int, Prepared, sql.Holder | None, Candidate | None]] = []
+        placed: list[Placed] = []
         for record_id, one in zip(record_ids, fresh, strict=False):
             holder = holders.get(one.source_hmac)
             candidate = None
             if holder is not None:
                 candidate = Candidate(record_id, one.dedupe_key, one.deed, holder.resident_id, b"", one.device)
-            placed.append((record_id, one, holder, candidate))
-        owned = [candidate for _, _, _, candidate in placed if candidate is not None]
+            placed.append(Placed(record_id, one, holder, candidate))
+        owned = [one.candidate for one in placed if one.candidate is not None]
         look_up(session, judge, owned, is_contended=is_contended)
         statuses: Counter[str] = Counter(refused=len(faults))
         for record_id, one, holder, candidate in placed:
             judgement = self._judge(judge, one, candidate, now)
             writer.record(record_id, delivery, one, holder, judgement)
             statuses[judgement.status] += 1
+        return Draft(chunk, basis, judge, writer, placed, repeated, statuses)
+
+    def _write(self, session: Session, draft: Draft) -> None:
+        """Write what was decided about new records."""
+        judge, writer = draft.judge, draft.writer
+        writer.session = session
         sql.set_usage(session, judge.changes(), judge.stored)
         if judge.certifiers is not None:
             store_certifications(session, judge.certifiers)
         writer.flush()
-        for one in repeated:
-            statuses[self._repeat(session, writer, delivery, one, now)] += 1
-        writer.flush()
-        return ChunkResult(statuses, writer.refusal_codes, writer.granted_minor)
 
     def holders(
         self, session: Session, programme: int, source_hmacs: Sequence[bytes], deeds: Sequence[Prepared]

@@ -70,6 +70,11 @@ class Facts:
         return self._devices.get((device, day), set())
 
 
+def is_concerned(deed: Deed, claim: Claim) -> bool:
+    """Return whether a screen of a deed can look at another record of its resident; if not, nothing hangs on it."""
+    return claim.activity == deed.activity or _meet(deed, claim)
+
+
 def screen(
     programme: int,
     record_id: int,
@@ -172,16 +177,9 @@ def _repeat(record_id: int, resident_id: int, deed: Deed, facts: Facts) -> Findi
 
 
 def _overlap(record_id: int, resident_id: int, deed: Deed, facts: Facts) -> Finding | None:
-    start, end = deed.started_at or 0, deed.ended_at or 0
     for day in (deed.day - 1, deed.day, deed.day + 1):
         for claim in facts.claims(resident_id, day):
-            if (
-                claim.record_id != record_id
-                and claim.started_at is not None
-                and claim.ended_at is not None
-                and claim.started_at < end
-                and start < claim.ended_at
-            ):
+            if claim.record_id != record_id and _meet(deed, claim):
                 return Finding(
                     "overlap",
                     "The person was elsewhere at that time by another record.",
@@ -190,6 +188,15 @@ def _overlap(record_id: int, resident_id: int, deed: Deed, facts: Facts) -> Find
                     claim.record_id,
                 )
     return None
+
+
+def _meet(deed: Deed, claim: Claim) -> bool:
+    return (
+        claim.started_at is not None
+        and claim.ended_at is not None
+        and claim.started_at < (deed.ended_at or 0)
+        and (deed.started_at or 0) < claim.ended_at
+    )
 
 
 def _velocity(record_id: int, resident_id: int, deed: Deed, activity: CompiledActivity, facts: Facts) -> Finding | None:

@@ -263,10 +263,11 @@ def load_holders(session: Session, programme: int, source_hmacs: Sequence[bytes]
     return {bytes(digest): Holder(resident, bytes(account)) for digest, resident, account in rows}
 
 
+CLAIM_COLUMNS = "programme, record_id, activity, deed_day, started_at, ended_at, quantity_micro"
+"""The columns of a `Claim`."""
 _CLAIM_SQL = (
-    "SELECT resident_id, programme, record_id, activity, deed_day, started_at, ended_at, quantity_micro "
-    "FROM issuance_records WHERE started_at IS NOT NULL AND status <> 'refused' AND deed_day BETWEEN {0} AND {0} "
-    "AND resident_id"
+    "SELECT resident_id, " + CLAIM_COLUMNS + " FROM issuance_records WHERE started_at IS NOT NULL "  # noqa: S608
+    "AND status <> 'refused' AND deed_day BETWEEN {0} AND {0} AND resident_id"
 )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Set
+from itertools import compress
 from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
@@ -17,6 +19,14 @@ from issuers.vault import RecordKeys, Seal
 from ledger.custody.master import RandomBytes
 from ledger.standard.keccak import keccak256
 from ledger.store.database import bulk_insert
+
+_STATUS = sql.RECORD_COLUMNS.index("status")
+_GRANTED_RECORD = sql.GRANT_COLUMNS.index("record_id")
+_AMOUNT = sql.GRANT_COLUMNS.index("amount_minor")
+_REFUSED_RECORD = sql.REFUSAL_COLUMNS.index("record_id")
+_CODE = sql.REFUSAL_COLUMNS.index("code")
+_HELD_RECORD = sql.REVIEW_COLUMNS.index("record_id")
+_SCREEN = sql.REVIEW_COLUMNS.index("screen")
 
 
 class Prepared(NamedTuple):
@@ -227,10 +237,30 @@ class Writer:
         self.granted_minor += amount_minor
         self.tallies["granted_minor"] += amount_minor
 
+    def drop(self, record_ids: Set[int]) -> Counter[str]:
+        """Take back what was collected for some new records, and return how many had which status."""
+        statuses = Counter([row[_STATUS] for row in self._records if row[0] in record_ids])
+        codes = Counter([row[_CODE] for row in self._refusals if row[_REFUSED_RECORD] in record_ids])
+        screens = Counter([row[_SCREEN] for row in self._reviews if row[_HELD_RECORD] in record_ids])
+        kept = [row[_GRANTED_RECORD] not in record_ids for row in self._grants]
+        grants = list(compress(self._grants, kept))
+        granted = sum([row[_AMOUNT] for row in self._grants]) - sum([row[_AMOUNT] for row in grants])
+        self._records = [row for row in self._records if row[0] not in record_ids]
+        self._refusals = [row for row in self._refusals if row[_REFUSED_RECORD] not in record_ids]
+        self._reviews = [row for row in self._reviews if row[_HELD_RECORD] not in record_ids]
+        self._grants, self._ready = grants, list(compress(self._ready, kept))
+        self.granted_minor -= granted
+        self.refusal_codes -= codes
+        self.tallies.subtract(statuses)
+        self.tallies.subtract({f"refused:{code}": count for code, count in codes.items()})
+        self.tallies.subtract({f"held:{screen}": count for screen, count in screens.items()})
+        self.tallies["granted_minor"] -= granted
+        return statuses
+
     def flush(self) -> None:
         """Write everything collected so far, tallies too."""
-        bulk_insert(self.session, sql.RECORDS, sql.RECORD_COLUMNS, self._records)
-        bulk_insert(self.session, sql.GRANTS, sql.GRANT_COLUMNS, self._grants)
+        bulk_insert(self.session, sql.RECORDS, sql.RECORD_COLUMNS, self._records, along="dedupe_key")
+        bulk_insert(self.session, sql.GRANTS, sql.GRANT_COLUMNS, self._grants, along="grant_id")
         sql.add_ready(self.session, self.programme, self._ready)
         bulk_insert(self.session, sql.REFUSALS, sql.REFUSAL_COLUMNS, self._refusals)
         bulk_insert(self.session, sql.REVIEWS, sql.REVIEW_COLUMNS, self._reviews)

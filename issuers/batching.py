@@ -7,20 +7,19 @@ for its key may be in another house; signature and outbox message are stored tog
 from __future__ import annotations
 
 import logging
-import os
-import random as random_module
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import Table, delete, func, insert, select, update
+from sqlalchemy import Table, delete, func, select, update
 from sqlalchemy.orm import Session, defer
 
-from issuers import sql
+from issuers import packing, sql
 from issuers.agency.documents import mint_document
 from issuers.leaves import LeafRow, batch_grants, grant_ids, leaf_rows, publish, tree_of, unpack_leaves
 from issuers.opening import Openings
+from issuers.packing import Validity, pack_batches, quarter_of, store_batches
 from issuers.signing import REASON_MAX, Signing
 from ledger.chain.artifacts import call_data
 from ledger.chain.deployment import Deployment
@@ -31,7 +30,6 @@ from ledger.outbox.outbox import CallMessage, MessageState, Outbox
 from ledger.outbox.routes import mint_gas
 from ledger.standard.ids import BatchNumber, address_bytes, programme_participant, token_id
 from ledger.standard.keccak import keccak256
-from ledger.standard.quarters import CITY_TZ, NEVER, expiry_quarter
 from ledger.standard.typed_data import MintBatch
 from ledger.standard.value import MICROFEN_MINOR
 from ledger.store.database import Database, bulk_insert_new, prefer_indexes
@@ -46,11 +44,9 @@ from ledger.store.models.projection import BatchRow as ChainBatchRow
 from ledger.store.models.projection import ChainProgrammeRow, PositionRow, SupplyRow
 
 _LOG = logging.getLogger(__name__)
-GRANTS_MAX = 500
 _TAKE_MAX = 5_000
-_NEVER_QUARTERS = -1
+_SIGNED_AT_ONCE = 64
 _SETTLED_AT_ONCE = 64
-_ORDER_BYTES = 16
 _WITHOUT_GRANTS = defer(IssuanceBatchRow.packed)  # 14 KB a batch that only signing needs
 _ENDS = {
     MessageState.DONE: "landed",
@@ -102,7 +98,6 @@ class Batcher:
         signing: Signing,
         leaves_folder: Path | None = None,
         openings: Openings | None = None,
-        shuffle: random_module.Random | None = None,
     ) -> None:
         self._database = database
         self._outbox = outbox
@@ -111,7 +106,6 @@ class Batcher:
         self._signing = signing
         self._openings = openings
         self._leaves = leaves_folder
-        self._shuffle = shuffle
 
     # ------------------------------------------------------------------------------------------------- batches
 
@@ -122,20 +116,23 @@ class Batcher:
             waiting = session.execute(
                 select(IssuanceReadyRow.programme)
                 .group_by(IssuanceReadyRow.programme)
-                .having(ready >= (1 if flush else GRANTS_MAX))
+                .having(ready >= (1 if flush else packing.GRANTS_MAX))
             )
             unsigned = session.execute(select(IssuanceBatchRow.programme).where(IssuanceBatchRow.state == "prepared"))
             return {row[0] for row in (*waiting, *unsigned)}
 
-    def make(self, programme: int, validity: Mapping[int, int | None], *, flush: bool = True) -> list[BatchNumber]:
+    def make(self, programme: int, validity: Validity, *, flush: bool = True) -> list[BatchNumber]:
         """Batch all ready grants of a programme, sign and enqueue them; return the numbers.
 
         ``validity``: quarters by rulebook version (None: the points never expire). Without ``flush`` grants that fill
         no batch wait for more. While the signer is away nothing more is batched: what is prepared waits for it, and
         says so.
         """
+        numbers: list[BatchNumber] = []
         signed, is_there = self.sign_prepared(programme)
-        numbers = list(signed)
+        while signed:
+            numbers += signed
+            signed, is_there = self.sign_prepared(programme)
         while is_there:
             prepared = self._prepare(programme, validity, flush)
             if not prepared:
@@ -145,9 +142,9 @@ class Batcher:
         return numbers
 
     def sign_prepared(self, programme: int) -> tuple[list[BatchNumber], bool]:
-        """Sign and enqueue batches that a crash, or a signer that was away, left unsigned.
+        """Sign and enqueue batches that intake made, or that a crash or a signer that was away left unsigned.
 
-        Returns the numbers that were signed, and whether the signer is there.
+        Returns the numbers that were signed, of some at once, and whether the signer is there.
         """
         prepared = (IssuanceBatchRow.programme == programme, IssuanceBatchRow.state == "prepared")
         with self._database.read() as session:
@@ -156,24 +153,24 @@ class Batcher:
                 return [], True
             if self._signing.is_away(programme):
                 return [], False
-            numbers = self._signing.not_refused(programme, waiting)
+            numbers = self._signing.not_refused(programme, waiting)[:_SIGNED_AT_ONCE]
             rows = session.scalars(
                 select(IssuanceBatchRow).where(*prepared, IssuanceBatchRow.number.in_(numbers))
             ).all()
             session.expunge_all()  # what follows is written with the signature, not here
             for row in rows:
-                quarter = self._quarter(row.validity_quarters)
+                quarter = quarter_of(row.validity_quarters, self._clock.timestamp())
                 if quarter != row.quarter:
                     row.quarter = quarter
                     leaves = leaf_rows(session, row.programme, row.number)
                     row.evidence_root = tree_of(leaves, token_id(row.programme, quarter)).root
         return self._sign_and_queue(programme, rows)
 
-    def _prepare(self, programme: int, validity: Mapping[int, int | None], flush: bool) -> list[IssuanceBatchRow]:
+    def _prepare(self, programme: int, validity: Validity, flush: bool) -> list[IssuanceBatchRow]:
         """Make batches of what waits. Everything but the numbers is worked out before the transaction begins."""
         ready_ids, leaves = self._waiting(programme, flush)
         while leaves:
-            made, left = self._batches(programme, leaves, validity, flush)
+            made, left = pack_batches(programme, leaves, validity, self._clock.timestamp(), flush=flush)
             if not made:
                 return []
             try:
@@ -202,59 +199,10 @@ class Batcher:
                 count += grants
                 if count >= _TAKE_MAX:
                     break
-            if count == 0 or (count < GRANTS_MAX and not flush):
+            if count == 0 or (count < packing.GRANTS_MAX and not flush):
                 return [], []
             packed = session.scalars(select(IssuanceReadyRow.leaves).where(IssuanceReadyRow.ready_id.in_(ready_ids)))
             return ready_ids, unpack_leaves(b"".join([bytes(one) for one in packed]))
-
-    def _batches(
-        self, programme: int, leaves: Sequence[LeafRow], validity: Mapping[int, int | None], flush: bool
-    ) -> tuple[list[IssuanceBatchRow], list[LeafRow]]:
-        """Return batches without numbers, and the leaves that fill none."""
-        by_quarters: dict[int, list[LeafRow]] = {}
-        for leaf in leaves:
-            quarters = validity[leaf.rulebook_version]
-            by_quarters.setdefault(_NEVER_QUARTERS if quarters is None else quarters, []).append(leaf)
-        now = self._clock.timestamp()
-        made: list[IssuanceBatchRow] = []
-        left: list[LeafRow] = []
-        for quarters, some in by_quarters.items():
-            shuffled = self._shuffled(some)
-            for start in range(0, len(shuffled), GRANTS_MAX):
-                part = shuffled[start : start + GRANTS_MAX]
-                if not flush and len(part) < GRANTS_MAX:
-                    left += part
-                    continue
-                quarter = self._quarter(quarters)
-                made.append(
-                    IssuanceBatchRow(
-                        programme=programme,
-                        quarter=quarter,
-                        validity_quarters=quarters,
-                        grants=len(part),
-                        amount_minor=sum(leaf.amount_minor for leaf in part),
-                        evidence_root=tree_of(part, token_id(programme, quarter)).root,
-                        packed=b"".join([leaf.account + leaf.amount_minor.to_bytes(8, "big") for leaf in part]),
-                        leaves=b"".join([leaf.pack() for leaf in part]),
-                        signer=None,
-                        signature=None,
-                        attempt=0,
-                        state="prepared",
-                        reason=None,
-                        created_at=now,
-                        updated_at=now,
-                    )
-                )
-        return made, left
-
-    def _shuffled(self, leaves: list[LeafRow]) -> list[LeafRow]:
-        """Return the leaves in a random order, which says nothing of the order of the records."""
-        if self._shuffle is not None:
-            self._shuffle.shuffle(leaves)
-            return leaves
-        noise = os.urandom(_ORDER_BYTES * len(leaves))
-        places = sorted(range(len(leaves)), key=lambda at: noise[_ORDER_BYTES * at : _ORDER_BYTES * (at + 1)])
-        return [leaves[place] for place in places]
 
     def _store(
         self,
@@ -270,10 +218,7 @@ class Batcher:
         if done.rowcount != len(ready_ids):
             raise _TakenByAnother
         sql.add_ready(session, programme, [leaf.pack() for leaf in left])
-        for number, row in enumerate(made, sql.allot(session, f"batch:{programme}", len(made))):
-            row.number = number
-        # As copies: if the transaction fails, the batches are made again.
-        session.execute(insert(IssuanceBatchRow), [_values(row) for row in made])
+        store_batches(session, programme, made)
         if self._place(session, made) != sum(row.grants for row in made):
             raise _TakenBack
         return list(made)
@@ -296,11 +241,6 @@ class Batcher:
         """All that waited in these rows was taken back."""
         with self._database.transaction() as session:
             session.execute(delete(IssuanceReadyRow).where(IssuanceReadyRow.ready_id.in_(ready_ids)))
-
-    def _quarter(self, validity_quarters: int) -> int:
-        if validity_quarters == _NEVER_QUARTERS:
-            return NEVER
-        return expiry_quarter(self._clock.now().astimezone(CITY_TZ).date(), validity_quarters)
 
     def _sign_and_queue(self, programme: int, rows: Sequence[IssuanceBatchRow]) -> tuple[list[BatchNumber], bool]:
         """Sign and enqueue; what is refused, or cannot be signed now, keeps the reason. Returns as `sign_prepared`."""
@@ -495,7 +435,7 @@ class Batcher:
     def _send_again(self, row: IssuanceBatchRow) -> int:
         """Returns how many were sent: 0 or 1. Raises SignerError."""
         signer = address_bytes(self._signing.address(row.programme))
-        quarter = self._quarter(row.validity_quarters)
+        quarter = quarter_of(row.validity_quarters, self._clock.timestamp())
         if quarter != row.quarter or signer != row.signer or row.state != "waiting":
             return self._sign_again(row, quarter, signer)
         key = mint_key(row.programme, row.number)
@@ -512,7 +452,10 @@ class Batcher:
             return False
         if self._signing.is_rotated(row.programme, row.reason):
             return True
-        return row.reason.startswith("PointsLedgerLotDead") and self._quarter(row.validity_quarters) != row.quarter
+        return (
+            row.reason.startswith("PointsLedgerLotDead")
+            and quarter_of(row.validity_quarters, self._clock.timestamp()) != row.quarter
+        )
 
     def _sign_again(self, row: IssuanceBatchRow, quarter: int, signer: bytes) -> int:
         with self._database.read() as session:
@@ -542,10 +485,6 @@ class Batcher:
                 )
             )
         return 1
-
-
-def _values(row: IssuanceBatchRow) -> dict[str, Any]:
-    return {column.name: getattr(row, column.name) for column in IssuanceBatchRow.__table__.columns}
 
 
 def _covered(session: Session, rows: Sequence[IssuanceBatchRow]) -> list[IssuanceBatchRow]:

@@ -19,6 +19,7 @@ from issuers.certifying import load_certifications, store_certifications
 from issuers.deeds import Deed
 from issuers.drafting import Basis, Chunk, Draft, Placed, basis_of
 from issuers.judging import Candidate, Judge, Judgement, fit, refused, rulebook_for
+from issuers.packing import validity_of
 from issuers.refusals import Fault, RefusalCode
 from issuers.revoking import take_back
 from issuers.rulebook import Rulebook
@@ -126,6 +127,11 @@ class Pipeline:
             judgement = self._judge(judge, one, candidate, now)
             writer.record(record_id, delivery, one, holder, judgement)
             statuses[judgement.status] += 1
+        again = {one.dedupe_key for one in repeated}
+        writer.pack(
+            validity_of(self._books[programme]),
+            {one.record_id for one in placed if one.prepared.dedupe_key in again} if again else set(),
+        )
         return Draft(chunk, basis, judge, writer, placed, repeated, statuses)
 
     def _write(self, session: Session, draft: Draft) -> None:

@@ -35,6 +35,7 @@ from issuers.mapping import Mapping as SourceMapping
 from issuers.mapping import MappingFolder
 from issuers.mending import mended
 from issuers.opening import delivery_of, openings_of
+from issuers.packing import validity_of
 from issuers.pipeline import Pipeline
 from issuers.readers import Limits
 from issuers.readers.json_documents import decode_document, dig
@@ -407,10 +408,7 @@ class IssuerService:
         for number in wanted:
             if number not in due:
                 continue
-            validity = {
-                book.version: None if book.file.validity_quarters == "never" else book.file.validity_quarters
-                for book in self._books[number]
-            }
+            validity = validity_of(self._books[number])
             made += [(self._slugs[number], one) for one in self._batcher.make(number, validity, flush=flush)]
         return made
 

@@ -85,8 +85,10 @@ GRANT_COLUMNS = (
     "commitment",
     "salt",
     "explanation",
-    "state",
     "created_at",
+    "state",
+    "batch_number",
+    "batch_position",
 )
 REFUSAL_COLUMNS = (
     "programme",

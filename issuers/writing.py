@@ -13,15 +13,18 @@ from sqlalchemy.orm import Session
 from issuers import sql
 from issuers.deeds import Deed
 from issuers.judging import Judgement
-from issuers.leaves import pack_leaf
+from issuers.leaves import LeafRow, grant_ids
+from issuers.packing import Validity, pack_batches, store_batches
 from issuers.refusals import Fault
 from issuers.vault import RecordKeys, Seal
 from ledger.custody.master import RandomBytes
 from ledger.standard.keccak import keccak256
 from ledger.store.database import bulk_insert
+from ledger.store.models.issuance import IssuanceBatchRow
 
 _STATUS = sql.RECORD_COLUMNS.index("status")
 _GRANTED_RECORD = sql.GRANT_COLUMNS.index("record_id")
+_PLACE = sql.GRANT_COLUMNS.index("state")  # and what follows it
 _AMOUNT = sql.GRANT_COLUMNS.index("amount_minor")
 _REFUSED_RECORD = sql.REFUSAL_COLUMNS.index("record_id")
 _CODE = sql.REFUSAL_COLUMNS.index("code")
@@ -94,7 +97,10 @@ class Writer:
         self.granted_minor = 0
         self._records: list[tuple[Any, ...]] = []
         self._grants: list[tuple[Any, ...]] = []
-        self._ready: list[bytes] = []
+        self._leaves: list[LeafRow] = []
+        """Those of the grants, in their order."""
+        self._packing: tuple[Validity, Set[int]] | None = None
+        self._batches: list[IssuanceBatchRow] = []
         self._refusals: list[tuple[Any, ...]] = []
         self._reviews: list[tuple[Any, ...]] = []
 
@@ -215,7 +221,7 @@ class Writer:
     ) -> None:
         """Write a grant."""
         grant_id, salt, commitment = opening
-        self._ready.append(pack_leaf(grant_id, account, amount_minor, deed.activity, version, commitment))
+        self._leaves.append(LeafRow(grant_id, account, amount_minor, deed.activity, version, commitment))
         self._grants.append(
             (
                 grant_id,
@@ -230,8 +236,10 @@ class Writer:
                 commitment,
                 salt,
                 explanation,
-                "ready",
                 self.now,
+                "ready",
+                None,
+                None,
             )
         )
         self.granted_minor += amount_minor
@@ -248,7 +256,9 @@ class Writer:
         self._records = [row for row in self._records if row[0] not in record_ids]
         self._refusals = [row for row in self._refusals if row[_REFUSED_RECORD] not in record_ids]
         self._reviews = [row for row in self._reviews if row[_HELD_RECORD] not in record_ids]
-        self._grants, self._ready = grants, list(compress(self._ready, kept))
+        self._grants, self._leaves = grants, list(compress(self._leaves, kept))
+        if self._packing is not None:
+            self.pack(*self._packing)
         self.granted_minor -= granted
         self.refusal_codes -= codes
         self.tallies.subtract(statuses)
@@ -257,14 +267,37 @@ class Writer:
         self.tallies["granted_minor"] -= granted
         return statuses
 
+    def pack(self, validity: Validity, waiting: Set[int]) -> None:
+        """Make batches of the grants as far as these fill them, but not of the ``waiting`` records: those may be taken
+        back at once, and what is in a batch can only be revoked. The other grants wait for a batch once written."""
+        self._packing = (validity, waiting)
+        leaves = [
+            leaf for leaf, row in zip(self._leaves, self._grants, strict=True) if row[_GRANTED_RECORD] not in waiting
+        ]
+        self._batches, _ = pack_batches(self.programme, leaves, validity, self.now, flush=False)
+
+    def _place(self) -> None:
+        """Number the batches, and let their grants say where they are."""
+        store_batches(self.session, self.programme, self._batches)
+        places = {
+            grant: ("batched", batch.number, at)
+            for batch in self._batches
+            for at, grant in enumerate(grant_ids(batch.leaves))
+        }
+        self._grants = [row[:_PLACE] + places.get(row[0], row[_PLACE:]) for row in self._grants]
+        self._leaves = [leaf for leaf in self._leaves if leaf.grant_id not in places]
+        self._batches, self._packing = [], None
+
     def flush(self) -> None:
         """Write everything collected so far, tallies too."""
         bulk_insert(self.session, sql.RECORDS, sql.RECORD_COLUMNS, self._records, along="dedupe_key")
+        if self._batches:
+            self._place()
         bulk_insert(self.session, sql.GRANTS, sql.GRANT_COLUMNS, self._grants, along="grant_id")
-        sql.add_ready(self.session, self.programme, self._ready)
+        sql.add_ready(self.session, self.programme, [leaf.pack() for leaf in self._leaves])
         bulk_insert(self.session, sql.REFUSALS, sql.REFUSAL_COLUMNS, self._refusals)
         bulk_insert(self.session, sql.REVIEWS, sql.REVIEW_COLUMNS, self._reviews)
         sql.add_tallies(self.session, self.programme, self.tallies)
         self._records, self._grants, self._refusals, self._reviews = [], [], [], []
-        self._ready = []
+        self._leaves = []
         self.tallies = Counter()

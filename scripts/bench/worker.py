@@ -120,7 +120,8 @@ def watch_intake(service: IssuerService, stages: Stages) -> None:
     """Time the stages of the intake where they are called; nobody else needs a door into these parts."""
     intake: Any = service._intake
     stages.watch(intake, "file", "read, map, validate, seal")
-    stages.watch(intake._pipeline, "take", "dedupe, rate, screen, grant")
+    for step in ("draft", "take"):
+        stages.watch(intake._pipeline, step, "dedupe, rate, screen, grant, batch")
 
 
 def _run(pipe: Connection, state_dir: Path, database_url: str, now: datetime) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from issuers import batching, intake, pipeline
+from issuers import intake, packing, pipeline
 from issuers.batching import Batcher
 from tests.integration.issuers.lab import Desk, open_desk
 
@@ -78,7 +78,7 @@ def arm(moment: str, which: int) -> None:
 def main() -> None:
     """Live until the moment comes."""
     folder, url, moment, which = sys.argv[1:]
-    batching.GRANTS_MAX = 50
+    packing.GRANTS_MAX = 50
     desk = open_desk(Path(folder), url)
     arm(moment, int(which))
     live(desk)

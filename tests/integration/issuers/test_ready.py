@@ -26,15 +26,14 @@ def test_the_revision_finds_what_is_batched_and_what_waits(database_url: str) ->
     """Three grants in a batch, in an order of its own, one that waits, and one that was taken back."""
     database = Database(database_url)
     upgrade(database)
-    rests: list[tuple[str, int, int | None, int | None]] = [("batched", 0, 7, place) for place in (2, 0, 1)]
-    rests += [(state, 0, None, None) for state in ("ready", "cancelled")]
+    rests: list[tuple[int, str, int | None, int | None]] = [(0, "batched", 7, place) for place in (2, 0, 1)]
+    rests += [(0, state, None, None) for state in ("ready", "cancelled")]
     with database.transaction() as session:
-        columns = [*sql.GRANT_COLUMNS, "batch_number", "batch_position"]
         rows = [
             (leaf.grant_id, 1, 1, 1, ACCOUNT, leaf.amount_minor, 0, "VOL.SERVICE", 1, leaf.commitment, None, "", *rest)
             for leaf, rest in zip(LEAVES, rests, strict=True)
         ]
-        bulk_insert(session, sql.GRANTS, columns, rows)
+        bulk_insert(session, sql.GRANTS, sql.GRANT_COLUMNS, rows)
         session.connection().exec_driver_sql(BATCH)
     _step(database, "down")
     _step(database, "up")

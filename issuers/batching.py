@@ -1,7 +1,8 @@
 """Grants become batches: shuffled, at most 500, one programme and one expiry quarter, numbered once for ever, signed.
 
-Three commits, each resumable: number and grants are fixed (``prepared``); the issuer signs, outside any transaction,
-for its key may be in another house; signature and outbox message are stored together (``queued``).
+Three steps, each resumable: number and grants are fixed (``prepared``), by intake as far as a chunk fills batches, and
+here for what was left over; the issuer signs, outside any transaction, for its key may be in another house; signature
+and outbox message are stored together (``queued``).
 """
 
 from __future__ import annotations
@@ -148,14 +149,17 @@ class Batcher:
         """
         prepared = (IssuanceBatchRow.programme == programme, IssuanceBatchRow.state == "prepared")
         with self._database.read() as session:
-            waiting = session.scalars(select(IssuanceBatchRow.number).where(*prepared)).all()
+            numbers = select(IssuanceBatchRow.number).where(*prepared).order_by(IssuanceBatchRow.number)
+            waiting = session.scalars(numbers).all()
             if not waiting:
                 return [], True
             if self._signing.is_away(programme):
                 return [], False
-            numbers = self._signing.not_refused(programme, waiting)[:_SIGNED_AT_ONCE]
+            some = self._signing.not_refused(programme, waiting)[:_SIGNED_AT_ONCE]
             rows = session.scalars(
-                select(IssuanceBatchRow).where(*prepared, IssuanceBatchRow.number.in_(numbers))
+                select(IssuanceBatchRow)
+                .where(*prepared, IssuanceBatchRow.number.in_(some))
+                .order_by(IssuanceBatchRow.number)  # several gateways lock them in one order
             ).all()
             session.expunge_all()  # what follows is written with the signature, not here
             for row in rows:
@@ -283,6 +287,16 @@ class Batcher:
                         IssuanceBatchRow.state == "prepared",
                     )
                     .values(reason=why, updated_at=self._clock.timestamp())
+                )
+            if away is not None:  # the others were not even asked for
+                session.execute(
+                    update(IssuanceBatchRow)
+                    .where(
+                        IssuanceBatchRow.programme == programme,
+                        IssuanceBatchRow.state == "prepared",
+                        IssuanceBatchRow.reason.is_(None),
+                    )
+                    .values(reason=str(away)[:REASON_MAX], updated_at=self._clock.timestamp())
                 )
         return [BatchNumber(row.number) for row, _ in signed], away is None
 

@@ -346,7 +346,7 @@ class Intake:
         now = self._clock.timestamp()
         chunk = Chunk(run.delivery, prepared, refused, self._record_ids(len(prepared)), now)
         draft = None
-        if self._database.is_sqlite:  # one process at a time writes, so what can be done before is done before
+        if self._database.is_file:  # one process at a time writes, so what can be done before is done before
             with self._database.read() as session:
                 draft = self._pipeline.draft(session, chunk)
         for attempt in range(1, _RACES_MAX + 1):

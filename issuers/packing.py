@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from issuers import sql
@@ -70,6 +70,17 @@ def pack_batches(
                 )
             )
     return made, left
+
+
+def waits_for_signer(session: Session, programme: int) -> bool:
+    """Return whether batches say why they could not be signed. Then nothing more should be batched: as long as grants
+    wait for a batch, they can be taken back without a trace on the chain."""
+    told = select(IssuanceBatchRow.number).where(
+        IssuanceBatchRow.programme == programme,
+        IssuanceBatchRow.state == "prepared",
+        IssuanceBatchRow.reason.is_not(None),
+    )
+    return session.execute(told.limit(1)).first() is not None
 
 
 def store_batches(session: Session, programme: int, made: Sequence[IssuanceBatchRow]) -> None:

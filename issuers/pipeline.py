@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import NamedTuple
 
 from sqlalchemy import select, update
@@ -19,7 +19,7 @@ from issuers.certifying import load_certifications, store_certifications
 from issuers.deeds import Deed
 from issuers.drafting import Basis, Chunk, Draft, Placed, basis_of
 from issuers.judging import Candidate, Judge, Judgement, fit, refused, rulebook_for
-from issuers.packing import validity_of
+from issuers.packing import validity_of, waits_for_signer
 from issuers.refusals import Fault, RefusalCode
 from issuers.revoking import take_back
 from issuers.rulebook import Rulebook
@@ -90,7 +90,7 @@ class Pipeline:
         if shaken:
             record_ids = [one.record_id for one in shaken]
             rest = chunk._replace(deeds=[one.prepared for one in shaken], faults=(), record_ids=record_ids)
-            again = self._judged(session, rest)
+            again = self._judged(session, rest, corrected={one.dedupe_key for one in draft.repeated})
             self._write(session, again)
             statuses += again.statuses
             writer.refusal_codes += again.writer.refusal_codes
@@ -101,9 +101,18 @@ class Pipeline:
         return ChunkResult(statuses, writer.refusal_codes, writer.granted_minor)
 
     def _judged(
-        self, session: Session, chunk: Chunk, basis: Basis | None = None, *, is_contended: bool = True
+        self,
+        session: Session,
+        chunk: Chunk,
+        basis: Basis | None = None,
+        *,
+        corrected: Set[bytes] = frozenset(),
+        is_contended: bool = True,
     ) -> Draft:
-        """Decide the new records of a chunk, and collect what is to be written."""
+        """Decide the new records of a chunk, and collect what is to be written.
+
+        ``corrected``: natural ids that come again later, besides those that come twice in the chunk itself.
+        """
         delivery, deeds, faults, record_ids, now = chunk
         programme = delivery.programme
         writer = Writer(session, programme, self._keys, now, self._random)
@@ -127,11 +136,10 @@ class Pipeline:
             judgement = self._judge(judge, one, candidate, now)
             writer.record(record_id, delivery, one, holder, judgement)
             statuses[judgement.status] += 1
-        again = {one.dedupe_key for one in repeated}
-        writer.pack(
-            validity_of(self._books[programme]),
-            {one.record_id for one in placed if one.prepared.dedupe_key in again} if again else set(),
-        )
+        if not waits_for_signer(session, programme):
+            again = corrected | {one.dedupe_key for one in repeated}
+            waiting = {one.record_id for one in placed if one.prepared.dedupe_key in again} if again else set()
+            writer.pack(validity_of(self._books[programme]), waiting)
         return Draft(chunk, basis, judge, writer, placed, repeated, statuses)
 
     def _write(self, session: Session, draft: Draft) -> None:

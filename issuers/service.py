@@ -408,6 +408,7 @@ class IssuerService:
         for number in wanted:
             if number not in due:
                 continue
+            self._voiding.give_up_overtaken(number)
             validity = validity_of(self._books[number])
             made += [(self._slugs[number], one) for one in self._batcher.make(number, validity, flush=flush)]
         return made

@@ -103,6 +103,33 @@ class Voiding:
             session.flush()
             return _status(void)
 
+    def give_up_overtaken(self, programme: int) -> int:
+        """Ask for the voids of batches that nobody has signed yet and that hold a grant that was taken back as a whole
+        since they were made: its points need never be minted, and its record says something else by now, so that an
+        agency could not derive it. Returns how many batches were given up."""
+        overtaken = (
+            select(IssuanceGrantRow.batch_number)
+            .join(IssuanceRevocationRow, IssuanceRevocationRow.grant_id == IssuanceGrantRow.grant_id)
+            .join(
+                IssuanceBatchRow,
+                (IssuanceBatchRow.programme == IssuanceGrantRow.programme)
+                & (IssuanceBatchRow.number == IssuanceGrantRow.batch_number),
+            )
+            .where(
+                IssuanceRevocationRow.state == "wanted",
+                IssuanceRevocationRow.programme == programme,
+                IssuanceGrantRow.revoked_minor == IssuanceGrantRow.amount_minor,
+                IssuanceBatchRow.state == "prepared",
+                IssuanceBatchRow.attempt == 0,
+            )
+            .distinct()
+        )
+        with self._database.read() as session:
+            numbers = sorted(number for number in session.scalars(overtaken) if number is not None)
+        for number in numbers:
+            self.request(programme, number, "intake", "a grant was taken back before the batch was signed")
+        return len(numbers)
+
     def status(self, programme: int, number: int) -> VoidStatus | None:
         """Return where the void of a batch stands, if one was asked for."""
         with self._database.read() as session:

@@ -68,6 +68,12 @@ class Database:
         """Whether this is SQLite."""
         return self._writer is not None
 
+    @property
+    def is_file(self) -> bool:
+        """Whether this is a SQLite file: readers see a snapshot of it while one writes. In memory there is but one
+        connection."""
+        return self.is_sqlite and _sqlite_file(self.url) is not None
+
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Open a write transaction; commit at the end of the block, roll back on any exception.

@@ -112,11 +112,17 @@ def mapping(programme: str) -> Mapping:
 class World:
     """A desk, and a second one over the same files: another process."""
 
-    def __init__(self, folder: Path, certifier: dict[str, Any] | None = None, url: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        certifier: dict[str, Any] | None = None,
+        url: str | None = None,
+        signer: type[LocalSigner] = LocalSigner,
+    ) -> None:
         folder.mkdir()
         self.desk, self.other = open_desk(folder, url), open_desk(folder, url)
         books = {ProgrammeId(n): (book(n, slug, certifier),) for slug, n in PROGRAMMES.items() if n <= 2}
-        signers = {number: LocalSigner(bytes([number]) * 32) for number in PROGRAMMES.values()}
+        signers = {number: signer(bytes([number]) * 32) for number in PROGRAMMES.values()}
         for one in (self.desk, self.other):
             one.service = service_for(one, NOWHERE, signers, books)
             one.service._intake._record_ids(1)  # records are decided again in the order of their ids

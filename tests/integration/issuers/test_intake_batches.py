@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from issuers import packing
+from issuers import batching, packing
 from issuers.leaves import grant_ids, leaf_rows, tree_of
+from ledger.custody.errors import SignerError, SignerReason
+from ledger.custody.signer import Document, LocalSigner
 from ledger.standard.ids import token_id
 from ledger.store.models.issuance import (
     IssuanceBatchRow,
@@ -58,6 +60,8 @@ def test_a_file_is_in_batches_when_it_is_taken_in(tmp_path: Path, database_url: 
     rows = [row(number, f"V{number % 6}", f"{1 + number // 6} 8") for number in range(23)]
     take(world.desk, "file", rows)
     assert placed(world) == {"prepared": 20, "waits": 3}
+    stages = {one.name: one.waits for one in world.desk.service.pipeline("volunteer")["volunteer"].stages}
+    assert (stages["batch"], stages["sign"]) == ({"batch": 3}, {"signature": 2})
     assert [number for _, number in world.desk.service.make_batches(flush=False)] == [1, 2]
     assert placed(world) == {"queued": 20, "waits": 3}
     assert [number for _, number in world.desk.service.make_batches()] == [3]
@@ -79,6 +83,44 @@ def test_what_the_same_chunk_takes_back_is_in_no_batch(tmp_path: Path, database_
     world.close()
 
 
+def test_what_is_judged_again_and_then_taken_back_is_in_no_batch(tmp_path: Path) -> None:
+    """The same, while another file changes what all records of the chunk rest on."""
+    world = World(tmp_path / "world")
+    rows = [trip(number, f"V{number % 6}", f"{1 + number // 6} 8") for number in range(13)]
+    others = [trip(100 + number, f"V{number}", "8 8") for number in range(6)]
+    with meanwhile(world, lambda desk: take(desk, "other", others), Counter()):
+        take(world.desk, "file", [*rows, trip(3, "V5", "9 8")])
+    assert placed(world) == {"prepared": 10, "waits": 9}
+    with world.desk.database.read() as session:
+        assert session.scalar(select(func.count()).where(IssuanceGrantRow.state == "cancelled")) == 1
+        assert session.scalar(select(func.count()).select_from(IssuanceRevocationRow)) == 0
+    world.close()
+
+
+class Away(LocalSigner):
+    """A signer that nobody reaches."""
+
+    def sign_typed(self, preimage: bytes, document: Document) -> bytes:
+        raise SignerError(SignerReason.UNREACHABLE, "nobody is there")
+
+
+def test_while_the_signer_is_away_nothing_more_is_batched(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All batches say why they wait; what comes then waits as grants, which can still be taken back."""
+    monkeypatch.setattr(batching, "_SIGNED_AT_ONCE", 1)
+    world = World(tmp_path / "world", url=database_url, signer=Away)
+    take(world.desk, "file", [trip(number, f"V{number % 6}", f"{1 + number // 6} 8") for number in range(33)])
+    assert world.desk.service.make_batches() == []
+    told = [one.reason or "" for one in world.desk.service.open_batches("volunteer")]
+    assert ["nobody is there" in one for one in told] == [True] * 3
+    take(world.desk, "later", [trip(100 + number, f"V{number % 6}", f"{10 + number // 6} 8") for number in range(12)])
+    assert placed(world) == {"prepared": 30, "waits": 15}
+    take(world.desk, "others", [trip(number, f"E{number % 6}", f"{20 + number // 6} 8") for number in range(12)])
+    assert placed(world)["prepared"] == 40, "the other programme's signer has not been away yet"
+    world.close()
+
+
 def test_batches_hold_what_was_judged_again_as_well(tmp_path: Path) -> None:
     """On a SQLite file other processes change the ground under a chunk that is judged and packed already."""
     seen: Counter[str] = Counter()
@@ -92,9 +134,8 @@ def test_batches_hold_what_was_judged_again_as_well(tmp_path: Path) -> None:
             placed(world)
         assert placed(world)["prepared"] >= 20
         world.desk.service.make_batches()
-        assert set(placed(world)) == {"queued"}
+        assert set(placed(world)) <= {"queued", "voiding"}, "what was taken back before it was signed is given up"
         with world.desk.database.read() as session:
-            # What was revoked meanwhile is on its way to the chain as well: it was in a batch.
             numbers = session.scalars(select(IssuanceBatchRow.number).where(IssuanceBatchRow.programme == 1)).all()
             accepted = select(func.count()).where(IssuanceRecordRow.status == "accepted")
             assert sorted(numbers) == list(range(1, len(numbers) + 1))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from issuers import packing
 from issuers.batching import mint_key
 from issuers.errors import BatchLanded, BatchNotFound
 from issuers.voiding import void_key
@@ -115,6 +116,29 @@ def test_grants_get_new_numbers_only_after_the_void_is_final(city: City, account
     assert city.audit().verdict == "PASS"
     counts = service.counts()["volunteer"]
     assert (counts.records, counts.accepted, counts.waiting) == (1, 1, 0)
+
+
+def test_a_batch_is_not_signed_that_holds_a_grant_taken_back(
+    city: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Intake fills a batch, and a later file names another person before it is signed: nothing wrong is ever minted."""
+    monkeypatch.setattr(packing, "GRANTS_MAX", 2)
+    service = city.desk.service
+    _, first = city.desk.resident("990000195401010011", volunteer=PERSON)
+    _, second = city.desk.resident("990000195401010022", volunteer="5101000000002")
+    rows = [("ZY-0001", PERSON, "1", "2"), ("ZY-0002", PERSON, "2", "2")]
+    service.ingest_file("volunteer", volunteer_file(tmp_path, "a.csv", *rows))
+    assert row(city).state == "prepared"
+    service.ingest_file("volunteer", volunteer_file(tmp_path, "b.csv", ("ZY-0002", "5101000000002", "2", "2")))
+    assert service.make_batches() == [("volunteer", 2)], "the new grant, alone"
+    assert (row(city).state, row(city).signature) == ("voiding", None)
+    go_on(city)
+    assert (city.balance(first, VOLUNTEER), city.balance(second, VOLUNTEER)) == (2000, 2000)
+    assert city.flow(1, "mint") == 4000
+    assert row(city).state == "void"
+    assert numbers(city) == {None, 2, 3}
+    assert service.unsettled() == {}
+    assert city.audit().verdict == "PASS"
 
 
 def test_a_landed_number_is_not_given_up(city: City, account: str) -> None:

@@ -17,7 +17,7 @@ from issuers.refusals import RefusalCode
 from ledger.store.models.issuance import (
     IssuanceBatchRow,
     IssuanceDeliveryRow,
-    IssuanceGrantRow,
+    IssuanceReadyRow,
     IssuanceTallyRow,
 )
 
@@ -130,9 +130,7 @@ def pipeline_views(session: Session, programmes: list[int]) -> list[PipelineView
     )
     ready = _sums(
         session,
-        select(IssuanceGrantRow.programme, func.count())
-        .where(IssuanceGrantRow.state == "ready")
-        .group_by(IssuanceGrantRow.programme),
+        select(IssuanceReadyRow.programme, func.sum(IssuanceReadyRow.grants)).group_by(IssuanceReadyRow.programme),
     )
     batches: dict[int, dict[str, tuple[int, int]]] = {}
     for programme, state, count, grants in session.execute(

@@ -71,6 +71,7 @@ from ledger.store.models.issuance import (
     IssuanceRevocationRow,
     IssuanceTallyRow,
 )
+from ledger.store.models.residents import ResidentRow
 
 
 class IssuerService:
@@ -344,12 +345,13 @@ class IssuerService:
             return explain(session, key, self._books, self._slugs)
 
     def grants_of(self, account: str, limit: int = 100) -> list[str]:
-        """Return ids of an account's latest grants, newest first, for `explain`."""
+        """Return ids of the latest grants of the resident whose account it is, newest first, for `explain`."""
         raw = bytes.fromhex(account.removeprefix("0x"))
+        owner = select(ResidentRow.resident_id).where(ResidentRow.account == raw).scalar_subquery()
         with self._database.read() as session:
             rows = session.scalars(
                 select(IssuanceGrantRow.grant_id)
-                .where(IssuanceGrantRow.account == raw)
+                .where(IssuanceGrantRow.resident_id == owner)
                 .order_by(IssuanceGrantRow.created_at.desc())
                 .limit(limit)
             ).all()

@@ -13,7 +13,10 @@ from ledger.store.base import AddressBytes, Base, Big, Blob, Hash32, PointsMinor
 
 
 class IssuanceCounterRow(Base):
-    """Numbers that are allotted once and never again: record ids, and the batch numbers of each programme."""
+    """Numbers that are allotted once and never again: record ids, and the batch numbers of each programme.
+
+    In SQLite also ``facts``: how often something changed that decisions rest on (`ledger.store.facts`).
+    """
 
     __tablename__ = "issuance_counters"
 
@@ -119,8 +122,8 @@ class IssuanceRecordRow(Base):
             "ix_issuance_records_resident_day",
             "resident_id",
             "deed_day",
-            sqlite_where=text("started_at IS NOT NULL"),
-            postgresql_where=text("started_at IS NOT NULL"),
+            sqlite_where=text("resident_id IS NOT NULL"),
+            postgresql_where=text("resident_id IS NOT NULL"),
         ),
         Index(
             "ix_issuance_records_device",
@@ -221,7 +224,7 @@ class IssuanceGrantRow(Base):
     grant_id: Mapped[Hash32] = mapped_column(LargeBinary(32), primary_key=True)
     programme: Mapped[Big]
     record_id: Mapped[Big] = mapped_column(BigInteger, index=True)
-    resident_id: Mapped[Big]
+    resident_id: Mapped[Big] = mapped_column(BigInteger, index=True)
     account: Mapped[AddressBytes]
     amount_minor: Mapped[PointsMinor]
     revoked_minor: Mapped[PointsMinor]
@@ -241,7 +244,7 @@ class IssuanceGrantRow(Base):
 
 
 class IssuanceReadyRow(Base):
-    """Grants that wait for a batch, as many as one commit made, packed. Whoever deletes the row batches them.
+    """Grants that wait for a batch, as many as one commit left over, packed. Whoever deletes the row batches them.
 
     Grants are found here, and a batch's in its own row, so that no index of grants covers what batching changes: on
     PostgreSQL a row is then changed in place.

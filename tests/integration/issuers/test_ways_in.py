@@ -20,6 +20,7 @@ from issuers.intake import IngestReport
 from issuers.mapping import FOLDER as MAPPINGS
 from issuers.rest import ClientCredentials
 from tests.integration.issuers.lab import NOW, Desk
+from tests.integration.ledger.scans import no_table_of_sqlite_read_whole
 
 TRAFFIC = "申报编号,用户编号,行为类型,行为日期,数量,申报时间\n"
 
@@ -369,6 +370,15 @@ def test_an_erased_resident_leaves_no_readable_record(desk: Desk, tmp_path: Path
         "traffic", write(tmp_path / "b.csv", traffic_row("RX-0001"), traffic_row("RX-0003"))
     )
     assert again.refusals["duplicate_record"] == 1
+
+
+def test_what_a_resident_has_is_found_by_an_index(desk: Desk, tmp_path: Path) -> None:
+    """The wallet's list and an erasure must not cost what the whole city's history is long."""
+    resident_id, account = desk.resident("990000195401010011", traffic="RX00000001")
+    desk.service.ingest_file("traffic", write(tmp_path / "a.csv", traffic_row("RX-0001")))
+    with no_table_of_sqlite_read_whole(desk.database, "issuance_records", "issuance_grants"):
+        assert len(desk.service.grants_of(account)) == 1
+        assert desk.service.erase(resident_id) == 1
 
 
 def test_personal_data_is_nowhere_in_clear(desk: Desk, tmp_path: Path) -> None:

@@ -6,7 +6,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sqlalchemy import event
 from sqlalchemy.orm import Session
+
+from ledger.store.database import Database
+
+
+@contextmanager
+def no_table_of_sqlite_read_whole(database: Database, *tables: str) -> Iterator[None]:
+    """Fail if a statement of the block, in whatever session, would read one of ``tables`` of a SQLite file whole,
+    or if none looks anything up."""
+    asked: dict[str, Any] = {}
+
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
+        if statement.startswith(("SELECT", "UPDATE", "DELETE")):
+            asked[statement] = parameters
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        yield
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
+    with database.engine.connect() as connection:
+        plans = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", values).all() for one, values in asked.items()]
+    steps = [str(step[3]) for plan in plans for step in plan]
+    assert any(step.startswith("SEARCH") for step in steps)
+    assert [step for step in steps if step.startswith("SCAN") and any(name in step for name in tables)] == []
 
 
 @contextmanager

@@ -43,7 +43,7 @@ _FUNDING_TIMES = 10_000
 _PAUSE_S = 0.02
 _LOOK_S = 0.1
 _LOG_FILES = 100
-"""More than a run of a million records fills before PostgreSQL uses them again."""
+"""1.6 GiB: about what is filled between two checkpoints."""
 WARM_UP_MAX = 20_000
 QUIET_S = 300.0
 

@@ -156,7 +156,8 @@ def _sqlite_engine(url: Any, pool_size: int) -> Engine:
         _log_ahead(cursor)
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.execute("PRAGMA cache_size=-65536")
+        # A transaction's worth: another process's commit makes all of it worthless. Each connection has its own.
+        cursor.execute("PRAGMA cache_size=-24576")
         # Pages of indexes by hash change again and again: the fewer checkpoints, the fewer times each is written back.
         cursor.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         cursor.execute("PRAGMA temp_store=MEMORY")

@@ -351,6 +351,11 @@ SCENES: dict[str, tuple[list[Row], Act, str]] = {
         "part",
     ),
     "a ring was closed": ([row(1, "V0", "1 8", by="V1")], other_file(row(2, "V1", "2 8", by="V0")), "whole"),
+    "a ring of the chunk's own": (
+        [row(1, "V3", "1 8", by="V1", device="D"), row(2, "V1", "2 8", by="V2"), row(3, "V2", "3 8", by="V3")],
+        other_file(trip(1, "E4", "1 15", device="D")),
+        "whole",
+    ),
     "the record is known": ([row(1, "V0", "1 8")], other_file(row(1, "V0", "1 8"), row(2, "V1", "1 8")), "whole"),
     "the source id was linked": ([row(1, f"V{PEOPLE}", "1 8")], linked, "whole"),
     "the resident was frozen": ([row(1, "V0", "1 8")], frozen, "whole"),
@@ -367,9 +372,13 @@ SCENES: dict[str, tuple[list[Row], Act, str]] = {
 }
 
 
+UNCHANGED = {"nothing that matters", "a ring of the chunk's own"}
+"""Where what was decided on the snapshot is right; in the second, another order would not be."""
+
+
 @pytest.mark.parametrize("scene", SCENES)
 def test_what_changes_a_decision_is_noticed(tmp_path: Path, scene: str) -> None:
-    """Each reason alone; and but for the last, the decision is another one than it was on the snapshot."""
+    """Each reason alone; and mostly the decision is another one than it was on the snapshot."""
     rows, act, expected = SCENES[scene]
     certifier = RING if "ring" in scene else None
     drafted, plain, undisturbed = (World(tmp_path / name, certifier) for name in ("drafted", "plain", "undisturbed"))
@@ -387,7 +396,7 @@ def test_what_changes_a_decision_is_noticed(tmp_path: Path, scene: str) -> None:
         [(one[3], one[4], one[6]) for one in state(world)["records"] if one[0] == "file"]
         for world in (plain, undisturbed)
     ]
-    assert (mine[0] != mine[1]) is (expected != "none")
+    assert (mine[0] == mine[1]) is (scene in UNCHANGED)
     for world in (drafted, plain, undisturbed):
         world.close()
 
@@ -398,7 +407,7 @@ def test_a_draft_comes_to_what_the_chunk_would_have_come_to_behind_the_lock(
 ) -> None:
     """Random files beside random acts of another process: other files, links, disputes, erasures, reviews, freezes."""
     seen: Counter[str] = Counter()
-    for seed in range(20):
+    for seed in range(12):
         drafted, plain = World(tmp_path / f"{seed}-drafted", certifier), World(tmp_path / f"{seed}-plain", certifier)
         for step in range(5):
             rngs = [random.Random(f"{seed}/{step}") for _ in range(2)]
@@ -417,7 +426,7 @@ def test_a_draft_comes_to_what_the_chunk_would_have_come_to_behind_the_lock(
                 assert rows_found == right[name], f"seed {seed}, step {step}: {name}"
         drafted.close()
         plain.close()
-    assert seen["whole"] > 10
+    assert seen["whole"] > 5
     if certifier is None:
-        assert seen["part"] > 10
-        assert seen["none"] > 10
+        assert seen["part"] > 5
+        assert seen["none"] > 5

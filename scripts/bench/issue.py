@@ -42,8 +42,9 @@ _REGISTER_CHUNK = 5_000
 _FUNDING_TIMES = 10_000
 _PAUSE_S = 0.02
 _LOOK_S = 0.1
-_LOG_FILES = 100
+_LOG_FILES_MAX = 100
 """1.6 GiB: about what is filled between two checkpoints."""
+_RECORDS_A_LOG_FILE = 2_000
 WARM_UP_MAX = 20_000
 QUIET_S = 300.0
 
@@ -71,7 +72,7 @@ def bench_issue(sizes: Sizes, folder: Path | None, tell: Tell) -> dict[str, Any]
 
     Raises InvariantViolation if a record was lost, doubled or judged otherwise than planted: a fast wrong run is none.
     """
-    with _work_folder(folder) as root, _database(sizes.database) as server:
+    with _work_folder(folder) as root, _database(sizes) as server:
         # Half of the naive way before and half after: machines are not equally fast all the time.
         before = _naive(root / "naive-before", sizes, tell)
         clock = ManualClock(datetime.combine(TODAY, day_time(9), CITY_TZ))
@@ -349,8 +350,8 @@ def _work_folder(folder: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def _database(kind: str) -> Iterator[postgres.Server | None]:
-    with postgres.running() if kind == "postgresql" else nullcontext() as server:
+def _database(sizes: Sizes) -> Iterator[postgres.Server | None]:
+    with postgres.running() if sizes.database == "postgresql" else nullcontext() as server:
         if server is not None:
-            server.fill_log(_LOG_FILES)
+            server.fill_log(min(sizes.records // _RECORDS_A_LOG_FILE, _LOG_FILES_MAX))
         yield server

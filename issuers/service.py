@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 
-from issuers import sql
+from issuers import listing, sql
 from issuers.activities import approved_rulebooks
 from issuers.answers import CheckReport, Explanation, OpenBatch, ProgrammeCounts, Refusal, RefusalPage, Review
 from issuers.batching import Batcher, Settled, store_rulebook
@@ -24,7 +24,6 @@ from issuers.errors import (
     ErasedRecord,
     GrantNotFound,
     RefusalNotFound,
-    ReviewNotFound,
     UnknownProgramme,
 )
 from issuers.explaining import explain
@@ -35,7 +34,7 @@ from issuers.mapping import Mapping as SourceMapping
 from issuers.mapping import MappingFolder
 from issuers.mending import mended
 from issuers.opening import delivery_of, openings_of
-from issuers.packing import validity_of
+from issuers.packing import validity_of, waits_for_signer
 from issuers.pipeline import Pipeline
 from issuers.readers import Limits
 from issuers.readers.json_documents import decode_document, dig
@@ -67,11 +66,9 @@ from ledger.store.models.issuance import (
     IssuanceReadyRow,
     IssuanceRecordRow,
     IssuanceRefusalRow,
-    IssuanceReviewRow,
     IssuanceRevocationRow,
     IssuanceTallyRow,
 )
-from ledger.store.models.residents import ResidentRow
 
 
 class IssuerService:
@@ -271,31 +268,13 @@ class IssuerService:
     ) -> RefusalPage:
         """Return a page of refusals behind a cursor, oldest first."""
         number = self.programme_id(programme)
-        query = (
-            select(IssuanceRefusalRow, IssuanceDeliveryRow.name)
-            .join(IssuanceDeliveryRow, IssuanceDeliveryRow.delivery_id == IssuanceRefusalRow.delivery_id)
-            .where(IssuanceRefusalRow.programme == number, IssuanceRefusalRow.refusal_id > (cursor or 0))
-            .order_by(IssuanceRefusalRow.refusal_id)
-            .limit(limit + 1)
-        )
-        if open_only:
-            query = query.where(IssuanceRefusalRow.state == "open")
         with self._database.read() as session:
-            rows = session.execute(query).all()
-        items = tuple(self._refusal(row, name) for row, name in rows[:limit])
-        return RefusalPage(items, items[-1].refusal_id if len(rows) > limit else None)
+            return listing.refusal_page(session, self._slugs, number, cursor, limit, open_only=open_only)
 
     def refusals_of_delivery(self, delivery_id: int, limit: int = 1_000) -> list[Refusal]:
         """Return the first refusals of one delivery, in its order."""
-        query = (
-            select(IssuanceRefusalRow, IssuanceDeliveryRow.name)
-            .join(IssuanceDeliveryRow, IssuanceDeliveryRow.delivery_id == IssuanceRefusalRow.delivery_id)
-            .where(IssuanceRefusalRow.delivery_id == delivery_id)
-            .order_by(IssuanceRefusalRow.refusal_id)
-            .limit(limit)
-        )
         with self._database.read() as session:
-            return [self._refusal(row, name) for row, name in session.execute(query)]
+            return listing.refusals_of_delivery(session, self._slugs, delivery_id, limit)
 
     def refused_row(self, refusal_id: int) -> str:
         """Return a refused row as it came (cut at 4 KiB): personal data, callers log the look. Raises
@@ -312,20 +291,14 @@ class IssuerService:
 
     def reviews(self, programme: int | str | None = None, state: str = "open", limit: int = 500) -> list[Review]:
         """Return records that screens have held, oldest first."""
-        query = select(IssuanceReviewRow).where(IssuanceReviewRow.state == state)
-        if programme is not None:
-            query = query.where(IssuanceReviewRow.programme == self.programme_id(programme))
+        number = None if programme is None else self.programme_id(programme)
         with self._database.read() as session:
-            rows = session.scalars(query.order_by(IssuanceReviewRow.review_id).limit(limit)).all()
-        return [self._review(row) for row in rows]
+            return listing.reviews(session, self._slugs, number, state, limit)
 
     def review(self, programme: int | str, review_id: int) -> Review:
         """Return one held record of a programme. Raises ReviewNotFound."""
         with self._database.read() as session:
-            row = session.get(IssuanceReviewRow, review_id)
-        if row is None or row.programme != self.programme_id(programme):
-            raise ReviewNotFound(review_id)
-        return self._review(row)
+            return listing.review(session, self._slugs, self.programme_id(programme), review_id)
 
     def records_awaiting(self, programme: int | str, source_hmac: bytes) -> int:
         """Return how many records await the link of one source id, by its HMAC."""
@@ -346,16 +319,8 @@ class IssuerService:
 
     def grants_of(self, account: str, limit: int = 100) -> list[str]:
         """Return ids of the latest grants of the resident whose account it is, newest first, for `explain`."""
-        raw = bytes.fromhex(account.removeprefix("0x"))
-        owner = select(ResidentRow.resident_id).where(ResidentRow.account == raw).scalar_subquery()
         with self._database.read() as session:
-            rows = session.scalars(
-                select(IssuanceGrantRow.grant_id)
-                .where(IssuanceGrantRow.resident_id == owner)
-                .order_by(IssuanceGrantRow.created_at.desc())
-                .limit(limit)
-            ).all()
-        return ["0x" + bytes(row).hex() for row in rows]
+            return listing.latest_grants(session, bytes.fromhex(account.removeprefix("0x")), limit)
 
     # ----------------------------------------------------------------------------------- records that waited
 
@@ -442,24 +407,9 @@ class IssuerService:
 
     def open_batches(self, programme: int | str | None = None) -> list[OpenBatch]:
         """Return the batches that have not landed, and why, lowest number first."""
-        query = select(IssuanceBatchRow).where(IssuanceBatchRow.state.not_in(("landed", "void")))
-        if programme is not None:
-            query = query.where(IssuanceBatchRow.programme == self.programme_id(programme))
+        number = None if programme is None else self.programme_id(programme)
         with self._database.read() as session:
-            rows = session.scalars(query.order_by(IssuanceBatchRow.programme, IssuanceBatchRow.number)).all()
-        return [
-            OpenBatch(
-                self._slugs[row.programme],
-                row.number,
-                row.state,
-                row.reason,
-                row.grants,
-                row.amount_minor,
-                row.attempt,
-                row.updated_at,
-            )
-            for row in rows
-        ]
+            return listing.open_batches(session, self._slugs, number)
 
     def work(self) -> bool:
         """One round of everything that needs no new input: due records, links, batches, settlement, revocations.
@@ -480,13 +430,8 @@ class IssuerService:
         batches = select(func.count()).where(
             IssuanceBatchRow.programme == number, IssuanceBatchRow.state.in_(("prepared", "queued"))
         )
-        unsigned = select(IssuanceBatchRow.number).where(
-            IssuanceBatchRow.programme == number,
-            IssuanceBatchRow.state == "prepared",
-            IssuanceBatchRow.reason.is_not(None),
-        )
         with self._database.read() as session:
-            if session.scalars(unsigned.limit(1)).first() is not None:
+            if waits_for_signer(session, number):
                 return int(session.scalar(batches.where(IssuanceBatchRow.state == "queued")) or 0)
             return int(session.scalar(ready) or 0) + int(session.scalar(batches) or 0)
 
@@ -579,34 +524,3 @@ class IssuerService:
             for programme, books in self._books.items():
                 for book in books:
                     store_rulebook(session, programme, book.version, book.hash, book.canonical.decode(), now)
-
-    def _refusal(self, row: IssuanceRefusalRow, name: str) -> Refusal:
-        return Refusal(
-            row.refusal_id,
-            self._slugs[row.programme],
-            name,
-            row.delivery_id,
-            row.row_number,
-            row.line,
-            row.field,
-            row.code,
-            row.reason_en,
-            row.reason_zh,
-            row.state,
-            row.created_at,
-        )
-
-    def _review(self, row: IssuanceReviewRow) -> Review:
-        return Review(
-            row.review_id,
-            self._slugs[row.programme],
-            row.record_id,
-            row.screen,
-            row.reason_en,
-            row.reason_zh,
-            None if row.other_programme is None else self._slugs.get(row.other_programme),
-            row.other_record_id,
-            row.state,
-            tuple(one for one in (row.approver_first, row.approver_second) if one is not None),
-            row.created_at,
-        )

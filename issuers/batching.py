@@ -272,8 +272,8 @@ class Batcher:
             for row, signature in signed
         ]
         unsigned = [(row, why[:REASON_MAX]) for row, why in unsigned if row.reason != why[:REASON_MAX]]
-        if not signed and not unsigned:
-            return [], away is None
+        if not signed and not unsigned and away is None:
+            return [], True
         with self._database.transaction() as session:
             stored = [self._store_signature(session, row, signature) for row, signature in signed]
             # What was set aside while it was signed (see `voiding`) is not sent.

@@ -251,12 +251,11 @@ class Writer:
         codes = Counter([row[_CODE] for row in self._refusals if row[_REFUSED_RECORD] in record_ids])
         screens = Counter([row[_SCREEN] for row in self._reviews if row[_HELD_RECORD] in record_ids])
         kept = [row[_GRANTED_RECORD] not in record_ids for row in self._grants]
-        grants = list(compress(self._grants, kept))
-        granted = sum([row[_AMOUNT] for row in self._grants]) - sum([row[_AMOUNT] for row in grants])
+        granted = sum([row[_AMOUNT] for row in self._grants if row[_GRANTED_RECORD] in record_ids])
         self._records = [row for row in self._records if row[0] not in record_ids]
         self._refusals = [row for row in self._refusals if row[_REFUSED_RECORD] not in record_ids]
         self._reviews = [row for row in self._reviews if row[_HELD_RECORD] not in record_ids]
-        self._grants, self._leaves = grants, list(compress(self._leaves, kept))
+        self._grants, self._leaves = list(compress(self._grants, kept)), list(compress(self._leaves, kept))
         if self._packing is not None:
             self.pack(*self._packing)
         self.granted_minor -= granted

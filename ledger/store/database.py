@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 
 from ledger.errors import ConfigurationError, InvariantViolation
 from ledger.store.base import Base
+from ledger.store.facts import count_changed_facts
 from ledger.store.writers import WriterQueue
 
 WRITE_OPTION = "tongdui_write"
@@ -109,6 +110,8 @@ class Database:
         import_models()
         with self.engine.execution_options(**{WRITE_OPTION: True}).begin() as connection:
             Base.metadata.create_all(connection)
+            if self.is_sqlite:
+                count_changed_facts(connection)
 
     def close(self) -> None:
         """Close all pooled connections."""

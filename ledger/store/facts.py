@@ -6,13 +6,10 @@ the database that counts, so that no writer can forget to. PostgreSQL locks the 
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Connection, MetaData, event
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from ledger.errors import InvariantViolation
-from ledger.store.base import Base
 
 _COUNTER = "facts"
 _WATCHED = (
@@ -46,9 +43,3 @@ def count_changed_facts(connection: Connection) -> None:
             f"CREATE TRIGGER IF NOT EXISTS facts_{table}_{name} AFTER {change} ON {table} BEGIN "
             f"UPDATE issuance_counters SET next_value = next_value + 1 WHERE name = '{_COUNTER}'; END"
         )
-
-
-@event.listens_for(Base.metadata, "after_create")
-def _made(_metadata: MetaData, connection: Connection, **_: Any) -> None:
-    if connection.dialect.name == "sqlite":
-        count_changed_facts(connection)

@@ -75,7 +75,7 @@ log = structlog.get_logger("tongdui.api")
 
 
 def create_app(services: Services) -> FastAPI:
-    """Return the application around ``services``, which its owner opens and closes (`bootstrap.open_city`)."""
+    """Return the application around ``services``, which its owner opens and closes."""
     app = FastAPI(
         title="Tongdui",
         summary="City points exchange (通兑)",
@@ -109,7 +109,7 @@ def create_app(services: Services) -> FastAPI:
     ):
         app.include_router(topic.router)
     _handle_errors(app)
-    app.add_middleware(BodyLimit, bytes_max=services.settings.body_bytes_max, streamed=push.PREFIX)
+    app.add_middleware(BodyLimit, bytes_max=services.limits.document_max, streamed=push.PREFIX)
     app.add_middleware(RequestLayer, metrics=services.metrics)
     _complete_openapi(app)
     return app
@@ -121,7 +121,7 @@ THREADS_MAX = 16
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    push.sweep_spool(app.state.services.settings.state_dir / "push")
+    push.sweep_spool(app.state.services.limits.spool_dir)
     to_thread.current_default_thread_limiter().total_tokens = THREADS_MAX
     yield
 

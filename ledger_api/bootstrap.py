@@ -1,4 +1,5 @@
-"""The only place where things are wired: from settings to a running city, for the server, the CLI and the demo alike.
+"""From settings to a running city, for the server, the workers, the CLI and the demo alike. No web framework in here:
+`ledger_api.wiring` adds what the HTTP routes need.
 
 ``open_city`` opens the state directory, the chain, the deployment, the database and the keys, and closes them in the
 opposite order. Whatever is not there yet is made on the first start: keys are drawn, the chain begins, the contracts
@@ -15,10 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-import orjson
-
 from issuers.activities import approved_rulebooks
-from issuers.service import IssuerService
 from ledger.chain.blocktime import WatchedClock
 from ledger.chain.city import CityActors, CityConfig, RulebookRef
 from ledger.chain.city import load as load_city
@@ -28,28 +26,20 @@ from ledger.chain.embedded import EmbeddedEngine, EmbeddedOptions, ReplayProgres
 from ledger.chain.engine import Engine
 from ledger.chain.proxy import Proxy
 from ledger.chain.remote import Finality, RemoteEngine
-from ledger.clearing import appropriations
+from ledger.clearing.appropriations import KIND as APPROPRIATION
+from ledger.clearing.appropriations import Appropriations
 from ledger.clock import Clock, ManualClock, SystemClock
-from ledger.custody.keyring import Keyring, SourceIdHasher
 from ledger.custody.keystore import Keystore
 from ledger.errors import ConfigurationError
 from ledger.gateway import Gateway
-from ledger.residents.registry import ResidentRegistry
 from ledger.standard.ids import ProgrammeId
 from ledger.standard.signatures import SigningKey
 from ledger.store.database import Database
-from ledger_api import catalogue_names
-from ledger_api.books import books_of, derive, open_database, open_keys
-from ledger_api.chain_view import EngineChainView
+from ledger_api.books import Books, Keys, books_of, derive, open_database, open_keys
 from ledger_api.invariants import InvariantWatch
 from ledger_api.issuer_signers import issuer_address
-from ledger_api.metrics import Metrics, issuance_metrics
-from ledger_api.middleware import RateLimiter
-from ledger_api.readiness import readiness_checks
 from ledger_api.receipts import ReceiptOffice
-from ledger_api.services import Services
 from ledger_api.settings import IssuerSignerSettings, Settings
-from ledger_api.tokens import LOCAL_ALGORITHM, OIDC_ALGORITHMS, LocalIssuer, RemoteKeys, TokenVerifier
 from ledger_api.workers import start_workers
 from redemption import catalogue
 from redemption.codes import CodeBook
@@ -62,7 +52,6 @@ from redemption.refunds import Refunds
 
 _LOG = logging.getLogger(__name__)
 
-LOCAL_ISSUER = "urn:tongdui:local"
 COUNCIL_MEMBERS = 5
 COUNCIL_THRESHOLD = 3
 OVERDUE_MARGIN_S = 60
@@ -70,28 +59,24 @@ _REMOTE_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class City:
-    """An open installation. Everything in it lives as long as ``open_city``'s block."""
+class City(Books):
+    """An open installation with its chain. Everything in it lives as long as ``open_city``'s block."""
 
     settings: Settings
-    clock: Clock
-    database: Database
     engine: Engine
-    deployment: Deployment
-    keystore: Keystore
-    keyring: Keyring
-    sources: SourceIdHasher
-    registry: ResidentRegistry
+    keys: Keys
     gateway: Gateway
-    issuers: IssuerService
     merchants: MerchantDirectory
     shelf: OfferShelf
     redemptions: Redemptions
     handover: Handover
     refunds: Refunds
     consent: DeskConsent
+    appropriations: Appropriations
+    receipts: ReceiptOffice
     invariants: InvariantWatch
-    services: Services
+    links: threading.Event
+    """Set by whoever links a source id, so that the issuers' round need not wait for its time."""
     chain_url: str | None
     """Where auditors may read the chain: the proxy of the embedded engine, or the network's node."""
 
@@ -123,11 +108,6 @@ class City:
         while moved:
             moved = self.issuers.work()
             self.run_until_idle(timeout_s=timeout_s)
-
-
-def open_token_issuer(settings: Settings, clock: Clock) -> LocalIssuer:
-    """Open the local token issuer alone (``tongdui token``), also while a server runs on the same state directory."""
-    return LocalIssuer.open(settings.state_dir / "keys" / "tokens.pem", LOCAL_ISSUER, settings.token_audience, clock)
 
 
 @contextmanager
@@ -176,11 +156,10 @@ def _open(
     ]
     offices = {}
     if "finance" in keystore.names("finance"):
-        offices[appropriations.KIND] = SigningKey(keystore.get("finance").private_key)
+        offices[APPROPRIATION] = SigningKey(keystore.get("finance").private_key)
     gateway = Gateway(database, engine, deployment, relayers, clock, owner=_owner(settings), offices=offices)
     books = books_of(stack, settings, clock, keys, database, deployment, gateway.outbox)
-    registry, issuers = books.registry, books.issuers
-    links = threading.Event()
+    registry = books.registry
     merchants = MerchantDirectory(clock)
     shelf = OfferShelf(merchants, clock)
     redemptions = Redemptions(registry, shelf, gateway.desk, deployment.domain(), clock)
@@ -198,65 +177,34 @@ def _open(
     _stock_shelves(database, deployment, keystore, merchants, shelf)
 
     invariants = InvariantWatch(gateway, clock)
-    metrics = _metrics(gateway, issuers)
-    issuer = None if settings.uses_oidc else open_token_issuer(settings, clock)
-    services = Services(
-        settings=settings,
-        clock=clock,
-        database=database,
-        names=catalogue_names.of(deployment),
-        registry=registry,
-        orders=gateway.desk,
-        merchants=merchants,
-        shelf=shelf,
-        redemptions=redemptions,
-        handover=handover,
-        refunds=refunds,
-        consent=consent,
-        link_codes=books.link_codes,
-        decisions=books.decisions,
-        webhooks=books.webhooks,
-        appropriations=appropriations.Appropriations(
-            gateway.outbox, deployment.address("ClearingBook"), clock, has_key=bool(offices)
-        ),
-        chain=EngineChainView(engine, deployment, database),
-        deployment=orjson.loads(deployment.to_json()),
-        receipts=ReceiptOffice(engine, deployment, database, settings.validators or None),
-        verifier=_verifier(settings, issuer, clock),
-        local_issuer=issuer,
-        request_secret=derive(master, "requests"),
-        readiness=readiness_checks(database, gateway, settings.workers),
-        invariants=invariants.report,
-        limiter=RateLimiter(settings.rate_per_minute),
-        metrics=metrics,
-        issuers=issuers,
-        after_write=gateway.wake,
-        after_link=links.set,
-    )
     city = City(
-        settings=settings,
         clock=clock,
         database=database,
-        engine=engine,
         deployment=deployment,
-        keystore=keystore,
-        keyring=keys.keyring,
         sources=books.sources,
         registry=registry,
+        decisions=books.decisions,
+        link_codes=books.link_codes,
+        webhooks=books.webhooks,
+        issuers=books.issuers,
+        settings=settings,
+        engine=engine,
+        keys=keys,
         gateway=gateway,
-        issuers=issuers,
         merchants=merchants,
         shelf=shelf,
         redemptions=redemptions,
         handover=handover,
         refunds=refunds,
         consent=consent,
+        appropriations=Appropriations(gateway.outbox, deployment.address("ClearingBook"), clock, has_key=bool(offices)),
+        receipts=ReceiptOffice(engine, deployment, database, settings.validators or None),
         invariants=invariants,
-        services=services,
+        links=threading.Event(),
         chain_url=_open_proxy(stack, settings, engine, gateway) or settings.rpc_url,
     )
     if settings.workers:
-        start_workers(stack, city, links)
+        start_workers(stack, city, city.links)
     return city
 
 
@@ -363,42 +311,6 @@ def _stock_shelves(
     entries = catalogue.load(catalogue.default_path())
     with database.transaction() as session:
         catalogue.stock_shelves(session, deployment, entries, merchants, shelf, signers)
-
-
-def _verifier(settings: Settings, issuer: LocalIssuer | None, clock: Clock) -> TokenVerifier:
-    if issuer is not None:
-        return TokenVerifier(issuer, LOCAL_ISSUER, settings.token_audience, [LOCAL_ALGORITHM], clock)
-    keys = RemoteKeys(settings.oidc_jwks_url or "")
-    return TokenVerifier(keys, settings.oidc_issuer or "", settings.token_audience, OIDC_ALGORITHMS, clock)
-
-
-def _metrics(gateway: Gateway, issuers: IssuerService) -> Metrics:
-    metrics = Metrics()
-
-    def unsigned() -> float:
-        return issuers.unsettled().get("batches_prepared", 0)
-
-    def lag() -> float:
-        health = gateway.health()
-        return health.final_height - health.projected_height
-
-    def queued() -> float:
-        with gateway.database.read() as session:
-            counts = gateway.outbox.counts(session)
-        return sum(counts.get(state, 0) for state in ("queued", "sent"))
-
-    def waiting() -> float:
-        with gateway.database.read() as session:
-            return gateway.outbox.counts(session).get("waiting_funding", 0)
-
-    metrics.gauge("tongdui_final_height", "Last final block", lambda: gateway.health().final_height)
-    metrics.gauge("tongdui_projection_lag_blocks", "Final blocks not projected yet", lag)
-    metrics.gauge("tongdui_outbox_under_way", "Messages queued or sent", queued)
-    metrics.gauge("tongdui_outbox_waiting_funding", "Mints that wait for funding", waiting)
-    metrics.gauge("tongdui_batches_unsigned", "Batches whose issuer's signer is away or refuses", unsigned)
-    metrics.collect(lambda: issuance_metrics(issuers.pipeline(), issuers.funding_waits()))
-    metrics.gauge("tongdui_alarms", "Alarms that need a person", lambda: len(gateway.health().alarms))
-    return metrics
 
 
 def _owner(settings: Settings) -> str:

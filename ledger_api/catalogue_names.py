@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ledger.chain.deployment import Deployment
-from ledger_api.services import ProgrammeName
+from ledger_api.ports import ProgrammeName
 
 
 def of(deployment: Deployment) -> dict[int, ProgrammeName]:

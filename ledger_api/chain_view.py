@@ -10,7 +10,7 @@ from ledger.chain.engine import Engine
 from ledger.standard.evidence import EvidenceLeaf, verify
 from ledger.store.database import Database
 from ledger.store.models.projection import OrderOutcomeRow
-from ledger_api.services import OrderOnChain
+from ledger_api.ports import OrderOnChain
 
 _EVENTS = {
     ("Exchange", "Exchanged"): "exchange",

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from ledger.clock import Clock
 from ledger.gateway import Gateway
 from ledger.indexer.check import ProjectionCheck
-from ledger_api.services import Check, InvariantReport
+from ledger_api.ports import Check, InvariantReport
 
 REFRESH_S = 60.0
 BALANCES_MAX = 200

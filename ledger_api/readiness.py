@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ledger.errors import TongduiError
 from ledger.gateway import Gateway, GatewayHealth
 from ledger.store.database import Database
-from ledger_api.services import Check
+from ledger_api.ports import Check
 
 LAG_BLOCKS_MAX = 100
 

@@ -16,6 +16,7 @@ from ledger.clock import Clock
 from ledger_api.app import create_app
 from ledger_api.bootstrap import City, open_city
 from ledger_api.settings import Settings
+from ledger_api.wiring import services_of
 
 STOP_WITHIN_S = 10
 
@@ -52,7 +53,7 @@ def serve(
     with open_city(settings, clock) as city:
         server = _Server(
             uvicorn.Config(
-                create_app(city.services),
+                create_app(services_of(city)),
                 host=settings.host,
                 port=settings.port,
                 log_config=None,

@@ -15,6 +15,7 @@ from ledger.standard.typed_data import Lot
 from ledger.standard.value import MICROFEN_MINOR
 from ledger_api import queries
 from ledger_api.exchanges import PlacedExchange
+from ledger_api.ports import ProgrammeName
 from ledger_api.schemas.common import AsOf, hex_text, moment, money, points
 from ledger_api.schemas.exchange import ExchangePart
 from ledger_api.schemas.issuing import GrantOut
@@ -24,7 +25,6 @@ from ledger_api.schemas.programmes import FlowOut, FundingOut, PaymentOut, Payme
 from ledger_api.schemas.redemption import MerchantOrderOut
 from ledger_api.schemas.residents import ResidentOut
 from ledger_api.schemas.wallet import HistoryItem, LotOut, ProgrammeBalance, WalletOut
-from ledger_api.services import ProgrammeName
 from redemption.merchants import Merchant
 from redemption.offers import Offer
 from redemption.orders import RedemptionOrder

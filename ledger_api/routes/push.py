@@ -84,9 +84,9 @@ async def push(
     headers = WebhookHeaders.read(request.headers, now)
     source = await to_thread.run_sync(_open, services, system)
     services.limiter.take(f"push {system}")
-    settings = services.settings
-    bytes_max = settings.push_bytes_max if is_lines else settings.push_document_bytes_max
-    with _spool(settings.state_dir / "push") as (file, path):
+    limits = services.limits
+    bytes_max = limits.push_lines_max if is_lines else limits.push_document_max
+    with _spool(limits.spool_dir) as (file, path):
         signed = SignedBody(headers, source.secrets)
         size = 0
         try:

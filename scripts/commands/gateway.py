@@ -174,8 +174,8 @@ def token(
 
     Works while a gateway runs on the same state directory. Real people log in at an identity provider instead.
     """
-    from ledger_api.bootstrap import open_token_issuer
     from ledger_api.scopes import ROLES
+    from ledger_api.wiring import open_token_issuer
 
     chosen = settings(state_dir)
     if chosen.uses_oidc:

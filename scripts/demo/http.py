@@ -17,6 +17,7 @@ from ledger_api.app import create_app
 from ledger_api.bootstrap import City
 from ledger_api.serve import configure_logs
 from ledger_api.tokens import LocalIssuer
+from ledger_api.wiring import services_of
 from scripts.demo.stage import DemoStepFailed
 
 _START_S = 30.0
@@ -62,12 +63,13 @@ class FrontDoor:
 @contextmanager
 def front_door(city: City) -> Iterator[FrontDoor]:
     """Serve the city's API on a free loopback port until the block ends."""
-    issuer = city.services.local_issuer
+    services = services_of(city)
+    issuer = services.local_issuer
     if issuer is None:
         raise ConfigurationError("the demo issues its own tokens; unset TONGDUI_OIDC_JWKS_URL for it")
     configure_logs("error")
     server = uvicorn.Server(
-        uvicorn.Config(create_app(city.services), host="127.0.0.1", port=0, log_config=None, access_log=False)
+        uvicorn.Config(create_app(services), host="127.0.0.1", port=0, log_config=None, access_log=False)
     )
     thread = threading.Thread(target=server.run, name="demo-api", daemon=True)
     thread.start()

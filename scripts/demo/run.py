@@ -173,7 +173,7 @@ def _forge(stage: Stage, state_dir: Path, token: int) -> Forged:
 
 def _receipt(city: City, order_id: str, state_dir: Path) -> tuple[bytes, str]:
     """Write the ticket's receipt and check it as a stranger would. Returns its bytes and the verdict."""
-    made = city.services.receipts.for_order(bytes.fromhex(order_id[2:]))
+    made = city.receipts.for_order(bytes.fromhex(order_id[2:]))
     if made is None:
         raise DemoStepFailed("the receipt", f"there is none for order {order_id}")
     content = orjson.dumps(made, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

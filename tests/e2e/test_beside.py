@@ -26,8 +26,8 @@ from ledger.clock import SystemClock
 from ledger.residents.registry import NewResident
 from ledger.standard.quarters import CITY_TZ
 from ledger_api.books import open_books
-from ledger_api.bootstrap import open_token_issuer
 from ledger_api.settings import Settings
+from ledger_api.wiring import open_token_issuer
 from tests.e2e.runs import ROOT, environment, tongdui
 from tests.integration.ledger import postgres
 

@@ -32,7 +32,7 @@ def mint(city: City, account: str, programme: int, minor: int, quarter: int) -> 
     tree = MerkleTree([leaf.hash()])
     grants = pack_grants([(account, minor)])
     batch = MintBatch(programme, quarter, number, tree.root, keccak256(grants))
-    key = city.keystore.get(f"issuers/{SLUGS[programme]}")
+    key = city.keys.keystore.get(f"issuers/{SLUGS[programme]}")
     signature = key.sign_digest(batch.digest(city.deployment.domain()))
     calldata = artifacts.call_data("Issuance", "mint", [programme, quarter, number, tree.root, grants, signature])
     with city.database.transaction() as session:

@@ -17,8 +17,9 @@ import uvicorn
 from ledger.chain.city import CityConfig
 from ledger.standard.quarters import CITY_TZ, expiry_quarter
 from ledger_api.app import create_app
-from ledger_api.bootstrap import City, open_city, open_token_issuer
+from ledger_api.bootstrap import City, open_city
 from ledger_api.settings import Settings
+from ledger_api.wiring import open_token_issuer, services_of
 from tests.integration.ledger_api.minting import mint
 
 
@@ -66,7 +67,7 @@ def served_city(state_dir: Path, config: CityConfig | None = None, **settings: A
     """Serve a city on a free port of loopback until the block ends."""
     chosen = Settings(state_dir=state_dir, port=0, _env_file=None, **settings)
     with open_city(chosen, config=config) as city:
-        config = uvicorn.Config(create_app(city.services), host="127.0.0.1", port=0, log_config=None)
+        config = uvicorn.Config(create_app(services_of(city)), host="127.0.0.1", port=0, log_config=None)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()

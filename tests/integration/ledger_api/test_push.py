@@ -65,7 +65,7 @@ def push(
 
 @pytest.fixture(scope="module")
 def secret(served: Served) -> bytes:
-    webhooks = served.city.services.webhooks
+    webhooks = served.city.webhooks
     with served.city.database.transaction() as session:
         return webhooks.create(session, "cd-green", GREEN, "environmental-jsonl")
 
@@ -168,7 +168,7 @@ def answers_headers(body: bytes) -> dict[str, str]:
 
 
 def test_a_rotated_secret_loses_no_push(served: Served, secret: bytes) -> None:
-    webhooks = served.city.services.webhooks
+    webhooks = served.city.webhooks
     with served.city.database.transaction() as session:
         newer = webhooks.rotate(session, "cd-green", keep_s=3600)
     for number, one in ((601, secret), (602, newer)):

@@ -18,8 +18,9 @@ import httpx
 from ledger.clock import SystemClock
 from ledger.residents.registry import NewResident
 from ledger.standard.quarters import CITY_TZ, expiry_quarter
-from ledger_api.bootstrap import open_city, open_token_issuer
+from ledger_api.bootstrap import open_city
 from ledger_api.settings import Settings
+from ledger_api.wiring import open_token_issuer
 from tests.integration.ledger_api.minting import mint
 
 PROGRAM = """

@@ -21,7 +21,8 @@ from ledger.standard.ids import Address
 from ledger_api.app import create_app
 from ledger_api.metrics import Metrics
 from ledger_api.middleware import RateLimiter
-from ledger_api.services import Check, InvariantReport, OrderOnChain, ProgrammeName, Services
+from ledger_api.ports import Check, InvariantReport, OrderOnChain, ProgrammeName
+from ledger_api.services import BodyLimits, Services
 from ledger_api.settings import Settings
 from ledger_api.tokens import LOCAL_ALGORITHM, LocalIssuer, TokenVerifier
 from redemption.refunds import Refunds
@@ -92,7 +93,12 @@ class Api:
         self.issuers = create_autospec(IssuerService, instance=True)  # itself: tests/integration/ledger_api
         self.woken: list[str] = []
         self.services = Services(
-            settings=settings,
+            limits=BodyLimits(
+                document_max=settings.body_bytes_max,
+                push_document_max=settings.push_document_bytes_max,
+                push_lines_max=settings.push_bytes_max,
+                spool_dir=settings.state_dir / "push",
+            ),
             clock=world.clock,
             database=world.database,
             names=NAMES,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ledger_api.services import Check
+from ledger_api.ports import Check
 from tests.unit.ledger_api.api import Api, problem
 
 

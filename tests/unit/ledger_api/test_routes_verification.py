@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from ledger.standard.evidence import EvidenceLeaf, MerkleTree
-from ledger_api.services import OrderOnChain
+from ledger_api.ports import OrderOnChain
 from tests.unit.ledger_api.api import Api, problem
 
 ORDER = b"\x11" * 32

@@ -1,0 +1,85 @@
+"""What the API asks of its surroundings: narrow ports for what has an engine, and what they answer. No HTTP here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ledger.standard.evidence import EvidenceLeaf
+
+
+@dataclass(frozen=True, slots=True)
+class ProgrammeName:
+    """How a programme is called."""
+
+    programme: int
+    slug: str
+    name_zh: str
+    name_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that has to be right, and what was found."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderOnChain:
+    """What the chain itself says of an order."""
+
+    kind: str
+    code: int
+    fen: int | None
+    block_number: int
+    block_hash: bytes
+    transaction_hash: bytes
+
+
+class ChainView(Protocol):
+    """Reads the chain, not the projections."""
+
+    def final_height(self) -> int:
+        """Return the number of the last final block."""
+        ...
+
+    def order(self, order_id: bytes) -> OrderOnChain | None:
+        """Return what became of an order, from the node's logs at final height."""
+        ...
+
+    def batch(self, programme: int, number: int) -> tuple[int, bytes]:
+        """Return (state: 0 unused, 1 landed, 2 void; evidence root) from contract state at final height."""
+        ...
+
+    def has_grant(self, programme: int, number: int, leaf: EvidenceLeaf, proof: list[bytes]) -> bool:
+        """Return whether a grant is in a batch that landed, by its leaf and path to the batch's root."""
+        ...
+
+
+class Receipts(Protocol):
+    """Makes receipts that prove themselves, and checks them."""
+
+    def for_order(self, order_id: bytes) -> dict[str, Any] | None:
+        """Return an order's receipt, or None while it is not final."""
+        ...
+
+    def for_grant(self, grant_id: bytes) -> dict[str, Any] | None:
+        """Return a grant's receipt, or None while its batch has not landed."""
+        ...
+
+    def verify(self, receipt: Mapping[str, Any]) -> tuple[bool, str, dict[str, Any]]:
+        """Return (whether it holds, what it says or why it fails, details). Needs no network."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class InvariantReport:
+    """The last check of the rules that must always hold."""
+
+    block_number: int
+    timestamp: int
+    checks: tuple[Check, ...]

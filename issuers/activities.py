@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pydantic
 
-from issuers.mapping import load_yaml
 from issuers.rulebook import RULEBOOKS, Activity, Code, Number, Rulebook, load_rulebooks
 from issuers.units import UNITS
+from issuers.yaml_file import load_yaml
 from ledger.errors import ConfigurationError
 from ledger.standard.ids import ProgrammeId
 

@@ -26,7 +26,8 @@ from issuers import sql
 from issuers.judging import Candidate, Judge
 from issuers.refusals import Fault
 from issuers.screens import Claim, is_concerned
-from issuers.writing import Delivery, Prepared, Writer
+from issuers.vault import Delivery
+from issuers.writing import Prepared, Writer
 from ledger.store.facts import facts_changed
 
 

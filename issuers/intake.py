@@ -29,8 +29,8 @@ from issuers.readers.json_documents import rows_of
 from issuers.readers.rows import Row
 from issuers.refusals import Fault, ReadFailure
 from issuers.rest import RestSource
-from issuers.vault import RecordKeys, Vault
-from issuers.writing import Delivery, Prepared, prepare
+from issuers.vault import Delivery, RecordKeys, Vault
+from issuers.writing import Prepared, prepare
 from ledger.clock import Clock
 from ledger.collector import collector_paused
 from ledger.custody.master import RandomBytes

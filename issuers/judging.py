@@ -11,11 +11,10 @@ from typing import NamedTuple
 
 from issuers.certifiers import Certification, CertifierScreens
 from issuers.deeds import Deed
-from issuers.rating import NOTHING, Rating, Used, rate_fitting, unfit, usage_keys
+from issuers.rating import NOTHING, Rating, ResidentUsageKey, Used, rate_fitting, unfit, usage_keys
 from issuers.refusals import RefusalCode
 from issuers.rulebook import CertifierRule, CompiledActivity, Rulebook, in_force
 from issuers.screens import Claim, Facts, Finding, screen
-from issuers.sql import ResidentUsageKey
 
 _DAY_S = 86_400
 _CITY_OFFSET_S = 8 * 3600

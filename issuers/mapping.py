@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 import pydantic
-import yaml
 
 from issuers.errors import UnknownMapping
 from issuers.units import UNITS
-from ledger.errors import ConfigurationError
+from issuers.yaml_file import load_yaml
 
-ModelT = TypeVar("ModelT", bound=pydantic.BaseModel)
 Format = Literal["csv", "tsv", "xlsx", "json", "jsonl", "xml"]
 _ID = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
@@ -203,18 +201,3 @@ class MappingFolder:
         if found.programme != slug:
             raise UnknownMapping(found.name, slug)
         return found
-
-
-def load_yaml(model: type[ModelT], path: Path) -> ModelT:
-    """Read a YAML file into a model. Raises ConfigurationError that names the file and the place."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    # PyYAML makes dates and numbers itself, and lets Python's errors about them through (a month's 31st of February).
-    except (OSError, yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
-        raise ConfigurationError(f"{path.name} cannot be read: {error}") from error
-    try:
-        return model.model_validate(content)
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ConfigurationError(f"{path.name}: {place}: {first['msg']}") from error

@@ -12,8 +12,7 @@ from issuers.deeds import Deed
 from issuers.errors import ErasedRecord
 from issuers.leaves import batch_grants
 from issuers.units import UNITS
-from issuers.vault import Seal, Vault
-from issuers.writing import Delivery
+from issuers.vault import Delivery, Seal, Vault
 from ledger.standard.keccak import keccak256
 from ledger.store.models.issuance import IssuanceDeliveryRow, IssuanceGrantRow, IssuanceRecordRow
 

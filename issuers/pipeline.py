@@ -23,8 +23,8 @@ from issuers.packing import validity_of, waits_for_signer
 from issuers.refusals import Fault, RefusalCode
 from issuers.revoking import take_back
 from issuers.rulebook import Rulebook
-from issuers.vault import RecordKeys
-from issuers.writing import Delivery, Prepared, Writer
+from issuers.vault import Delivery, RecordKeys
+from issuers.writing import Prepared, Writer
 from ledger.custody.master import RandomBytes
 from ledger.residents.registry import ResidentRegistry
 from ledger.standard.ids import address_bytes

@@ -18,6 +18,8 @@ from issuers.units import MICRO, UNITS
 
 UsageKey = tuple[str, str]
 """(scope, period): ``("1:VOL.SERVICE", "D20260901")``."""
+ResidentUsageKey = tuple[int, str, str]
+"""(resident id, scope, period)."""
 
 
 class Used(NamedTuple):

@@ -6,7 +6,6 @@ integers for rating. All numbers are decimal text: no float touches an amount.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,8 +18,8 @@ from typing import Annotated, Any, Literal
 import pydantic
 import rfc8785
 
-from issuers.mapping import FOLDER, load_yaml
 from issuers.units import MICRO, UNITS
+from issuers.yaml_file import load_yaml
 from ledger.errors import ConfigurationError
 from ledger.standard.ids import ProgrammeId
 from ledger.standard.keccak import keccak256
@@ -29,7 +28,7 @@ Period = Literal["day", "week", "month", "year"]
 PERIODS: tuple[Period, ...] = ("day", "week", "month", "year")
 Number = Annotated[str, pydantic.Field(pattern=r"^[0-9]{1,12}(\.[0-9]{1,6})?$")]
 Code = Annotated[str, pydantic.Field(pattern=r"^[A-Z][A-Z0-9._-]{0,31}$")]
-RULEBOOKS = FOLDER.parent / "rulebooks"
+RULEBOOKS = Path(__file__).parent / "rulebooks"
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
@@ -323,12 +322,6 @@ def in_force(books: Sequence[Rulebook], day: int) -> Rulebook | None:
         if book.covers(day) and book.file.approval.state == "approved":
             return book
     return None
-
-
-@functools.cache
-def default_mapping_path(name: str) -> Path:
-    """Return the path of a mapping that comes with the package."""
-    return FOLDER / f"{name}.yaml"
 
 
 def _activity(file: RulebookFile, rule: Activity, shared: tuple[CompiledCap, ...]) -> CompiledActivity:

@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Table, select, update
 from sqlalchemy.orm import Session
 
-from issuers.rating import Used
+from issuers.rating import ResidentUsageKey, Used
 from issuers.screens import Claim, Facts
 from ledger.store.database import (
     SQLITE_PARAMETERS_MAX,
@@ -139,9 +139,6 @@ _ANY_HASH = (
     " = ANY(ARRAY(SELECT substr(v.joined, i * 32 + 1, 32) FROM (SELECT %s::bytea AS joined) AS v, "
     "generate_series(0, length(v.joined) / 32 - 1) AS i))"
 )
-
-ResidentUsageKey = tuple[int, str, str]
-"""(resident id, scope, period)."""
 
 
 def known_keys(session: Session, dedupe_keys: Sequence[bytes]) -> set[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -133,3 +133,11 @@ class Vault:
 
 def _context(programme: int) -> bytes:
     return b"delivery:" + str(programme).encode()
+
+
+class Delivery(NamedTuple):
+    """The delivery that a chunk belongs to."""
+
+    delivery_id: int
+    programme: int
+    seal: Seal

@@ -16,7 +16,7 @@ from issuers.judging import Judgement
 from issuers.leaves import LeafRow, grant_ids
 from issuers.packing import Validity, pack_batches, store_batches
 from issuers.refusals import Fault
-from issuers.vault import RecordKeys, Seal
+from issuers.vault import Delivery, RecordKeys, Seal
 from ledger.custody.master import RandomBytes
 from ledger.standard.keccak import keccak256
 from ledger.store.database import bulk_insert
@@ -57,14 +57,6 @@ class Opening(NamedTuple):
         """Return that of a record's ``sequence``-th grant, with a new salt."""
         salt = random(32)
         return cls(keys.grant_id(dedupe_key, sequence), salt, keccak256(salt + deed.canonical))
-
-
-class Delivery(NamedTuple):
-    """The delivery that a chunk belongs to."""
-
-    delivery_id: int
-    programme: int
-    seal: Seal
 
 
 def prepare(

@@ -8,8 +8,8 @@ from typing import Annotated
 import pydantic
 
 from issuers.agency.rules import Policy
-from issuers.mapping import load_yaml
 from issuers.rulebook import Rulebook
+from issuers.yaml_file import load_yaml
 from ledger.chain.deployment import Deployment
 from ledger.errors import ConfigurationError
 

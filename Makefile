@@ -29,13 +29,13 @@ setup: .venv/.runtime.stamp node_modules/.stamp ## Install what running needs (a
 setup-dev: setup .venv/.dev.stamp .venv-brownie/.stamp ## Install what the tests and checks need as well
 
 demo: setup ## The main job from source records to an independent audit, at a fixed date; writes a page
-	@.venv/bin/tongdui demo --json $(ARGS)
+	@.venv/bin/python -m scripts demo --json $(ARGS)
 
 serve: setup ## The API and its workers on loopback; state is kept in .tongdui/
 	@.venv/bin/tongdui serve $(ARGS)
 
 bench: setup ## Measure throughput, at a small size
-	@.venv/bin/tongdui bench issue --json --records 20000 --residents 5000 --naive-seconds 5 $(ARGS)
+	@.venv/bin/python -m scripts bench issue --json --records 20000 --residents 5000 --naive-seconds 5 $(ARGS)
 
 # Sizes come from the environment: make bench-issue RECORDS=1000000 DATABASE=postgresql NAIVE_SECONDS=30.
 RECORDS ?= 200000
@@ -43,11 +43,11 @@ RESIDENTS ?= 50000
 DATABASE ?= sqlite
 NAIVE_SECONDS ?= 20
 bench-issue: setup ## Measure issuance from file to projection (RECORDS, RESIDENTS, DATABASE, NAIVE_SECONDS)
-	@.venv/bin/tongdui bench issue --json --records $(RECORDS) --residents $(RESIDENTS) --database $(DATABASE) \
+	@.venv/bin/python -m scripts bench issue --json --records $(RECORDS) --residents $(RESIDENTS) --database $(DATABASE) \
 	  --naive-seconds $(NAIVE_SECONDS) $(ARGS)
 
 bench-curve: setup ## Measure and draw issuance at several sizes; goes on where it was ended
-	@.venv/bin/tongdui bench curve $(ARGS)
+	@.venv/bin/python -m scripts bench curve $(ARGS)
 
 gas: setup ## What the contracts cost beside the EVM's floor; fails on a regression (ARGS=--update accepts the new figures)
 	@.venv/bin/python -m scripts.gas $(ARGS)
@@ -66,7 +66,7 @@ ROUNDS ?= 10
 SEED ?= 1
 FIRST ?= 1
 test-faults: setup ## Kill, cut, fill, lie and set clocks under load; count what was lost or doubled (ROUNDS, SEED, FIRST)
-	@.venv/bin/tongdui faults --json --rounds $(ROUNDS) --seed $(SEED) --first $(FIRST) $(ARGS)
+	@.venv/bin/python -m scripts faults --json --rounds $(ROUNDS) --seed $(SEED) --first $(FIRST) $(ARGS)
 
 mutate: setup .venv-brownie/.stamp ## Put faults into the contracts one at a time: the tests must notice (goes on where it was ended)
 	@.venv/bin/python -m scripts.mutation $(ARGS)

@@ -14,47 +14,48 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 
-from issuers import listing, sql
-from issuers.activities import approved_rulebooks
 from issuers.answers import CheckReport, Explanation, OpenBatch, ProgrammeCounts, Refusal, RefusalPage, Review
-from issuers.batching import Batcher, Settled, store_rulebook
-from issuers.certifying import erase_certifications
-from issuers.drops import MAPPING_FILE, take_files
+from issuers.batches.batcher import Batcher, Settled, store_rulebook
+from issuers.batches.opening import delivery_of, openings_of
+from issuers.batches.packing import validity_of, waits_for_signer
+from issuers.batches.revocations import Revocations
+from issuers.batches.signing import Signing
+from issuers.batches.voiding import Voiding, VoidStatus
 from issuers.errors import (
     ErasedRecord,
     GrantNotFound,
     RefusalNotFound,
     UnknownProgramme,
 )
-from issuers.explaining import explain
-from issuers.funding import FundingWait, funding_waits
-from issuers.intake import IngestReport, Intake, ProgressCallback
-from issuers.mapping import FOLDER as MAPPINGS
-from issuers.mapping import Mapping as SourceMapping
-from issuers.mapping import MappingFolder
-from issuers.mending import mended
-from issuers.opening import delivery_of, openings_of
-from issuers.packing import validity_of, waits_for_signer
-from issuers.pipeline import Pipeline
-from issuers.readers import Limits
-from issuers.readers.json_documents import decode_document, dig
-from issuers.readers.source import open_source
-from issuers.refusals import ReadFailure
-from issuers.rest import RestSource, StaticToken, TokenSource
-from issuers.reviewing import Reviewing
-from issuers.revocations import Revocations
-from issuers.rulebook import Rulebook
-from issuers.signing import Signing
-from issuers.stages import PipelineView, pipeline_views
-from issuers.trial import dry_run
-from issuers.vault import RecordKeys, Vault
-from issuers.voiding import Voiding, VoidStatus
-from issuers.waiting import WaitingRecords
-from ledger.chain.deployment import Deployment
+from issuers.intake.chunks import Pipeline
+from issuers.intake.deliveries import IngestReport, Intake, ProgressCallback
+from issuers.intake.drop_folder import MAPPING_FILE, take_files
+from issuers.intake.dry_run import dry_run
+from issuers.intake.waiting import WaitingRecords
+from issuers.records import sql
+from issuers.records.certifications import erase_certifications
+from issuers.records.vault import RecordKeys, Vault
+from issuers.reports import listing
+from issuers.reports.explanations import explain
+from issuers.reports.funding import FundingWait, funding_waits
+from issuers.reports.stages import PipelineView, pipeline_views
+from issuers.review.reviews import Reviewing
+from issuers.rules.activities import approved_rulebooks
+from issuers.rules.refusals import ReadFailure
+from issuers.rules.rulebook import Rulebook
+from issuers.sources.mapping import FOLDER as MAPPINGS
+from issuers.sources.mapping import Mapping as SourceMapping
+from issuers.sources.mapping import MappingFolder
+from issuers.sources.readers import Limits
+from issuers.sources.readers.json_documents import decode_document, dig
+from issuers.sources.readers.source import open_source
+from issuers.sources.rest import RestSource, StaticToken, TokenSource
+from issuers.sources.resubmission import mended
 from ledger.clock import Clock
 from ledger.custody.keyring import Keyring
 from ledger.custody.master import Envelope, RandomBytes
 from ledger.custody.signer import IssuerSigner
+from ledger.deployment.file import Deployment
 from ledger.outbox.outbox import Outbox
 from ledger.residents.registry import ResidentRegistry
 from ledger.standard.ids import BatchNumber, ProgrammeId
@@ -145,7 +146,7 @@ class IssuerService:
         *,
         min_age_s: float = 0.0,
     ) -> list[IngestReport]:
-        """Take in every whole file of a drop folder, each once; see `issuers.drops` for where they go.
+        """Take in every whole file of a drop folder, each once; see `issuers.intake.drop_folder` for where they go.
 
         ``mapping``: None stands for the folder's ``mapping.yaml``, or else for the programme's own by extension.
         """
@@ -252,7 +253,7 @@ class IssuerService:
         return {self._slugs[one]: ProgrammeCounts.of(tallies[one], repeats.get(one, 0)) for one in sorted(wanted)}
 
     def pipeline(self, programme: int | str | None = None) -> dict[str, PipelineView]:
-        """Return every stage's counts and refusals, of each programme (or of one), by slug; see `issuers.stages`."""
+        """Return every stage's counts and refusals, of each programme or of one, by slug (`reports.stages`)."""
         wanted = sorted(self._books) if programme is None else [self.programme_id(programme)]
         with self._database.read() as session:
             return {self._slugs[one.programme]: one for one in pipeline_views(session, wanted)}

@@ -1,7 +1,7 @@
 """The root of every error that Tongdui raises on purpose.
 
 Subclasses live beside the code that raises them, carry typed attributes and build their message in ``__init__``;
-``ledger_api.problems`` is the only place that maps them to HTTP statuses.
+``ledger_api.http.problems`` is the only place that maps them to HTTP statuses.
 """
 
 from __future__ import annotations

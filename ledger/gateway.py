@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
-from ledger.chain.deployment import Deployment
 from ledger.chain.engine import Engine
 from ledger.chain.errors import ClockJumped, EngineStopped
 from ledger.chain.rpc import RpcError
 from ledger.clock import Clock
+from ledger.deployment.file import Deployment
 from ledger.errors import InvariantViolation, TongduiError
 from ledger.indexer.check import ProjectionCheck, check_projection
 from ledger.indexer.errors import InconsistentAnswer

@@ -1,1 +1,1 @@
-"""The gateway: HTTP API, authentication, and the one place where everything is wired (``bootstrap``)."""
+"""The HTTP API: routes, schemas, views, authentication. `tongdui` wires it and serves it."""

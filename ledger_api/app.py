@@ -18,26 +18,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger.errors import TongduiError
-from ledger_api import problems, scopes
-from ledger_api.answers import problem_response, request_id
-from ledger_api.middleware import BodyLimit, RequestLayer
-from ledger_api.problems import ProblemType
-from ledger_api.routes import (
-    claims,
-    desk,
-    exchange,
-    issuing,
-    merchants,
-    operations,
-    orders,
-    own_key,
-    programmes,
-    push,
-    redemptions,
-    residents,
-    verification,
-    wallet,
-)
+from ledger_api.auth import scopes
+from ledger_api.http import problems
+from ledger_api.http.answers import problem_response, request_id
+from ledger_api.http.middleware import BodyLimit, RequestLayer
+from ledger_api.http.problems import ProblemType
+from ledger_api.routes.agency import claims, issuing, push
+from ledger_api.routes.desk import desk
+from ledger_api.routes.merchant import merchants
+from ledger_api.routes.operator import operations
+from ledger_api.routes.public import programmes, verification
+from ledger_api.routes.resident import exchange, orders, own_key, redemptions, wallet
+from ledger_api.routes.resident import registration as residents
 from ledger_api.schemas.common import FieldProblem, ProblemDocument
 from ledger_api.services import Services
 

@@ -13,14 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger.store.models.api import ApiSubjectRow, IdentityLookRow, WithdrawnTokenRow
-from ledger_api import scopes
-from ledger_api.answers import stored_response
+from ledger_api.auth import scopes
+from ledger_api.auth.tokens import BadToken, Principal
 from ledger_api.errors import Forbidden, MalformedId, NotRegistered, Unauthenticated
-from ledger_api.idempotency import StoredAnswer, WriteRequest, run_apart, run_once, stored_answer, write_request
-from ledger_api.pagination import PAGE_SIZE, PAGE_SIZE_MAX
+from ledger_api.http.answers import stored_response
+from ledger_api.http.idempotency import StoredAnswer, WriteRequest, run_apart, run_once, stored_answer, write_request
+from ledger_api.http.paging import PAGE_SIZE, PAGE_SIZE_MAX
 from ledger_api.services import Services
-from ledger_api.tokens import BadToken, Principal
-from redemption.handover import Actor
+from redemption.fulfilment import Actor
 
 _BEARER = HTTPBearer(
     auto_error=False,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from issuers.service import IssuerService
-from issuers.webhooks.sources import WebhookSources
+from issuers.sources.webhooks.sources import WebhookSources
 from ledger.clearing.appropriations import Appropriations
 from ledger.clock import Clock
 from ledger.orders.desk import OrderDesk
@@ -16,12 +16,12 @@ from ledger.residents.decisions import SourceDecisions
 from ledger.residents.link_codes import LinkCodes
 from ledger.residents.registry import ResidentRegistry
 from ledger.store.database import Database
-from ledger_api.metrics import Metrics
-from ledger_api.middleware import RateLimiter
+from ledger_api.auth.tokens import LocalIssuer, TokenVerifier
+from ledger_api.http.metrics import Metrics
+from ledger_api.http.middleware import RateLimiter
 from ledger_api.ports import ChainView, Check, InvariantReport, ProgrammeName, Receipts
-from ledger_api.tokens import LocalIssuer, TokenVerifier
-from redemption.consent import DeskConsent
-from redemption.handover import Handover
+from redemption.desk_approval import DeskConsent
+from redemption.fulfilment import Handover
 from redemption.merchants import MerchantDirectory
 from redemption.offers import OfferShelf
 from redemption.orders import Redemptions

@@ -9,7 +9,7 @@ import pydantic
 import yaml
 from sqlalchemy.orm import Session
 
-from ledger.chain.deployment import Deployment
+from ledger.deployment.file import Deployment
 from ledger.errors import ConfigurationError
 from ledger.standard.ids import MerchantId
 from redemption.merchants import Merchant, MerchantDirectory

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ledger.chain import artifacts
-from ledger.chain.deployment import Deployment
 from ledger.chain.engine import Engine
 from ledger.clock import Clock
+from ledger.deployment import artifacts
+from ledger.deployment.file import Deployment
 from ledger.errors import InvariantViolation
 from ledger.outbox.outbox import Outbox
 from ledger.proofs.orders import orders_in
@@ -28,7 +28,7 @@ from ledger.store.database import Database
 from ledger.store.models.projection import ChainHoldRow, OrderOutcomeRow, RedemptionBatchRow
 from ledger.store.models.redemption import RedemptionActionRow
 from redemption.errors import NotRefundable, OrderStateConflict, OwnOrder, RefundTooLate, UnknownOrder
-from redemption.handover import FAILED, QUEUED, Actor, Keys, merchant_key
+from redemption.fulfilment import FAILED, QUEUED, Actor, Keys, merchant_key
 from redemption.lots import keep_down, kept_lots, prefix_value_down
 from redemption.merchants import MerchantDirectory
 from redemption.orders import Redemptions

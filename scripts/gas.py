@@ -23,12 +23,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ledger.chain import artifacts
-from ledger.chain.city import CityActors, CityConfig, load
-from ledger.chain.deploy import deploy
-from ledger.chain.embedded import EmbeddedEngine, EmbeddedOptions
+from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions
 from ledger.chain.transactions import contract_address, sign_legacy
 from ledger.clock import ManualClock
+from ledger.deployment import artifacts
+from ledger.deployment.city import CityActors, CityConfig, load
+from ledger.deployment.deploy import deploy
 from ledger.errors import TongduiError
 from ledger.standard import packed
 from ledger.standard.ids import MerchantId, ProgrammeId, token_id

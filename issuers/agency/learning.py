@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from issuers.agency.rules import record_hash
-from issuers.mapping import Mapping
-from issuers.normalise import Normaliser
-from issuers.readers import read_file
-from issuers.readers.rows import Row
-from issuers.refusals import Fault
+from issuers.rules.refusals import Fault
+from issuers.sources.mapping import Mapping
+from issuers.sources.normalise import Normaliser
+from issuers.sources.readers import read_file
+from issuers.sources.readers.rows import Row
 
 
 def record_hashes(path: Path, mapping: Mapping, now: int) -> Iterator[bytes]:

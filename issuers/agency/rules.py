@@ -17,10 +17,10 @@ from typing import Any
 import orjson
 
 from issuers.agency.documents import Derived, LeafDocument, MintDocument, RevocationDocument, VoidDocument
-from issuers.deeds import Deed
-from issuers.rating import rate, unfit
-from issuers.rulebook import CompiledActivity, Rulebook
-from issuers.units import MICRO, UNITS
+from issuers.rules.deeds import Deed
+from issuers.rules.rating import rate, unfit
+from issuers.rules.rulebook import CompiledActivity, Rulebook
+from issuers.rules.units import MICRO, UNITS
 from ledger.standard.ids import address_bytes
 from ledger.standard.keccak import keccak256
 from ledger.standard.quarters import CITY_TZ, NEVER, expiry_quarter

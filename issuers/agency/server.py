@@ -23,8 +23,6 @@ import orjson
 from issuers.agency.desk import Refused, SigningDesk, VoidsOnChain
 from issuers.agency.journal import Journal
 from issuers.agency.settings import AgencySettings, TlsSettings
-from ledger.chain import artifacts
-from ledger.chain.deployment import Deployment
 from ledger.chain.remote import Finality, RemoteEngine
 from ledger.chain.rpc import RpcError
 from ledger.clock import Clock
@@ -32,6 +30,8 @@ from ledger.custody.keystore import Keystore
 from ledger.custody.master import load_master_key
 from ledger.custody.signer import LocalSigner
 from ledger.custody.web3signer import DOCUMENT_PATH, KEYS_PATH, SIGN_PATH, UPCHECK_PATH
+from ledger.deployment import artifacts
+from ledger.deployment.file import Deployment
 from ledger.errors import ConfigurationError
 
 _LOG = logging.getLogger(__name__)

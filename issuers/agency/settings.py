@@ -8,9 +8,9 @@ from typing import Annotated
 import pydantic
 
 from issuers.agency.rules import Policy
-from issuers.rulebook import Rulebook
+from issuers.rules.rulebook import Rulebook
 from issuers.yaml_file import load_yaml
-from ledger.chain.deployment import Deployment
+from ledger.deployment.file import Deployment
 from ledger.errors import ConfigurationError
 
 FILE_NAME = "signer.yaml"

@@ -21,9 +21,9 @@ from ledger.audit.chain import Block, Progress, check_logs_complete, pages, read
 from ledger.audit.orders import read_orders
 from ledger.audit.replay import Replay
 from ledger.audit.report import FAIL, PASS, AuditReport, Contradicted
-from ledger.chain import artifacts
-from ledger.chain.deployment import Deployment
 from ledger.chain.rpc import RpcClient
+from ledger.deployment import artifacts
+from ledger.deployment.file import Deployment
 from ledger.errors import ConfigurationError
 from ledger.proofs.errors import UnknownEvent
 from ledger.proofs.events import Catalogue, Event, RawLog

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ledger.chain.artifacts import call_data
 from ledger.clearing.errors import AppropriationDiffers, NoFinanceKey, ProgrammeUnknown
 from ledger.clock import Clock
+from ledger.deployment.artifacts import call_data
 from ledger.outbox.outbox import MessageState, Outbox
 from ledger.standard.ids import Address
 from ledger.standard.keccak import keccak256

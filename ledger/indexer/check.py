@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from ledger.chain import artifacts
 from ledger.chain.engine import Engine
+from ledger.deployment import artifacts
 from ledger.indexer.indexer import LEDGER
 from ledger.standard.ids import Address, to_address
 from ledger.store.database import Database

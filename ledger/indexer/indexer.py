@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ledger.chain import artifacts
 from ledger.chain.answers import hash32, member, quantity
 from ledger.chain.engine import Engine
 from ledger.chain.rpc import RpcError, RpcReason
+from ledger.deployment import artifacts
 from ledger.indexer import projector
 from ledger.indexer.completeness import require_all
 from ledger.indexer.decode import Changes, Contracts, Decoder, Header

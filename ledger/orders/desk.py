@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 
 from ledger.clock import Clock
 from ledger.custody.signer import Signer
-from ledger.exchange.quote import Quote, quote
 from ledger.indexer.projector import table_of
 from ledger.orders import nonces
 from ledger.orders.errors import (
@@ -27,6 +26,7 @@ from ledger.orders.errors import (
     WrongSignature,
 )
 from ledger.orders.lots import SpendableLot, for_amount, for_value, soonest_first
+from ledger.orders.quote import Quote, quote
 from ledger.outbox.outbox import MessageState, Outbox, order_key
 from ledger.standard.errors import BadSignature
 from ledger.standard.ids import OrderId, address_bytes, split_token_id

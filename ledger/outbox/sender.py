@@ -18,11 +18,11 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Table, func, select, update
 from sqlalchemy.orm import Session
 
-from ledger.chain.artifacts import explain_revert
 from ledger.chain.engine import Engine, SubmitOutcome
 from ledger.chain.rpc import RpcError, RpcReason
 from ledger.chain.transactions import sign_legacy
 from ledger.clock import Clock
+from ledger.deployment.artifacts import explain_revert
 from ledger.errors import InvariantViolation
 from ledger.outbox import decide
 from ledger.outbox.decide import AfterSubmit, Fate, InFlight, Planned, Queued, Receipt, RelayerLoad, Verdict

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ledger.chain.deployment import Deployment
 from ledger.chain.rpc import RpcClient
+from ledger.deployment.file import Deployment
 from ledger.proofs import events, receipts, seals, state
 from ledger.proofs.document import (
     FORMAT,

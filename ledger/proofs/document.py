@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from ledger.chain.deployment import Deployment
+from ledger.deployment.file import Deployment
 from ledger.proofs import events, seals
 from ledger.proofs.errors import BadReceipt
 from ledger.proofs.headers import Header

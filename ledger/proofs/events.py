@@ -9,8 +9,8 @@ from typing import Any
 from eth_abi.abi import decode as abi_decode
 from eth_abi.exceptions import DecodingError
 
-from ledger.chain import artifacts
-from ledger.chain.deployment import Deployment
+from ledger.deployment import artifacts
+from ledger.deployment.file import Deployment
 from ledger.proofs.errors import UnknownEvent
 from ledger.standard.ids import address_bytes
 from ledger.standard.keccak import keccak256

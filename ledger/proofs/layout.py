@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from ledger.chain import artifacts
+from ledger.deployment import artifacts
 from ledger.errors import ConfigurationError, TongduiError
 from ledger.standard.keccak import keccak256
 

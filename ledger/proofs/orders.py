@@ -8,7 +8,7 @@ from typing import Any
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 
-from ledger.chain import artifacts
+from ledger.deployment import artifacts
 from ledger.standard.errors import MalformedPacked
 from ledger.standard.packed import OrderCall, split_orders, unpack_order
 from ledger.standard.typed_data import ExchangeOrder, HoldOrder, RedeemOrder

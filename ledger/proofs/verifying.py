@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.chain import artifacts
-from ledger.chain.deployment import Deployment
+from ledger.deployment import artifacts
+from ledger.deployment.file import Deployment
 from ledger.proofs import events, receipts, rlp, state, trie
 from ledger.proofs.document import (
     EventProof,

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from ledger.standard.quarters import CITY_TZ
-from ledger_api.amounts import points_text, yuan_text
+from ledger_api.schemas.amounts import points_text, yuan_text
 
 HASH = r"^0x[0-9a-f]{64}$"
 ACCOUNT = r"^0x[0-9a-fA-F]{40}$"

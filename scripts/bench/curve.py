@@ -82,7 +82,7 @@ def _point(result: dict[str, Any]) -> Point:
 
 def _run(point: Point, workers: int) -> dict[str, Any]:
     sizes = ["--records", str(point.records), "--residents", str(point.residents), "--workers", str(workers)]
-    command = [sys.executable, "-m", "scripts.cli", "bench", "issue", "--json", *sizes]
+    command = [sys.executable, "-m", "scripts", "bench", "issue", "--json", *sizes]
     ended = subprocess.run(
         [*command, "--database", point.database, "--naive-seconds", "0"], capture_output=True, text=True, check=False
     )

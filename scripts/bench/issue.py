@@ -17,25 +17,25 @@ from typing import Any
 from pydantic import SecretStr
 from sqlalchemy import func, select
 
-from issuers.intake import Progress
+from issuers.intake.deliveries import Progress
 from issuers.samples.deeds import TODAY
 from issuers.samples.people import source_id
-from ledger.chain.city import CityConfig
-from ledger.chain.city import load as load_city
-from ledger.chain.embedded import EmbeddedEngine
+from ledger.chain.embedded.engine import EmbeddedEngine
 from ledger.clock import ManualClock
+from ledger.deployment.city import CityConfig
+from ledger.deployment.city import load as load_city
 from ledger.errors import InvariantViolation
 from ledger.residents.registry import NewResident
 from ledger.standard.quarters import CITY_TZ
 from ledger.store.models.projection import BatchRow, EntryRow
-from ledger_api.bootstrap import City, open_city
-from ledger_api.settings import Settings
 from scripts.bench import postgres
 from scripts.bench.naive import naive_per_s
 from scripts.bench.processes import cpu_s, growth, own_cpu_s
 from scripts.bench.records import SourceFile, write_files
 from scripts.bench.stages import Stages
 from scripts.bench.worker import Worker, mapping_of, peak_rss_mib, watch_intake
+from tongdui.bootstrap import City, open_city
+from tongdui.settings import Settings
 
 SEED = 2026
 _REGISTER_CHUNK = 5_000

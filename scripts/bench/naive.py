@@ -18,20 +18,20 @@ from eth_account import Account
 from web3 import AsyncHTTPProvider, AsyncWeb3
 
 from issuers.samples.deeds import TODAY
-from ledger.chain import artifacts
-from ledger.chain.anvil import AnvilNode, NodeSettings
-from ledger.chain.city import CityConfig
-from ledger.chain.deploy import deploy
-from ledger.chain.deployment import Deployment
+from ledger.chain.embedded.anvil import AnvilNode, NodeSettings
 from ledger.chain.remote import RemoteEngine
 from ledger.chain.rpc import RpcClient
 from ledger.custody.keystore import Keystore
+from ledger.deployment import artifacts
+from ledger.deployment.city import CityConfig
+from ledger.deployment.deploy import deploy
+from ledger.deployment.file import Deployment
 from ledger.standard.ids import address_bytes, to_address
 from ledger.standard.keccak import keccak256
 from ledger.standard.quarters import expiry_quarter
 from ledger.standard.signatures import SigningKey
 from ledger.standard.typed_data import MintBatch
-from ledger_api.bootstrap import city_actors
+from tongdui.bootstrap import city_actors
 
 BLOCK_S = 0.05
 SENDERS = 64

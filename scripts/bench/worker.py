@@ -18,18 +18,18 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from issuers.mapping import FOLDER as MAPPINGS
-from issuers.mapping import Mapping as SourceMapping
 from issuers.service import IssuerService
-from ledger.chain.deployment import Deployment
+from issuers.sources.mapping import FOLDER as MAPPINGS
+from issuers.sources.mapping import Mapping as SourceMapping
 from ledger.clock import ManualClock
-from ledger.collector import collect_rarely
 from ledger.custody.custodian import Custodian
 from ledger.custody.keyring import IdentityHasher, Keyring, SourceIdHasher
 from ledger.custody.keystore import Keystore
 from ledger.custody.master import Envelope, load_master_key
 from ledger.custody.signer import IssuerSigner
+from ledger.deployment.file import Deployment
 from ledger.errors import TongduiError
+from ledger.garbage import collect_rarely
 from ledger.outbox.outbox import Outbox
 from ledger.residents.registry import ResidentRegistry
 from ledger.store.database import Database

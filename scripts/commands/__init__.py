@@ -1,1 +1,1 @@
-"""One module for each group of commands; `scripts.cli` puts them together."""
+"""The commands of ``python -m scripts``, one module each."""

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from scripts.commands.options import AsJson
-from scripts.console import Output
+from tongdui.cli.console import Output
+from tongdui.cli.options import AsJson
 
 
 class Kind(StrEnum):

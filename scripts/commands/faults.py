@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from scripts.commands.options import AsJson
-from scripts.console import ExitCode, Output
+from tongdui.cli.console import ExitCode, Output
+from tongdui.cli.options import AsJson
 
 
 def register(app: typer.Typer) -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 from ledger.audit.auditor import audit
 from ledger.audit.cells import locate
 from ledger.audit.report import AuditReport
-from ledger.chain.deployment import Deployment
-from ledger.chain.embedded import EmbeddedEngine
+from ledger.chain.embedded.engine import EmbeddedEngine
 from ledger.clock import Clock
+from ledger.deployment.file import Deployment
 from ledger.proofs.layout import Layout
 from ledger.standard.ids import Address, address_bytes
 

@@ -14,11 +14,11 @@ import uvicorn
 
 from ledger.errors import ConfigurationError
 from ledger_api.app import create_app
-from ledger_api.bootstrap import City
-from ledger_api.serve import configure_logs
-from ledger_api.tokens import LocalIssuer
-from ledger_api.wiring import services_of
+from ledger_api.auth.tokens import LocalIssuer
 from scripts.demo.stage import DemoStepFailed
+from tongdui.api import services_of
+from tongdui.bootstrap import City
+from tongdui.serve import configure_logs
 
 _START_S = 30.0
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from issuers.intake import Progress
+from issuers.intake.deliveries import Progress
 from issuers.samples.ticket_api import serve_tickets
 from issuers.service import IssuerService
 from ledger.store.models.issuance import IssuanceBatchRow, IssuanceRecordRow, IssuanceRevocationRow

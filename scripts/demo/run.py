@@ -20,19 +20,15 @@ from issuers.samples.generate import Samples, generate
 from issuers.samples.people import population
 from ledger.audit.auditor import audit
 from ledger.audit.report import AuditReport
-from ledger.chain import artifacts
-from ledger.chain.proxy import Proxy
+from ledger.chain.embedded.proxy import Proxy
 from ledger.clock import ManualClock
+from ledger.deployment import artifacts
 from ledger.errors import InvariantViolation
 from ledger.proofs.receipt import verify_receipt
 from ledger.standard.ids import address_bytes, split_token_id
 from ledger.standard.quarters import CITY_TZ
 from ledger.store.models.projection import BalanceRow
-from ledger_api.amounts import points_text, yuan_text
-from ledger_api.bootstrap import City, open_city
-from ledger_api.settings import Settings
-from scripts.clock import let_time_run
-from scripts.console import Bars, Output, UsageError
+from ledger_api.schemas.amounts import points_text, yuan_text
 from scripts.demo import acts
 from scripts.demo import stage as days
 from scripts.demo.forgery import Forged, forge_and_audit
@@ -43,6 +39,10 @@ from scripts.demo.poster import poster
 from scripts.demo.stage import DemoStepFailed, Stage
 from scripts.demo.story import Intake, Story
 from scripts.demo.tell import Told, all_offers, measure_reach, tell
+from tongdui.bootstrap import City, open_city
+from tongdui.cli.console import Bars, Output, UsageError
+from tongdui.clock import let_time_run
+from tongdui.settings import Settings
 
 GIFT_MINOR = 100_000
 """What the forger gives: 1,000 points."""

@@ -23,9 +23,9 @@ from ledger.errors import TongduiError
 from ledger.residents.registry import Resident
 from ledger.standard.quarters import CITY_TZ
 from ledger.store.models.api import IdempotencyRow
-from ledger_api.bootstrap import City
-from ledger_api.idempotency import WriteRequest, run_once
-from scripts.console import Bars
+from ledger_api.http.idempotency import WriteRequest, run_once
+from tongdui.bootstrap import City
+from tongdui.cli.console import Bars
 
 T = TypeVar("T")
 

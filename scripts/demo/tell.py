@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ledger.audit.report import AuditReport
-from ledger.chain.deployment import Deployment
 from ledger.clearing.netting import net
+from ledger.deployment.file import Deployment
 from ledger.standard.ids import merchant_participant, programme_participant, split_token_id
 from ledger.standard.value import to_value_down
 from ledger.store.models.issuance import (
@@ -20,7 +20,6 @@ from ledger.store.models.issuance import (
     IssuanceRefusalRow,
     IssuanceReviewRow,
 )
-from ledger_api.bootstrap import City
 from redemption.codes import QR_PREFIX, grouped
 from redemption.offers import Offer
 from scripts.demo import acts, figures
@@ -54,6 +53,7 @@ from scripts.demo.story import (
     Story,
     Words,
 )
+from tongdui.bootstrap import City
 
 SOURCES = {
     "volunteer": Words("GB18030 编码的 CSV 和 Excel 表格", "CSV in GB18030 and Excel sheets"),

@@ -11,8 +11,8 @@ import threading
 import time
 from pathlib import Path
 
-from ledger.chain.anvil import find_binary
-from ledger.chain.processes import launch
+from ledger.chain.embedded.anvil import find_binary
+from ledger.chain.embedded.processes import launch
 from ledger.chain.rpc import RpcClient, RpcError
 from scripts.faults.line import BadLine
 

@@ -6,8 +6,8 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from ledger.chain.anvil import AnvilNode
-from ledger.chain.journal import Journal
+from ledger.chain.embedded.anvil import AnvilNode
+from ledger.chain.embedded.journal import Journal
 from ledger.chain.rpc import RpcClient, RpcError
 
 _BEAT_S = 0.04

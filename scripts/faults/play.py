@@ -37,15 +37,15 @@ from ledger.indexer.errors import InconsistentAnswer
 from ledger.standard.quarters import CITY_TZ
 from ledger.store.models.issuance import IssuanceBatchRow, IssuanceGrantRow, IssuanceRevocationRow
 from ledger.store.models.outbox import OutboxMessageRow, OutboxTransactionRow
-from ledger_api.bootstrap import City, open_city
-from ledger_api.settings import Settings
-from scripts.console import Output
 from scripts.demo import acts
 from scripts.demo import stage as days
 from scripts.demo.intake import IntakeDesk
 from scripts.demo.stage import Stage
 from scripts.faults.clocks import FILE as CLOCK_FILE
 from scripts.faults.clocks import TownClock
+from tongdui.bootstrap import City, open_city
+from tongdui.cli.console import Output
+from tongdui.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 _PATIENCE_S = 240.0

@@ -17,12 +17,11 @@ from typing import Any
 
 from issuers.samples.people import population
 from ledger.audit.auditor import audit
-from ledger.chain.anvil import BINARY_VARIABLE
-from ledger.chain.blocktime import TOLERANCE_S
-from ledger.chain.processes import read_identity
-from ledger.chain.proxy import Proxy
+from ledger.chain.embedded.anvil import BINARY_VARIABLE
+from ledger.chain.embedded.blocktime import TOLERANCE_S
+from ledger.chain.embedded.processes import read_identity
+from ledger.chain.embedded.proxy import Proxy
 from ledger.errors import ConfigurationError, TongduiError
-from ledger_api.bootstrap import City
 from scripts.bench import postgres
 from scripts.faults import plan as kinds
 from scripts.faults.clocks import put_wrong
@@ -32,6 +31,7 @@ from scripts.faults.network import Network
 from scripts.faults.plan import Plan, Strike
 from scripts.faults.play import DONE, OPEN, STOPPED, TRY_AGAIN, Place, Town, command, opened
 from scripts.faults.truth import Truth, truth_of
+from tongdui.bootstrap import City
 
 _ROUND_MAX_S = 900.0
 """Far more than a round takes on a busy machine: slow is not stuck."""

@@ -27,7 +27,7 @@ from ledger.store.models.issuance import (
 from ledger.store.models.outbox import OutboxMessageRow
 from ledger.store.models.projection import BalanceRow, EntryRow, OrderOutcomeRow, RevocationRow
 from ledger.store.models.redemption import RedemptionOrderRow
-from ledger_api.bootstrap import City
+from tongdui.bootstrap import City
 
 Place = tuple[int, str, int]
 """(programme, delivery, row)."""

@@ -18,17 +18,17 @@ from typing import Any
 
 import orjson
 
-from issuers.deeds import Deed
-from issuers.mapping import Mapping as SourceMapping
-from issuers.normalise import Normaliser
-from issuers.readers import Limits, read_file
-from issuers.readers.json_documents import decode_document
-from issuers.readers.rows import Row
-from issuers.refusals import Fault, ReadFailure
-from issuers.rulebook import Rulebook
-from issuers.webhooks.signatures import SignedBody, WebhookHeaders
-from ledger.chain import proxy
+from issuers.rules.deeds import Deed
+from issuers.rules.refusals import Fault, ReadFailure
+from issuers.rules.rulebook import Rulebook
+from issuers.sources.mapping import Mapping as SourceMapping
+from issuers.sources.normalise import Normaliser
+from issuers.sources.readers import Limits, read_file
+from issuers.sources.readers.json_documents import decode_document
+from issuers.sources.readers.rows import Row
+from issuers.sources.webhooks.signatures import SignedBody, WebhookHeaders
 from ledger.chain.answers import hash32, member, quantity
+from ledger.chain.embedded import proxy
 from ledger.chain.rpc import RpcClient
 from ledger.chain.transactions import decode_legacy, peek
 from ledger.errors import TongduiError
@@ -356,8 +356,8 @@ TARGETS: dict[str, Target] = {
     "jsonl": Target(_read("jsonl"), _json_lines),
     "xml": Target(_read("xml"), _xml),
     "xlsx": Target(_read("xlsx"), _workbooks),
-    "mapping": Target(_yaml(SourceMapping.load), lambda: _files("mappings")),
-    "rulebook": Target(_yaml(Rulebook.load), lambda: _files("rulebooks")),
+    "mapping": Target(_yaml(SourceMapping.load), lambda: _files("sources/mappings")),
+    "rulebook": Target(_yaml(Rulebook.load), lambda: _files("rules/rulebooks")),
     "orders": Target(_orders, _order_seeds),
     "transactions": Target(_transactions, lambda: [bytes.fromhex("c0"), bytes.fromhex("e8800182520894" + "33" * 20)]),
     "receipts": Target(_allowed(_receipts), lambda: [b'{"kind":"event"}', b'{"kind":"grant","block":{}}']),

@@ -20,7 +20,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ledger.errors import TongduiError
-from scripts.console import failure
 from scripts.mutation.equivalents import Equivalent, read_equivalents, stale
 from scripts.mutation.examine import Knowledge
 from scripts.mutation.finder import Mutant
@@ -28,6 +27,7 @@ from scripts.mutation.judge import Judge
 from scripts.mutation.report import Choice, Score, page, score_of
 from scripts.mutation.results import COUNTED, Result, Results
 from scripts.mutation.run import learn_project, ranked, run
+from tongdui.cli.console import failure
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RESULTS = ROOT / "contracts" / "mutation" / "results.jsonl"

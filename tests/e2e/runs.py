@@ -35,15 +35,20 @@ class Ended:
         return found
 
 
+CHECKOUT_COMMANDS = frozenset({"demo", "bench", "faults"})
+"""What `python -m scripts` runs; a wheel has none of it."""
+
+
 def environment() -> dict[str, str]:
     """Return an environment without settings of Tongdui's."""
     return {name: value for name, value in os.environ.items() if not name.startswith("TONGDUI_")}
 
 
 def tongdui(*arguments: str, cwd: Path = ROOT, timeout_s: float = 120.0, **settings: str) -> Ended:
-    """Run a command to its end; ``settings`` are added to its environment."""
+    """Run a command to its end, of the program or of the checkout; ``settings`` are added to its environment."""
+    module = "scripts" if arguments[0] in CHECKOUT_COMMANDS else "tongdui"
     done = subprocess.run(
-        [sys.executable, "-m", "scripts.cli", *arguments],
+        [sys.executable, "-m", module, *arguments],
         cwd=cwd,
         env=environment() | {"PYTHONPATH": str(ROOT)} | settings,
         capture_output=True,
@@ -62,7 +67,7 @@ def demo(state_dir: Path) -> Ended:
 def start_demo(state_dir: Path) -> subprocess.Popen[bytes]:
     """Start the demo without waiting for it."""
     return subprocess.Popen(
-        [sys.executable, "-m", "scripts.cli", "demo", "--state-dir", str(state_dir), *SIZE, "--json"],
+        [sys.executable, "-m", "scripts", "demo", "--state-dir", str(state_dir), *SIZE, "--json"],
         cwd=ROOT,
         env=environment(),
         stdout=subprocess.DEVNULL,

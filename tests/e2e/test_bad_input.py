@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from ledger.standard.quarters import CITY_TZ
-from scripts.clock import let_time_run
 from tests.e2e.runs import Ended, tongdui
+from tongdui.clock import let_time_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

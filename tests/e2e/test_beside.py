@@ -20,16 +20,16 @@ from typing import Any
 import httpx
 import pytest
 
-from ledger.chain.anvil import AnvilNode, NodeSettings
+from ledger.chain.embedded.anvil import AnvilNode, NodeSettings
 from ledger.chain.rpc import RpcClient
 from ledger.clock import SystemClock
 from ledger.residents.registry import NewResident
 from ledger.standard.quarters import CITY_TZ
-from ledger_api.books import open_books
-from ledger_api.settings import Settings
-from ledger_api.wiring import open_token_issuer
 from tests.e2e.runs import ROOT, environment, tongdui
 from tests.integration.ledger import postgres
+from tongdui.api import open_token_issuer
+from tongdui.offline import open_books
+from tongdui.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -89,7 +89,7 @@ def gateway(state_dir: Path, **settings: str) -> Iterator[Gateway]:
     """Serve until the block ends."""
     with (state_dir.parent / "gateways.log").open("a") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "scripts.cli", "serve", "--port", "0", "--state-dir", str(state_dir), "--json"],
+            [sys.executable, "-m", "tongdui", "serve", "--port", "0", "--state-dir", str(state_dir), "--json"],
             cwd=ROOT,
             env=environment() | settings,
             stdout=subprocess.PIPE,
@@ -114,7 +114,7 @@ def start_ingest(state_dir: Path, file: Path, **settings: str) -> subprocess.Pop
     """Start an intake of its own."""
     command = ["issuers", "ingest", str(GREEN), str(file), "--state-dir", str(state_dir), "--json"]
     return subprocess.Popen(
-        [sys.executable, "-m", "scripts.cli", *command],
+        [sys.executable, "-m", "tongdui", *command],
         cwd=ROOT,
         env=environment() | settings,
         stdout=subprocess.PIPE,

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from ledger.audit.cells import locate
-from ledger.chain.deployment import Deployment
-from ledger.chain.embedded import EmbeddedEngine
+from ledger.chain.embedded.engine import EmbeddedEngine
+from ledger.deployment.file import Deployment
 from ledger.proofs.layout import Layout
-from scripts.clock import clock_of
 from tests.e2e.runs import balances, tongdui
+from tongdui.clock import clock_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

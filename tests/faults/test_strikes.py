@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.chain.anvil import NodeSettings
+from ledger.chain.embedded.anvil import NodeSettings
+from ledger.chain.embedded.journal import Genesis, Journal
 from ledger.chain.errors import JournalUnavailable
-from ledger.chain.journal import Genesis, Journal
 from ledger.chain.rpc import RpcClient, RpcError, RpcReason
 from scripts.faults import plan as kinds
 from scripts.faults.clocks import FILE, TownClock, put_wrong

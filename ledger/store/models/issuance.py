@@ -235,7 +235,7 @@ class IssuanceGrantRow(Base):
     salt: Mapped[Hash32 | None]
     """NULL once erased: then nobody can open the commitment."""
     explanation: Mapped[str] = mapped_column(Text)
-    """The rating's steps in short form; ``issuers.rating.render`` puts them into words."""
+    """The rating's steps in short form; ``issuers.rules.rating.render`` puts them into words."""
     state: Mapped[Word]
     """``ready``, ``batched`` or ``cancelled`` (replaced before it reached a batch)."""
     batch_number: Mapped[Big | None]
@@ -256,7 +256,7 @@ class IssuanceReadyRow(Base):
     programme: Mapped[Big]
     grants: Mapped[int] = mapped_column(Integer)
     leaves: Mapped[Blob]
-    """128 bytes a grant: see ``issuers.leaves``."""
+    """128 bytes a grant: see ``issuers.batches.evidence``."""
 
     __table_args__ = (Index("ix_issuance_ready_programme", "programme", "ready_id"),)
 
@@ -275,7 +275,7 @@ class IssuanceBatchRow(Base):
     evidence_root: Mapped[Hash32]
     packed: Mapped[Blob]
     leaves: Mapped[Blob] = mapped_column(LargeBinary, deferred=True)
-    """What the evidence is made of, in the order of the packed grants; 128 bytes a grant: see ``issuers.leaves``."""
+    """What the evidence is made of, in the order of the packed grants; 128 bytes a grant: ``batches.evidence``."""
     signer: Mapped[AddressBytes | None]
     signature: Mapped[bytes | None] = mapped_column(LargeBinary)
     attempt: Mapped[int] = mapped_column(Integer)

@@ -12,12 +12,12 @@ from typing import TypeVar
 
 import pytest
 
-from ledger.chain import deploy
-from ledger.chain.anvil import AnvilNode, NodeSettings
-from ledger.chain.city import CityActors, load
+from ledger.chain.embedded.anvil import AnvilNode, NodeSettings
 from ledger.chain.remote import RemoteEngine
 from ledger.chain.rpc import RpcClient, RpcError, RpcReason
 from ledger.chain.transactions import contract_address, sign_legacy
+from ledger.deployment import deploy
+from ledger.deployment.city import CityActors, load
 from ledger.standard.signatures import SigningKey
 from scripts.faults.line import MISHAPS, BadLine
 from tests.faults.engine.load import Load

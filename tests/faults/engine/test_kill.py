@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.chain.embedded import EmbeddedEngine, EmbeddedOptions
-from ledger.chain.processes import identify, read_identity
+from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions
+from ledger.chain.embedded.processes import identify, read_identity
 from ledger.clock import ManualClock
 from tests.faults.engine.load import Load
 from tests.integration.ledger.chain.kit import START, chain_hashes, senders

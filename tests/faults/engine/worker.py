@@ -12,8 +12,8 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from ledger.chain.embedded import EmbeddedEngine, EmbeddedOptions
-from ledger.chain.snapshots import SnapshotPolicy
+from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions
+from ledger.chain.embedded.snapshots import SnapshotPolicy
 from ledger.clock import ManualClock
 from tests.faults.engine.load import Load
 from tests.integration.ledger.chain.kit import START, senders

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import orjson
 
-from issuers.rulebook import RULEBOOKS
-from ledger.chain.deployment import Deployment
+from issuers.rules.rulebook import RULEBOOKS
 from ledger.custody.keystore import Keystore
 from ledger.custody.master import load_master_key
 from ledger.custody.signer import LocalSigner
 from ledger.custody.web3signer import Web3SignerAddress
-from scripts.clock import let_time_run
-from scripts.commands import signer as commands
+from ledger.deployment.file import Deployment
+from tongdui.cli import signer as commands
+from tongdui.clock import let_time_run
 
 ROOT = Path(__file__).resolve().parents[3]
 RULES = RULEBOOKS / "volunteer-1.yaml"
@@ -81,7 +81,7 @@ class Agency:
 
     def start(self) -> None:
         """Start the process and wait until it serves."""
-        command = [sys.executable, "-m", "scripts.cli", "signer", "serve", str(self.folder), "--json"]
+        command = [sys.executable, "-m", "tongdui", "signer", "serve", str(self.folder), "--json"]
         self.process = subprocess.Popen(
             [*command, "--port", str(self.port)],
             cwd=ROOT,

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from ledger.audit.auditor import audit
 from ledger.audit.report import AuditReport
-from ledger.chain import artifacts
-from ledger.chain.city import AppropriationConfig, CityActors, load
-from ledger.chain.deploy import deploy
-from ledger.chain.deployment import Deployment
-from ledger.chain.embedded import EmbeddedEngine, EmbeddedOptions
+from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions
 from ledger.chain.transactions import sign_legacy
 from ledger.clock import ManualClock
 from ledger.custody.signer import IssuerSigner, LocalSigner
+from ledger.deployment import artifacts
+from ledger.deployment.city import AppropriationConfig, CityActors, load
+from ledger.deployment.deploy import deploy
+from ledger.deployment.file import Deployment
 from ledger.gateway import Gateway
 from ledger.standard.ids import MerchantId, ProgrammeId, address_bytes
 from ledger.standard.keccak import keccak256

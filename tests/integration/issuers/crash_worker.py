@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from issuers import intake, packing, pipeline
-from issuers.batching import Batcher
+from issuers.batches import packing
+from issuers.batches.batcher import Batcher
+from issuers.intake import chunks as pipeline
+from issuers.intake import deliveries as intake
 from tests.integration.issuers.lab import Desk, open_desk
 
 FILES = ("volunteer", "environmental", "residence")

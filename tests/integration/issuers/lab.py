@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from issuers.rulebook import Rulebook
+from issuers.rules.rulebook import Rulebook
 from issuers.samples.generate import Samples, generate
 from issuers.samples.people import Person
 from issuers.service import IssuerService
-from ledger.chain.city import Names
-from ledger.chain.deployment import Contract, Deployment
 from ledger.clock import ManualClock
 from ledger.custody.custodian import Custodian
 from ledger.custody.keyring import IdentityHasher, Keyring, SourceIdHasher
 from ledger.custody.master import Envelope, load_master_key
 from ledger.custody.signer import IssuerSigner, LocalSigner
+from ledger.deployment.city import Names
+from ledger.deployment.file import Contract, Deployment
 from ledger.outbox.outbox import Outbox
 from ledger.residents.registry import NewResident, ResidentRegistry
 from ledger.standard.ids import Address, ProgrammeId

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from issuers.normalise import Normaliser
-from issuers.readers import read_file
-from issuers.readers.rows import Row
-from issuers.refusals import Fault
+from issuers.rules.refusals import Fault
+from issuers.sources.normalise import Normaliser
+from issuers.sources.readers import read_file
+from issuers.sources.readers.rows import Row
 from scripts.fuzz.targets import COLUMNS, NOW, mapping_of
 
 MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from issuers.batching import Batcher
-from ledger.chain.deployment import Deployment
+from issuers.batches.batcher import Batcher
 from ledger.custody.web3signer import Web3Signer, Web3SignerAddress
+from ledger.deployment.file import Deployment
 from tests.integration.issuers.crash_worker import kill_at
 from tests.integration.issuers.lab import open_desk
 

@@ -19,8 +19,8 @@ from sqlalchemy import select
 from issuers.agency.documents import leaf_document, mint_document, void_document
 from issuers.agency.server import SignerServer
 from issuers.agency.settings import load_settings
-from issuers.batching import mint_key
-from issuers.leaves import leaf_rows
+from issuers.batches.batcher import mint_key
+from issuers.batches.evidence import leaf_rows
 from ledger.clock import ManualClock
 from ledger.custody.errors import SignerError, SignerReason
 from ledger.custody.web3signer import DOCUMENT_PATH, KEYS_PATH, SIGN_PATH, Web3Signer
@@ -311,8 +311,8 @@ def test_an_agency_that_knows_its_records_signs_for_no_others(city: City, agency
     """With the agency's own exports learnt, a record that never was is refused, and its neighbours' batches go on."""
     export = volunteer_file(tmp_path, "a.csv", ("ZY-0001", PERSON, "1", "2"))
     agency.set(requires_known_records=True)
-    mapping = ROOT / "issuers/mappings/volunteer-csv.yaml"
-    command = [sys.executable, "-m", "scripts.cli", "signer", "learn", str(agency.folder), str(export)]
+    mapping = ROOT / "issuers/sources/mappings/volunteer-csv.yaml"
+    command = [sys.executable, "-m", "tongdui", "signer", "learn", str(agency.folder), str(export)]
     done = subprocess.run([*command, "--mapping", str(mapping), "--json"], cwd=ROOT, capture_output=True, check=True)
     assert orjson.loads(done.stdout.splitlines()[-1])["new"] == 1
     agency.start()

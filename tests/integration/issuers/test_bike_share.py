@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
-from issuers.mapping import Mapping
-from issuers.rulebook import Rulebook
-from issuers.trial import dry_run
+from issuers.intake.dry_run import dry_run
+from issuers.rules.rulebook import Rulebook
+from issuers.sources.mapping import Mapping
 from ledger.custody.signer import LocalSigner
 from ledger.residents.registry import NewResident
 from ledger.store.models.issuance import IssuanceGrantRow

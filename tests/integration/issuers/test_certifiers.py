@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import event, func, select
 
-from issuers.rulebook import RULEBOOKS, Rulebook, RulebookFile, compile_rulebook
+from issuers.rules.rulebook import RULEBOOKS, Rulebook, RulebookFile, compile_rulebook
 from ledger.custody.signer import LocalSigner
 from ledger.standard.ids import ProgrammeId
 from ledger.store.models.issuance import IssuanceCertificationRow, IssuanceRecordRow

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from issuers.rulebook import Rulebook
+from issuers.rules.rulebook import Rulebook
 from ledger.custody.signer import LocalSigner
 from ledger.residents.registry import NewResident
 from ledger.store.models.issuance import IssuanceGrantRow, IssuanceRecordRow, IssuanceRefusalRow

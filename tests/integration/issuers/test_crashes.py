@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from issuers.intake import Intake
+from issuers.intake.deliveries import Intake
 from ledger.store.models.issuance import IssuanceBatchRow, IssuanceGrantRow
 from ledger.store.models.outbox import OutboxMessageRow
 from tests.integration.issuers.lab import Desk, make_samples, open_desk

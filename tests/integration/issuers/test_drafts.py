@@ -14,10 +14,10 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from issuers.drafting import Chunk, Draft, Placed
-from issuers.mapping import Mapping
-from issuers.pipeline import Pipeline
-from issuers.rulebook import Rulebook, RulebookFile, compile_rulebook
+from issuers.intake.chunks import Pipeline
+from issuers.intake.drafts import Chunk, Draft, Placed
+from issuers.rules.rulebook import Rulebook, RulebookFile, compile_rulebook
+from issuers.sources.mapping import Mapping
 from ledger.custody.signer import LocalSigner
 from ledger.standard.ids import ProgrammeId
 from ledger.store.models.issuance import (

@@ -12,7 +12,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from issuers.mapping import Mapping
+from issuers.sources.mapping import Mapping
 from tests.integration.issuers.lab import Desk
 
 COLUMNS = ("编号", "用户", "种类", "时间", "重量")

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from issuers import batching, packing, pipeline
-from issuers.leaves import grant_ids, leaf_rows, tree_of
+from issuers.batches import batcher as batching
+from issuers.batches import packing
+from issuers.batches.evidence import grant_ids, leaf_rows, tree_of
+from issuers.intake import chunks as pipeline
 from ledger.custody.errors import SignerError, SignerReason
 from ledger.custody.signer import Document, LocalSigner
 from ledger.standard.ids import token_id

@@ -7,8 +7,8 @@ import os
 import alembic.command
 from sqlalchemy import select
 
-from issuers import sql
-from issuers.leaves import LeafRow, grant_ids, leaf_rows
+from issuers.batches.evidence import LeafRow, grant_ids, leaf_rows
+from issuers.records import sql
 from ledger.store.database import WRITE_OPTION, Database, bulk_insert
 from ledger.store.migrations import run, upgrade
 from ledger.store.models.issuance import IssuanceReadyRow

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from issuers.rulebook import Rulebook, RulebookFile, compile_rulebook
+from issuers.rules.rulebook import Rulebook, RulebookFile, compile_rulebook
 from issuers.service import IssuerService
 from ledger.custody.signer import LocalSigner
 from ledger.errors import InvariantViolation

@@ -5,8 +5,8 @@ from __future__ import annotations
 import psycopg.errors
 import pytest
 
-from issuers import sql
-from issuers.rating import Used
+from issuers.records import sql
+from issuers.rules.rating import Used
 from ledger.store.database import Database
 from ledger.store.migrations import upgrade
 from tests.integration.ledger.scans import no_table_read_whole

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from issuers import packing
-from issuers.batching import mint_key
+from issuers.batches import packing
+from issuers.batches.batcher import mint_key
+from issuers.batches.voiding import void_key
 from issuers.errors import BatchLanded, BatchNotFound
-from issuers.voiding import void_key
-from ledger.chain import artifacts
 from ledger.chain.transactions import sign_legacy
 from ledger.custody.signer import LocalSigner
 from ledger.custody.web3signer import Web3Signer
+from ledger.deployment import artifacts
 from ledger.standard.ids import address_bytes
 from ledger.standard.signatures import SigningKey
 from ledger.store.models.issuance import IssuanceBatchRow, IssuanceGrantRow

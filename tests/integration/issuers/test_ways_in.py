@@ -16,9 +16,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from issuers.errors import ReviewClosed, SameApprover, SourceUnavailable, UnknownMapping, UnknownProgramme
-from issuers.intake import IngestReport
-from issuers.mapping import FOLDER as MAPPINGS
-from issuers.rest import ClientCredentials
+from issuers.intake.deliveries import IngestReport
+from issuers.sources.mapping import FOLDER as MAPPINGS
+from issuers.sources.rest import ClientCredentials
 from tests.integration.issuers.lab import NOW, Desk
 from tests.integration.ledger.scans import no_table_of_sqlite_read_whole
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from ledger.chain import artifacts
+from ledger.deployment import artifacts
 from ledger.outbox.routes import mint_gas
 from ledger.standard.evidence import EvidenceLeaf, MerkleTree
 from ledger.standard.keccak import keccak256
 from ledger.standard.packed import pack_grants
 from ledger.standard.typed_data import MintBatch
-from ledger_api.bootstrap import City
+from tongdui.bootstrap import City
 
 SLUGS = {1: "volunteer", 2: "environmental", 3: "traffic", 4: "culture", 5: "residence"}
 _NUMBERS = itertools.count(1)

@@ -14,13 +14,13 @@ from typing import Any
 import httpx
 import uvicorn
 
-from ledger.chain.city import CityConfig
+from ledger.deployment.city import CityConfig
 from ledger.standard.quarters import CITY_TZ, expiry_quarter
 from ledger_api.app import create_app
-from ledger_api.bootstrap import City, open_city
-from ledger_api.settings import Settings
-from ledger_api.wiring import open_token_issuer, services_of
 from tests.integration.ledger_api.minting import mint
+from tongdui.api import open_token_issuer, services_of
+from tongdui.bootstrap import City, open_city
+from tongdui.settings import Settings
 
 
 @dataclass

@@ -10,7 +10,7 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 
 from ledger.audit.auditor import audit
-from ledger.chain.deployment import Deployment
+from ledger.deployment.file import Deployment
 from ledger.proofs.receipt import verify_receipt
 from tests.integration.ledger_api.served import Served
 

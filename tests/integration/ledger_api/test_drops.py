@@ -6,10 +6,10 @@ import json
 import time
 from pathlib import Path
 
-from ledger_api.books import open_books
-from ledger_api.settings import Settings
 from tests.integration.ledger_api.test_push import GREEN, lines, record, rows_done
 from tests.integration.ledger_api.test_serve import serving, token
+from tongdui.offline import open_books
+from tongdui.settings import Settings
 
 TOTAL = 12_000
 

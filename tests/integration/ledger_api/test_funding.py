@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ledger.chain.city import load as load_city
+from ledger.deployment.city import load as load_city
 from ledger.standard.quarters import CITY_TZ
 from tests.integration.ledger_api.served import Served, served_city
 

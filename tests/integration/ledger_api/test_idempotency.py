@@ -18,7 +18,7 @@ from ledger.store.database import Database
 from ledger.store.migrations import upgrade
 from ledger.store.models.api import WithdrawnTokenRow
 from ledger_api.errors import IdempotencyKeyReused
-from ledger_api.idempotency import StoredAnswer, run_apart, run_once, write_request
+from ledger_api.http.idempotency import StoredAnswer, run_apart, run_once, write_request
 from ledger_api.schemas.residents import Done
 from redemption.errors import WeakPin
 from tests.integration.ledger import postgres

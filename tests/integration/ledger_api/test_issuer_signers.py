@@ -13,20 +13,20 @@ from sqlalchemy import select
 
 from issuers.agency.server import SignerServer
 from issuers.agency.settings import load_settings
-from ledger.chain import artifacts
 from ledger.clock import ManualClock
 from ledger.custody.keystore import Keystore
 from ledger.custody.master import load_master_key
 from ledger.custody.web3signer import Web3Signer
+from ledger.deployment import artifacts
 from ledger.errors import ConfigurationError
 from ledger.store.models.issuance import IssuanceBatchRow
-from ledger_api.bootstrap import City, open_city
-from ledger_api.settings import IssuerSignerSettings, Settings
-from scripts.clock import clock_of, let_time_run
-from scripts.commands import batches
 from tests.integration.issuers.agency import Agency
 from tests.integration.issuers.lab import NOW
 from tests.integration.issuers.test_chain import volunteer_file
+from tongdui.bootstrap import City, open_city
+from tongdui.cli import batches
+from tongdui.clock import clock_of, let_time_run
+from tongdui.settings import IssuerSignerSettings, Settings
 
 PERSON = "5101000000001"
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from ledger.clock import ManualClock
-from ledger_api.tokens import OIDC_ALGORITHMS, BadToken, KeysUnavailable, RemoteKeys, TokenVerifier
+from ledger_api.auth.tokens import OIDC_ALGORITHMS, BadToken, KeysUnavailable, RemoteKeys, TokenVerifier
 
 AUDIENCE = "tongdui-api"
 NOW = datetime(2026, 11, 20, tzinfo=UTC)

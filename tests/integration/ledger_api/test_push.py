@@ -16,12 +16,12 @@ from typing import Any
 import httpx
 import pytest
 
-from issuers.webhooks.signatures import sign
+from issuers.sources.webhooks.signatures import sign
 from ledger.standard.quarters import CITY_TZ
-from ledger_api.books import open_books
-from ledger_api.settings import Settings
 from tests.integration.ledger_api.served import Served
 from tests.integration.ledger_api.test_serve import serving, token
+from tongdui.offline import open_books
+from tongdui.settings import Settings
 
 GREEN, PATH = 2, "/v1/sources/cd-green/records"
 

@@ -18,16 +18,16 @@ import httpx
 from ledger.clock import SystemClock
 from ledger.residents.registry import NewResident
 from ledger.standard.quarters import CITY_TZ, expiry_quarter
-from ledger_api.bootstrap import open_city
-from ledger_api.settings import Settings
-from ledger_api.wiring import open_token_issuer
 from tests.integration.ledger_api.minting import mint
+from tongdui.api import open_token_issuer
+from tongdui.bootstrap import open_city
+from tongdui.settings import Settings
 
 PROGRAM = """
 import sys
 from pathlib import Path
-from ledger_api.serve import serve
-from ledger_api.settings import Settings
+from tongdui.serve import serve
+from tongdui.settings import Settings
 serve(Settings(state_dir=Path(sys.argv[1]), port=0, _env_file=None), on_ready=lambda city, url: print(url, flush=True))
 """
 

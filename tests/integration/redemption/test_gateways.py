@@ -14,12 +14,12 @@ from pydantic import SecretStr
 from ledger.clock import ManualClock
 from ledger.residents.registry import NewResident
 from ledger.store.models.redemption import RedemptionActionRow
-from ledger_api.bootstrap import OVERDUE_MARGIN_S, City, open_city
-from ledger_api.settings import Settings
 from redemption.orders import Kind, Purchase
 from redemption.states import State
 from tests.integration.ledger import postgres
 from tests.integration.ledger_api.minting import mint
+from tongdui.bootstrap import OVERDUE_MARGIN_S, City, open_city
+from tongdui.settings import Settings
 
 pytestmark = pytest.mark.postgres
 

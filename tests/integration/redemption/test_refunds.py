@@ -16,15 +16,15 @@ from ledger.clock import ManualClock
 from ledger.residents.registry import NewResident, Resident
 from ledger.standard.ids import address_bytes
 from ledger.store.models.projection import BalanceRow
-from ledger_api.bootstrap import OVERDUE_MARGIN_S, City, open_city
-from ledger_api.settings import Settings
 from redemption.errors import NotRefundable, OrderStateConflict, OwnOrder, RefundTooLate, UnknownOrder
-from redemption.handover import Actor
+from redemption.fulfilment import Actor
 from redemption.orders import Kind, Purchase, RedemptionOrder
 from redemption.refunds import REFUND_DAYS
 from redemption.states import State
 from tests.integration.ledger import postgres
 from tests.integration.ledger_api.minting import mint
+from tongdui.bootstrap import OVERDUE_MARGIN_S, City, open_city
+from tongdui.settings import Settings
 
 SHOP = Actor("shop-keeper")
 GRAIN = 1

@@ -33,7 +33,7 @@ def test_every_record_is_accounted_for(database: str, workers: int, tmp_path: Pa
     naive_s = 1 if workers == 0 else 0
     sizes = {"records": 1_500, "residents": 300, "database": database, "naive-seconds": naive_s, "workers": workers}
     options = [word for name, value in sizes.items() for word in (f"--{name}", str(value))]
-    command = [sys.executable, "-m", "scripts.cli", "bench", "issue", "--json", "--folder", str(tmp_path), *options]
+    command = [sys.executable, "-m", "scripts", "bench", "issue", "--json", "--folder", str(tmp_path), *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from issuers.activities import Catalogue
-from issuers.rulebook import Rulebook, load_rulebooks
-from issuers.units import UNITS
-from ledger.chain import city
-from ledger.chain.deploy import FUNCTION_ROLES, ROLE_NAMES
+from issuers.rules.activities import Catalogue
+from issuers.rules.rulebook import Rulebook, load_rulebooks
+from issuers.rules.units import UNITS
 from ledger.clearing.netting import Payment, net
+from ledger.deployment import city
+from ledger.deployment.deploy import FUNCTION_ROLES, ROLE_NAMES
 from ledger.orders import nonces
 from ledger.proofs.document import FORMAT
 from ledger.standard import typed_data

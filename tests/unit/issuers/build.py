@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from issuers.deeds import Deed
-from issuers.mapping import Mapping
-from issuers.rulebook import Rulebook, RulebookFile, compile_rulebook
-from issuers.units import MICRO, UNITS
+from issuers.rules.deeds import Deed
+from issuers.rules.rulebook import Rulebook, RulebookFile, compile_rulebook
+from issuers.rules.units import MICRO, UNITS
+from issuers.sources.mapping import Mapping
 
 NOW = int(datetime(2026, 9, 1, tzinfo=UTC).timestamp())
 DAY = NOW // 86_400

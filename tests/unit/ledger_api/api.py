@@ -12,21 +12,21 @@ from unittest.mock import create_autospec
 import httpx
 
 from issuers.service import IssuerService
-from issuers.webhooks.sources import WebhookSources
+from issuers.sources.webhooks.sources import WebhookSources
 from ledger.clearing.appropriations import Appropriations
 from ledger.custody.master import Envelope
 from ledger.residents.link_codes import LinkCodes
 from ledger.standard.evidence import EvidenceLeaf, verify
 from ledger.standard.ids import Address
 from ledger_api.app import create_app
-from ledger_api.metrics import Metrics
-from ledger_api.middleware import RateLimiter
+from ledger_api.auth.tokens import LOCAL_ALGORITHM, LocalIssuer, TokenVerifier
+from ledger_api.http.metrics import Metrics
+from ledger_api.http.middleware import RateLimiter
 from ledger_api.ports import Check, InvariantReport, OrderOnChain, ProgrammeName
 from ledger_api.services import BodyLimits, Services
-from ledger_api.settings import Settings
-from ledger_api.tokens import LOCAL_ALGORITHM, LocalIssuer, TokenVerifier
 from redemption.refunds import Refunds
 from tests.unit.redemption.world import World
+from tongdui.settings import Settings
 
 with warnings.catch_warnings():
     # Starlette asks for a successor of httpx that nothing else here needs; httpx still works.

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as DatabaseTimeout
 
-from ledger_api import problems
+from ledger_api.http import problems
 from tests.unit.ledger_api.api import Api, problem
 
 PUBLIC = {
@@ -150,7 +150,7 @@ def test_a_busy_database_asks_to_come_again(api: Api, monkeypatch: pytest.Monkey
     def busy(*_args: object) -> None:
         raise error
 
-    monkeypatch.setattr("ledger_api.queries.programmes", busy)
+    monkeypatch.setattr("ledger_api.views.queries.programmes", busy)
     answer = api.get("/v1/programmes")
     assert problem(answer) == (503, "/problems/unavailable")
     assert answer.headers["retry-after"] == "1"

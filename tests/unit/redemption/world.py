@@ -30,8 +30,8 @@ from ledger.store.models.projection import (
     SupplyRow,
 )
 from redemption.codes import CodeBook
-from redemption.consent import DeskConsent
-from redemption.handover import Handover
+from redemption.desk_approval import DeskConsent
+from redemption.fulfilment import Handover
 from redemption.merchants import Merchant, MerchantDirectory
 from redemption.offers import Offer, OfferShelf
 from redemption.orders import Redemptions

@@ -13,16 +13,16 @@ from typing import Any
 import orjson
 import pytest
 
-from ledger.chain import artifacts, deploy
-from ledger.chain.anvil import AnvilNode, NodeSettings
-from ledger.chain.artifacts import explain_revert, view
-from ledger.chain.city import CityActors, CityConfig, RulebookRef, load
-from ledger.chain.deployment import Deployment
-from ledger.chain.embedded import EmbeddedEngine
+from ledger.chain.embedded.anvil import AnvilNode, NodeSettings
+from ledger.chain.embedded.engine import EmbeddedEngine
 from ledger.chain.engine import SubmitOutcome
 from ledger.chain.errors import DeploymentFailed, DeploymentMismatch
 from ledger.chain.remote import RemoteEngine
 from ledger.chain.rpc import RpcClient, RpcError
+from ledger.deployment import artifacts, deploy
+from ledger.deployment.artifacts import explain_revert, view
+from ledger.deployment.city import CityActors, CityConfig, RulebookRef, load
+from ledger.deployment.file import Deployment
 from ledger.errors import ConfigurationError
 from ledger.standard.ids import ZERO_ADDRESS, Address
 from ledger.standard.signatures import SigningKey

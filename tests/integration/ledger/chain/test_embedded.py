@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.chain.embedded import EmbeddedEngine, EmbeddedOptions, ReplayProgress
+from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions, ReplayProgress
+from ledger.chain.embedded.journal import Journal
+from ledger.chain.embedded.processes import identify, write_identity
 from ledger.chain.errors import (
     ClockJumped,
     EngineBusy,
@@ -25,8 +27,6 @@ from ledger.chain.errors import (
     ReplayMismatch,
     UnexpectedBlock,
 )
-from ledger.chain.journal import Journal
-from ledger.chain.processes import identify, write_identity
 from ledger.chain.rpc import RpcClient, RpcError, RpcReason
 from ledger.chain.transactions import sign_legacy
 from ledger.clock import SystemClock

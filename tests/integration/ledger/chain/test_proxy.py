@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ledger.chain.embedded import EmbeddedEngine
-from ledger.chain.proxy import BATCH_MAX, BODY_BYTES_MAX, Proxy
+from ledger.chain.embedded.engine import EmbeddedEngine
+from ledger.chain.embedded.proxy import BATCH_MAX, BODY_BYTES_MAX, Proxy
 from ledger.chain.rpc import RpcClient, RpcError, RpcReason
 from tests.integration.ledger.chain.kit import chain_hashes, manual_clock, senders
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.chain.anvil import AnvilNode, NodeSettings
+from ledger.chain.embedded.anvil import AnvilNode, NodeSettings
 from ledger.chain.remote import Finality, RemoteEngine
 from ledger.chain.rpc import RpcError, RpcReason
 from ledger.chain.transactions import contract_address, sign_legacy

@@ -12,9 +12,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from ledger.chain.embedded import EmbeddedEngine, EmbeddedOptions, ReplayProgress
-from ledger.chain.journal import Journal
-from ledger.chain.snapshots import SnapshotPolicy
+from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions, ReplayProgress
+from ledger.chain.embedded.journal import Journal
+from ledger.chain.embedded.snapshots import SnapshotPolicy
 from tests.integration.ledger.chain.kit import Sender, chain_hashes, manual_clock, senders, succeeded
 
 ALWAYS = EmbeddedOptions(snapshots=SnapshotPolicy(first_s=0.0, growth=0.0))

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ledger.chain import artifacts
-from ledger.chain.city import CityActors, load
-from ledger.chain.deploy import deploy
-from ledger.chain.deployment import Deployment
-from ledger.chain.embedded import EmbeddedEngine, EmbeddedOptions
+from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions
 from ledger.chain.engine import Engine
 from ledger.clock import ManualClock
+from ledger.deployment import artifacts
+from ledger.deployment.city import CityActors, load
+from ledger.deployment.deploy import deploy
+from ledger.deployment.file import Deployment
 from ledger.gateway import Gateway
 from ledger.outbox.routes import mint_gas
 from ledger.standard import packed

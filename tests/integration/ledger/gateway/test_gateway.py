@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from ledger.chain import artifacts
 from ledger.clearing import views
+from ledger.deployment import artifacts
 from ledger.errors import TongduiError
 from ledger.gateway import Gateway
 from ledger.indexer import projector

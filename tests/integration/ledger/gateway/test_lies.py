@@ -11,7 +11,7 @@ import orjson
 import pytest
 from sqlalchemy import select, update
 
-from ledger.chain.anvil import AnvilNode, NodeSettings
+from ledger.chain.embedded.anvil import AnvilNode, NodeSettings
 from ledger.chain.remote import RemoteEngine
 from ledger.chain.rpc import RpcClient, RpcError, RpcReason
 from ledger.indexer.errors import InconsistentAnswer

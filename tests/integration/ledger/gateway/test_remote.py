@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from ledger.chain.anvil import AnvilNode, NodeSettings
+from ledger.chain.embedded.anvil import AnvilNode, NodeSettings
 from ledger.chain.remote import Finality, RemoteEngine
 from ledger.chain.rpc import RpcClient, RpcError
 from ledger.chain.transactions import sign_legacy

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from ledger.chain.anvil import AnvilNode, NodeSettings
+from ledger.chain.embedded.anvil import AnvilNode, NodeSettings
 from ledger.chain.rpc import RpcClient, RpcError, RpcReason
 from ledger.chain.transactions import sign_legacy
 from ledger.gateway import Gateway

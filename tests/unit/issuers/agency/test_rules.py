@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from issuers.agency import documents, rules
 from issuers.agency.documents import NotADocument, leaf_document, mint_document, revocation_document, void_document
 from issuers.agency.rules import Objection
-from issuers.leaves import LeafRow, tree_of
-from issuers.rulebook import RULEBOOKS, Rulebook, RulebookFile, compile_rulebook
+from issuers.batches.evidence import LeafRow, tree_of
+from issuers.rules.rulebook import RULEBOOKS, Rulebook, RulebookFile, compile_rulebook
 from ledger.standard.ids import token_id
 from ledger.standard.keccak import keccak256
 from ledger.standard.quarters import CITY_TZ

@@ -6,11 +6,11 @@ from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
-from issuers.mapping import FOLDER, Mapping
-from issuers.normalise import Normaliser
-from issuers.readers import read_file
-from issuers.readers.rows import Row
-from issuers.refusals import Fault
+from issuers.rules.refusals import Fault
+from issuers.sources.mapping import FOLDER, Mapping
+from issuers.sources.normalise import Normaliser
+from issuers.sources.readers import read_file
+from issuers.sources.readers.rows import Row
 from scripts.bench.records import SHARES, SourceFile, write_files
 from scripts.bench.worker import mapping_of
 

@@ -1,0 +1,1 @@
+"""Grants on their way to the chain: evidence, batches, signatures, voids, revocations."""

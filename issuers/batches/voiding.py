@@ -1,0 +1,293 @@
+"""Giving up a batch number: an issuer-signed void, and only when it is final do the grants get new numbers.
+
+Bytes that were signed for a batch stay valid until its number is void on chain. So the order is fixed: the number is
+set aside and its message withdrawn; the void is signed and sent like a batch; once it is final the grants are ready
+again. If the batch lands first, the void fails, and the batch counts as landed.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.orm import Session
+
+from issuers.agency.documents import void_document
+from issuers.batches.batcher import mint_key
+from issuers.batches.evidence import batch_grants, leaf_rows
+from issuers.batches.signing import REASON_MAX, Signing
+from issuers.errors import BatchLanded, BatchNotFound
+from issuers.records import sql
+from ledger.clock import Clock
+from ledger.custody.errors import SignerError
+from ledger.deployment.artifacts import call_data
+from ledger.deployment.file import Deployment
+from ledger.outbox.outbox import MessageState, MessageStatus, Outbox
+from ledger.standard.ids import Address, address_bytes
+from ledger.standard.typed_data import VoidBatch
+from ledger.store.database import Database
+from ledger.store.models.issuance import (
+    IssuanceBatchRow,
+    IssuanceGrantRow,
+    IssuanceRecordRow,
+    IssuanceRevocationRow,
+    IssuanceVoidRow,
+)
+
+_LOG = logging.getLogger(__name__)
+_GAS_VOID = 200_000
+_LANDED_FIRST = "PointsLedgerBatchLanded"
+
+
+@dataclass(frozen=True, slots=True)
+class VoidStatus:
+    """Where a void stands: ``wanted``, ``queued``, ``final`` or ``failed``, with the problem if there is one."""
+
+    programme: int
+    number: int
+    state: str
+    reason: str
+    problem: str | None
+
+
+def void_key(programme: int, number: int) -> str:
+    """Return the outbox key of a void."""
+    return f"void:{programme}:{number}"
+
+
+class Voiding:
+    """Requests, signs, sends and settles voids."""
+
+    def __init__(
+        self, database: Database, outbox: Outbox, clock: Clock, deployment: Deployment, signing: Signing
+    ) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._clock = clock
+        self._issuance = deployment.address("Issuance")
+        self._signing = signing
+
+    def request(self, programme: int, number: int, by: str, reason: str) -> VoidStatus:
+        """Set a batch aside and ask for its void; the same request again changes nothing.
+
+        Raises BatchNotFound, or BatchLanded: then only revocations take its grants back.
+        """
+        now = self._clock.timestamp()
+        with self._database.transaction() as session:
+            batch = _locked(session, programme, number)
+            if batch is None:
+                raise BatchNotFound(programme, number)
+            if batch.state == "landed":
+                raise BatchLanded(programme, number)
+            void = session.get(IssuanceVoidRow, (programme, number), with_for_update=True)
+            if void is None:
+                void = IssuanceVoidRow(
+                    programme=programme,
+                    number=number,
+                    reason=reason,
+                    requested_by=by,
+                    signer=None,
+                    state="wanted",
+                    problem=None,
+                    created_at=now,
+                    updated_at=now,
+                )
+                session.add(void)
+            elif void.state == "failed":
+                void.state, void.problem, void.updated_at = "wanted", None, now
+            if batch.state not in ("void", "voiding"):
+                batch.state, batch.reason, batch.updated_at = "voiding", f"void: {reason}"[:REASON_MAX], now
+                self._outbox.withdraw(session, mint_key(programme, number), "its number is to be void")
+            session.flush()
+            return _status(void)
+
+    def give_up_overtaken(self, programme: int) -> int:
+        """Ask for the voids of batches that nobody has signed yet and that hold a grant that was taken back as a whole
+        since they were made: its points need never be minted, and its record says something else by now, so that an
+        agency could not derive it. Returns how many batches were given up."""
+        overtaken = (
+            select(IssuanceGrantRow.batch_number)
+            .join(IssuanceRevocationRow, IssuanceRevocationRow.grant_id == IssuanceGrantRow.grant_id)
+            .join(
+                IssuanceBatchRow,
+                (IssuanceBatchRow.programme == IssuanceGrantRow.programme)
+                & (IssuanceBatchRow.number == IssuanceGrantRow.batch_number),
+            )
+            .where(
+                IssuanceRevocationRow.state == "wanted",
+                IssuanceRevocationRow.programme == programme,
+                IssuanceGrantRow.revoked_minor == IssuanceGrantRow.amount_minor,
+                IssuanceBatchRow.state == "prepared",
+                IssuanceBatchRow.attempt == 0,
+            )
+            .distinct()
+        )
+        with self._database.read() as session:
+            numbers = sorted(number for number in session.scalars(overtaken) if number is not None)
+        for number in numbers:
+            self.request(programme, number, "intake", "a grant was taken back before the batch was signed")
+        return len(numbers)
+
+    def status(self, programme: int, number: int) -> VoidStatus | None:
+        """Return where the void of a batch stands, if one was asked for."""
+        with self._database.read() as session:
+            void = session.get(IssuanceVoidRow, (programme, number))
+            return None if void is None else _status(void)
+
+    def send(self) -> int:
+        """Sign and enqueue wanted voids; returns how many. A signer that is away is asked again."""
+        with self._database.read() as session:
+            open_rows = session.scalars(
+                select(IssuanceVoidRow).where(IssuanceVoidRow.state.in_(("wanted", "failed")))
+            ).all()
+        sent = 0
+        for void in open_rows:
+            if void.state == "failed" and not self._signing.is_rotated(void.programme, void.problem):
+                continue
+            message = VoidBatch(void.programme, void.number)
+            try:
+                signer = self._signing.address(void.programme)
+                document = void_document(self._signing.domain, void.programme, void.number)
+                signature = self._signing.sign(message, document.copy)
+            except SignerError as error:
+                self._note(void, str(error)[:REASON_MAX])
+                continue
+            sent += self._enqueue(void, signer, signature)
+        return sent
+
+    def settle(self) -> int:
+        """Learn what became of voids, and give the grants of those that are final back; returns how many ended."""
+        with self._database.read() as session:
+            queued = session.scalars(select(IssuanceVoidRow).where(IssuanceVoidRow.state == "queued")).all()
+            statuses = self._outbox.statuses(session, [void_key(row.programme, row.number) for row in queued])
+        ended = 0
+        for void in queued:
+            status = statuses.get(void_key(void.programme, void.number))
+            if status is None or status.state not in (MessageState.DONE, MessageState.FAILED):
+                continue
+            with self._database.transaction() as session:
+                ended += self._end(session, void.programme, void.number, status)
+        return ended
+
+    # -------------------------------------------------------------------------------------------------- inside
+
+    def _enqueue(self, void: IssuanceVoidRow, signer: Address, signature: bytes) -> int:
+        key = void_key(void.programme, void.number)
+        data = call_data("Issuance", "voidBatch", (void.programme, void.number, signature))
+        with self._database.transaction() as session:
+            row = session.get_one(IssuanceVoidRow, (void.programme, void.number), with_for_update=True)
+            if row.state not in ("wanted", "failed"):
+                return 0
+            self._outbox.enqueue_call(session, "void", key, self._issuance, data, _GAS_VOID)
+            status = self._outbox.status(session, key)
+            if status is not None and status.state is MessageState.FAILED:
+                self._outbox.replace_call(session, key, data, _GAS_VOID)
+            row.state, row.problem = "queued", None
+            row.signer = address_bytes(signer)
+            row.updated_at = self._clock.timestamp()
+        return 1
+
+    def _note(self, void: IssuanceVoidRow, problem: str) -> None:
+        if void.problem == problem:
+            return
+        with self._database.transaction() as session:
+            session.execute(
+                update(IssuanceVoidRow)
+                .where(
+                    IssuanceVoidRow.programme == void.programme,
+                    IssuanceVoidRow.number == void.number,
+                    IssuanceVoidRow.state == "wanted",
+                )
+                .values(problem=problem, updated_at=self._clock.timestamp())
+            )
+
+    def _end(self, session: Session, programme: int, number: int, status: MessageStatus) -> int:
+        void = session.get_one(IssuanceVoidRow, (programme, number), with_for_update=True)
+        batch = _locked(session, programme, number)
+        if void.state != "queued" or batch is None:
+            return 0
+        now = self._clock.timestamp()
+        void.updated_at = batch.updated_at = now
+        why = status.reason or ""
+        if status.state is MessageState.DONE:
+            void.state, batch.state = "final", "void"
+            self._give_back(session, programme, number, now)
+        elif why.startswith(_LANDED_FIRST):
+            void.state, void.problem = "failed", "the batch landed first; revoke what shall be taken back"
+            self._count_as_sent(session, batch)
+        else:
+            void.state, void.problem = "failed", why[:REASON_MAX]
+            _LOG.error("the void of batch %d of programme %d failed: %s", number, programme, why)
+        session.flush()
+        return 1
+
+    def _count_as_sent(self, session: Session, batch: IssuanceBatchRow) -> None:
+        """Let the batch be settled like any other: its own message says so once it is sent again."""
+        key = mint_key(batch.programme, batch.number)
+        status = self._outbox.status(session, key)
+        self._wait_no_more(session, batch.programme, batch.number, batch.updated_at)
+        batch.reason = None
+        if status is None:
+            batch.state = "prepared"
+            return
+        batch.state = "queued"
+        if status.state is MessageState.FAILED:
+            self._outbox.requeue(session, key)
+
+    def _give_back(self, session: Session, programme: int, number: int, now: int) -> None:
+        """Make the grants ready for new numbers; what was wholly taken back meanwhile never gets one."""
+        self._wait_no_more(session, programme, number, now)
+        mine = _grants_of(session, programme, number)
+        taken_back = IssuanceGrantRow.revoked_minor == IssuanceGrantRow.amount_minor
+        session.execute(
+            update(IssuanceRevocationRow)
+            .where(
+                IssuanceRevocationRow.grant_id.in_(select(IssuanceGrantRow.grant_id).where(*mine, taken_back)),
+                IssuanceRevocationRow.state == "wanted",
+            )
+            .values(state="needless", updated_at=now)
+            .execution_options(synchronize_session=False)
+        )
+        given_back = set(session.scalars(select(IssuanceGrantRow.grant_id).where(*mine, ~taken_back)))
+        leaves = leaf_rows(session, programme, number)
+        sql.add_ready(session, programme, [leaf.pack() for leaf in leaves if leaf.grant_id in given_back])
+        for condition, state in ((taken_back, "cancelled"), (~taken_back, "ready")):
+            session.execute(
+                update(IssuanceGrantRow)
+                .where(*mine, condition)
+                .values(state=state, batch_number=None, batch_position=None)
+                .execution_options(synchronize_session=False)
+            )
+
+    def _wait_no_more(self, session: Session, programme: int, number: int, now: int) -> None:
+        """Records whose batch waited for funding do not wait for that any more."""
+        done: Any = session.execute(
+            update(IssuanceRecordRow)
+            .where(
+                IssuanceRecordRow.record_id.in_(
+                    select(IssuanceGrantRow.record_id).where(*_grants_of(session, programme, number))
+                ),
+                IssuanceRecordRow.status == "waiting",
+            )
+            .values(status="accepted", reason=None, updated_at=now)
+            .execution_options(synchronize_session=False)
+        )
+        sql.add_tallies(session, programme, {"waiting": -done.rowcount, "accepted": done.rowcount})
+
+
+def _grants_of(session: Session, programme: int, number: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    ids = batch_grants(session, programme, number)
+    return (IssuanceGrantRow.grant_id.in_(ids), IssuanceGrantRow.batch_number == number)
+
+
+def _locked(session: Session, programme: int, number: int) -> IssuanceBatchRow | None:
+    return session.get(IssuanceBatchRow, (programme, number), with_for_update=True)
+
+
+def _status(void: IssuanceVoidRow) -> VoidStatus:
+    return VoidStatus(void.programme, void.number, void.state, void.reason, void.problem)
+
+
+__all__ = ["VoidStatus", "Voiding", "void_key"]

@@ -1,0 +1,1 @@
+"""Deliveries on their way in: chunks of rows become records, refusals, reviews and grants, each in one commit."""

@@ -1,0 +1,126 @@
+"""Drop folders: whole files are picked up atomically, taken in once, and moved away with a report where there is one.
+
+Inside a drop folder ``.taken`` holds what is being read (and what a crash left, which is read first), ``.done`` what
+was taken in, and ``.refused`` what could not be read at all: a bad file stands aside and disturbs nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from issuers.answers import Refusal
+from issuers.errors import UnknownMapping
+from issuers.intake.deliveries import IngestReport
+
+_LOG = logging.getLogger(__name__)
+MAPPING_FILE = "mapping.yaml"
+"""A file of this name in a drop folder is the mapping of all others in it."""
+REPORT_SUFFIX = ".report.json"
+_REFUSALS_IN_REPORT = 1_000
+
+
+def drop_folder_files(folder: Path, min_age_s: float = 0.0) -> Iterator[Path]:
+    """Yield the files of a drop folder, each picked up atomically: first those a crash left, then new ones by name.
+
+    A file that is still being written has a name beginning with a dot or ending in ``.part`` or ``.tmp``; the sender
+    renames it when it is whole. Senders that cannot do so are given ``min_age_s`` without a change. Files of which one
+    of that name is being read wait for their turn.
+    """
+    working = folder / ".taken"
+    working.mkdir(exist_ok=True)
+    yield from sorted(path for path in working.iterdir() if path.is_file())
+    for path in sorted(folder.iterdir()):
+        taken = working / path.name
+        if not _is_whole(path, min_age_s) or taken.exists():
+            continue
+        try:
+            path.rename(taken)
+        except FileNotFoundError:
+            continue  # another worker was faster
+        yield taken
+
+
+def take_files(
+    folder: Path,
+    ingest: Callable[[Path], IngestReport],
+    refusals: Callable[[int], Sequence[Refusal]],
+    min_age_s: float = 0.0,
+) -> list[IngestReport]:
+    """Take in every whole file of a drop folder and put each away; returns the reports of what was read.
+
+    ``ingest`` takes a file in, ``refusals`` gives a delivery's refusals. What they raise beside UnknownMapping and
+    OSError ends the round: the file stays where it is and is read again.
+    """
+    reports = []
+    for path in drop_folder_files(folder, min_age_s):
+        try:
+            report = ingest(path)
+        except UnknownMapping as error:
+            _put_away(path, ".refused", {"file": path.name, "outcome": "refused", "error": str(error)})
+            continue
+        except OSError as error:
+            if path.exists():  # else another worker has taken it in meanwhile
+                _put_away(path, ".refused", {"file": path.name, "outcome": "refused", "error": str(error)})
+            continue
+        refused = refusals(report.delivery_id)
+        is_unreadable = any(one.row == 0 for one in refused)
+        _put_away(path, ".refused" if is_unreadable else ".done", _report(path, report, refused) if refused else None)
+        reports.append(report)
+    return reports
+
+
+def _is_whole(path: Path, min_age_s: float) -> bool:
+    if path.name.startswith(".") or path.suffix in (".part", ".tmp") or path.name == MAPPING_FILE:
+        return False
+    try:
+        return path.is_file() and (min_age_s == 0 or time.time() - path.stat().st_mtime >= min_age_s)
+    except FileNotFoundError:
+        return False
+
+
+def _put_away(path: Path, where: str, report: dict[str, Any] | None) -> None:
+    """Move a file to a folder beside, under a name of its own, with its report beside it."""
+    folder = path.parent.parent / where
+    folder.mkdir(exist_ok=True)
+    target = folder / path.name
+    number = 1
+    while target.exists():
+        number += 1
+        target = folder / f"{path.stem}.{number}{path.suffix}"
+    try:
+        path.rename(target)
+    except FileNotFoundError:
+        return  # another worker had it too, and has put it away
+    if report is not None:
+        _LOG.warning("%s: %s has refusals; see the report beside it", folder.parent.name, where)
+        temporary = folder / f".{target.name}{REPORT_SUFFIX}"
+        temporary.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        temporary.replace(folder / f"{target.name}{REPORT_SUFFIX}")
+
+
+def _report(path: Path, report: IngestReport, refused: Sequence[Refusal]) -> dict[str, Any]:
+    """Return what the agency needs to mend a file: places and reasons, no value of a record."""
+    return {
+        "file": path.name,
+        "outcome": report.outcome,
+        "delivery": str(report.delivery_id),
+        "rows": report.rows,
+        "statuses": dict(report.statuses),
+        "refusals": [
+            {
+                "row": one.row,
+                "line": one.line,
+                "field": one.field,
+                "code": one.code,
+                "reason_en": one.reason_en,
+                "reason_zh": one.reason_zh,
+            }
+            for one in refused[:_REFUSALS_IN_REPORT]
+        ],
+    }

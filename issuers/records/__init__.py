@@ -1,0 +1,1 @@
+"""Kept records: their keys and seals, their SQL, their certifications, taking points back."""

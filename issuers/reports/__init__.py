@@ -1,0 +1,1 @@
+"""What people are shown: lists, explanations, the state of the pipeline, funding that is waited for."""

@@ -1,0 +1,1 @@
+"""Held records and false declarations: what two people decide."""

@@ -1,0 +1,1 @@
+"""What a deed is worth, and whether it counts: rulebooks, rating, screens, decisions. Pure."""

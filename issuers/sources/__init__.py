@@ -1,0 +1,1 @@
+"""From a source system to deeds: readers, mappings, REST pull, signed pushes."""

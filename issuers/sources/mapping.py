@@ -1,0 +1,203 @@
+"""Mapping files: how a source system's columns become a record. A new agency is a mapping and a rulebook, no code.
+
+A mapping names the format, the columns (or JSON paths, or XML elements) of each field, their forms, units, tables of
+values and the time zone. ``Mapping.load`` reads one from YAML and refuses what it does not know.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import orjson
+import pydantic
+
+from issuers.errors import UnknownMapping
+from issuers.rules.units import UNITS
+from issuers.yaml_file import load_yaml
+
+Format = Literal["csv", "tsv", "xlsx", "json", "jsonl", "xml"]
+_ID = r"^[a-z0-9][a-z0-9-]{0,62}$"
+
+
+class _Model(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class FieldSpec(_Model):
+    """Where a field comes from and what form it has."""
+
+    column: str | None = None
+    """Column of the header, dotted path in JSON, or path of elements (``a/b``, ``@attribute``) in XML."""
+    columns: tuple[str, ...] = ()
+    """Several columns that are joined by ``|``: a natural id where the source has none of its own."""
+    constant: str | None = None
+    kind: Literal["text", "time", "date", "decimal"] = "text"
+    optional: bool = False
+    pattern: str | None = None
+    """Regular expression that the whole text must match."""
+    length_max: Annotated[int, pydantic.Field(ge=1, le=4000)] = 200
+    formats: tuple[str, ...] = ()
+    """strptime formats of a time or date, tried in order; ``iso`` and ``unix`` too. None: ``iso``."""
+    values: dict[str, str] = {}
+    """Table from the source's values to ours."""
+    otherwise: str | None = None
+    """What a value outside the table becomes; without it such a record is refused."""
+    strip_suffix: str = ""
+
+    @pydantic.model_validator(mode="after")
+    def _one_source(self) -> FieldSpec:
+        if sum((self.column is not None, bool(self.columns), self.constant is not None)) != 1:
+            raise ValueError("give exactly one of column, columns and constant")
+        return self
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The columns that are read."""
+        return (self.column,) if self.column is not None else self.columns
+
+
+class QuantitySpec(FieldSpec):
+    """The quantity that is rated: a column with its unit, or the time between start and end."""
+
+    column: str | None = None
+    between: bool = False
+    """The quantity is the time from ``started_at`` to ``ended_at``."""
+    unit: str | FieldSpec = "one"
+    """A unit's name, or the field that names it."""
+    activities: tuple[str, ...] = ()
+    """Only for these activities (after their table of values); none: for all."""
+    maximum: str = "1000000"
+    """Anything above is not plausible (in the source's unit)."""
+
+    @pydantic.model_validator(mode="after")
+    def _one_source(self) -> QuantitySpec:
+        if sum((self.column is not None, self.constant is not None, self.between)) != 1:
+            raise ValueError("give exactly one of column, constant and between")
+        if isinstance(self.unit, str) and self.unit not in UNITS:
+            raise ValueError(f"unknown unit {self.unit!r}")
+        return self
+
+
+class RestSpec(_Model):
+    """A paged REST API: how a page is asked for and where its parts stand (dotted paths in its JSON)."""
+
+    path: str
+    cursor_parameter: str = "cursor"
+    size_parameter: str = "limit"
+    size: Annotated[int, pydantic.Field(ge=1, le=5000)] = 500
+    next_cursor: str = "next_cursor"
+    attempts_max: Annotated[int, pydantic.Field(ge=1, le=20)] = 6
+    timeout_s: Annotated[float, pydantic.Field(gt=0, le=120)] = 15.0
+
+
+class Mapping(_Model):
+    """One source system's way of speaking."""
+
+    name: Annotated[str, pydantic.Field(pattern=_ID)]
+    system: Annotated[str, pydantic.Field(pattern=_ID)]
+    """Natural ids are unique within a system; two files of one system may hold the same record."""
+    programme: Annotated[str, pydantic.Field(pattern=_ID)]
+    format: Format
+    encodings: tuple[str, ...] = ("utf-8",)
+    """Agreed encodings, in the order in which they are tried; a byte order mark wins."""
+    delimiter: str = ","
+    time_zone: str = "Asia/Shanghai"
+    records: str = ""
+    """JSON: path of the array (none: the document is it). XML: name of a record's element."""
+    rest: RestSpec | None = None
+    fields: dict[str, FieldSpec]
+    quantity: tuple[QuantitySpec, ...]
+    requires_timestamps: bool = False
+
+    @pydantic.model_validator(mode="after")
+    def _complete(self) -> Mapping:
+        for name in ("record_id", "source_id", "activity"):
+            if name not in self.fields:
+                raise ValueError(f"the field {name} is not mapped")
+        if "started_at" not in self.fields and "day" not in self.fields:
+            raise ValueError("map started_at or day: a deed has a date")
+        for name in self.fields:
+            if not name.isascii() or not name.isidentifier():
+                raise ValueError(f"field name {name!r} is not an ASCII identifier")
+        if not self.quantity:
+            raise ValueError("no quantity is mapped")
+        if any(spec.between for spec in self.quantity) and not {"started_at", "ended_at"} <= self.fields.keys():
+            raise ValueError("a quantity between start and end needs started_at and ended_at")
+        if self.format == "xml" and not self.records:
+            raise ValueError("an XML mapping names the element of a record in `records`")
+        try:
+            ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"unknown time zone {self.time_zone!r}") from error
+        return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that is read, once, in a fixed order."""
+        seen: dict[str, None] = {}
+        for spec in (*self.fields.values(), *self.quantity):
+            seen.update(dict.fromkeys(spec.sources))
+            if isinstance(spec, QuantitySpec) and isinstance(spec.unit, FieldSpec):
+                seen.update(dict.fromkeys(spec.unit.sources))
+        return tuple(seen)
+
+    @property
+    def columns_required(self) -> tuple[str, ...]:
+        """The columns that a header must have."""
+        optional = {source for spec in self.fields.values() if spec.optional for source in spec.sources}
+        needed = {source for spec in self.fields.values() if not spec.optional for source in spec.sources}
+        return tuple(column for column in self.columns if column in needed or column not in optional)
+
+    @property
+    def hash(self) -> bytes:
+        """SHA-256 of the mapping's content, kept with each delivery."""
+        return hashlib.sha256(orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)).digest()
+
+    @classmethod
+    def load(cls, path: Path) -> Mapping:
+        """Read a mapping file. Raises ConfigurationError that names the file and the place."""
+        return load_yaml(cls, path)
+
+
+FOLDER = Path(__file__).parent / "mappings"
+
+
+class MappingFolder:
+    """A folder of mapping files, and what may be said instead of one of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def of(self, slug: str) -> list[Mapping]:
+        """Return a programme's mappings by the files' names. Raises ConfigurationError."""
+        many = [Mapping.load(path) for path in sorted(self._folder.glob("*.yaml"))]
+        return [one for one in many if one.programme == slug]
+
+    def load(self, mapping: str | Path) -> Mapping:
+        """Return a mapping by its name here, or from a file. Raises UnknownMapping or ConfigurationError."""
+        if isinstance(mapping, Path):
+            return Mapping.load(mapping)
+        path = self._folder / f"{mapping}.yaml"
+        if not path.is_file():
+            raise UnknownMapping(mapping, "*")
+        return Mapping.load(path)
+
+    def find(self, slug: str, mapping: str | Path | Mapping | None, path: Path | None) -> Mapping:
+        """Return a mapping by name or file, or the programme's own for a file's extension. Raises UnknownMapping."""
+        if isinstance(mapping, Mapping):
+            found = mapping
+        elif mapping is not None:
+            found = self.load(mapping)
+        else:
+            own = self.of(slug)
+            suffixes = [] if path is None else [one.lstrip(".").lower() for one in path.suffixes]
+            fitting = [one for one in own if one.rest is None and one.format in suffixes] if path else own
+            if not fitting:
+                raise UnknownMapping("*" + "".join(path.suffixes) if path else "*", slug)
+            found = fitting[0]
+        if found.programme != slug:
+            raise UnknownMapping(found.name, slug)
+        return found

@@ -1,0 +1,579 @@
+"""Put a city on a chain: contracts, roles, programmes, merchants, appropriations; then give all power to the council.
+
+Idempotent: each step looks at the chain first, so a deployment that broke off anywhere is taken up where it stopped,
+and one that is complete is only checked. Contract addresses follow from the deployer's account and its first nonces,
+so nothing has to be remembered between runs but the deployer's key, which is worthless after the last step.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ledger.chain.engine import Engine
+from ledger.chain.errors import DeploymentFailed, DeploymentMismatch
+from ledger.chain.rpc import RpcError, RpcReason
+from ledger.chain.transactions import DigestSigner, contract_address, sign_legacy
+from ledger.deployment import artifacts
+from ledger.deployment.city import CityActors, CityConfig, ProgrammeConfig
+from ledger.deployment.file import Contract, DeployedMerchant, DeployedProgramme, Deployment, bytes32
+from ledger.standard.ids import ZERO_ADDRESS, Address
+from ledger.standard.keccak import keccak256
+
+ADMIN = 0
+"""The council's role; whatever has no other role belongs to it."""
+ISSUANCE, EXCHANGE, REDEMPTION, SETTLEMENT, FINANCE, GUARDIAN, DESK, REGISTRAR, DISPUTES = range(1, 10)
+
+ROLE_NAMES: Mapping[int, str] = {
+    ADMIN: "ADMIN",
+    ISSUANCE: "ISSUANCE",
+    EXCHANGE: "EXCHANGE",
+    REDEMPTION: "REDEMPTION",
+    SETTLEMENT: "SETTLEMENT",
+    FINANCE: "FINANCE",
+    GUARDIAN: "GUARDIAN",
+    DESK: "DESK",
+    REGISTRAR: "REGISTRAR",
+    DISPUTES: "DISPUTES",
+}
+
+FUNCTION_ROLES: tuple[tuple[str, tuple[str, ...], int], ...] = (
+    ("PointsLedger", ("mint", "voidBatch", "revoke"), ISSUANCE),
+    ("PointsLedger", ("beginExchange",), EXCHANGE),
+    ("PointsLedger", ("beginRedemption",), REDEMPTION),
+    ("PointsLedger", ("requestMigration",), DESK),
+    ("ClearingBook", ("post",), EXCHANGE),
+    ("ClearingBook", ("postReceipts", "postRefund"), REDEMPTION),
+    ("ClearingBook", ("lock", "pay"), SETTLEMENT),
+    ("ClearingBook", ("recordAppropriation", "lapse"), FINANCE),
+    ("ClearingBook", ("registerMerchant",), REGISTRAR),
+    ("ClearingBook", ("lockDisputed", "freeDisputed"), DISPUTES),
+    ("Settlement", ("closeCycle",), FINANCE),
+    ("Disputes", ("decide",), FINANCE),
+    ("Issuance", ("pause", "unpause"), GUARDIAN),
+    ("Exchange", ("pause", "unpause"), GUARDIAN),
+    ("Redemption", ("pause", "unpause"), GUARDIAN),
+)
+"""Which role may call what. Everything else that is restricted stays with the council."""
+
+_CREATION_GAS = 12_000_000
+_CALL_GAS = 1_500_000
+_RESUBMIT_S = 5.0
+_POLL_S = 0.2
+
+Progress = Callable[[str, int, int], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Creation:
+    contract: str
+    args: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A call that changes the chain, and a view that tells whether it has been made."""
+
+    title: str
+    contract: str
+    function: str
+    args: tuple[Any, ...]
+    view: tuple[str, str, tuple[Any, ...]]
+    """(contract, function, arguments)"""
+    is_done: Callable[[Any], bool]
+
+
+def deploy(
+    engine: Engine,
+    config: CityConfig,
+    actors: CityActors,
+    deployer: DigestSigner,
+    *,
+    salt: bytes | None = None,
+    progress: Progress | None = None,
+    timeout_s: float = 120.0,
+) -> Deployment:
+    """Bring the chain to where the city stands on it, and return what stands.
+
+    ``deployer`` is an account that never sent anything but this deployment. ``salt`` is the deployment id of the
+    signing domain; None derives it from the chain id and the deployer's account, which is random. ``progress`` hears
+    (step, done, total). Raises DeploymentFailed if a step reverts or takes longer than ``timeout_s``,
+    DeploymentMismatch if the chain carries something else already, or `RpcError` if the node fails for as long.
+    """
+    salt = salt or keccak256(b"tongdui deployment" + engine.chain_id.to_bytes(32, "big") + deployer.address.encode())
+    work = _Work(engine, deployer, _addresses(deployer.address), progress, timeout_s)
+    work.create(_creations(work.addresses, deployer.address, salt, actors))
+    if work.view("AccessManager", "hasRole", (ADMIN, deployer.address))[0]:
+        work.perform(_city_steps(config, actors))
+        work.perform(_role_steps(work.addresses, actors))
+        work.perform(_hand_over_steps(work.addresses, deployer.address))
+    _check_programmes(work, config)
+    return _describe(work, config, actors, salt)
+
+
+def ensure_deployed(
+    engine: Engine,
+    config: CityConfig,
+    actors: CityActors,
+    deployer: DigestSigner,
+    path: Path,
+    *,
+    progress: Progress | None = None,
+) -> Deployment:
+    """Return the deployment that the file describes, after checking it; if there is no file, deploy and write it."""
+    if path.exists():
+        deployment = Deployment.read(path)
+    else:
+        deployment = deploy(engine, config, actors, deployer, progress=progress)
+        deployment.write(path)
+    deployment.check(engine)
+    return deployment
+
+
+# The plan ---------------------------------------------------------------------------------------------------------
+
+_ORDER = (
+    "AccessManager",
+    "PointsLedger",
+    "ClearingBook",
+    "Issuance",
+    "Exchange",
+    "Redemption",
+    "Settlement",
+    "Disputes",
+    "Council",
+)
+"""The deployer's first nonces create these, in this order."""
+
+
+_MODULES = ("Issuance", "Exchange", "Redemption", "Settlement", "Disputes")
+
+
+def _addresses(deployer: Address) -> dict[str, Address]:
+    return {name: contract_address(deployer, nonce) for nonce, name in enumerate(_ORDER)}
+
+
+def _creations(addresses: Mapping[str, Address], deployer: Address, salt: bytes, actors: CityActors) -> list[_Creation]:
+    manager, ledger, book = addresses["AccessManager"], addresses["PointsLedger"], addresses["ClearingBook"]
+    arguments: dict[str, tuple[Any, ...]] = {
+        "AccessManager": (deployer,),
+        "PointsLedger": (manager, salt),
+        "ClearingBook": (manager,),
+        **dict.fromkeys(_MODULES, (manager, ledger, book)),
+        "Council": (actors.council, actors.council_threshold, actors.council_delay_s),
+    }
+    return [_Creation(name, arguments[name]) for name in _ORDER]
+
+
+def _city_steps(config: CityConfig, actors: CityActors) -> list[_Step]:
+    steps: list[_Step] = []
+    for programme in config.programmes:
+        steps += _programme_steps(programme, config, actors)
+    for merchant in config.merchants:
+        steps.append(
+            _Step(
+                f"register merchant {merchant.slug}",
+                "ClearingBook",
+                "registerMerchant",
+                (merchant.id, actors.merchants[merchant.id], _scope(config.scope_bits(merchant.scopes))),
+                ("ClearingBook", "merchant", (merchant.id,)),
+                lambda found: int(found[0], 16) != 0,
+            )
+        )
+    for appropriation in config.appropriations:
+        key = (appropriation.programme, appropriation.fiscal_year)
+        steps.append(
+            _Step(
+                f"record the appropriation of {appropriation.fiscal_year} to programme {appropriation.programme}",
+                "ClearingBook",
+                "recordAppropriation",
+                (*key, appropriation.fen, keccak256(appropriation.document.encode())),
+                ("ClearingBook", "appropriation", key),
+                lambda found: found[0] > 0,
+            )
+        )
+    steps.append(
+        _Step(
+            "set the finance bureau's key for settlements",
+            "Settlement",
+            "setFinanceKey",
+            (actors.finance_bureau,),
+            ("Settlement", "financeKey", ()),
+            lambda found: int(found, 16) != 0,
+        )
+    )
+    if config.resident_cap_fen:
+        steps.append(
+            _Step(
+                "cap what a resident exchanges a day",
+                "Exchange",
+                "setResidentCap",
+                (config.resident_cap_fen,),
+                ("Exchange", "outflow", (ZERO_ADDRESS,)),
+                lambda found: found[0] == config.resident_cap_fen,
+            )
+        )
+    if config.rebirth_cap_fen:
+        steps.append(
+            _Step(
+                "cap what is reborn for a resident a quarter",
+                "PointsLedger",
+                "setRebirthCap",
+                (config.rebirth_cap_fen,),
+                ("PointsLedger", "rebirthCapFen", ()),
+                lambda found: found == config.rebirth_cap_fen,
+            )
+        )
+    return steps
+
+
+def _programme_steps(programme: ProgrammeConfig, config: CityConfig, actors: CityActors) -> list[_Step]:
+    view = ("PointsLedger", "programme", (programme.id,))
+    steps = [
+        _Step(
+            f"register programme {programme.slug}",
+            "PointsLedger",
+            "registerProgramme",
+            (
+                programme.id,
+                programme.par_microfen,
+                programme.flag_bits,
+                _scope(config.scope_bits(programme.spend_scope)),
+                programme.names.zh,
+                programme.symbol,
+            ),
+            view,
+            lambda found: found[2] != 0,
+        )
+    ]
+    steps += [
+        _Step(
+            f"set issuer key {key} of {programme.slug}",
+            "PointsLedger",
+            "setIssuerKey",
+            (programme.id, key, True),
+            ("PointsLedger", "isIssuerKey", (programme.id, key)),
+            bool,
+        )
+        for key in actors.issuers[programme.id]
+    ]
+    rulebook = actors.rulebooks.get(programme.id)
+    if rulebook is not None:
+        steps.append(
+            _Step(
+                f"set rulebook {rulebook.version} of {programme.slug}",
+                "PointsLedger",
+                "setRulebook",
+                (programme.id, rulebook.version, rulebook.hash),
+                view,
+                lambda found: found[3] >= rulebook.version,
+            )
+        )
+    if programme.inflow_cap_fen:
+        steps.append(
+            _Step(
+                f"cap what is exchanged into {programme.slug} a day",
+                "Exchange",
+                "setInflowCap",
+                (programme.id, programme.inflow_cap_fen),
+                ("Exchange", "inflow", (programme.id,)),
+                lambda found: found[0] == programme.inflow_cap_fen,
+            )
+        )
+    return steps
+
+
+def _role_steps(addresses: Mapping[str, Address], actors: CityActors) -> list[_Step]:
+    """Give the roles away. These steps come after the city's, for they take the city's functions from the deployer."""
+    steps = []
+    for contract, functions, role in FUNCTION_ROLES:
+        for function in functions:
+            selector = artifacts.load(contract).function(function).selector
+            steps.append(
+                _Step(
+                    f"give {contract}.{function} to role {ROLE_NAMES[role]}",
+                    "AccessManager",
+                    "setTargetFunctionRole",
+                    (addresses[contract], [selector], role),
+                    ("AccessManager", "getTargetFunctionRole", (addresses[contract], selector)),
+                    _equals(role),
+                )
+            )
+    holders = [
+        (ISSUANCE, addresses["Issuance"]),
+        (EXCHANGE, addresses["Exchange"]),
+        (REDEMPTION, addresses["Redemption"]),
+        (REDEMPTION, addresses["Disputes"]),  # refunds what a dispute has locked
+        (SETTLEMENT, addresses["Settlement"]),
+        (DISPUTES, addresses["Disputes"]),
+        (FINANCE, actors.finance_bureau),
+        (GUARDIAN, actors.guardian),
+        (REGISTRAR, actors.registrar),
+        *((DESK, desk) for desk in actors.desks),
+    ]
+    return steps + [_grant(role, account) for role, account in holders]
+
+
+def _grant(role: int, account: Address) -> _Step:
+    return _Step(
+        f"grant role {ROLE_NAMES[role]} to {account}",
+        "AccessManager",
+        "grantRole",
+        (role, account, 0),
+        ("AccessManager", "hasRole", (role, account)),
+        lambda found: bool(found[0]),
+    )
+
+
+def _hand_over_steps(addresses: Mapping[str, Address], deployer: Address) -> list[_Step]:
+    return [
+        _grant(ADMIN, addresses["Council"]),
+        _Step(
+            "renounce the deployer's power",
+            "AccessManager",
+            "renounceRole",
+            (ADMIN, deployer),
+            ("AccessManager", "hasRole", (ADMIN, deployer)),
+            lambda found: not found[0],
+        ),
+    ]
+
+
+# The work ---------------------------------------------------------------------------------------------------------
+
+
+class _Work:
+    """Sends the deployer's transactions and waits until each is final."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        deployer: DigestSigner,
+        addresses: Mapping[str, Address],
+        progress: Progress | None,
+        timeout_s: float,
+    ) -> None:
+        self.engine = engine
+        self.addresses = addresses
+        self._deployer = deployer
+        self._progress = progress
+        self._timeout_s = timeout_s
+
+    def patiently(self, act: Callable[[], T]) -> T:
+        """Return what ``act`` returns; try again what may be tried again. Raises `RpcError` when the time is up."""
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                return act()
+            except RpcError as error:
+                if not error.is_retryable or time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_S)
+
+    def call(self, method: str, params: list[Any]) -> Any:
+        """Ask the node."""
+        return self.patiently(lambda: self.engine.rpc.call(method, params))
+
+    def final_height(self) -> int:
+        """Return the engine's final height."""
+        return self.patiently(self.engine.final_height)
+
+    def view(self, contract: str, function: str, args: tuple[Any, ...] = ()) -> Any:
+        """Ask a contract at the final height."""
+        address = self.addresses[contract]
+        return self.patiently(
+            lambda: artifacts.view(self.engine.rpc, contract, address, function, args, self.engine.final_height())
+        )
+
+    def code(self, contract: str) -> bytes:
+        """Return a contract's runtime code at the final height."""
+        return bytes.fromhex(self.call("eth_getCode", [self.addresses[contract], hex(self.final_height())])[2:])
+
+    def create(self, creations: Sequence[_Creation]) -> None:
+        """Create the contracts that are missing. Raises DeploymentMismatch if other code is in their place."""
+        nonce = self._nonce()
+        missing = [creation for creation in creations if not self.code(creation.contract)]
+        if missing:
+            first = creations.index(missing[0])
+            if list(missing) != list(creations[first:]) or nonce != first:
+                raise DeploymentMismatch("the deployer's nonce", first, nonce)
+            self._send(
+                [
+                    (f"create {each.contract}", None, artifacts.load(each.contract).constructor_data(each.args))
+                    for each in missing
+                ],
+                _CREATION_GAS,
+                nonce,
+            )
+        for creation in creations:
+            self._check_code(creation.contract)
+
+    def perform(self, steps: Sequence[_Step]) -> None:
+        """Send what is not done yet, in order, and check that it is done afterwards."""
+        todo = [step for step, done in zip(steps, self._states(steps), strict=True) if not done]
+        if not todo:
+            return
+        calls = [
+            (step.title, self.addresses[step.contract], artifacts.call_data(step.contract, step.function, step.args))
+            for step in todo
+        ]
+        self._send(calls, _CALL_GAS, self._nonce())
+        for step, done in zip(todo, self._states(todo), strict=True):
+            if not done:
+                raise DeploymentFailed(step.title, "the transaction succeeded, but the chain does not show it")
+
+    def _check_code(self, contract: str) -> None:
+        artifact = artifacts.load(contract)
+        if artifact.without_immutables(self.code(contract)) != artifact.deployed_bytecode:
+            what = f"code of {contract} at {self.addresses[contract]}"
+            raise DeploymentMismatch(what, "what contracts/artifacts has", "another version")
+
+    def _states(self, steps: Sequence[_Step]) -> list[bool]:
+        height = hex(self.final_height())
+        calls = []
+        for step in steps:
+            contract, function, args = step.view
+            data = artifacts.call_data(contract, function, args)
+            calls.append(("eth_call", [{"to": self.addresses[contract], "data": "0x" + data.hex()}, height]))
+        answers = self.patiently(lambda: self.engine.rpc.batch(calls))
+        return [
+            step.is_done(artifacts.decode_result(step.view[0], step.view[1], bytes.fromhex(answer[2:])))
+            for step, answer in zip(steps, answers, strict=True)
+        ]
+
+    def _nonce(self) -> int:
+        return int(self.call("eth_getTransactionCount", [self._deployer.address, hex(self.final_height())]), 16)
+
+    def _send(self, calls: Sequence[tuple[str, Address | None, bytes]], gas: int, nonce: int) -> None:
+        """Send calls with rising nonces and wait until all are final; they are signed alike however often we come."""
+        signed = [
+            sign_legacy(self._deployer, self.engine.chain_id, nonce + index, to, data, gas)
+            for index, (_, to, data) in enumerate(calls)
+        ]
+        deadline = time.monotonic() + self._timeout_s
+        waiting = dict(enumerate(signed))
+        submitted_at = -_RESUBMIT_S
+        while waiting:
+            if time.monotonic() - submitted_at >= _RESUBMIT_S:
+                self._submit([(calls[index][0], raw) for index, (raw, _) in waiting.items()])
+                submitted_at = time.monotonic()
+            self.patiently(self.engine.produce)
+            for index, receipt in self._final_receipts({index: tx for index, (_, tx) in waiting.items()}).items():
+                if receipt["status"] != "0x1":
+                    title, to, data = calls[index]
+                    raise DeploymentFailed(title, self._why(to, data, receipt))
+                del waiting[index]
+                if self._progress is not None:
+                    self._progress(calls[index][0], len(calls) - len(waiting), len(calls))
+            if waiting and time.monotonic() > deadline:
+                raise DeploymentFailed(calls[min(waiting)][0], f"no final receipt in {self._timeout_s:.0f} s")
+            if waiting:
+                time.sleep(_POLL_S)
+
+    def _submit(self, titled: Sequence[tuple[str, bytes]]) -> None:
+        outcomes = self.patiently(lambda: self.engine.submit([raw for _, raw in titled]))
+        for (title, _), outcome in zip(titled, outcomes, strict=True):
+            # Too low: an earlier run, or round, sent it; its receipt will say how it went.
+            mined = outcome.reason is RpcReason.NONCE_TOO_LOW
+            if not outcome.in_pool and not mined and not outcome.is_retryable:
+                raise DeploymentFailed(title, f"the node refuses it: {outcome.message}")
+
+    def _final_receipts(self, hashes: Mapping[int, bytes]) -> dict[int, Any]:
+        final = self.final_height()
+        calls = [("eth_getTransactionReceipt", ["0x" + tx_hash.hex()]) for tx_hash in hashes.values()]
+        answers = self.patiently(lambda: self.engine.rpc.batch(calls))
+        return {
+            index: receipt
+            for index, receipt in zip(hashes, answers, strict=True)
+            if receipt is not None and int(receipt["blockNumber"], 16) <= final
+        }
+
+    def _why(self, to: Address | None, data: bytes, receipt: Any) -> str:
+        request = {"from": self._deployer.address, "data": "0x" + data.hex(), "gas": hex(_CREATION_GAS)}
+        if to is not None:
+            request["to"] = to
+        try:
+            self.call("eth_call", [request, receipt["blockNumber"]])
+        except RpcError as error:
+            return artifacts.explain_revert(error.data) if error.reason is RpcReason.REVERTED else str(error)
+        return "it reverted, but would not now"
+
+
+def _check_programmes(work: _Work, config: CityConfig) -> None:
+    """What never changes must be as configured. Raises DeploymentMismatch."""
+    for programme in config.programmes:
+        found = work.view("PointsLedger", "programme", (programme.id,))
+        wanted = (programme.par_microfen, programme.flag_bits, _scope(config.scope_bits(programme.spend_scope)))
+        if found[2] == 0:
+            raise DeploymentMismatch(f"programme {programme.slug}", "registered", "unknown to the ledger")
+        if (found[0], found[1], found[5]) != wanted:
+            raise DeploymentMismatch(
+                f"par, flags and scope of programme {programme.slug}", wanted, (found[0], found[1], found[5])
+            )
+
+
+def _describe(work: _Work, config: CityConfig, actors: CityActors, salt: bytes) -> Deployment:
+    return Deployment(
+        chain_id=work.engine.chain_id,
+        salt="0x" + salt.hex(),
+        block=_first_block(work),
+        city=config.names,
+        contracts={
+            name: Contract(address, "0x" + keccak256(work.code(name)).hex()) for name, address in work.addresses.items()
+        },
+        programmes=tuple(
+            DeployedProgramme(
+                id=programme.id,
+                slug=programme.slug,
+                names=programme.names,
+                agency=programme.agency,
+                symbol=programme.symbol,
+                par_microfen=programme.par_microfen,
+                flags=programme.flag_bits,
+                spend_scope=bytes32(config.scope_bits(programme.spend_scope)),
+            )
+            for programme in config.programmes
+        ),
+        merchants=tuple(
+            DeployedMerchant(
+                id=merchant.id,
+                slug=merchant.slug,
+                names=merchant.names,
+                scopes=merchant.scopes,
+                scope=bytes32(config.scope_bits(merchant.scopes)),
+                key=actors.merchants[merchant.id],
+            )
+            for merchant in config.merchants
+        ),
+        scopes=config.scopes,
+    )
+
+
+def _first_block(work: _Work) -> int:
+    """Return the block of the first contract: there the AccessManager gave its first role, to the deployer."""
+    wanted = {
+        "address": work.addresses["AccessManager"],
+        "topics": ["0x" + artifacts.event_topic("AccessManager", "RoleGranted").hex(), bytes32(ADMIN)],
+    }
+    final = work.final_height()
+    for first in range(0, final + 1, _LOG_RANGE):
+        last = min(first + _LOG_RANGE - 1, final)
+        logs = work.call("eth_getLogs", [{**wanted, "fromBlock": hex(first), "toBlock": hex(last)}])
+        if logs:
+            return int(logs[0]["blockNumber"], 16)
+    raise DeploymentMismatch("the AccessManager's first event", "there", "missing")
+
+
+_LOG_RANGE = 5_000
+
+
+def _equals(wanted: int) -> Callable[[Any], bool]:
+    return lambda found: bool(found == wanted)
+
+
+def _scope(bits: int) -> bytes:
+    return bits.to_bytes(32, "big")

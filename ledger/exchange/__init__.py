@@ -1,1 +1,0 @@
-"""What an exchange between two programmes gives, at their fixed pars."""

@@ -1,0 +1,1 @@
+"""Routes for: an issuing agency and its source systems."""

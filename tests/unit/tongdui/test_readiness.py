@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+
+from ledger.gateway import GatewayHealth
+from ledger.indexer.check import Difference, ProjectionCheck
+from tongdui.invariants import checks_of
+from tongdui.readiness import LAG_BLOCKS_MAX, of_health
+
+
+def health(**changes: object) -> GatewayHealth:
+    values: dict[str, object] = {
+        "is_running": True,
+        "final_height": 500,
+        "projected_height": 500,
+        "alarms": (),
+        "trouble": None,
+    }
+    return GatewayHealth(**(values | changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({}, []),
+        ({"projected_height": 500 - LAG_BLOCKS_MAX}, []),
+        ({"projected_height": 499 - LAG_BLOCKS_MAX}, ["projection"]),
+        ({"alarms": ("reorganised",)}, ["alarms"]),
+        ({"is_running": False}, ["workers"]),
+        ({"trouble": "the node is away"}, []),
+    ],
+)
+def test_each_condition_is_judged_for_itself(changes: dict[str, object], wrong: list[str]) -> None:
+    checks = of_health(health(**changes), needs_workers=True)
+    assert [check.name for check in checks if not check.ok] == wrong
+
+
+def test_a_process_without_workers_needs_none() -> None:
+    assert "workers" not in [check.name for check in of_health(health(is_running=False), needs_workers=False)]
+
+
+@pytest.mark.parametrize(
+    ("what", "group"),
+    [
+        ("supply of 1", "supply"),
+        ("sum of balances of 1", "supply"),
+        ("position of 4294967297", "position"),
+        ("sum of positions", "position"),
+        ("appropriated of programme 1", "funding"),
+        ("paid of programme 1", "funding"),
+        ("balance of 0xab of 1", "balance"),
+        ("something new", "supply"),
+    ],
+)
+def test_a_difference_fails_its_own_rule_and_is_named(what: str, group: str) -> None:
+    checks = checks_of(ProjectionCheck(7, 10, (Difference(what, 1, 2),)))
+    assert [check.name for check in checks if not check.ok] == [group]
+    assert f"{what}: projected 1, on chain 2" in next(check.detail for check in checks if not check.ok)
+
+
+def test_without_differences_every_rule_holds() -> None:
+    assert all(check.ok for check in checks_of(ProjectionCheck(7, 10, ())))

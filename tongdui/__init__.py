@@ -1,0 +1,1 @@
+"""The program: settings, the composition root, workers, and the command line ``tongdui``."""

@@ -1,0 +1,107 @@
+"""From an open city to the services of its HTTP API: tokens, limits, readiness, metrics, and what routes may wake."""
+
+from __future__ import annotations
+
+import orjson
+
+from issuers.service import IssuerService
+from ledger.clock import Clock
+from ledger.gateway import Gateway
+from ledger_api.auth.tokens import LOCAL_ALGORITHM, OIDC_ALGORITHMS, LocalIssuer, RemoteKeys, TokenVerifier
+from ledger_api.http.metrics import Metrics, issuance_metrics
+from ledger_api.http.middleware import RateLimiter
+from ledger_api.services import BodyLimits, Services
+from tongdui import catalogue_names
+from tongdui.bootstrap import City
+from tongdui.chain_view import EngineChainView
+from tongdui.offline import derive
+from tongdui.readiness import readiness_checks
+from tongdui.settings import Settings
+
+LOCAL_ISSUER = "urn:tongdui:local"
+
+
+def services_of(city: City) -> Services:
+    """Return what the routes need of an open city.
+
+    Raises ConfigurationError where the local token issuer's key is damaged.
+    """
+    settings, gateway = city.settings, city.gateway
+    issuer = None if settings.uses_oidc else open_token_issuer(settings, city.clock)
+    return Services(
+        limits=BodyLimits(
+            document_max=settings.body_bytes_max,
+            push_document_max=settings.push_document_bytes_max,
+            push_lines_max=settings.push_bytes_max,
+            spool_dir=settings.state_dir / "push",
+        ),
+        clock=city.clock,
+        database=city.database,
+        names=catalogue_names.of(city.deployment),
+        registry=city.registry,
+        orders=gateway.desk,
+        merchants=city.merchants,
+        shelf=city.shelf,
+        redemptions=city.redemptions,
+        handover=city.handover,
+        refunds=city.refunds,
+        consent=city.consent,
+        link_codes=city.link_codes,
+        decisions=city.decisions,
+        webhooks=city.webhooks,
+        appropriations=city.appropriations,
+        chain=EngineChainView(city.engine, city.deployment, city.database),
+        deployment=orjson.loads(city.deployment.to_json()),
+        receipts=city.receipts,
+        verifier=_verifier(settings, issuer, city.clock),
+        local_issuer=issuer,
+        request_secret=derive(city.keys.master, "requests"),
+        readiness=readiness_checks(city.database, gateway, settings.workers),
+        invariants=city.invariants.report,
+        limiter=RateLimiter(settings.rate_per_minute),
+        metrics=_metrics(gateway, city.issuers),
+        issuers=city.issuers,
+        after_write=gateway.wake,
+        after_link=city.links.set,
+    )
+
+
+def open_token_issuer(settings: Settings, clock: Clock) -> LocalIssuer:
+    """Open the local token issuer alone (``tongdui token``), also while a server runs on the same state directory."""
+    return LocalIssuer.open(settings.state_dir / "keys" / "tokens.pem", LOCAL_ISSUER, settings.token_audience, clock)
+
+
+def _verifier(settings: Settings, issuer: LocalIssuer | None, clock: Clock) -> TokenVerifier:
+    if issuer is not None:
+        return TokenVerifier(issuer, LOCAL_ISSUER, settings.token_audience, [LOCAL_ALGORITHM], clock)
+    keys = RemoteKeys(settings.oidc_jwks_url or "")
+    return TokenVerifier(keys, settings.oidc_issuer or "", settings.token_audience, OIDC_ALGORITHMS, clock)
+
+
+def _metrics(gateway: Gateway, issuers: IssuerService) -> Metrics:
+    metrics = Metrics()
+
+    def unsigned() -> float:
+        return issuers.unsettled().get("batches_prepared", 0)
+
+    def lag() -> float:
+        health = gateway.health()
+        return health.final_height - health.projected_height
+
+    def queued() -> float:
+        with gateway.database.read() as session:
+            counts = gateway.outbox.counts(session)
+        return sum(counts.get(state, 0) for state in ("queued", "sent"))
+
+    def waiting() -> float:
+        with gateway.database.read() as session:
+            return gateway.outbox.counts(session).get("waiting_funding", 0)
+
+    metrics.gauge("tongdui_final_height", "Last final block", lambda: gateway.health().final_height)
+    metrics.gauge("tongdui_projection_lag_blocks", "Final blocks not projected yet", lag)
+    metrics.gauge("tongdui_outbox_under_way", "Messages queued or sent", queued)
+    metrics.gauge("tongdui_outbox_waiting_funding", "Mints that wait for funding", waiting)
+    metrics.gauge("tongdui_batches_unsigned", "Batches whose issuer's signer is away or refuses", unsigned)
+    metrics.collect(lambda: issuance_metrics(issuers.pipeline(), issuers.funding_waits()))
+    metrics.gauge("tongdui_alarms", "Alarms that need a person", lambda: len(gateway.health().alarms))
+    return metrics

@@ -1,0 +1,325 @@
+"""From settings to a running city, for the server, the workers, the CLI and the demo alike. No web framework in here:
+`tongdui.api` adds what the HTTP routes need.
+
+``open_city`` opens the state directory, the chain, the deployment, the database and the keys, and closes them in the
+opposite order. Whatever is not there yet is made on the first start: keys are drawn, the chain begins, the contracts
+are deployed. Whatever is there is checked before it is used.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+from issuers.rules.activities import approved_rulebooks
+from ledger.chain.embedded.blocktime import WatchedClock
+from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions, ReplayProgress
+from ledger.chain.embedded.proxy import Proxy
+from ledger.chain.engine import Engine
+from ledger.chain.remote import Finality, RemoteEngine
+from ledger.clearing.appropriations import KIND as APPROPRIATION
+from ledger.clearing.appropriations import Appropriations
+from ledger.clock import Clock, ManualClock, SystemClock
+from ledger.custody.keystore import Keystore
+from ledger.deployment.city import CityActors, CityConfig, RulebookRef
+from ledger.deployment.city import load as load_city
+from ledger.deployment.deploy import ensure_deployed
+from ledger.deployment.file import FILE_NAME, Deployment
+from ledger.errors import ConfigurationError
+from ledger.gateway import Gateway
+from ledger.standard.ids import ProgrammeId
+from ledger.standard.signatures import SigningKey
+from ledger.store.database import Database
+from redemption import catalogue
+from redemption.codes import CodeBook
+from redemption.desk_approval import DeskConsent
+from redemption.fulfilment import Handover
+from redemption.merchants import MerchantDirectory
+from redemption.offers import OfferShelf
+from redemption.orders import Redemptions
+from redemption.refunds import Refunds
+from tongdui.invariants import InvariantWatch
+from tongdui.issuer_signers import issuer_address
+from tongdui.offline import Books, Keys, books_of, derive, open_database, open_keys
+from tongdui.receipts import ReceiptOffice
+from tongdui.settings import IssuerSignerSettings, Settings
+from tongdui.workers import start_workers
+
+_LOG = logging.getLogger(__name__)
+
+COUNCIL_MEMBERS = 5
+COUNCIL_THRESHOLD = 3
+OVERDUE_MARGIN_S = 60
+_REMOTE_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class City(Books):
+    """An open installation with its chain. Everything in it lives as long as ``open_city``'s block."""
+
+    settings: Settings
+    engine: Engine
+    keys: Keys
+    gateway: Gateway
+    merchants: MerchantDirectory
+    shelf: OfferShelf
+    redemptions: Redemptions
+    handover: Handover
+    refunds: Refunds
+    consent: DeskConsent
+    appropriations: Appropriations
+    receipts: ReceiptOffice
+    invariants: InvariantWatch
+    links: threading.Event
+    """Set by whoever links a source id, so that the issuers' round need not wait for its time."""
+    chain_url: str | None
+    """Where auditors may read the chain: the proxy of the embedded engine, or the network's node."""
+
+    def upkeep(self) -> bool:
+        """Settle orders and release what nobody captured; return whether something new is to be sent.
+
+        One transaction: the settlement's cursor is the lock that lets several gateways take turns.
+        """
+        released = 0
+        with self.database.transaction() as session:
+            settled = self.redemptions.settle(session)
+            self.handover.settle_actions(session, settled.block_number)
+            if settled.block_number >= 0:
+                # By the clock, for a chain without traffic makes no blocks; the margin forgives a node's slower clock.
+                released = self.handover.release_overdue(session, self.clock.timestamp() - OVERDUE_MARGIN_S)
+        if released:
+            self.gateway.wake()
+        return bool(released)
+
+    def run_until_idle(self, *, timeout_s: float = 120.0) -> None:
+        """Without workers: send, make blocks, project and settle until nothing is under way (demo, CLI, tests)."""
+        self.gateway.run_until_idle(timeout_s=timeout_s)
+        while self.upkeep():
+            self.gateway.run_until_idle(timeout_s=timeout_s)
+
+    def work_until_idle(self, *, timeout_s: float = 120.0) -> None:
+        """As `run_until_idle`, and the issuers' rounds too: links, due records, batches, revocations."""
+        moved = True
+        while moved:
+            moved = self.issuers.work()
+            self.run_until_idle(timeout_s=timeout_s)
+
+
+@contextmanager
+def open_city(
+    settings: Settings,
+    clock: Clock | None = None,
+    *,
+    config: CityConfig | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+    steady: Callable[[], float] | None = None,
+) -> Iterator[City]:
+    """Open an installation, make what is missing, and close it at the end of the block.
+
+    Args:
+        settings: see `Settings`; nothing needs to be set.
+        clock: the time, for the demo's fixed date; by default the machine's.
+        config: the city to deploy where there is no deployment yet; by default the demo's.
+        progress: hears (step, done, total) of the deployment and of the journal's replay.
+        steady: seconds of a clock that nobody sets, against which ``clock`` is watched; by default the machine's, and a
+            clock that is moved by hand is not watched.
+
+    Raises:
+        ConfigurationError: a setting, key or file is missing or wrong.
+        EngineBusy: another process has the embedded chain of this state directory.
+        DeploymentMismatch: the chain is not the one that the deployment file describes.
+    """
+    with ExitStack() as stack:
+        yield _open(stack, settings, _watched(clock, steady), config or load_city(), progress or _quiet)
+
+
+def _open(
+    stack: ExitStack,
+    settings: Settings,
+    clock: Clock,
+    config: CityConfig,
+    progress: Callable[[str, int, int], None],
+) -> City:
+    keys = open_keys(settings)
+    master, keystore = keys.master, keys.keystore
+    engine = _open_engine(stack, settings, clock, progress)
+    deployment = _deploy(settings, engine, config, keystore, progress)
+    database = open_database(stack, settings)
+    relayers = [
+        SigningKey(keystore.get_or_create(f"relayers/{number}").private_key)
+        for number in range(1, settings.relayers + 1)
+    ]
+    offices = {}
+    if "finance" in keystore.names("finance"):
+        offices[APPROPRIATION] = SigningKey(keystore.get("finance").private_key)
+    gateway = Gateway(database, engine, deployment, relayers, clock, owner=_owner(settings), offices=offices)
+    books = books_of(stack, settings, clock, keys, database, deployment, gateway.outbox)
+    registry = books.registry
+    merchants = MerchantDirectory(clock)
+    shelf = OfferShelf(merchants, clock)
+    redemptions = Redemptions(registry, shelf, gateway.desk, deployment.domain(), clock)
+    handover = Handover(
+        redemptions,
+        merchants,
+        gateway.outbox,
+        keystore,
+        CodeBook(derive(master, "slips")),
+        deployment.domain(),
+        clock,
+    )
+    refunds = Refunds(database, engine, deployment, redemptions, merchants, gateway.outbox, keystore, clock)
+    consent = DeskConsent(clock)
+    _stock_shelves(database, deployment, keystore, merchants, shelf)
+
+    invariants = InvariantWatch(gateway, clock)
+    city = City(
+        clock=clock,
+        database=database,
+        deployment=deployment,
+        sources=books.sources,
+        registry=registry,
+        decisions=books.decisions,
+        link_codes=books.link_codes,
+        webhooks=books.webhooks,
+        issuers=books.issuers,
+        settings=settings,
+        engine=engine,
+        keys=keys,
+        gateway=gateway,
+        merchants=merchants,
+        shelf=shelf,
+        redemptions=redemptions,
+        handover=handover,
+        refunds=refunds,
+        consent=consent,
+        appropriations=Appropriations(gateway.outbox, deployment.address("ClearingBook"), clock, has_key=bool(offices)),
+        receipts=ReceiptOffice(engine, deployment, database, settings.validators or None),
+        invariants=invariants,
+        links=threading.Event(),
+        chain_url=_open_proxy(stack, settings, engine, gateway) or settings.rpc_url,
+    )
+    if settings.workers:
+        start_workers(stack, city, city.links)
+    return city
+
+
+def _watched(clock: Clock | None, steady: Callable[[], float] | None) -> Clock:
+    """Return a clock that cannot be set unseen, unless it is one that stands still until it is moved."""
+    if steady is None and isinstance(clock, ManualClock):
+        return clock
+    return WatchedClock(clock or SystemClock(), steady)
+
+
+def _open_proxy(stack: ExitStack, settings: Settings, engine: Engine, gateway: Gateway) -> str | None:
+    """Open the auditors' window on the embedded chain; a network's nodes have doors of their own."""
+    if settings.rpc_url is not None or not settings.workers:
+        return None
+    port = settings.rpc_proxy_port
+    if port is None:
+        port = settings.port + 1 if settings.port else 0
+    try:
+        proxy = Proxy(engine, port=port, on_submitted=gateway.wake)
+    except OSError as error:
+        raise ConfigurationError(f"port {port} for the chain's proxy (TONGDUI_RPC_PROXY_PORT): {error}") from error
+    stack.callback(proxy.close)
+    return proxy.url
+
+
+def _open_engine(
+    stack: ExitStack, settings: Settings, clock: Clock, progress: Callable[[str, int, int], None]
+) -> Engine:
+    engine: Engine
+    if settings.rpc_url is not None:
+        timeout_s = settings.rpc_timeout_s or _REMOTE_TIMEOUT_S
+        engine = RemoteEngine.open(settings.rpc_url, Finality.parse(settings.finality), timeout_s=timeout_s)
+    else:
+
+        def replayed(at: ReplayProgress) -> None:
+            progress("replay the journal", at.blocks_done, at.blocks_total)
+
+        options = EmbeddedOptions()
+        if settings.rpc_timeout_s is not None:
+            options = replace(options, node_timeout_s=settings.rpc_timeout_s)
+        engine = EmbeddedEngine.open(settings.state_dir / "chain", clock, options, progress=replayed)
+    stack.callback(engine.close)
+    return engine
+
+
+def _deploy(
+    settings: Settings,
+    engine: Engine,
+    config: CityConfig,
+    keystore: Keystore,
+    progress: Callable[[str, int, int], None],
+) -> Deployment:
+    path = settings.deployment_file or settings.state_dir / FILE_NAME
+    deployer = keystore.get_or_create("deployer")
+    actors = city_actors(config, keystore, rulebooks_in_force(), settings.issuer_signers)
+    return ensure_deployed(engine, config, actors, deployer, path, progress=progress)
+
+
+def rulebooks_in_force() -> dict[ProgrammeId, RulebookRef]:
+    """Return the newest version of each programme's rulebook, by its hash, for the chain to name."""
+    newest = {programme: books[-1] for programme, books in approved_rulebooks().items()}
+    return {programme: RulebookRef(book.version, book.hash) for programme, book in newest.items()}
+
+
+def city_actors(
+    config: CityConfig,
+    keystore: Keystore,
+    rulebooks: Mapping[ProgrammeId, RulebookRef] | None = None,
+    signers: Mapping[str, IssuerSignerSettings] | None = None,
+) -> CityActors:
+    """Return who holds which key in the embedded default: every actor's key is drawn into the keystore, but those of
+    the issuers who have a signer of their own (``signers``, by slug).
+
+    Warning: in a city each actor holds its own key, and the deployment is made with their addresses.
+    """
+    return CityActors(
+        council=tuple(
+            keystore.get_or_create(f"council/member-{number}").address for number in range(1, COUNCIL_MEMBERS + 1)
+        ),
+        council_threshold=COUNCIL_THRESHOLD,
+        finance_bureau=keystore.get_or_create("finance").address,
+        guardian=keystore.get_or_create("guardian").address,
+        registrar=keystore.get_or_create("registrar").address,
+        issuers={
+            programme.id: (issuer_address(programme.slug, keystore, signers or {}),) for programme in config.programmes
+        },
+        merchants={
+            merchant.id: keystore.get_or_create(f"merchants/{merchant.slug}").address for merchant in config.merchants
+        },
+        rulebooks=rulebooks or {},
+        desks=(keystore.get_or_create("desks/community").address,),
+    )
+
+
+def _stock_shelves(
+    database: Database,
+    deployment: Deployment,
+    keystore: Keystore,
+    merchants: MerchantDirectory,
+    shelf: OfferShelf,
+) -> None:
+    kept = set(keystore.names("merchants/"))
+    signers = {one.id: f"merchants/{one.slug}" for one in deployment.merchants if f"merchants/{one.slug}" in kept}
+    entries = catalogue.load(catalogue.default_path())
+    with database.transaction() as session:
+        catalogue.stock_shelves(session, deployment, entries, merchants, shelf, signers)
+
+
+def _owner(settings: Settings) -> str:
+    """Return the name under which this process leases relayers. The embedded engine's lock keeps others out anyway, and
+    there the name stays the same, so that a restart need not wait for its own leases to end."""
+    if settings.rpc_url is None:
+        return "gateway"
+    return f"{socket.gethostname()[:40]}:{os.getpid()}"
+
+
+def _quiet(_step: str, _done: int, _total: int) -> None:
+    """Hear progress and say nothing."""

@@ -1,0 +1,197 @@
+"""``serve``, ``deploy``, ``status``, ``reindex`` and ``token``: running an installation."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ledger.standard.quarters import CITY_TZ
+from tongdui.cli.console import ExitCode, Output, UsageError
+from tongdui.cli.options import AsJson, StateDir, settings
+from tongdui.clock import ShiftedClock, clock_of
+
+if TYPE_CHECKING:
+    from tongdui.bootstrap import City
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("serve")(serve)
+    app.command("deploy")(deploy)
+    app.command("status")(status)
+    app.command("reindex")(reindex)
+    app.command("token")(token)
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1].")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port [default: 8080]; 0 takes a free one.")
+    ] = None,
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the API and its workers on loopback until Ctrl-C.
+
+    The first start makes all that is missing: keys, the embedded chain, the contracts. Nothing needs to be configured.
+    """
+    from tongdui.serve import serve as run
+
+    output = Output(as_json=as_json)
+    chosen = settings(state_dir, host=host, port=port)
+
+    def ready(city: City, url: str) -> None:
+        output.say(f"Tongdui serves {url} (OpenAPI: {url}/openapi.json). Stop with Ctrl-C.", style="bold")
+        output.say(
+            f"auditors read the chain at {city.chain_url}: tongdui audit --rpc {city.chain_url} --deployment FILE"
+        )
+        output.result({"ok": True, "url": url, "rpc": city.chain_url, "chain_id": city.deployment.chain_id})
+        sys.stdout.flush()
+
+    clock = clock_of(chosen.state_dir)
+    if isinstance(clock, ShiftedClock):
+        output.say(f"this city lives at a simulated date: {clock.now().astimezone(CITY_TZ):%Y-%m-%d %H:%M}")
+    run(chosen, clock, on_ready=ready)
+
+
+def deploy(
+    state_dir: StateDir = None,
+    rpc: Annotated[
+        str | None, typer.Option("--rpc", metavar="URL", help="A node [default: the embedded chain].")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put the city on its chain, or check that it is there. Doing it twice changes nothing."""
+    from ledger.deployment.file import FILE_NAME
+    from tongdui.bootstrap import open_city
+
+    output = Output(as_json=as_json)
+    chosen = settings(state_dir, rpc_url=rpc, workers=False)
+    with output.bars() as bars, open_city(chosen, clock_of(chosen.state_dir), progress=bars.hook("deploy")) as city:
+        deployment, height = city.deployment, city.engine.final_height()
+    path = chosen.deployment_file or chosen.state_dir / FILE_NAME
+    output.listing(
+        f"chain {deployment.chain_id}, from block {deployment.block}",
+        ["contract", "address"],
+        [(name, contract.address) for name, contract in deployment.contracts.items()],
+    )
+    output.say(f"described in {path}")
+    output.result(
+        {
+            "ok": True,
+            "chain_id": deployment.chain_id,
+            "block": deployment.block,
+            "final_height": height,
+            "deployment": str(path),
+            "contracts": {name: contract.address for name, contract in deployment.contracts.items()},
+        }
+    )
+
+
+def status(state_dir: StateDir = None, as_json: AsJson = False) -> None:
+    """Say how an installation is that no gateway runs: heights, projection, outbox, rules that must hold.
+
+    A running gateway answers the same at /readyz and /v1/invariants.
+    """
+    from tongdui.bootstrap import open_city
+
+    output = Output(as_json=as_json)
+    chosen = settings(state_dir, workers=False)
+    with output.bars() as bars, open_city(chosen, clock_of(chosen.state_dir), progress=bars.hook("open")) as city:
+        height, projected = city.engine.final_height(), city.gateway.indexer.cursor().block_number
+        with city.database.read() as session:
+            outbox = dict(city.gateway.outbox.counts(session))
+        report = city.invariants.refresh()
+    output.say(f"final block {height}, projected to {projected}")
+    output.table("outbox", ["state", "messages"], sorted(outbox.items()))
+    output.listing(
+        f"rules, at block {report.block_number}",
+        ["rule", "holds", "detail"],
+        [(check.name, "yes" if check.ok else "NO", check.detail) for check in report.checks],
+    )
+    holds = all(check.ok for check in report.checks)
+    output.result(
+        {
+            "ok": holds,
+            "final_height": height,
+            "projected_height": projected,
+            "outbox": outbox,
+            "checks": [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in report.checks],
+        }
+    )
+    if not holds:
+        raise typer.Exit(ExitCode.BROKEN)
+
+
+def reindex(state_dir: StateDir = None, as_json: AsJson = False) -> None:
+    """Drop every projection and build it anew from the chain, then compare it with the chain."""
+    from tongdui.bootstrap import open_city
+
+    output = Output(as_json=as_json)
+    chosen = settings(state_dir, workers=False)
+    with output.bars() as bars, open_city(chosen, clock_of(chosen.state_dir), progress=bars.hook("open")) as city:
+        report = city.gateway.indexer.reindex()
+        bars.done("reindex", f"{report.logs} events in {report.blocks} blocks")
+        city.upkeep()
+        check = city.gateway.check_projection()
+    output.say(f"{report.logs} events in {report.blocks} blocks; {check.compared} figures compared with the chain")
+    for difference in check.differences[:10]:
+        output.say(f"{difference.what}: projected {difference.projected}, on chain {difference.on_chain}", style="red")
+    output.result(
+        {
+            "ok": check.is_equal,
+            "blocks": report.blocks,
+            "events": report.logs,
+            "compared": check.compared,
+            "differences": len(check.differences),
+        }
+    )
+    if not check.is_equal:
+        raise typer.Exit(ExitCode.BROKEN)
+
+
+def token(
+    subject: Annotated[str, typer.Argument(help="Who the token is for.")],
+    role: Annotated[
+        list[str] | None, typer.Option("--role", help="resident, finance, auditor or operator; may be repeated.")
+    ] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option("--scope", help="A scope: issuer:<n>, merchant:<n>, desk:<name> …; may be repeated."),
+    ] = None,
+    hours: Annotated[float, typer.Option(min=0.01, max=744, help="How long it lives.")] = 1.0,
+    identity: Annotated[
+        str | None, typer.Option(help="The identity document that was checked, if this issuer vouches for one.")
+    ] = None,
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Issue a bearer token of the local issuer, for the embedded default; prints the token alone.
+
+    Works while a gateway runs on the same state directory. Real people log in at an identity provider instead.
+    """
+    from ledger_api.auth.scopes import ROLES
+    from tongdui.api import open_token_issuer
+
+    chosen = settings(state_dir)
+    if chosen.uses_oidc:
+        raise UsageError("tokens come from the identity provider of TONGDUI_OIDC_JWKS_URL; the local issuer is off")
+    scopes = list(scope or ())
+    for one in role or ():
+        if one not in ROLES:
+            raise UsageError(f"--role {one!r} is none of {', '.join(ROLES)}; issuers, merchants and desks use --scope")
+        scopes += ROLES[one]
+    if not scopes:
+        raise UsageError("say what the token is good for: --role resident, or --scope merchant:1")
+    Path(chosen.state_dir / "keys").mkdir(parents=True, exist_ok=True, mode=0o700)
+    issued = open_token_issuer(chosen, clock_of(chosen.state_dir)).issue(
+        subject, scopes, lifetime=timedelta(hours=hours), identity=identity
+    )
+    if as_json:
+        Output(as_json=True).result({"ok": True, "token": issued, "subject": subject, "scopes": sorted(set(scopes))})
+    else:
+        print(issued)

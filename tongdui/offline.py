@@ -1,0 +1,143 @@
+"""What an installation has without its chain: keys, database, residents and the issuers' front door.
+
+A gateway opens it as part of the city (`bootstrap`). A process beside a running gateway opens it alone: it takes
+records in, asks and decides, and leaves batches, sending and blocks to the gateway.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from issuers.service import IssuerService
+from issuers.sources.webhooks.sources import WebhookSources
+from ledger.clock import Clock, SystemClock
+from ledger.custody.custodian import Custodian
+from ledger.custody.keyring import IdentityHasher, Keyring, SourceIdHasher
+from ledger.custody.keystore import Keystore
+from ledger.custody.master import Envelope, load_master_key
+from ledger.deployment.file import FILE_NAME, Deployment
+from ledger.outbox.outbox import Outbox
+from ledger.residents.decisions import SourceDecisions
+from ledger.residents.link_codes import LinkCodes
+from ledger.residents.registry import ResidentRegistry
+from ledger.store.database import Database
+from ledger.store.migrations import upgrade
+from ledger.store.models.api import IdentityLookRow
+from tongdui.issuer_signers import close_signers, open_signers
+from tongdui.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The installation's keys."""
+
+    master: bytes
+    envelope: Envelope
+    keyring: Keyring
+    keystore: Keystore
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """An installation without its chain."""
+
+    clock: Clock
+    database: Database
+    deployment: Deployment
+    sources: SourceIdHasher
+    registry: ResidentRegistry
+    decisions: SourceDecisions
+    link_codes: LinkCodes
+    webhooks: WebhookSources
+    issuers: IssuerService
+
+    def note_look(self, session: Session, subject: str, resident_id: int, operation: str) -> None:
+        """Log that somebody looked at another person."""
+        session.add(
+            IdentityLookRow(
+                subject=subject, resident_id=resident_id, operation=operation, looked_at=self.clock.timestamp()
+            )
+        )
+
+
+@contextmanager
+def open_books(settings: Settings, clock: Clock | None = None) -> Iterator[Books]:
+    """Open an installation's books beside whoever runs its chain, and close them at the end of the block.
+
+    Raises ConfigurationError where nothing was deployed yet: `tongdui serve` or `tongdui deploy` makes it.
+    """
+    with ExitStack() as stack:
+        at = clock or SystemClock()
+        deployment = Deployment.read(settings.deployment_file or settings.state_dir / FILE_NAME)
+        keys, database = open_keys(settings), open_database(stack, settings)
+        yield books_of(stack, settings, at, keys, database, deployment, Outbox(at))
+
+
+def open_keys(settings: Settings) -> Keys:
+    """Open the keys of the state directory, or draw them into it."""
+    settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = settings.state_dir / "keys"
+    master = load_master_key(settings.master_key_file or settings.state_dir / "master.key")
+    folder.mkdir(exist_ok=True, mode=0o700)
+    envelope = Envelope(master)
+    return Keys(master, envelope, Keyring(folder / "keyring", envelope), Keystore(folder / "store", master))
+
+
+def open_database(stack: ExitStack, settings: Settings) -> Database:
+    """Open the database and bring it to the newest schema."""
+    url = settings.database_url
+    text = f"sqlite:///{settings.state_dir / 'books.db'}" if url is None else url.get_secret_value()
+    database = Database(text)
+    stack.callback(database.close)
+    upgrade(database)
+    return database
+
+
+def books_of(
+    stack: ExitStack,
+    settings: Settings,
+    clock: Clock,
+    keys: Keys,
+    database: Database,
+    deployment: Deployment,
+    outbox: Outbox,
+) -> Books:
+    """Wire what needs no chain."""
+    sources = SourceIdHasher(keys.keyring)
+    custodian = Custodian(keys.envelope)
+    registry = ResidentRegistry(custodian, IdentityHasher(keys.keyring), sources, clock)
+    signers = open_signers(deployment, keys.keystore, settings)
+    stack.callback(close_signers, signers)
+    issuers = IssuerService(
+        database,
+        clock,
+        registry,
+        keys.keyring,
+        keys.envelope,
+        outbox,
+        deployment,
+        signers,
+        leaves_folder=settings.state_dir / "leaves",
+    )
+    return Books(
+        clock=clock,
+        database=database,
+        deployment=deployment,
+        sources=sources,
+        registry=registry,
+        decisions=SourceDecisions(registry, custodian, clock),
+        link_codes=LinkCodes(derive(keys.master, "link codes"), clock),
+        webhooks=WebhookSources(keys.envelope, clock),
+        issuers=issuers,
+    )
+
+
+def derive(master: bytes, purpose: str) -> bytes:
+    """Return a key of its own for a purpose, so that no two uses of the master key meet."""
+    return hmac.digest(master, f"tongdui {purpose}".encode(), hashlib.sha256)

@@ -1,0 +1,99 @@
+"""Runs the API on a socket: one process, its workers beside it, a clean end on SIGTERM and SIGINT."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+
+from ledger.clock import Clock
+from ledger_api.app import create_app
+from tongdui.api import services_of
+from tongdui.bootstrap import City, open_city
+from tongdui.settings import Settings
+
+STOP_WITHIN_S = 10
+
+
+def configure_logs(level: str) -> None:
+    """Write structured logs, one JSON object a line, to standard error. No line has personal data."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=number, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    # Every poll of the chain is a line of httpx, and every request has a line of ours already.
+    for name in ("httpx", "httpcore", "uvicorn.access"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def serve(
+    settings: Settings, clock: Clock | None = None, *, on_ready: Callable[[City, str], None] | None = None
+) -> None:
+    """Serve until a signal ends it. ``on_ready`` hears the city and the URL once the socket listens.
+
+    Raises what `open_city` raises.
+    """
+    configure_logs(settings.log_level)
+    with open_city(settings, clock) as city:
+        server = _Server(
+            uvicorn.Config(
+                create_app(services_of(city)),
+                host=settings.host,
+                port=settings.port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                date_header=True,
+                timeout_graceful_shutdown=STOP_WITHIN_S,
+                limit_concurrency=1_000,
+                h11_max_incomplete_event_size=64 * 1024,
+            ),
+            lambda url: on_ready(city, url) if on_ready else None,
+        )
+        server.run()
+
+
+class _Server(uvicorn.Server):
+    """A server that says where it listens: port 0 takes a free one."""
+
+    def __init__(self, config: uvicorn.Config, on_listening: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._on_listening = on_listening
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGINT and SIGTERM; uvicorn would raise them again and end the process with the city still open."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        """Start as uvicorn does, then say where."""
+        await super().startup(sockets)  # type: ignore[arg-type]
+        for server in self.servers:
+            for socket in server.sockets:
+                host, port = socket.getsockname()[:2]
+                self._on_listening(f"http://{host}:{port}")
+                return

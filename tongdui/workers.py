@@ -1,0 +1,181 @@
+"""The threads beside the gateway's own: upkeep of orders, and the issuers' rounds."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import psycopg
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from issuers.service import IssuerService
+from ledger.chain.errors import ClockJumped
+from ledger.clock import Clock
+from ledger.errors import ConfigurationError, InvariantViolation, TongduiError
+from ledger.gateway import Gateway
+from ledger.store.database import Database
+from ledger_api.http.idempotency import forget_before
+from tongdui.invariants import InvariantWatch
+from tongdui.settings import Settings
+
+_LOG = logging.getLogger(__name__)
+
+_KEYS_FOR_ANSWERS_S = 7 * 24 * 3600
+_POLL_S = 0.05
+_UPKEEP_S = 10.0
+_ISSUE_S = 1.0
+_DROPS_S = 1.0
+_SETTLED_S = 1.0
+"""A dropped file that changed less long ago may still be being written."""
+# A server that dies in the middle of a COPY is psycopg's own error, which SQLAlchemy has not seen.
+_PASSING = (TongduiError, OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError, OSError)
+
+
+class Workplace(Protocol):
+    """What the threads work on: an open city."""
+
+    @property
+    def settings(self) -> Settings:
+        """What the installation chose."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+        ...
+
+    @property
+    def database(self) -> Database:
+        """Where everything is kept."""
+        ...
+
+    @property
+    def gateway(self) -> Gateway:
+        """Sender and indexer."""
+        ...
+
+    @property
+    def issuers(self) -> IssuerService:
+        """The issuers' front door."""
+        ...
+
+    @property
+    def invariants(self) -> InvariantWatch:
+        """The running check."""
+        ...
+
+    def upkeep(self) -> bool:
+        """Settle orders; see `City.upkeep`."""
+        ...
+
+
+def start_workers(stack: ExitStack, city: Workplace, links: threading.Event) -> None:
+    """Run sender, indexer, upkeep and the issuers in threads until the city closes; they end before what they use."""
+    stopping = threading.Event()
+    last = _LastUpkeep()
+
+    def upkeep() -> None:
+        block = city.gateway.indexer.cursor().block_number
+        is_due = time.monotonic() - last.at_s >= _UPKEEP_S
+        if block != last.block or is_due:
+            city.upkeep()
+            last.block = block
+        if is_due:
+            last.at_s = time.monotonic()
+            _forget_old_answers(city)
+            city.invariants.refresh_if_due()
+        stopping.wait(_POLL_S)
+
+    def issue() -> None:
+        if city.issuers.work():
+            city.gateway.wake()
+        else:
+            links.wait(_ISSUE_S)
+            links.clear()
+
+    folders = drop_folders(city)
+
+    def take_drops() -> None:
+        if _take_drops(city, folders):
+            links.set()
+        else:
+            stopping.wait(_DROPS_S)
+
+    threads = [
+        threading.Thread(target=_loop, args=(city, stopping, name, once), name=name, daemon=True)
+        for name, once in (("upkeep", upkeep), ("issuers", issue), ("drops", take_drops))
+    ]
+
+    def stop() -> None:
+        stopping.set()
+        links.set()
+        for thread in threads:
+            thread.join(30)
+
+    # Whoever asks first shall not see a city without programmes, or yesterday's balances.
+    city.gateway.indexer.run_until_idle()
+    city.gateway.start()
+    stack.callback(city.gateway.stop)
+    for thread in threads:
+        thread.start()
+    stack.callback(stop)
+
+
+def drop_folders(city: Workplace) -> dict[str, Path]:
+    """Make each programme's drop folder where there is none, for its agency to write to; return them by slug."""
+    root = city.settings.drop_dir or city.settings.state_dir / "drop"
+    folders = {slug: root / slug for slug in city.issuers.rulebooks()}
+    for folder in folders.values():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folders
+
+
+def _take_drops(city: Workplace, folders: Mapping[str, Path]) -> int:
+    """Take in what was dropped; returns how many files."""
+    taken = 0
+    for slug, folder in folders.items():
+        try:
+            taken += len(city.issuers.ingest_drop_folder(slug, folder, min_age_s=_SETTLED_S))
+        except (ConfigurationError, OSError) as error:
+            # A broken mapping or a folder without permission is one agency's trouble, not the others'.
+            _LOG.warning("the drop folder of %s is tried again: %s", slug, error)
+    return taken
+
+
+@dataclass(slots=True)
+class _LastUpkeep:
+    """When the books were last put in order."""
+
+    block: int = -1
+    at_s: float = float("-inf")
+
+
+def _loop(city: Workplace, stopping: threading.Event, name: str, once: Callable[[], None]) -> None:
+    """Repeat until the city closes. What passes is tried again; a broken invariant ends the loop with an alarm."""
+    while not stopping.is_set():
+        try:
+            once()
+        except (InvariantViolation, ClockJumped) as error:
+            _LOG.critical("%s stopped: %s", name, error)
+            city.invariants.alarm(str(error))
+            return
+        except _PASSING as error:
+            # The node or the database is away or busy, or the disk is full: nothing is lost.
+            _LOG.warning("%s is tried again: %s", name, error)
+            stopping.wait(1.0)
+        except Exception as error:  # noqa: BLE001  (whatever it is, a person has to look)
+            # A thread that dies in silence would look like a city in which nothing happens.
+            _LOG.exception("%s stopped", name)
+            city.invariants.alarm(f"{name} stopped: {type(error).__name__}")
+            return
+
+
+def _forget_old_answers(city: Workplace) -> None:
+    with city.database.transaction() as session:
+        forget_before(session, city.clock.timestamp() - _KEYS_FOR_ANSWERS_S)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from scripts import checks
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_lint_covers_style_form_types_imports_and_artifacts() -> None:
@@ -35,3 +38,14 @@ def test_further_arguments_to_lint_are_refused(capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit):
         checks.main(["lint", "-x"])
     assert "takes no further arguments" in capsys.readouterr().err
+
+
+def test_every_hook_before_a_commit_is_a_step_of_lint() -> None:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    hooks = {hook["id"]: hook for repository in config["repos"] for hook in repository["hooks"]}
+    steps = {step.name: step for step in checks.steps_of("lint", [])}
+    assert {repository["repo"] for repository in config["repos"]} == {"local"}  # nothing is fetched
+    for name, hook in hooks.items():
+        words = [word for word in hook["entry"].split() if not word.startswith("-")]
+        program, *rest = steps[name].command
+        assert words == [f".venv/bin/{Path(program).name}", *(word for word in rest if word[0] not in ".-")]

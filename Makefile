@@ -19,7 +19,7 @@ export PYTHONUTF8 := 1
 # More arguments for the program that a target runs: make test-contracts ARGS="-k mint".
 ARGS ?=
 
-.PHONY: help setup setup-dev demo serve bench bench-issue gas test test-python test-contracts test-faults fuzz mutate mutate-sample lives bench-curve lint format compile check-artifacts lock clean
+.PHONY: help setup setup-dev demo serve bench bench-issue gas test test-python test-contracts test-faults fuzz mutate mutate-sample lives bench-curve lint format docs compile check-artifacts lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -85,11 +85,14 @@ SECONDS ?= 60
 fuzz: setup ## Give every parser anything for so many seconds (SECONDS); what is found lies in build/fuzz
 	@.venv/bin/python -m scripts.fuzz --seconds $(SECONDS) $(ARGS)
 
-lint: setup .venv/.dev.stamp ## Style, types, direction of imports, artifacts
+lint: setup .venv/.dev.stamp ## Style, types, direction of imports, generated pages, artifacts
 	@.venv/bin/python -m scripts.checks lint
 
 format: .venv/.dev.stamp ## Put the Python code into its form
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+docs: setup .venv/.dev.stamp ## Write what docs/ has from the code: openapi.json, schemas, reference pages
+	@.venv/bin/python -m scripts.reference
 
 compile: setup ## Compile the contracts and write contracts/artifacts
 	@.venv/bin/python -m scripts.compile $(ARGS)

@@ -68,6 +68,21 @@ log = structlog.get_logger("tongdui.api")
 
 def create_app(services: Services) -> FastAPI:
     """Return the application around ``services``, which its owner opens and closes."""
+    app = _routed()
+    app.state.services = services
+    _handle_errors(app)
+    app.add_middleware(BodyLimit, bytes_max=services.limits.document_max, streamed=push.PREFIX)
+    app.add_middleware(RequestLayer, metrics=services.metrics)
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """Return the OpenAPI document, which the routes alone decide: it needs no services."""
+    return _routed().openapi()
+
+
+def _routed() -> FastAPI:
+    """Return the application with its routes and their description, but without services."""
     app = FastAPI(
         title="Tongdui",
         summary="City points exchange (通兑)",
@@ -82,7 +97,6 @@ def create_app(services: Services) -> FastAPI:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         responses={status: {"model": ProblemDocument, "description": text} for status, text in _PROBLEMS.items()},
     )
-    app.state.services = services
     for topic in (
         residents,
         wallet,
@@ -100,9 +114,6 @@ def create_app(services: Services) -> FastAPI:
         operations,
     ):
         app.include_router(topic.router)
-    _handle_errors(app)
-    app.add_middleware(BodyLimit, bytes_max=services.limits.document_max, streamed=push.PREFIX)
-    app.add_middleware(RequestLayer, metrics=services.metrics)
     _complete_openapi(app)
     return app
 

@@ -1,0 +1,1 @@
+"""Pages and schemas that are generated from the code, so that they cannot say anything else than the code does."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ledger.standard.contract import BatchState
 from ledger.standard.evidence import EvidenceLeaf
 
 
@@ -51,8 +52,8 @@ class ChainView(Protocol):
         """Return what became of an order, from the node's logs at final height."""
         ...
 
-    def batch(self, programme: int, number: int) -> tuple[int, bytes]:
-        """Return (state: 0 unused, 1 landed, 2 void; evidence root) from contract state at final height."""
+    def batch(self, programme: int, number: int) -> tuple[BatchState, bytes]:
+        """Return (state, evidence root) from contract state at final height."""
         ...
 
     def has_grant(self, programme: int, number: int, leaf: EvidenceLeaf, proof: list[bytes]) -> bool:

@@ -17,12 +17,13 @@ from sqlalchemy.orm import Session
 
 from ledger.clock import Clock
 from ledger.custody.master import RandomBytes
+from ledger.standard.civil_time import DAY_S
 from ledger.store.models.redemption import DeskApprovalRow, DeskPinRow
 from redemption.errors import DeskProofRefused, PinLocked, WeakPin
 
 PIN_LENGTH = 6
 PIN_FAILURES_MAX = 5
-PIN_LOCK_S = 24 * 3600
+PIN_LOCK_S = DAY_S
 APPROVAL_LIFETIME_S = 15 * 60
 
 _SCRYPT_N = 1 << 14

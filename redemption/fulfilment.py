@@ -19,6 +19,7 @@ from ledger.clock import Clock
 from ledger.custody.master import RandomBytes
 from ledger.custody.signer import Signer
 from ledger.outbox.outbox import MessageState, OrderMessage, Outbox, order_key
+from ledger.standard.civil_time import DAY_S
 from ledger.standard.ids import OrderId, split_token_id
 from ledger.standard.packed import pack_capture, pack_release
 from ledger.standard.typed_data import Capture, Domain, HoldOrder, Release
@@ -38,7 +39,7 @@ from redemption.orders import Kind, RedemptionOrder, Redemptions
 from redemption.purse import pars
 from redemption.states import State
 
-SLIP_LIFETIME_S = 7 * 24 * 3600
+SLIP_LIFETIME_S = 7 * DAY_S
 SCREEN_CODE_LIFETIME_S = 15 * 60
 CAPTURE_MARGIN_S = 5 * 60
 """How long before a hold's end its codes die: goods handed over later might never be captured, nor paid."""

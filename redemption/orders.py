@@ -21,6 +21,7 @@ from ledger.orders.errors import WrongSignature
 from ledger.orders.lots import for_value
 from ledger.outbox.outbox import MessageState
 from ledger.residents.registry import ResidentRegistry
+from ledger.standard.civil_time import DAY_S
 from ledger.standard.ids import Address, MerchantId, OrderId, address_bytes, split_token_id, to_address
 from ledger.standard.typed_data import Domain, Lot, RedeemOrder
 from ledger.standard.value import basket_debits_down
@@ -36,7 +37,7 @@ from redemption.states import Outcome, Progress, State, Stock, expire, fold
 ORDER_LIFETIME_S = 15 * 60
 """How long a signed order may take to land. A nonce is bound and points are reserved for as long."""
 
-HOLD_LIFETIME_S = 7 * 24 * 3600
+HOLD_LIFETIME_S = 7 * DAY_S
 """How long a merchant may take to capture; the contract allows 30 days."""
 
 

@@ -7,12 +7,10 @@ from collections.abc import Collection
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from ledger.standard.contract import ProgrammeFlag, ProgrammeState
+from ledger.standard.ids import ZERO_ACCOUNT
 from ledger.store.models.projection import ChainMerchantRow, ChainProgrammeRow
 from redemption.errors import UnknownMerchant
-
-REDEEMABLE = 8
-_CLOSED = 3
-_NO_KEY = bytes(20)
 
 
 def pars(session: Session) -> dict[int, int]:
@@ -35,7 +33,7 @@ def redeemable_at(session: Session, merchant_id: int, programmes: Collection[int
         UnknownMerchant: the chain does not know the merchant, or it has retired.
     """
     merchant = session.get(ChainMerchantRow, merchant_id)
-    if merchant is None or merchant.key == _NO_KEY:
+    if merchant is None or merchant.key == ZERO_ACCOUNT:
         raise UnknownMerchant(merchant_id)
     scope = int.from_bytes(merchant.scope, "big")
     taken: dict[int, int] = {}
@@ -43,6 +41,12 @@ def redeemable_at(session: Session, merchant_id: int, programmes: Collection[int
         wanted = int.from_bytes(row.spend_scope, "big")
         in_scope = wanted == 0 or wanted & scope
         is_asked = programmes is None or row.programme in programmes
-        if row.flags & REDEEMABLE and row.state != _CLOSED and row.par_microfen > 0 and in_scope and is_asked:
+        if (
+            row.flags & ProgrammeFlag.REDEEMABLE
+            and row.state != ProgrammeState.CLOSED
+            and row.par_microfen > 0
+            and in_scope
+            and is_asked
+        ):
             taken[row.programme] = row.par_microfen
     return taken

@@ -20,6 +20,8 @@ from ledger.deployment.file import Deployment
 from ledger.errors import InvariantViolation
 from ledger.outbox.outbox import Outbox
 from ledger.proofs.orders import orders_in
+from ledger.standard.civil_time import DAY_S
+from ledger.standard.contract import REFUND_MAX_S
 from ledger.standard.evidence import MerkleTree, RedemptionReceipt
 from ledger.standard.ids import address_bytes, split_token_id
 from ledger.standard.packed import OrderCall
@@ -35,8 +37,7 @@ from redemption.orders import Redemptions
 from redemption.purse import pars
 from redemption.states import State
 
-REFUND_DAYS = 90
-_DAY_S = 86_400
+REFUND_DAYS = REFUND_MAX_S // DAY_S
 _GAS = 450_000
 _GAS_LOT = 70_000
 _REFUNDABLE = frozenset({State.PAID, State.CAPTURED, State.PART_REFUNDED})
@@ -151,7 +152,7 @@ class Refunds:
         if State(row.state) not in _REFUNDABLE:
             raise OrderStateConflict(name, row.state, "refund")
         now = self.clock.timestamp()
-        if now > proof.receipt.time + REFUND_DAYS * _DAY_S:
+        if now > proof.receipt.time + REFUND_MAX_S:
             raise RefundTooLate(name, REFUND_DAYS)
         par = pars(session)
         priced = [(par[split_token_id(lot.id)[0]], lot) for lot in proof.lots]

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from io import BytesIO
 
 import segno
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ledger.standard.quarters import CITY_TZ
+from ledger.standard.civil_time import city_moment
 from redemption.codes import QR_PREFIX, grouped
 
 _TEMPLATES = Environment(loader=PackageLoader("redemption", ""), autoescape=True, undefined=StrictUndefined)
@@ -61,5 +60,5 @@ def slip_html(slip: SlipContent) -> str:
         slip=slip,
         code=grouped(slip.code),
         qr=Markup(qr_svg(slip.code)),  # noqa: S704  (drawn here from a code of our own alphabet)
-        until=datetime.fromtimestamp(slip.expires_at, CITY_TZ),
+        until=city_moment(slip.expires_at),
     )

@@ -31,6 +31,7 @@ from ledger.deployment.city import CityActors, CityConfig, load
 from ledger.deployment.deploy import deploy
 from ledger.errors import TongduiError
 from ledger.standard import packed
+from ledger.standard.civil_time import DAY_S
 from ledger.standard.ids import MerchantId, ProgrammeId, token_id
 from ledger.standard.keccak import keccak256
 from ledger.standard.quarters import quarter_at
@@ -154,7 +155,7 @@ class Ours:
         self._deployment = deploy(engine, config, actors, key("deployer"))
         self._domain = self._deployment.domain()
         self._number = 0
-        self._deadline = int(START.timestamp()) + 86_400
+        self._deadline = int(START.timestamp()) + DAY_S
 
     def mint(self, programme: int, quarter: int, holders: Sequence[SigningKey]) -> Spent:
         """Mint one batch of one grant each."""
@@ -202,7 +203,7 @@ class Ours:
     def _holds(self, holders: Sequence[SigningKey], nonce: int) -> list[HoldOrder]:
         return [
             HoldOrder(
-                holder.address, MERCHANT, (self._lot(100 + i),), nonce, self._deadline, self._deadline + 86_400, True
+                holder.address, MERCHANT, (self._lot(100 + i),), nonce, self._deadline, self._deadline + DAY_S, True
             )
             for i, holder in enumerate(holders)
         ]
@@ -244,7 +245,7 @@ class OpenZeppelin:
 
     def order(self, function: str, lot: int, holders: Sequence[SigningKey], nonce: int) -> tuple[Spent, list[bytes]]:
         """Execute a batch of signed orders with one of the contract's functions; return their ids too."""
-        deadline = int(START.timestamp()) + 86_400
+        deadline = int(START.timestamp()) + DAY_S
         terms = [(holder.address, lot, 100 + i, lot + 1, 20 + i, nonce, deadline) for i, holder in enumerate(holders)]
         ids = self._sender.view(self._NAME, self._address, "orderIdOf", [[(*term, b"")] for term in terms])
         orders = [

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from ledger.chain.engine import Engine
 from ledger.deployment import artifacts
 from ledger.deployment.file import Deployment
+from ledger.standard.contract import BatchState
 from ledger.standard.evidence import EvidenceLeaf, verify
 from ledger.store.database import Database
 from ledger.store.models.projection import OrderOutcomeRow
@@ -55,17 +56,17 @@ class EngineChainView:
         landed = [one for one in found if one.code == 0]
         return landed[-1] if landed else (found[0] if found else None)
 
-    def batch(self, programme: int, number: int) -> tuple[int, bytes]:
-        """Return (state, evidence root) of a batch at final height: 0 unused, 1 landed, 2 void."""
+    def batch(self, programme: int, number: int) -> tuple[BatchState, bytes]:
+        """Return (state, evidence root) of a batch at final height."""
         height = self._engine.final_height()
         state = self._view("batchState", (programme, number), height)
         root = self._view("batchRoot", (programme, number), height)
-        return int(state), bytes(root)
+        return BatchState(int(state)), bytes(root)
 
     def has_grant(self, programme: int, number: int, leaf: EvidenceLeaf, proof: list[bytes]) -> bool:
         """Return whether a grant is in a batch that landed, by its leaf and path to the batch's root."""
         state, root = self.batch(programme, number)
-        return state == 1 and verify(root, leaf.hash(), proof)
+        return state is BatchState.LANDED and verify(root, leaf.hash(), proof)
 
     def _view(self, function: str, args: tuple[int, ...], height: int) -> int | bytes:
         address = self._deployment.address("Issuance")

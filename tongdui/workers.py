@@ -19,6 +19,7 @@ from ledger.chain.errors import ClockJumped
 from ledger.clock import Clock
 from ledger.errors import ConfigurationError, InvariantViolation, TongduiError
 from ledger.gateway import Gateway
+from ledger.standard.civil_time import DAY_S
 from ledger.store.database import Database
 from ledger_api.http.idempotency import forget_before
 from tongdui.invariants import InvariantWatch
@@ -26,7 +27,7 @@ from tongdui.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 
-_KEYS_FOR_ANSWERS_S = 7 * 24 * 3600
+_KEYS_FOR_ANSWERS_S = 7 * DAY_S
 _POLL_S = 0.05
 _UPKEEP_S = 10.0
 _ISSUE_S = 1.0

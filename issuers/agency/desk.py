@@ -13,8 +13,8 @@ from issuers.agency.rules import History, Objection, Policy, Refusal
 from ledger.clock import Clock
 from ledger.custody.signer import LocalSigner
 from ledger.errors import TongduiError
+from ledger.standard.civil_time import CITY_TZ
 from ledger.standard.keccak import keccak256
-from ledger.standard.quarters import CITY_TZ
 
 _LOG = logging.getLogger(__name__)
 

@@ -13,14 +13,13 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from ledger.errors import TongduiError
+from ledger.standard.contract import GRANTS_MAX
 from ledger.standard.errors import StandardError
 from ledger.standard.evidence import EvidenceLeaf, MerkleTree
 from ledger.standard.ids import to_address, token_id
 from ledger.standard.keccak import keccak256
 from ledger.standard.packed import pack_grants
 from ledger.standard.typed_data import Domain, MintBatch, Revocation, VoidBatch
-
-GRANTS_MAX = 500
 
 Hex32 = Annotated[str, pydantic.Field(pattern=r"^0x[0-9a-f]{64}$")]
 Account = Annotated[str, pydantic.Field(pattern=r"^0x[0-9a-f]{40}$")]

@@ -21,9 +21,10 @@ from issuers.rules.deeds import Deed
 from issuers.rules.rating import rate, unfit
 from issuers.rules.rulebook import CompiledActivity, Rulebook
 from issuers.rules.units import MICRO, UNITS
+from ledger.standard.civil_time import CITY_TZ
 from ledger.standard.ids import address_bytes
 from ledger.standard.keccak import keccak256
-from ledger.standard.quarters import CITY_TZ, NEVER, expiry_quarter
+from ledger.standard.quarters import NEVER, expiry_quarter
 from ledger.standard.typed_data import Domain
 
 _SKEW = timedelta(minutes=10)

@@ -33,12 +33,12 @@ from ledger.custody.web3signer import DOCUMENT_PATH, KEYS_PATH, SIGN_PATH, UPCHE
 from ledger.deployment import artifacts
 from ledger.deployment.file import Deployment
 from ledger.errors import ConfigurationError
+from ledger.standard.contract import BatchState
 
 _LOG = logging.getLogger(__name__)
 BODY_BYTES_MAX = 16 * 1024 * 1024
 _IDLE_TIMEOUT_S = 30.0
 _TOKEN_BYTES_MIN = 32
-_VOID = 2
 
 
 class SignerServer:
@@ -110,7 +110,7 @@ def _voids(folder: Path, settings: AgencySettings) -> VoidsOnChain:
                 for number in numbers:
                     arguments = (settings.programme, number)
                     state = artifacts.view(engine.rpc, "Issuance", issuance, "batchState", arguments, height)
-                    if state == _VOID:
+                    if state == BatchState.VOID:
                         found.add(number)
         except RpcError as error:
             _LOG.warning("the agency's node cannot say which numbers are void: %s", error)

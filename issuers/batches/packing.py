@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -13,11 +12,13 @@ from sqlalchemy.orm import Session
 from issuers.batches.evidence import LeafRow, tree_of
 from issuers.records import sql
 from issuers.rules.rulebook import Rulebook
+from ledger.standard import contract
+from ledger.standard.civil_time import city_moment
 from ledger.standard.ids import token_id
-from ledger.standard.quarters import CITY_TZ, NEVER, expiry_quarter
+from ledger.standard.quarters import NEVER, expiry_quarter
 from ledger.store.models.issuance import IssuanceBatchRow
 
-GRANTS_MAX = 500
+GRANTS_MAX = contract.GRANTS_MAX
 _NEVER_QUARTERS = -1
 _ORDER_BYTES = 16
 
@@ -95,7 +96,7 @@ def quarter_of(validity_quarters: int, now: int) -> int:
     """Return the expiry quarter of points that are granted at ``now`` (Unix time)."""
     if validity_quarters == _NEVER_QUARTERS:
         return NEVER
-    return expiry_quarter(datetime.fromtimestamp(now, UTC).astimezone(CITY_TZ).date(), validity_quarters)
+    return expiry_quarter(city_moment(now).date(), validity_quarters)
 
 
 def _shuffled(leaves: list[LeafRow]) -> list[LeafRow]:

@@ -27,6 +27,7 @@ from issuers.rules.refusals import Fault, RefusalCode
 from issuers.rules.rulebook import Rulebook
 from ledger.custody.master import RandomBytes
 from ledger.residents.registry import ResidentRegistry
+from ledger.standard.civil_time import civil_day
 from ledger.standard.ids import address_bytes
 from ledger.store.models.issuance import (
     IssuanceCorrectionRow,
@@ -36,8 +37,6 @@ from ledger.store.models.issuance import (
     IssuanceReviewRow,
 )
 
-_DAY_S = 86_400
-_CITY_OFFSET_S = 8 * 3600
 _MONTH_DAYS = 30.44
 
 
@@ -495,7 +494,7 @@ def is_too_old(day: int, months: int, now: int) -> bool:
 
 def oldest_day(months: int, now: int) -> int:
     """Return the oldest civil day whose deeds can still be linked."""
-    return (now + _CITY_OFFSET_S) // _DAY_S - round(months * _MONTH_DAYS)
+    return civil_day(now) - round(months * _MONTH_DAYS)
 
 
 def stored_deed(record: IssuanceRecordRow) -> Deed:

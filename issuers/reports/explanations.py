@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
@@ -15,6 +14,7 @@ from issuers.rules.rating import render
 from issuers.rules.refusals import PERIODS_ZH
 from issuers.rules.rulebook import CompiledActivity, CompiledCap, Rulebook, RulebookFile, compile_rulebook
 from issuers.rules.units import UNITS
+from ledger.standard.civil_time import day_text
 from ledger.standard.ids import to_address, token_id
 from ledger.store.models.issuance import (
     IssuanceBatchRow,
@@ -79,7 +79,7 @@ def explain(
         caps_zh=caps_zh,
         file=delivery.name,
         row=record.row_number,
-        deed_day=time.strftime("%Y-%m-%d", time.gmtime(record.deed_day * 86_400)),
+        deed_day=day_text(record.deed_day),
         state=grant.state,
         batch_number=grant.batch_number,
         batch_state=None if batch is None else batch.state,

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ledger.clearing.views import funding
+from ledger.standard.amounts import yuan_text
 from ledger.standard.value import MICROFEN_MINOR
 from ledger.store.models.issuance import IssuanceBatchRow
 
@@ -26,12 +27,12 @@ class FundingWait:
     @property
     def reason_en(self) -> str:
         """Why it waits, in English."""
-        return f"the appropriations do not cover it: {_yuan(self.missing_fen)} yuan are missing"
+        return f"the appropriations do not cover it: {yuan_text(self.missing_fen)} yuan are missing"
 
     @property
     def reason_zh(self) -> str:
         """Why it waits, in Chinese."""
-        return f"经费额度不足,尚缺 {_yuan(self.missing_fen)} 元。"
+        return f"经费额度不足,尚缺 {yuan_text(self.missing_fen)} 元。"
 
 
 def funding_waits(session: Session) -> dict[int, FundingWait]:
@@ -54,7 +55,3 @@ def funding_waits(session: Session) -> dict[int, FundingWait]:
         needed = -(-(money.supply_minor + amount) * money.par_microfen // MICROFEN_MINOR)
         found[programme] = FundingWait(count, amount, max(0, needed - money.available_fen), money.available_fen)
     return found
-
-
-def _yuan(fen: int) -> str:
-    return f"{fen // 100}.{fen % 100:02d}"

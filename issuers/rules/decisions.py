@@ -15,9 +15,8 @@ from issuers.rules.rating import NOTHING, Rating, ResidentUsageKey, Used, rate_f
 from issuers.rules.refusals import RefusalCode
 from issuers.rules.rulebook import CertifierRule, CompiledActivity, Rulebook, in_force
 from issuers.rules.screens import Claim, Facts, Finding, screen
+from ledger.standard.civil_time import day_start
 
-_DAY_S = 86_400
-_CITY_OFFSET_S = 8 * 3600
 Params = tuple[tuple[str, str], ...]
 
 
@@ -196,7 +195,7 @@ class Judge:
             if finding is not None:
                 return Judgement("held", fingerprint=fingerprint, finding=finding)
         if activity.pending_days and not one.is_due:
-            until = (deed.day + 1 + activity.pending_days) * _DAY_S - _CITY_OFFSET_S
+            until = day_start(deed.day + 1 + activity.pending_days)
             if until > self._now:
                 return Judgement("pending", fingerprint=fingerprint, pending_until=until)
         rating = self.rate(book, one.resident_id, deed)

@@ -7,7 +7,6 @@ point caps. The explanation is stored in short form with the grant; ``render`` p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -15,6 +14,8 @@ from issuers.rules.deeds import Deed
 from issuers.rules.refusals import PERIODS_ZH, RefusalCode
 from issuers.rules.rulebook import CompiledActivity, CompiledCap, Rulebook
 from issuers.rules.units import MICRO, UNITS
+from ledger.standard.amounts import points_text_short
+from ledger.standard.civil_time import civil_date
 
 UsageKey = tuple[str, str]
 """(scope, period): ``("1:VOL.SERVICE", "D20260901")``."""
@@ -117,13 +118,13 @@ def _usage_keys(usage_scopes: tuple[tuple[str, str], ...], day: int) -> tuple[Us
 @lru_cache(maxsize=8192)
 def periods_of(day: int) -> dict[str, str]:
     """Return the names of the periods that contain a civil day: ``D20260901 W202636 M202609 Y2026``."""
-    moment = datetime.fromtimestamp(day * 86_400, UTC)
-    week = moment.isocalendar()
+    date = civil_date(day)
+    week = date.isocalendar()
     return {
-        "day": f"D{moment:%Y%m%d}",
+        "day": f"D{date:%Y%m%d}",
         "week": f"W{week.year}{week.week:02d}",
-        "month": f"M{moment:%Y%m}",
-        "year": f"Y{moment:%Y}",
+        "month": f"M{date:%Y%m}",
+        "year": f"Y{date:%Y}",
     }
 
 
@@ -214,8 +215,8 @@ def render(rulebook: Rulebook, explanation: str) -> Words:
             english.append(f"At most {_quantity(int(value), factor)} {unit} of one deed count.")
             chinese.append(f"单次最多计 {_quantity(int(value), factor)} {UNITS[unit].zh}。")
         elif name == "base":
-            english.append(f"That makes {points(int(value))} points.")
-            chinese.append(f"计 {points(int(value))} 积分。")
+            english.append(f"That makes {points_text_short(int(value))} points.")
+            chinese.append(f"计 {points_text_short(int(value))} 积分。")
         elif name == "cap":
             per, measure, text, left = value.split(":")
             if measure == "quantity":
@@ -223,19 +224,16 @@ def render(rulebook: Rulebook, explanation: str) -> Words:
                 chinese.append(f"{PERIODS_ZH[per]}上限 {text} {UNITS[unit].zh}，计入 {_quantity(int(left), factor)}。")
             else:
                 what = ("points", "积分") if measure == "points" else ("deeds", "次")
-                english.append(f"Cap of {text} {what[0]} a {per}: {points(int(left))} points are left to grant.")
-                chinese.append(f"{PERIODS_ZH[per]}上限 {text} {what[1]}，实授 {points(int(left))} 积分。")
+                english.append(
+                    f"Cap of {text} {what[0]} a {per}: {points_text_short(int(left))} points are left to grant."
+                )
+                chinese.append(f"{PERIODS_ZH[per]}上限 {text} {what[1]}，实授 {points_text_short(int(left))} 积分。")
         elif name == "correction":
-            english.append(f"Correction of an earlier grant of {points(int(value))} points: the difference is granted.")
-            chinese.append(f"对此前 {points(int(value))} 积分授予的更正，补授差额。")
+            english.append(
+                f"Correction of an earlier grant of {points_text_short(int(value))} points: the difference is granted."
+            )
+            chinese.append(f"对此前 {points_text_short(int(value))} 积分授予的更正，补授差额。")
     return Words(tuple(english), tuple(chinese))
-
-
-def points(minor: int) -> str:
-    """Return minor units as points: ``1050`` is ``10.5``."""
-    sign = "-" if minor < 0 else ""
-    whole, cents = divmod(abs(minor), 100)
-    return f"{sign}{whole}.{cents:02d}".rstrip("0").rstrip(".") if cents else f"{sign}{whole}"
 
 
 def _quantity(micro: int, factor: int) -> str:

@@ -6,13 +6,11 @@ A screen never refuses: two people decide. Facts and findings name records by id
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from issuers.rules.deeds import Deed
 from issuers.rules.rulebook import CompiledActivity
 from issuers.rules.units import MICRO
-
-_DAY_S: Final = 86_400
 
 
 class Claim(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Final
@@ -18,13 +18,11 @@ from issuers.rules.refusals import Fault, FieldRefused, RefusalCode
 from issuers.rules.units import MICRO, UNITS
 from issuers.sources.mapping import FieldSpec, Mapping, QuantitySpec
 from issuers.sources.readers.rows import RAW_KEPT_MAX, Row
+from ledger.standard.civil_time import CITY_TZ, DAY_S, civil_day, day_text, moment_text
 
 Values = tuple[str | None, ...]
 Getter = Callable[[Values], str | None]
 
-_CITY_OFFSET_S: Final = 8 * 3600
-_DAY_S: Final = 86_400
-_CITY: Final = timezone(timedelta(hours=8))
 _EXCEL_EPOCH: Final = datetime(1899, 12, 30)  # noqa: DTZ001  # civil time of the sheet; the zone is set by the mapping
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,9})?")
@@ -95,14 +93,14 @@ class Normaliser:
             "record_id": record_id,
             "source_id": source_id,
             "activity": activity,
-            "day": civil(day),
+            "day": day_text(day),
             "quantity": digits,
             "unit": unit,
         }
         if started is not None:
-            record["started_at"] = moment(started)
+            record["started_at"] = moment_text(started)
         if ended is not None:
-            record["ended_at"] = moment(ended)
+            record["ended_at"] = moment_text(ended)
         revision = None
         if self._revision is not None:
             revision = self._revision(values)
@@ -148,7 +146,7 @@ class Normaliser:
             day_stamp = started
         if day_stamp is None:
             raise FieldRefused(RefusalCode.MISSING_FIELD, "started_at")
-        day = (day_stamp + _CITY_OFFSET_S) // _DAY_S
+        day = civil_day(day_stamp)
         if day_stamp > now or (started is not None and started > now):
             raise FieldRefused(RefusalCode.FUTURE_DATE, "day" if started is None else "started_at")
         if ended is not None:
@@ -217,18 +215,6 @@ def _parse_quantity(text: str, factor: int) -> tuple[int, str]:
         plain = plain.rstrip("0").rstrip(".")
     # Floor: digits beyond a millionth of the base unit never earn anything.
     return int((exact * factor * MICRO).to_integral_value(rounding="ROUND_FLOOR")), plain
-
-
-@lru_cache(maxsize=8192)
-def civil(day: int) -> str:
-    """Return a civil day as YYYY-MM-DD."""
-    return datetime.fromtimestamp(day * _DAY_S, UTC).strftime("%Y-%m-%d")
-
-
-@lru_cache(maxsize=65_536)
-def moment(timestamp: int) -> str:
-    """Return Unix seconds as RFC 3339 in the city's time."""
-    return datetime.fromtimestamp(timestamp, _CITY).isoformat()
 
 
 def _getter(spec: FieldSpec, positions: dict[str, int]) -> Getter:
@@ -315,7 +301,7 @@ def _activity(spec: FieldSpec, positions: dict[str, int]) -> Callable[[Values], 
 
 def _zone(name: str) -> tzinfo:
     # The People's Republic has kept UTC+8 without daylight saving since 1991: a fixed offset is several times faster.
-    return _CITY if name in ("Asia/Shanghai", "Asia/Chongqing", "PRC") else ZoneInfo(name)
+    return CITY_TZ if name in ("Asia/Shanghai", "Asia/Chongqing", "PRC") else ZoneInfo(name)
 
 
 def _time(name: str, spec: FieldSpec, positions: dict[str, int], zone: tzinfo) -> Callable[[Values], int | None]:
@@ -352,7 +338,7 @@ def _parse_time(text: str, form: str, zone: tzinfo) -> int | None:
         if form == "excel":
             if re.fullmatch(r"[0-9]{4,6}(\.[0-9]+)?", text) is None:
                 return None
-            seconds = (Decimal(text) * _DAY_S).to_integral_value(rounding="ROUND_HALF_UP")
+            seconds = (Decimal(text) * DAY_S).to_integral_value(rounding="ROUND_HALF_UP")
             civil_time = _EXCEL_EPOCH + timedelta(seconds=int(seconds))
         elif form == "iso":
             civil_time = datetime.fromisoformat(text)
@@ -391,7 +377,7 @@ def _extra(name: str, spec: FieldSpec, positions: dict[str, int], zone: tzinfo) 
 
         def stamp(values: Values) -> str | None:
             found = read_time(values)
-            return None if found is None else moment(found)
+            return None if found is None else moment_text(found)
 
         return stamp
     read = _text(name, spec, positions)

@@ -6,6 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from ledger.audit.report import ProgrammeFigures
+from ledger.standard.contract import DisputeState, ProgrammeState
+from ledger.standard.ids import ZERO_ACCOUNT
 
 Account = bytes
 """20 bytes; account 0 is where mints come from and burns go to."""
@@ -13,10 +15,7 @@ Account = bytes
 LotPart = tuple[int, int]
 """(token id, amount in minor units)."""
 
-NOBODY: Account = bytes(20)
-
-ACTIVE, CLOSING, CLOSED = 1, 2, 3
-TRANSFERABLE, EXCHANGEABLE_IN, EXCHANGEABLE_OUT, REDEEMABLE = 1, 2, 4, 8
+NOBODY: Account = ZERO_ACCOUNT
 
 
 @dataclass(slots=True)
@@ -26,7 +25,7 @@ class ProgrammeBook:
     par: int
     flags: int
     spend_scope: bytes
-    state: int = ACTIVE
+    state: int = ProgrammeState.ACTIVE
     spendable_until: int = 0
     rulebook_version: int = 0
     rulebook_hash: bytes = bytes(32)
@@ -75,10 +74,7 @@ class Dispute:
     merchant: int
     opened_at: int
     locked_fen: int
-    state: int = 1
-
-
-OPEN, CONTESTED, DECIDED, OVER = 1, 2, 3, 4
+    state: int = DisputeState.OPEN
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from ledger.audit.books import Account, Books
 from ledger.proofs.layout import Layout
+from ledger.standard.contract import LANE_BITS
 from ledger.standard.ids import to_address
 from ledger.standard.keccak import keccak256
 from ledger.standard.packed import pack_lots
@@ -22,7 +23,6 @@ from ledger.standard.typed_data import Lot
 
 FULL = 2**256 - 1
 NOTHING = 0
-LANE_BITS = 48
 BASE_SHIFT = 192
 WINDOW_SHIFT = 224
 LANES_MASK = 2**BASE_SHIFT - 1

@@ -15,6 +15,7 @@ from ledger.audit.chain import read_many
 from ledger.chain.rpc import RpcClient
 from ledger.proofs.events import Event
 from ledger.proofs.orders import Order, orders_in
+from ledger.standard.contract import NONCE_WINDOW
 from ledger.standard.errors import BadSignature
 from ledger.standard.ids import address_bytes
 from ledger.standard.packed import OrderCall
@@ -30,9 +31,6 @@ _OUTCOMES = {
     ("Redemption", "Released"),
     ("Redemption", "Rejected"),
 }
-
-NONCES_KEPT = 32
-"""Width of the nonce window: `LotLanes.WINDOW`."""
 
 Place = tuple[int, int]
 """(block, transaction)"""
@@ -93,11 +91,11 @@ def spend_nonce(state: NonceState, nonce: int) -> NonceState | None:
     """Return the state with ``nonce`` spent, or None if it cannot be: `LotLanes.spendNonce`."""
     base, window = state
     ahead = nonce - base
-    if not 0 <= ahead < 2 * NONCES_KEPT:
+    if not 0 <= ahead < 2 * NONCE_WINDOW:
         return None
-    if ahead >= NONCES_KEPT:
-        slide = ahead - (NONCES_KEPT - 1)
-        base, window, ahead = base + slide, window >> slide, NONCES_KEPT - 1
+    if ahead >= NONCE_WINDOW:
+        slide = ahead - (NONCE_WINDOW - 1)
+        base, window, ahead = base + slide, window >> slide, NONCE_WINDOW - 1
     return None if window >> ahead & 1 else (base, window | 1 << ahead)
 
 

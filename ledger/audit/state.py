@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from ledger.audit import unseen
-from ledger.audit.cells import BASE_SHIFT, LANE_BITS, Cell
+from ledger.audit.cells import BASE_SHIFT, Cell
 from ledger.audit.chain import Block, read_many
 from ledger.audit.report import Contradicted
 from ledger.chain.rpc import RpcClient, RpcError, RpcReason
 from ledger.proofs import state
 from ledger.proofs.errors import ProofError
 from ledger.proofs.trie import Trie
+from ledger.standard.contract import LANE_BITS
 from ledger.standard.keccak import keccak256
 
 _CHUNK = 5_000

@@ -16,22 +16,12 @@ import pydantic
 import yaml
 
 from ledger.errors import ConfigurationError
+from ledger.standard.civil_time import DAY_S
+from ledger.standard.contract import PAR_MAX, ProgrammeFlag
 from ledger.standard.ids import Address, MerchantId, ProgrammeId
 
-TRANSFERABLE = 1
-EXCHANGEABLE_IN = 2
-EXCHANGEABLE_OUT = 4
-REDEEMABLE = 8
-FLAGS: Mapping[str, int] = {
-    "transferable": TRANSFERABLE,
-    "exchangeable_in": EXCHANGEABLE_IN,
-    "exchangeable_out": EXCHANGEABLE_OUT,
-    "redeemable": REDEEMABLE,
-}
+FLAGS: Mapping[str, ProgrammeFlag] = {str(flag.name).lower(): flag for flag in ProgrammeFlag}
 """Names in the file and bits on chain."""
-
-PAR_MAX = 10**11
-"""Micro-fen a point; the ledger's bound."""
 
 _STRICT = pydantic.ConfigDict(extra="forbid", strict=True)
 _SLUG = re.compile(r"[a-z][a-z0-9-]{0,31}")
@@ -150,7 +140,7 @@ class CityActors:
     merchants: Mapping[MerchantId, Address]
     rulebooks: Mapping[ProgrammeId, RulebookRef] = field(default_factory=dict)
     desks: tuple[Address, ...] = ()
-    council_delay_s: int = 86_400
+    council_delay_s: int = DAY_S
     """How long a decision of the council waits before it can be carried out."""
 
 

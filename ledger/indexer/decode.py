@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.indexer.errors import InconsistentAnswer, MalformedLog, UnknownEvent
+from ledger.standard.contract import LOT_BYTES
 from ledger.standard.keccak import keccak256
 
 TRANSFER = "0x" + keccak256(b"Transfer(address,address,address,uint256,uint256)").hex()
 _ZERO_TOPIC = "0x" + "0" * 64
-_LOT_BYTES = 16
 _SIGN_BIT = 1 << 255
 _WORD_SPAN = 1 << 256
 
@@ -295,7 +295,7 @@ class Decoder:
         data = log["data"]
         size = int(data[66:130], 16)
         lots = bytes.fromhex(data[130 : 130 + 2 * size])
-        if len(lots) != size or size == 0 or size % _LOT_BYTES:
+        if len(lots) != size or size == 0 or size % LOT_BYTES:
             raise ValueError("lots are cut off")
         self.changes.holds_opened[order_id] = [
             order_id, holder, None, lots, None, False, "open", 0, 0, block_number, None,

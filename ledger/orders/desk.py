@@ -28,8 +28,10 @@ from ledger.orders.errors import (
 from ledger.orders.lots import SpendableLot, for_amount, for_value, soonest_first
 from ledger.orders.quote import Quote, quote
 from ledger.outbox.outbox import MessageState, Outbox, order_key
+from ledger.standard.civil_time import DAY_S
+from ledger.standard.contract import NONCE_LEFT, ProgrammeFlag, ProgrammeState, Verdict, rejection_word
 from ledger.standard.errors import BadSignature
-from ledger.standard.ids import OrderId, address_bytes, split_token_id
+from ledger.standard.ids import ZERO_ACCOUNT, OrderId, address_bytes, split_token_id
 from ledger.standard.packed import pack_exchange_order, pack_hold_order, pack_redeem_order
 from ledger.standard.quarters import is_dead
 from ledger.standard.signatures import recover
@@ -44,16 +46,12 @@ from ledger.store.models.projection import (
     ProjectionCursorRow,
 )
 
-ACTIVE = 1
-EXCHANGEABLE_IN = 2
-EXCHANGEABLE_OUT = 4
-REDEEMABLE = 8
-_SPENDABLE_STATES = (1, 2)
+_SPENDABLE_STATES = (ProgrammeState.ACTIVE, ProgrammeState.CLOSING)
 _SPENT_KEPT = 64
 OPEN_MAX = 128
 """Orders that a resident with an own key may have on their way: the nonces of two years' lots, each window full."""
-_NONCE_UNTOUCHED = (1, 2)
-"""MALFORMED and BAD_SIGNATURE leave the nonce free. After NONCE_SPENT it is not ours to use."""
+_NONCE_UNTOUCHED = NONCE_LEFT - {Verdict.NONCE_SPENT}
+"""After these the nonce is free. After NONCE_SPENT it is as it was, but not ours to use."""
 
 
 class OrderState(StrEnum):
@@ -67,26 +65,6 @@ class OrderState(StrEnum):
     EXPIRED = "expired"
     """Its deadline passed before it was sent."""
     FAILED = "failed"
-
-
-REJECTIONS = {
-    1: "malformed",
-    2: "bad_signature",
-    3: "nonce_spent",
-    4: "expired",
-    5: "unknown_programme",
-    6: "forbidden",
-    7: "lot_dead",
-    8: "insufficient",
-    9: "below_minimum",
-    10: "cap_exceeded",
-    11: "no_value",
-    12: "unknown_merchant",
-    13: "out_of_scope",
-    14: "not_held",
-    15: "bad_capture_time",
-}
-"""The contracts' verdicts by code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +110,7 @@ class OrderStatus:
 class OrderDesk:
     """Places orders for holders. ``ttl_s`` is how long an order may wait for its block unless the caller says."""
 
-    def __init__(self, domain: Domain, outbox: Outbox, clock: Clock, *, ttl_s: int = 600, ttl_max_s: int = 86_400):
+    def __init__(self, domain: Domain, outbox: Outbox, clock: Clock, *, ttl_s: int = 600, ttl_max_s: int = DAY_S):
         self._domain = domain
         self._outbox = outbox
         self._clock = clock
@@ -364,7 +342,7 @@ class OrderDesk:
         self, session: Session, holder: str, merchant: int, value_fen: int | None, lots: Sequence[Lot] | None
     ) -> tuple[Lot, ...]:
         shop = session.get(ChainMerchantRow, merchant)
-        if shop is None or shop.key == bytes(20):
+        if shop is None or shop.key == ZERO_ACCOUNT:
             raise MerchantUnknown(merchant)
         programmes = {row.programme: row for row in session.scalars(select(ChainProgrammeRow))}
         if lots is not None:
@@ -384,9 +362,9 @@ class OrderDesk:
     ) -> tuple[ChainProgrammeRow, ChainProgrammeRow]:
         source = session.get(ChainProgrammeRow, from_programme)
         target = session.get(ChainProgrammeRow, to_programme)
-        if source is None or source.state not in _SPENDABLE_STATES or not source.flags & EXCHANGEABLE_OUT:
+        if source is None or source.state not in _SPENDABLE_STATES or not source.flags & ProgrammeFlag.EXCHANGEABLE_OUT:
             raise ProgrammeForbids(from_programme, "its points cannot be exchanged")
-        if target is None or target.state != ACTIVE or not target.flags & EXCHANGEABLE_IN:
+        if target is None or target.state != ProgrammeState.ACTIVE or not target.flags & ProgrammeFlag.EXCHANGEABLE_IN:
             raise ProgrammeForbids(to_programme, "it takes no exchanged points")
         if from_programme == to_programme:
             raise ProgrammeForbids(to_programme, "source and target are the same")
@@ -482,7 +460,7 @@ def _cannot_pay(programme: ChainProgrammeRow | None, merchant: ChainMerchantRow)
     """Say why a programme's points cannot pay this merchant, or None."""
     if programme is None or programme.state not in _SPENDABLE_STATES:
         return "it is unknown or closed"
-    if not programme.flags & REDEEMABLE or programme.par_microfen == 0:
+    if not programme.flags & ProgrammeFlag.REDEEMABLE or programme.par_microfen == 0:
         return "its points cannot be redeemed"
     scope = int.from_bytes(programme.spend_scope, "big")
     if scope and not scope & int.from_bytes(merchant.scope, "big"):
@@ -509,7 +487,7 @@ def _outcomes(session: Session, order_ids: Sequence[bytes]) -> dict[bytes, Order
             order_id=OrderId(key),
             state=OrderState.REJECTED if code else OrderState.ACCEPTED,
             code=code or None,
-            reason=REJECTIONS.get(code, f"code_{code}") if code else None,
+            reason=rejection_word(code) if code else None,
             fen=fen,
             amount_out_minor=amount_out,
             block_number=block,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ledger.orders.errors import InsufficientPoints, TooManyLots
-from ledger.standard.packed import LOTS_MAX
+from ledger.standard.contract import LOTS_MAX
 from ledger.standard.typed_data import Lot
 from ledger.standard.value import MICROFEN_MINOR
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-WINDOW = 32
+from ledger.standard.contract import NONCE_WINDOW
 
 
 def word_of(token_id: int) -> int:
@@ -18,12 +18,12 @@ def word_of(token_id: int) -> int:
 
 def base_of(spent: Collection[int]) -> int:
     """Return the least base that the chain can have, given the nonces known to be spent."""
-    return max(0, max(spent, default=-1) - (WINDOW - 1))
+    return max(0, max(spent, default=-1) - (NONCE_WINDOW - 1))
 
 
 def choose(spent: Collection[int], open_nonces: Collection[int]) -> int | None:
     """Return the lowest free nonce that cancels no open order when it lands, or None while there is none."""
     base = base_of(spent)
     taken = {*spent, *open_nonces}
-    highest = min(base + 2 * WINDOW - 1, min(open_nonces, default=base + WINDOW) + WINDOW - 1)
+    highest = min(base + 2 * NONCE_WINDOW - 1, min(open_nonces, default=base + NONCE_WINDOW) + NONCE_WINDOW - 1)
     return next((nonce for nonce in range(base, highest + 1) if nonce not in taken), None)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -18,9 +17,9 @@ from ledger.proofs import events, seals
 from ledger.proofs.errors import BadReceipt
 from ledger.proofs.headers import Header
 from ledger.proofs.orders import Order
+from ledger.standard.civil_time import moment_text
 from ledger.standard.evidence import EvidenceLeaf
 from ledger.standard.ids import to_address
-from ledger.standard.quarters import CITY_TZ
 from ledger.standard.typed_data import Domain, ExchangeOrder, HoldOrder, Lot, RedeemOrder
 
 FORMAT = "tongdui-receipt-1"
@@ -141,7 +140,7 @@ def domain_of(part: InstallationPart) -> Domain:
 def block_part(header: Header) -> BlockPart:
     """Return a header in plain words. Raises BadReceipt if its time is none."""
     try:
-        time = datetime.fromtimestamp(header.timestamp, CITY_TZ).isoformat()
+        time = moment_text(header.timestamp)
     except (ValueError, OverflowError, OSError) as error:
         raise BadReceipt("proof.header", f"its time {header.timestamp} is out of range") from error
     return BlockPart(number=header.number, hash=to_hex(seals.block_hash(header)), timestamp=header.timestamp, time=time)

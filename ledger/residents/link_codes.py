@@ -13,9 +13,10 @@ import hmac
 from ledger.clock import Clock
 from ledger.custody.keyring import normalise
 from ledger.residents.errors import EmptyIdentifier, LinkCodeRefused
+from ledger.standard.civil_time import DAY_S
 
-LIFETIME_S = 7 * 86_400
-LIFETIME_S_MAX = 90 * 86_400
+LIFETIME_S = 7 * DAY_S
+LIFETIME_S_MAX = 90 * DAY_S
 _MAC_BYTES = 6
 
 

@@ -24,6 +24,7 @@ from ledger.custody.master import RandomBytes
 from ledger.custody.signer import LocalSigner
 from ledger.residents.claims import CLAIM_STATES, Claim, LinkOutcome, Proof, claim_outcome
 from ledger.residents.errors import EmptyIdentifier, NoSuchClaim, ResidentErased, ResidentNotFound, TooManyClaims
+from ledger.standard.civil_time import DAY_S
 from ledger.standard.ids import Address, address_bytes, to_address
 from ledger.store.database import bulk_insert_new, fetch_by_keys
 from ledger.store.models.residents import (
@@ -279,7 +280,7 @@ class ResidentRegistry:
         """
         session.flush()
         today = select(func.count()).where(
-            SourceClaimRow.resident_id == resident_id, SourceClaimRow.claimed_at > self._clock.timestamp() - 86_400
+            SourceClaimRow.resident_id == resident_id, SourceClaimRow.claimed_at > self._clock.timestamp() - DAY_S
         )
         if (session.scalar(today) or 0) > CLAIMS_A_DAY_MAX:
             raise TooManyClaims(CLAIMS_A_DAY_MAX, "new claims in 24 hours")

@@ -64,6 +64,14 @@ class MalformedPacked(StandardError):
         super().__init__(f"packed bytes are malformed at offset {offset}: {reason}")
 
 
+class MalformedAmountText(StandardError):
+    """Not an amount of points or 元 as text: see `ledger.standard.amounts`."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__(f"{text[:32]!r} is not an amount with at most two decimals")
+
+
 class BadSignature(StandardError):
     """65 bytes are not a signature r, s, v (27 or 28, low s) from which a key can be recovered."""
 

@@ -35,6 +35,8 @@ Address = NewType("Address", str)
 """An account as 0x and 40 digits in EIP-55 mixed case."""
 
 ZERO_ADDRESS = Address("0x" + "0" * 40)
+ZERO_ACCOUNT = bytes(20)
+"""The same as bytes: mints come from it and burns go to it; a merchant with this key is unknown or has retired."""
 
 _UINT32_MAX = 2**32 - 1
 _PROGRAMME_KIND = 1

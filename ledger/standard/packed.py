@@ -9,15 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Final
 
+from ledger.standard.contract import GRANT_BYTES, LOT_BYTES, LOTS_MAX
 from ledger.standard.errors import MalformedPacked, OutOfRange
 from ledger.standard.ids import Address, address_bytes, to_address, uint
 from ledger.standard.typed_data import ExchangeOrder, HoldOrder, Lot, RedeemOrder
 
-GRANT_BYTES: Final = 28
-LOTS_MAX: Final = 16
 _SIGNATURE_MAX: Final = 2**16 - 1
 _LENGTH_BYTES: Final = 2
-_LOT_BYTES: Final = 16
 
 
 def pack_grants(grants: Sequence[tuple[str, int]]) -> bytes:
@@ -51,10 +49,10 @@ def pack_lots(lots: Sequence[Lot]) -> bytes:
 
 def unpack_lots(packed: bytes) -> tuple[Lot, ...]:
     """Return the lots of packed bytes. Raises MalformedPacked if a lot is cut."""
-    if len(packed) % _LOT_BYTES:
-        raise MalformedPacked(len(packed) - len(packed) % _LOT_BYTES, f"a lot takes {_LOT_BYTES} bytes")
-    starts = range(0, len(packed), _LOT_BYTES)
-    words = [(packed[at : at + 8], packed[at + 8 : at + _LOT_BYTES]) for at in starts]
+    if len(packed) % LOT_BYTES:
+        raise MalformedPacked(len(packed) - len(packed) % LOT_BYTES, f"a lot takes {LOT_BYTES} bytes")
+    starts = range(0, len(packed), LOT_BYTES)
+    words = [(packed[at : at + 8], packed[at + 8 : at + LOT_BYTES]) for at in starts]
     return tuple([Lot(int.from_bytes(token, "big"), int.from_bytes(amount, "big")) for token, amount in words])
 
 
@@ -191,7 +189,7 @@ def split_orders(packed: bytes, call: OrderCall) -> Iterator[bytes]:
     at = 0
     while at + head <= len(packed):
         lots = 0 if call is OrderCall.EXCHANGE else packed[at + head - 1]
-        signature = at + head + lots * _LOT_BYTES + tail + _LENGTH_BYTES
+        signature = at + head + lots * LOT_BYTES + tail + _LENGTH_BYTES
         if signature > len(packed):
             return
         end = signature + int.from_bytes(packed[signature - _LENGTH_BYTES : signature], "big")
@@ -216,7 +214,7 @@ def unpack_order(part: bytes, call: OrderCall) -> tuple[ExchangeOrder | RedeemOr
             return unpack_hold_orders(part)[0]
         case OrderCall.CAPTURE | OrderCall.RELEASE:
             head, _ = _SHAPES[call]
-            lots_end = head + part[head - 1] * _LOT_BYTES
+            lots_end = head + part[head - 1] * LOT_BYTES
             return unpack_hold_orders(part[:lots_end] + bytes(_LENGTH_BYTES))[0]
 
 

@@ -6,19 +6,14 @@ contracts use the same, and Python's datetime ends at the year 9999, long before
 
 from __future__ import annotations
 
-from datetime import date, timedelta, timezone
+from datetime import date
 
+from ledger.standard.civil_time import civil_day, day_start
 from ledger.standard.errors import OutOfRange
 from ledger.standard.ids import Quarter, uint
 
-CITY_TZ = timezone(timedelta(hours=8), "UTC+8")
-"""The city's civil time."""
-
 NEVER = Quarter(0)
 """The quarter of lots that never expire; only programmes of par 0 may use it."""
-
-_CITY_OFFSET_S = 8 * 3600
-_DAY_S = 86_400
 
 
 def quarter_of(day: date) -> Quarter:
@@ -30,8 +25,7 @@ def quarter_of(day: date) -> Quarter:
 
 def quarter_at(timestamp: int) -> Quarter:
     """Return the quarter that contains a Unix time in seconds. Raises OutOfRange before 2000 in the city."""
-    day = (timestamp + _CITY_OFFSET_S) // _DAY_S
-    year, month = _year_month(day)
+    year, month = _year_month(civil_day(timestamp))
     if year < 2000:
         raise OutOfRange("timestamp", timestamp, "the year 2000 in UTC+8 and later")
     return Quarter((year - 2000) * 4 + (month - 1) // 3 + 1)
@@ -43,7 +37,7 @@ def quarter_end_timestamp(quarter: int) -> int:
         raise OutOfRange("quarter", quarter, "1 and later: quarter 0 has no end")
     uint("quarter", quarter, 32)
     year, index = 2000 + quarter // 4, quarter % 4  # the next quarter begins where this one ends
-    return _days_from_civil(year, index * 3 + 1) * _DAY_S - _CITY_OFFSET_S
+    return day_start(_days_from_civil(year, index * 3 + 1))
 
 
 def is_dead(quarter: int, timestamp: int) -> bool:

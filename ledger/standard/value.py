@@ -12,6 +12,8 @@ from ledger.standard.errors import NoValue, OutOfRange
 MINOR_PER_POINT = 100
 """Points have two decimals."""
 
+FEN_PER_YUAN = 100
+
 MICROFEN_MINOR = 100_000_000
 """minor * par is counted in units of which this many make one fen: 100 minor a point, 1,000,000 micro-fen a fen."""
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from ledger.standard.quarters import CITY_TZ
-from ledger_api.schemas.amounts import points_text, yuan_text
+from ledger.standard.amounts import GRAMMAR, points_text, yuan_text
+from ledger.standard.civil_time import city_moment
 
 HASH = r"^0x[0-9a-f]{64}$"
 ACCOUNT = r"^0x[0-9a-fA-F]{40}$"
-AMOUNT = r"^(0|[1-9][0-9]{0,12})(\.[0-9]{1,2})?$"
+AMOUNT = f"^{GRAMMAR}$"
 
 
 def _no_controls(text: str) -> str:
@@ -104,7 +104,7 @@ def money(fen: int) -> Money:
 
 def moment(timestamp: int) -> datetime:
     """Return a Unix time as the city's civil time."""
-    return datetime.fromtimestamp(timestamp, UTC).astimezone(CITY_TZ)
+    return city_moment(timestamp)
 
 
 def hex_text(value: bytes) -> str:

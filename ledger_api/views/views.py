@@ -9,6 +9,8 @@ from ledger.clearing.netting import Payment
 from ledger.orders.desk import OrderState
 from ledger.orders.quote import LotQuote
 from ledger.residents.registry import Registration, Resident
+from ledger.standard.civil_time import DAY_S
+from ledger.standard.contract import ProgrammeFlag, ProgrammeState, rejection_text
 from ledger.standard.ids import MerchantId, merchant_participant, programme_participant, split_token_id
 from ledger.standard.quarters import NEVER, is_dead, quarter_end_timestamp
 from ledger.standard.typed_data import Lot
@@ -30,28 +32,7 @@ from redemption.offers import Offer
 from redemption.orders import RedemptionOrder
 from redemption.states import FINAL, State
 
-EXPIRING_SOON_S = 90 * 24 * 3600
-STATES = {1: "active", 2: "closing", 3: "closed"}
-TRANSFERABLE, EXCHANGEABLE_IN, EXCHANGEABLE_OUT, REDEEMABLE = 1, 2, 4, 8
-
-REJECTIONS = {
-    1: "malformed",
-    2: "bad signature",
-    3: "nonce spent",
-    4: "the order came too late",
-    5: "unknown programme",
-    6: "these points cannot be used so",
-    7: "the points have expired",
-    8: "not enough points",
-    9: "less would come out than was asked for",
-    10: "a cap is reached",
-    11: "too little to be worth a fen",
-    12: "the merchant is not registered on chain",
-    13: "these points cannot be spent at this merchant",
-    14: "nothing is held",
-    15: "the time to capture is too long",
-}
-"""The codes of the chain's ``Rejected`` event, in words."""
+EXPIRING_SOON_S = 90 * DAY_S
 
 
 def as_of(block: queries.Block) -> AsOf:
@@ -190,7 +171,7 @@ def redemption(order: RedemptionOrder, outcome: queries.OrderOutcome | None) -> 
         state=order.state.value,
         is_final=order.state in FINAL,
         reject_code=order.reject_code,
-        reject_reason=None if order.reject_code is None else REJECTIONS.get(order.reject_code, "rejected"),
+        reject_reason=None if order.reject_code is None else rejection_text(order.reject_code),
         lots=order_lots(order.lots),
         merchant=order.merchant_id,
         offer=order.offer_id,
@@ -224,7 +205,7 @@ def exchange(placed: PlacedExchange) -> OrderOut:
         state=_EXCHANGE_STATES[status.state],
         is_final=status.is_final,
         reject_code=status.code,
-        reject_reason=None if status.code is None else REJECTIONS.get(status.code, "rejected"),
+        reject_reason=None if status.code is None else rejection_text(status.code),
         lots=order_lots([Lot(order.from_id, order.amount)]),
         to_programme=order.to_programme,
         amount_out=None if status.amount_out_minor is None or not landed else points(status.amount_out_minor),
@@ -310,10 +291,10 @@ def programme(found: queries.ChainProgramme, names: Mapping[int, ProgrammeName],
         name_zh=name.name_zh,
         name_en=name.name_en,
         par_microfen=str(found.par_microfen),
-        is_transferable=bool(found.flags & TRANSFERABLE),
-        is_exchangeable_in=bool(found.flags & EXCHANGEABLE_IN),
-        is_exchangeable_out=bool(found.flags & EXCHANGEABLE_OUT),
-        is_redeemable=bool(found.flags & REDEEMABLE),
+        is_transferable=bool(found.flags & ProgrammeFlag.TRANSFERABLE),
+        is_exchangeable_in=bool(found.flags & ProgrammeFlag.EXCHANGEABLE_IN),
+        is_exchangeable_out=bool(found.flags & ProgrammeFlag.EXCHANGEABLE_OUT),
+        is_redeemable=bool(found.flags & ProgrammeFlag.REDEEMABLE),
         state=_state(found.state),
         rulebook_version=found.rulebook_version,
         rulebook_hash=None if found.rulebook_hash is None else hex_text(found.rulebook_hash),
@@ -383,7 +364,7 @@ def _funding(found: queries.ChainProgramme) -> FundingOut:
 
 
 def _state(number: int) -> str:
-    return STATES[number]
+    return ProgrammeState(number).word
 
 
 def _nameless(number: int) -> ProgrammeName:

@@ -26,7 +26,7 @@ from ledger.deployment.city import CityConfig
 from ledger.deployment.city import load as load_city
 from ledger.errors import InvariantViolation
 from ledger.residents.registry import NewResident
-from ledger.standard.quarters import CITY_TZ
+from ledger.standard.civil_time import CITY_TZ
 from ledger.store.models.projection import BatchRow, EntryRow
 from scripts.bench import postgres
 from scripts.bench.naive import naive_per_s

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from issuers.samples.people import Person
 from ledger.orders.errors import OrderError
 from ledger.residents.registry import NewResident
+from ledger.standard.amounts import points_text
 from ledger.standard.ids import Address, split_token_id
 from redemption.errors import RedemptionError
 from redemption.orders import Purchase, RedemptionOrder
@@ -193,7 +194,7 @@ def _ride_to_museum(stage: Stage, door: FrontDoor, price_fen: int) -> Ride:
     par = stage.city.deployment.programme("environmental").par_microfen
     # What the ticket costs, in green points; each lot is rounded down by itself, so a fen a lot is added.
     wanted = -(-(price_fen + 2) * 100_000_000 // par)
-    body = {"from_programme": ENVIRONMENTAL, "to_programme": CULTURE, "amount": f"{wanted // 100}.{wanted % 100:02d}"}
+    body = {"from_programme": ENVIRONMENTAL, "to_programme": CULTURE, "amount": points_text(wanted)}
     placed = door.post(rider, "/v1/exchange/orders", body, "rider-exchange", status=202)
     stage.settle()
     with stage.city.database.read() as session:

@@ -17,10 +17,10 @@ from ledger.chain.embedded.engine import EmbeddedEngine
 from ledger.clock import Clock
 from ledger.deployment.file import Deployment
 from ledger.proofs.layout import Layout
+from ledger.standard.contract import LANE_BITS
 from ledger.standard.ids import Address, address_bytes
 
 JOURNAL = "journal.sqlite3"
-LANE_BITS = 48
 
 
 @dataclass(frozen=True, slots=True)

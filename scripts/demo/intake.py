@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from issuers.intake.deliveries import Progress
 from issuers.samples.ticket_api import serve_tickets
 from issuers.service import IssuerService
+from ledger.standard.amounts import to_minor
 from ledger.store.models.issuance import IssuanceBatchRow, IssuanceRecordRow, IssuanceRevocationRow
 from ledger.store.models.projection import RevocationRow
 from scripts.demo import acts
@@ -196,7 +197,7 @@ class IntakeDesk:
                 full[row.activity] = Ticket(Words(names.zh, names.en), price_fen, percent, row.granted_minor)
         return Culture(
             tickets=tuple(full[code] for code in sorted(full, key=lambda code: full[code].rate_percent)),
-            cap_minor=_minor(cap),
+            cap_minor=to_minor(cap),
             capped_records=cut,
             best_year_minor=max(years.values(), default=0),
         )
@@ -204,9 +205,4 @@ class IntakeDesk:
 
 def _percent(points_per_yuan: str | None) -> int:
     """Return what share of a price, in per cent, is granted: ``0.15`` points a yuan are 15."""
-    return _minor(points_per_yuan or "0")
-
-
-def _minor(points: str) -> int:
-    whole, _, part = points.partition(".")
-    return int(whole) * 100 + int(part.ljust(2, "0")[:2] or 0)
+    return to_minor(points_per_yuan or "0")

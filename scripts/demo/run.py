@@ -25,10 +25,10 @@ from ledger.clock import ManualClock
 from ledger.deployment import artifacts
 from ledger.errors import InvariantViolation
 from ledger.proofs.receipt import verify_receipt
+from ledger.standard.amounts import points_text, yuan_text
+from ledger.standard.civil_time import CITY_TZ
 from ledger.standard.ids import address_bytes, split_token_id
-from ledger.standard.quarters import CITY_TZ
 from ledger.store.models.projection import BalanceRow
-from ledger_api.schemas.amounts import points_text, yuan_text
 from scripts.demo import acts
 from scripts.demo import stage as days
 from scripts.demo.forgery import Forged, forge_and_audit

@@ -21,7 +21,7 @@ from issuers.samples.people import Person
 from ledger.clock import ManualClock
 from ledger.errors import TongduiError
 from ledger.residents.registry import Resident
-from ledger.standard.quarters import CITY_TZ
+from ledger.standard.civil_time import CITY_TZ
 from ledger.store.models.api import IdempotencyRow
 from ledger_api.http.idempotency import WriteRequest, run_once
 from tongdui.bootstrap import City

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from ledger.audit.report import AuditReport
 from ledger.clearing.netting import net
 from ledger.deployment.file import Deployment
+from ledger.standard.civil_time import day_text
 from ledger.standard.ids import merchant_participant, programme_participant, split_token_id
 from ledger.standard.value import to_value_down
 from ledger.store.models.issuance import (
@@ -357,19 +358,13 @@ def _driver(stage: Stage, session: Session) -> HeldDeed:
         acts.ENVIRONMENTAL: ("绿色出行", "a green trip"),
     }
     return HeldDeed(
-        day=_day(second.deed_day),
+        day=day_text(second.deed_day),
         first=words(first.programme, *titles[first.programme]),
         second=words(second.programme, *titles[second.programme]),
         first_minor=first.granted_minor,
         reason=Words(review.reason_zh, review.reason_en),
         state=review.state,
     )
-
-
-def _day(number: int) -> str:
-    from datetime import date, timedelta
-
-    return (date(1970, 1, 1) + timedelta(days=number)).isoformat()
 
 
 def _forgery(deployment: Deployment, told: Told) -> Forgery:

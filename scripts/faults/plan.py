@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from ledger.standard.civil_time import DAY_S
+
 GATEWAY, WORKER, NODE, DATABASE = "gateway", "worker", "node", "database"
 """Killed without warning."""
 LINE = "line"
@@ -94,7 +96,7 @@ def _strike(rng: random.Random, at_s: float, what: str) -> Strike:
     if what == DISK:
         return Strike(at_s, what, lasts_s=round(rng.uniform(0.2, 1.5), 2), amount=rng.choice([0, 0, 16, 200]) * 1024)
     if what == CLOCK:
-        far = rng.choice([rng.uniform(1, 20), rng.uniform(40, 7_200), rng.uniform(7_200, 3 * 86_400)])
+        far = rng.choice([rng.uniform(1, 20), rng.uniform(40, 7_200), rng.uniform(7_200, 3 * DAY_S)])
         return Strike(at_s, what, amount=round(far * rng.choice([-1, 1]), 1))
     return Strike(at_s, what)
 

@@ -34,7 +34,7 @@ from ledger.chain.errors import ChainError, ClockJumped, EngineStopped
 from ledger.errors import InvariantViolation, TongduiError
 from ledger.gateway import GatewayHealth
 from ledger.indexer.errors import InconsistentAnswer
-from ledger.standard.quarters import CITY_TZ
+from ledger.standard.civil_time import CITY_TZ
 from ledger.store.models.issuance import IssuanceBatchRow, IssuanceGrantRow, IssuanceRevocationRow
 from ledger.store.models.outbox import OutboxMessageRow, OutboxTransactionRow
 from scripts.demo import acts

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ledger.standard.quarters import CITY_TZ
+from ledger.standard.civil_time import CITY_TZ
 from tests.e2e.runs import Ended, tongdui
 from tongdui.clock import let_time_run
 

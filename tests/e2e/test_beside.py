@@ -24,7 +24,7 @@ from ledger.chain.embedded.anvil import AnvilNode, NodeSettings
 from ledger.chain.rpc import RpcClient
 from ledger.clock import SystemClock
 from ledger.residents.registry import NewResident
-from ledger.standard.quarters import CITY_TZ
+from ledger.standard.civil_time import CITY_TZ
 from tests.e2e.runs import ROOT, environment, tongdui
 from tests.integration.ledger import postgres
 from tongdui.api import open_token_issuer

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ledger.errors import ConfigurationError
-from ledger_api.schemas.amounts import points_text, yuan_text
+from ledger.standard.amounts import points_text, yuan_text
 from tongdui.cli.console import ExitCode, Output, UsageError
 from tongdui.cli.options import AsJson, StateDir, readable, settings
 from tongdui.clock import clock_of

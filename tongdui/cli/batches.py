@@ -12,7 +12,7 @@ import typer
 
 from issuers.errors import BatchLanded
 from ledger.chain.errors import EngineBusy
-from ledger_api.schemas.amounts import points_text
+from ledger.standard.amounts import points_text
 from tongdui.cli.console import Bars, ExitCode, Output
 from tongdui.cli.options import AsJson, StateDir, open_beside, settings
 from tongdui.clock import clock_of

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.standard.quarters import CITY_TZ
+from ledger.standard.civil_time import DAY_S, city_moment
 from tongdui.cli.console import Output, UsageError
 from tongdui.cli.options import AsJson, StateDir, open_beside
 
@@ -126,8 +125,8 @@ def link_code(
     output = Output(as_json=as_json)
     with output.bars() as bars, open_beside(state_dir, bars) as books:
         number = books.issuers.programme_id(_number(programme))
-        code, expires_at = books.link_codes.make(number, source_id, days * 86_400)
-    until = datetime.fromtimestamp(expires_at, UTC).astimezone(CITY_TZ)
+        code, expires_at = books.link_codes.make(number, source_id, days * DAY_S)
+    until = city_moment(expires_at)
     output.say(f"{code}, good until {until:%Y-%m-%d %H:%M}")
     output.result({"ok": True, "code": code, "expires_at": until.isoformat()})
 

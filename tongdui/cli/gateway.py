@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.standard.quarters import CITY_TZ
+from ledger.standard.civil_time import CITY_TZ
 from tongdui.cli.console import ExitCode, Output, UsageError
 from tongdui.cli.options import AsJson, StateDir, settings
 from tongdui.clock import ShiftedClock, clock_of

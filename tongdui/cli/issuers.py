@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ledger.errors import ConfigurationError
-from ledger_api.schemas.amounts import points_text
+from ledger.standard.amounts import points_text
 from tongdui.cli import claims, webhooks
 from tongdui.cli.console import Bars, ExitCode, Output, UsageError
 from tongdui.cli.options import AsJson, StateDir, open_beside, readable, settings

@@ -12,9 +12,10 @@ from issuers.errors import UnknownSource, WebhookRefused
 from issuers.sources.webhooks.signatures import SECRET_BYTES
 from ledger.clock import Clock
 from ledger.custody.master import Envelope, RandomBytes
+from ledger.standard.civil_time import DAY_S
 from ledger.store.models.issuance import WebhookSecretRow, WebhookSourceRow
 
-KEEP_S = 24 * 3600
+KEEP_S = DAY_S
 """How long the former secret stays good after a rotation."""
 
 

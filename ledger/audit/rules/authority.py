@@ -5,8 +5,8 @@ from __future__ import annotations
 from ledger.audit.report import Contradicted
 from ledger.audit.rules.common import Handlers, Rules, no_effect
 from ledger.proofs.events import Event
+from ledger.standard.contract import PAUSE_MAX_S
 
-PAUSE_MAX_S = 72 * 3600
 BOOKS = ("PointsLedger", "ClearingBook")
 MODULES = ("Issuance", "Exchange", "Redemption", "Disputes", "Settlement")
 PAUSABLE = ("Issuance", "Exchange", "Redemption")

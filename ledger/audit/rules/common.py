@@ -12,16 +12,15 @@ from ledger.audit.orders import Place, SignedOrder, spend_nonce
 from ledger.audit.report import Contradicted
 from ledger.audit.transaction import Move, Transaction
 from ledger.proofs.events import Event
+from ledger.standard.contract import NONCE_LEFT, REJECTION_CODES, Verdict
 from ledger.standard.ids import to_address
 from ledger.standard.quarters import is_dead as lot_is_dead
 
 Handlers = dict[tuple[str, str], Callable[[Event], None]]
 """By (contract, event)."""
 
-MALFORMED = 1
-REJECTION_CODES = range(1, 16)
-NONCE_KEPT = (1, 2, 3, 14)
-"""MALFORMED, BAD_SIGNATURE, NONCE_SPENT and NOT_HELD change nothing; every other rejection has spent a nonce."""
+NONCE_KEPT = NONCE_LEFT | {Verdict.NOT_HELD}
+"""Every other rejection has spent a nonce; NOT_HELD refuses captures and releases, which have none."""
 
 
 class Scene:
@@ -131,7 +130,7 @@ class Rules(ABC):
             raise Contradicted("rejection", event.log.where, "a known code", code)
         self.books.rejections += 1
         waiting = self._scene.orders.get(self.tx.place)
-        if code == MALFORMED and not (waiting and waiting[0].id == event["orderId"]):
+        if code == Verdict.MALFORMED and not (waiting and waiting[0].id == event["orderId"]):
             return  # its bytes were those of no order that could be read
         signed = self.order_behind(event)
         if signed is None:

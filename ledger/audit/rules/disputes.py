@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from ledger.audit.books import CONTESTED, DECIDED, OPEN, OVER, Dispute
+from ledger.audit.books import Dispute
 from ledger.audit.report import Contradicted
 from ledger.audit.rules.common import Handlers, Rules, Scene, hex_of
 from ledger.audit.rules.redemption import RedemptionRules
 from ledger.proofs.events import Event
+from ledger.standard.contract import CONTEST_S, DISPUTE_CLOSES_S, DISPUTE_MAX_S, DisputeState
 from ledger.standard.value import basket_debits_down
-
-DISPUTE_MAX_S = 30 * 86_400
-CONTEST_S = 7 * 86_400
-DISPUTE_CLOSES_S = 60 * 86_400
 
 
 class DisputeRules(Rules):
@@ -52,22 +49,22 @@ class DisputeRules(Rules):
         self.tx.disputed.append((merchant, self.books.disputed[merchant] + fen))
 
     def _contested(self, event: Event) -> None:
-        dispute = self._dispute(event, OPEN)
+        dispute = self._dispute(event, DisputeState.OPEN)
         if dispute.merchant != event["merchant"] or self.tx.time >= dispute.opened_at + CONTEST_S:
             raise Contradicted("contest", event.log.where, "by the merchant within seven days", event["merchant"])
-        dispute.state = CONTESTED
+        dispute.state = DisputeState.CONTESTED
 
     def _decided(self, event: Event) -> None:
-        dispute = self._dispute(event, CONTESTED)
+        dispute = self._dispute(event, DisputeState.CONTESTED)
         if event["refundFen"] > dispute.locked_fen:
             raise Contradicted("decision", event.log.where, f"<= {dispute.locked_fen} fen", event["refundFen"])
         left = self.books.disputed[dispute.merchant] - dispute.locked_fen + event["refundFen"]
         self.tx.disputed.append((dispute.merchant, left))
-        dispute.state, dispute.locked_fen = DECIDED, event["refundFen"]
+        dispute.state, dispute.locked_fen = DisputeState.DECIDED, event["refundFen"]
 
     def _draw_on_dispute(self, event: Event, fen: int) -> None:
-        dispute = self._dispute(event, OPEN, DECIDED)
-        if dispute.state == OPEN and self.tx.time < dispute.opened_at + CONTEST_S:
+        dispute = self._dispute(event, DisputeState.OPEN, DisputeState.DECIDED)
+        if dispute.state == DisputeState.OPEN and self.tx.time < dispute.opened_at + CONTEST_S:
             raise Contradicted("refund of a dispute", event.log.where, "after seven days", self.tx.time)
         if fen > dispute.locked_fen:
             raise Contradicted("refund of a dispute", event.log.where, f"<= {dispute.locked_fen} fen", fen)
@@ -80,12 +77,12 @@ class DisputeRules(Rules):
         self.tx.disputed.append((dispute.merchant, left))
 
     def _dispute_closed(self, event: Event) -> None:
-        dispute = self._dispute(event, OPEN, DECIDED)
+        dispute = self._dispute(event, DisputeState.OPEN, DisputeState.DECIDED)
         if event["freedFen"] != dispute.locked_fen or self.tx.time < dispute.opened_at + DISPUTE_CLOSES_S:
             raise Contradicted("end of a dispute", event.log.where, f"{dispute.locked_fen} fen", event["freedFen"])
         left = self.books.disputed[dispute.merchant] - dispute.locked_fen
         self.tx.disputed.append((dispute.merchant, left))
-        dispute.state, dispute.locked_fen = OVER, 0
+        dispute.state, dispute.locked_fen = DisputeState.CLOSED, 0
 
     def _dispute(self, event: Event, *states: int) -> Dispute:
         dispute = self.books.disputes.get(event["orderId"])

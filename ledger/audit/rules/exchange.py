@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ledger.audit.books import ACTIVE, EXCHANGEABLE_IN, EXCHANGEABLE_OUT, NOBODY
+from ledger.audit.books import NOBODY
 from ledger.audit.report import Contradicted
 from ledger.audit.rules.common import Handlers, Rules, hex_of, no_effect
 from ledger.proofs.events import Event
+from ledger.standard.contract import ProgrammeFlag, ProgrammeState
 from ledger.standard.errors import NoValue
 from ledger.standard.ids import programme_participant
 from ledger.standard.typed_data import ExchangeOrder
@@ -39,7 +40,11 @@ class ExchangeRules(Rules):
             raise Contradicted(
                 f"exchange {hex_of(order)}", event.log.where, f"{expected[0]} fen, {expected[1]} out", found
             )
-        allowed = giving.flags & EXCHANGEABLE_OUT and taking.flags & EXCHANGEABLE_IN and taking.state == ACTIVE
+        allowed = (
+            giving.flags & ProgrammeFlag.EXCHANGEABLE_OUT
+            and taking.flags & ProgrammeFlag.EXCHANGEABLE_IN
+            and taking.state == ProgrammeState.ACTIVE
+        )
         if not allowed or source >> 32 == target >> 32 or (source ^ target) & 0xFFFFFFFF:
             what = f"exchange {hex_of(order)}"
             raise Contradicted(what, event.log.where, "allowed programmes, same quarter", f"{source} to {target}")

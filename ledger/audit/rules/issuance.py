@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ledger.audit.books import ACTIVE, NOBODY, Batch
+from ledger.audit.books import NOBODY, Batch
 from ledger.audit.report import Contradicted
 from ledger.audit.rules.common import Handlers, Rules, batch_name, hex_of, move_name, name_of
 from ledger.proofs.events import Event
+from ledger.standard.contract import ProgrammeState
 from ledger.standard.ids import programme_participant
 from ledger.standard.value import MICROFEN_MINOR
 
@@ -48,7 +49,7 @@ class IssuanceRules(Rules):
         if not self.books.issuer_keys.get((identifier, event["signer"]), False):
             what = f"signer of batch {batch_name(key)}"
             raise Contradicted(what, event.log.where, "an active issuer key", name_of(event["signer"]))
-        if programme.state != ACTIVE:
+        if programme.state != ProgrammeState.ACTIVE:
             raise Contradicted(f"batch {batch_name(key)}", event.log.where, "an active programme", programme.state)
         if quarter == 0 and programme.par:
             raise Contradicted(f"batch {batch_name(key)}", event.log.where, "a lot that expires", "quarter 0")

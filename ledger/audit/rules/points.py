@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from ledger.audit.books import CLOSED, CLOSING, NOBODY, TRANSFERABLE, Account, Hold, Migration, ProgrammeBook
+from ledger.audit.books import NOBODY, Account, Hold, Migration, ProgrammeBook
 from ledger.audit.report import Contradicted
 from ledger.audit.rules.common import Handlers, Rules, batch_name, hex_of, move_name, name_of
 from ledger.audit.transaction import Move
 from ledger.proofs.events import Event
+from ledger.standard.contract import (
+    CLOSED_AFTER_SPENDING_S,
+    LANE_MAX,
+    MIGRATION_WAIT_S,
+    SPENDING_AFTER_CLOSING_S,
+    ProgrammeFlag,
+    ProgrammeState,
+)
 from ledger.standard.errors import MalformedPacked
 from ledger.standard.keccak import keccak256
 from ledger.standard.packed import unpack_lots
 from ledger.standard.quarters import quarter_at
-
-SPENDING_AFTER_CLOSING_S = 365 * 86_400
-CLOSED_AFTER_SPENDING_S = 120 * 86_400
-MIGRATION_WAIT_S = 7 * 86_400
-LANE_MAX = 2**48 - 1
 
 
 class PointsRules(Rules):
@@ -53,7 +56,7 @@ class PointsRules(Rules):
         if self.is_dead(token):
             raise Contradicted(f"transfer of lot {token}", where, "a living lot", "a dead one")
         migrated = sender in self.books.successors and self.books.current_account(sender) == receiver
-        if not migrated and not self.books.programmes[token >> 32].flags & TRANSFERABLE:
+        if not migrated and not self.books.programmes[token >> 32].flags & ProgrammeFlag.TRANSFERABLE:
             raise Contradicted(
                 f"transfer of lot {token}", where, "a transferable programme or a successor", move_name(move)
             )
@@ -107,12 +110,12 @@ class PointsRules(Rules):
 
     def _programme_state_set(self, event: Event) -> None:
         programme, state = self.programme(event["programme"], event), event["state"]
-        if state != programme.state + 1 or state > CLOSED:
+        if state != programme.state + 1 or state > ProgrammeState.CLOSED:
             what = f"state of programme {event['programme']}"
             raise Contradicted(what, event.log.where, programme.state + 1, state)
-        if state == CLOSING:
+        if state == ProgrammeState.CLOSING:
             programme.spendable_until = self.tx.time + SPENDING_AFTER_CLOSING_S
-        elif state == CLOSED and self.tx.time < programme.spendable_until + CLOSED_AFTER_SPENDING_S:
+        elif state == ProgrammeState.CLOSED and self.tx.time < programme.spendable_until + CLOSED_AFTER_SPENDING_S:
             raise Contradicted("closing time", event.log.where, "120 days after spending ended", self.tx.time)
         programme.state = state
 

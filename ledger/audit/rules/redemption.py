@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from ledger.audit.books import NOBODY, REDEEMABLE, Account, Hold, LotPart, PaidOrder
+from ledger.audit.books import NOBODY, Account, Hold, LotPart, PaidOrder
 from ledger.audit.report import Contradicted
 from ledger.audit.rules.common import Handlers, Rules, hex_of
 from ledger.audit.transaction import Move
 from ledger.proofs.events import Event
+from ledger.standard.contract import HOLD_MAX_S, LOTS_MAX, REFUND_MAX_S, ProgrammeFlag
 from ledger.standard.evidence import MerkleTree, RedemptionReceipt
 from ledger.standard.ids import merchant_participant, programme_participant
 from ledger.standard.typed_data import HoldOrder, Lot, RedeemOrder, lots_hash
 from ledger.standard.value import basket_debits_down
-
-HOLD_MAX_S = 30 * 86_400
-REFUND_MAX_S = 90 * 86_400
-LOTS_MAX = 16
 
 
 class RedemptionRules(Rules):
@@ -83,7 +80,7 @@ class RedemptionRules(Rules):
             raise Contradicted(f"merchant {merchant}", event.log.where, "registered", "unknown or retired")
         for identifier in programmes:
             programme = self.programme(identifier, event)
-            if not programme.flags & REDEEMABLE:
+            if not programme.flags & ProgrammeFlag.REDEEMABLE:
                 raise Contradicted(f"redemption of programme {identifier}", event.log.where, "redeemable", "not so")
             wanted = int.from_bytes(programme.spend_scope, "big")
             if wanted and not wanted & int.from_bytes(scope, "big"):

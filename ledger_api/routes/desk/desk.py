@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ledger.standard.amounts import points_text
 from ledger.standard.ids import split_token_id
 from ledger_api.auth.tokens import Principal
 from ledger_api.dependencies import Deps, Who, Write, desk_of, hash_of, note_look, own_resident
@@ -18,7 +19,6 @@ from ledger_api.errors import Forbidden
 from ledger_api.http.answers import cacheable
 from ledger_api.routes.resident.redemptions import slip_out
 from ledger_api.routes.resident.wallet import wallet_of
-from ledger_api.schemas.amounts import points_text
 from ledger_api.schemas.common import ResidentIdText, hex_text, moment
 from ledger_api.schemas.desk import DeskApprovalIn, DeskApprovalOut, DeskOrderIn, DeskOrderOut, DeskPinIn, PinProof
 from ledger_api.schemas.redemption import SlipOut

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ledger.standard.contract import BatchState
 from ledger.standard.evidence import EvidenceLeaf
 from ledger.standard.ids import split_token_id, to_address
 from ledger_api.dependencies import Deps, Public, hash_of
@@ -16,8 +17,6 @@ from ledger_api.schemas.common import ProgrammeNumber, hex_text
 from ledger_api.schemas.verification import ChainBatchOut, ChainOrderOut, GrantIn, ReceiptIn, VerdictOut
 
 router = APIRouter(tags=["Verification"], prefix="/v1/verify", dependencies=[Public])
-
-_BATCH_STATES = {0: "unused", 1: "landed", 2: "void"}
 
 
 @router.post("/receipts", operation_id="verifyReceipt", response_model=VerdictOut)
@@ -88,8 +87,8 @@ def verify_batch(
     answer = ChainBatchOut(
         programme=programme,
         number=str(number),
-        state=_BATCH_STATES[state],
-        evidence_root=hex_text(root) if state == 1 else None,
+        state=state.word,
+        evidence_root=hex_text(root) if state is BatchState.LANDED else None,
         final_block=str(height),
     )
     return cacheable(request, answer, is_public=True)

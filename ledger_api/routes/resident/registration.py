@@ -13,7 +13,7 @@ from ledger.residents.account_proof import AccountProof
 from ledger.residents.claims import Proof
 from ledger.residents.errors import AccountUnproven, EmptyIdentifier
 from ledger.residents.registry import NewResident, Registration
-from ledger.standard.ids import Address, to_address
+from ledger.standard.ids import ZERO_ADDRESS, Address, to_address
 from ledger.store.models.api import ApiSubjectRow
 from ledger.store.models.redemption import DeskPinRow
 from ledger_api.auth import scopes
@@ -157,7 +157,7 @@ def _usable(services: Services, body: ResidentIn, principal: Principal) -> Addre
     The ledger reverts a whole batch for one grant to the zero address or itself, so nobody may ask for points there.
     """
     account = to_address(body.account or "")
-    if account in {to_address(bytes(20)), to_address(services.redemptions.domain.ledger_address)}:
+    if account in {ZERO_ADDRESS, to_address(services.redemptions.domain.ledger_address)}:
         raise UnusableAccount(account)
     given = body.account_proof
     if given is None:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ledger.standard.civil_time import DAY_S
 from ledger.standard.ids import Address
 from ledger_api.dependencies import DEFAULT_LIMIT, Cursor, Deps, Limit, ResidentToken, hash_of, own_resident
 from ledger_api.errors import NotFinal, NotFound
@@ -43,7 +44,7 @@ def expiring(
         resident = services.registry.get(session, own_resident(session, principal))
         balances = queries.balances(session, resident.account)
     now = services.clock.timestamp()
-    last = moment(now + within_days * 86_400)
+    last = moment(now + within_days * DAY_S)
     lots = [views.lot(token, minor, now) for token, minor in balances]
     soon = [lot for lot in lots if lot.expires_at is not None and not lot.is_expired and lot.expires_at <= last]
     return sorted(soon, key=lambda lot: (lot.expires_at, lot.programme))

@@ -15,7 +15,8 @@ import httpx
 import uvicorn
 
 from ledger.deployment.city import CityConfig
-from ledger.standard.quarters import CITY_TZ, expiry_quarter
+from ledger.standard.civil_time import CITY_TZ
+from ledger.standard.quarters import expiry_quarter
 from ledger_api.app import create_app
 from tests.integration.ledger_api.minting import mint
 from tongdui.api import open_token_issuer, services_of

@@ -7,7 +7,7 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from ledger.standard.quarters import CITY_TZ
+from ledger.standard.civil_time import CITY_TZ
 from tests.integration.ledger_api.served import Served
 
 GREEN = 2

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ledger.deployment.city import load as load_city
-from ledger.standard.quarters import CITY_TZ
+from ledger.standard.civil_time import CITY_TZ
 from tests.integration.ledger_api.served import Served, served_city
 
 GREEN = 2  # 0.05 yuan a point

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ledger.proofs.receipt import verify_receipt
-from ledger.standard.quarters import CITY_TZ
+from ledger.standard.civil_time import CITY_TZ
 from tests.integration.ledger_api.served import Served
 
 GREEN = 2

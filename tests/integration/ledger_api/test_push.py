@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from issuers.sources.webhooks.signatures import sign
-from ledger.standard.quarters import CITY_TZ
+from ledger.standard.civil_time import CITY_TZ
 from tests.integration.ledger_api.served import Served
 from tests.integration.ledger_api.test_serve import serving, token
 from tongdui.offline import open_books

@@ -17,7 +17,8 @@ import httpx
 
 from ledger.clock import SystemClock
 from ledger.residents.registry import NewResident
-from ledger.standard.quarters import CITY_TZ, expiry_quarter
+from ledger.standard.civil_time import CITY_TZ
+from ledger.standard.quarters import expiry_quarter
 from tests.integration.ledger_api.minting import mint
 from tongdui.api import open_token_issuer
 from tongdui.bootstrap import open_city

@@ -16,6 +16,7 @@ from issuers.sources.webhooks.sources import WebhookSources
 from ledger.clearing.appropriations import Appropriations
 from ledger.custody.master import Envelope
 from ledger.residents.link_codes import LinkCodes
+from ledger.standard.contract import BatchState
 from ledger.standard.evidence import EvidenceLeaf, verify
 from ledger.standard.ids import Address
 from ledger_api.app import create_app
@@ -47,7 +48,7 @@ class ChainDouble:
     """What the chain would say."""
 
     orders: dict[bytes, OrderOnChain] = field(default_factory=dict)
-    batches: dict[tuple[int, int], tuple[int, bytes]] = field(default_factory=dict)
+    batches: dict[tuple[int, int], tuple[BatchState, bytes]] = field(default_factory=dict)
 
     def final_height(self) -> int:
         return 7
@@ -55,12 +56,12 @@ class ChainDouble:
     def order(self, order_id: bytes) -> OrderOnChain | None:
         return self.orders.get(order_id)
 
-    def batch(self, programme: int, number: int) -> tuple[int, bytes]:
-        return self.batches.get((programme, number), (0, bytes(32)))
+    def batch(self, programme: int, number: int) -> tuple[BatchState, bytes]:
+        return self.batches.get((programme, number), (BatchState.UNUSED, bytes(32)))
 
     def has_grant(self, programme: int, number: int, leaf: EvidenceLeaf, proof: list[bytes]) -> bool:
         state, root = self.batch(programme, number)
-        return state == 1 and verify(root, leaf.hash(), proof)
+        return state is BatchState.LANDED and verify(root, leaf.hash(), proof)
 
 
 @dataclass

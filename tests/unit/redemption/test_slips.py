@@ -4,7 +4,7 @@ from datetime import datetime
 
 from lxml import etree, html
 
-from ledger.standard.quarters import CITY_TZ
+from ledger.standard.civil_time import CITY_TZ
 from redemption.slips import SlipContent, SlipLine, qr_svg, slip_html
 
 EXPIRES = int(datetime(2026, 11, 27, 18, 30, tzinfo=CITY_TZ).timestamp())

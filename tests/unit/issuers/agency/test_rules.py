@@ -14,9 +14,9 @@ from issuers.agency.documents import NotADocument, leaf_document, mint_document,
 from issuers.agency.rules import Objection
 from issuers.batches.evidence import LeafRow, tree_of
 from issuers.rules.rulebook import RULEBOOKS, Rulebook, RulebookFile, compile_rulebook
+from ledger.standard.civil_time import CITY_TZ
 from ledger.standard.ids import token_id
 from ledger.standard.keccak import keccak256
-from ledger.standard.quarters import CITY_TZ
 from ledger.standard.typed_data import Domain, MintBatch, Revocation, VoidBatch
 
 DOMAIN = Domain(77, "0x" + "11" * 20, b"\x05" * 32)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issuers.rules.rating import Used, periods_of, points, rate, render, usage_keys
+from issuers.rules.rating import Used, periods_of, rate, render, usage_keys
 from issuers.rules.refusals import RefusalCode
+from ledger.standard.amounts import points_text_short
 from tests.unit.issuers.build import DAY, deed, rulebook
 
 PERIODS = periods_of(DAY - 1)
@@ -108,7 +109,7 @@ def test_an_explanation_reads_in_both_languages() -> None:
         "Cap of 80 points a day: 80 points are left to grant.",
     )
     assert words.zh[-1] == "每日上限 80 积分，实授 80 积分。"
-    assert [points(minor) for minor in (0, 5, 1_050, -200)] == ["0", "0.05", "10.5", "-2"]
+    assert [points_text_short(minor) for minor in (0, 5, 1_050, -200)] == ["0", "0.05", "10.5", "-2"]
 
 
 @given(

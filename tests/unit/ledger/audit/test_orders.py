@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.audit.orders import NONCES_KEPT, spend_nonce
+from ledger.audit.orders import spend_nonce
+from ledger.standard.contract import NONCE_WINDOW
 
 NONCES = st.lists(st.integers(0, 200), max_size=80)
 
@@ -14,15 +15,15 @@ NONCES = st.lists(st.integers(0, 200), max_size=80)
 def test_no_nonce_is_spent_twice_and_none_far_ahead(nonces: list[int]) -> None:
     state, spent, base = (0, 0), set[int](), 0
     for nonce in nonces:
-        allowed = base <= nonce < base + 2 * NONCES_KEPT and nonce not in spent
+        allowed = base <= nonce < base + 2 * NONCE_WINDOW and nonce not in spent
         after = spend_nonce(state, nonce)
         assert (after is not None) == allowed
         if after is not None:
             state = after
             spent.add(nonce)
-            base = max(base, nonce - NONCES_KEPT + 1)
+            base = max(base, nonce - NONCE_WINDOW + 1)
             assert state[0] == base
-            assert state[1] < 1 << NONCES_KEPT
+            assert state[1] < 1 << NONCE_WINDOW
 
 
 def test_sliding_the_window_cancels_what_falls_below() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.standard import quarters
+from ledger.standard.civil_time import CITY_TZ
 from ledger.standard.errors import OutOfRange
 from tests.unit.ledger.standard.vectors import load
 
@@ -24,9 +25,9 @@ def test_vectors(row: dict[str, int]) -> None:
 @given(st.dates(min_value=date(2000, 1, 1), max_value=date(9998, 12, 31)))
 def test_a_day_lies_in_its_quarter(day: date) -> None:
     quarter = quarters.quarter_of(day)
-    noon = int(datetime(day.year, day.month, day.day, 12, tzinfo=quarters.CITY_TZ).timestamp())
+    noon = int(datetime(day.year, day.month, day.day, 12, tzinfo=CITY_TZ).timestamp())
     assert quarters.quarter_at(noon) == quarter
-    end = datetime.fromtimestamp(quarters.quarter_end_timestamp(quarter), quarters.CITY_TZ)
+    end = datetime.fromtimestamp(quarters.quarter_end_timestamp(quarter), CITY_TZ)
     assert (end.day, end.hour, end.minute) == (1, 0, 0)
     assert end.month in (1, 4, 7, 10)
     assert timedelta(0) < end.date() - day <= timedelta(days=92)
@@ -39,7 +40,7 @@ def test_quarters_are_back_to_back_for_every_uint32(quarter: int) -> None:
 
 
 def test_a_lot_dies_at_the_end_of_its_quarter_in_city_time() -> None:
-    end = int(datetime(2026, 4, 1, tzinfo=quarters.CITY_TZ).timestamp())
+    end = int(datetime(2026, 4, 1, tzinfo=CITY_TZ).timestamp())
     first_of_2026 = quarters.quarter_of(date(2026, 3, 31))
     assert first_of_2026 == 105
     assert not quarters.is_dead(first_of_2026, end - 1)
@@ -63,4 +64,4 @@ def test_days_before_2000_have_no_quarter() -> None:
     with pytest.raises(OutOfRange):
         quarters.quarter_of(date(1999, 12, 31))
     with pytest.raises(OutOfRange):
-        quarters.quarter_at(int(datetime(2000, 1, 1, tzinfo=quarters.CITY_TZ).timestamp()) - 1)
+        quarters.quarter_at(int(datetime(2000, 1, 1, tzinfo=CITY_TZ).timestamp()) - 1)

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.standard.amounts import points_text, yuan_text
 from ledger_api.errors import MalformedAmount
-from ledger_api.schemas.amounts import parse_points, points_text, yuan_text
+from ledger_api.schemas.amounts import parse_points
 
 
 @given(st.integers(1, 10**15 - 1))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from ledger.standard.contract import BatchState
 from ledger.standard.evidence import EvidenceLeaf, MerkleTree
 from ledger_api.ports import OrderOnChain
 from tests.unit.ledger_api.api import Api, problem
@@ -32,8 +33,8 @@ def test_an_order_is_what_the_chain_says(api: Api) -> None:
 
 
 def test_a_batch_is_what_the_chain_says(api: Api) -> None:
-    api.chain.batches[1, 5] = (1, b"\x05" * 32)
-    api.chain.batches[1, 6] = (2, bytes(32))
+    api.chain.batches[1, 5] = (BatchState.LANDED, b"\x05" * 32)
+    api.chain.batches[1, 6] = (BatchState.VOID, bytes(32))
     assert api.get("/v1/verify/batches/1/4").json()["state"] == "unused"
     landed = api.get("/v1/verify/batches/1/5").json()
     assert (landed["state"], landed["evidence_root"]) == ("landed", "0x" + "05" * 32)
@@ -43,7 +44,7 @@ def test_a_batch_is_what_the_chain_says(api: Api) -> None:
 def test_a_grant_is_checked_by_its_path_to_the_batchs_root(api: Api) -> None:
     leaves = [leaf(amount) for amount in (100, 200, 300)]
     tree = MerkleTree([one.hash() for one in leaves])
-    api.chain.batches[1, 5] = (1, tree.root)
+    api.chain.batches[1, 5] = (BatchState.LANDED, tree.root)
     body = {
         "batch": "5",
         "leaf": {

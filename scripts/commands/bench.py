@@ -41,12 +41,12 @@ def issue(
             min=0,
             max=16,
             help="Intake processes beside the gateway; 0: it takes the files in itself "
-            "[default: 2 on SQLite, which has one writer at a time; one more than there are cores on PostgreSQL].",
+            "(default: 2 on SQLite, which has one writer at a time; one more than there are cores on PostgreSQL).",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the made-up records.")] = 2026,
     folder: Annotated[
-        Path | None, typer.Option(help="Keep state and files here, in an empty folder [default: thrown away].")
+        Path | None, typer.Option(help="Keep state and files here, in an empty folder (default: thrown away).")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -75,9 +75,9 @@ def curve(
     holders: Annotated[str, typer.Option(help="Numbers of residents, with commas between them.")] = "5000,50000,200000",
     records: Annotated[int, typer.Option(min=1_000, help="How many records where residents differ.")] = 100_000,
     residents: Annotated[int, typer.Option(min=100, help="How many residents where records differ.")] = 50_000,
-    database: Annotated[Kind | None, typer.Option(help="Only this database [default: both].")] = None,
+    database: Annotated[Kind | None, typer.Option(help="Only this database (default: both).")] = None,
     workers: Annotated[
-        int | None, typer.Option(min=0, max=16, help="Intake processes beside the gateway [default: as in issue].")
+        int | None, typer.Option(min=0, max=16, help="Intake processes beside the gateway (default: as in issue).")
     ] = None,
     results: Annotated[Path, typer.Option(help="Results; what is in it is not measured again.")] = Path(
         "docs/pictures/throughput.json"

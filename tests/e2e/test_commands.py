@@ -11,6 +11,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 COMMANDS = [
     "demo",
     "serve",
+    "work",
     "deploy",
     "status",
     "reindex",
@@ -45,6 +46,10 @@ def test_each_command_explains_itself(command: list[str]) -> None:
     assert "Usage" in ended.out
     if command not in (["issuers"], ["bench"], ["signer"]):
         assert "--json" in ended.out
+
+
+def test_help_shows_defaults() -> None:
+    assert "(default: 8080)" in " ".join(tongdui("serve", "--help").out.replace("│", " ").split())
 
 
 def test_an_unknown_option_is_a_wrong_command_line() -> None:

@@ -34,7 +34,7 @@ def audit(
         Path | None, typer.Option("--deployment", metavar="FILE", help="The deployment.json that was published.")
     ] = None,
     block: Annotated[
-        int | None, typer.Option("--block", min=0, help="Audit up to this block [default: latest].")
+        int | None, typer.Option("--block", min=0, help="Audit up to this block (default: latest).")
     ] = None,
     leaves: Annotated[
         list[Path] | None,

@@ -32,7 +32,7 @@ def register(group: typer.Typer) -> None:
 
 
 def batches(
-    programme: Annotated[str | None, typer.Argument(help="Slug or number of the programme [default: all].")] = None,
+    programme: Annotated[str | None, typer.Argument(help="Slug or number of the programme (default: all).")] = None,
     state_dir: StateDir = None,
     as_json: AsJson = False,
 ) -> None:

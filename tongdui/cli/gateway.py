@@ -28,9 +28,9 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1].")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on (default: 127.0.0.1).")] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port [default: 8080]; 0 takes a free one.")
+        int | None, typer.Option(min=0, max=65535, help="Port (default: 8080); 0 takes a free one.")
     ] = None,
     state_dir: StateDir = None,
     as_json: AsJson = False,
@@ -61,7 +61,7 @@ def serve(
 def deploy(
     state_dir: StateDir = None,
     rpc: Annotated[
-        str | None, typer.Option("--rpc", metavar="URL", help="A node [default: the embedded chain].")
+        str | None, typer.Option("--rpc", metavar="URL", help="A node (default: the embedded chain).")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -48,7 +48,7 @@ def check(
     mapping: Annotated[Path, typer.Option("--mapping", metavar="M", help="The mapping: a YAML file.")],
     rules: Annotated[Path, typer.Option("--rules", metavar="R", help="The rulebook: a YAML file.")],
     catalogue: Annotated[
-        Path | None, typer.Option(metavar="C", help="The activity catalogue: a YAML file [default: the city's].")
+        Path | None, typer.Option(metavar="C", help="The activity catalogue: a YAML file (default: the city's).")
     ] = None,
     state_dir: StateDir = None,
     as_json: AsJson = False,
@@ -96,7 +96,7 @@ def ingest(
     programme: Annotated[str, typer.Argument(help="Slug or number of the programme.")],
     files: Annotated[list[Path] | None, typer.Argument(help="Files, or drop folders.")] = None,
     mapping: Annotated[
-        str | None, typer.Option(help="Name of a mapping or a YAML file [default: the programme's for the format].")
+        str | None, typer.Option(help="Name of a mapping or a YAML file (default: the programme's for the format).")
     ] = None,
     rest: Annotated[
         str | None, typer.Option(metavar="URL", help="Pull from a REST API instead of reading files.")

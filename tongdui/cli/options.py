@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on the last line of standard output.")]
 StateDir = Annotated[
     Path | None,
-    typer.Option("--state-dir", help="Keys, database and chain [default: .tongdui, or TONGDUI_STATE_DIR]."),
+    typer.Option("--state-dir", help="Keys, database and chain (default: .tongdui, or TONGDUI_STATE_DIR)."),
 ]
 
 

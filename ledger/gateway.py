@@ -203,13 +203,18 @@ class Gateway:
         """Tell the sender that something was enqueued, so that it need not be found by polling."""
         self._wake.set()
 
+    @property
+    def alarm(self) -> str | None:
+        """Why a loop ended although nobody stopped it, or None while all of them run."""
+        return self._alarm
+
     def health(self) -> GatewayHealth:
         """Return how the loops fare."""
         alarms = (*self.sender.alarms, *([self._alarm] if self._alarm else []))
         return GatewayHealth(
             is_running=bool(self._threads) and all(thread.is_alive() for thread in self._threads),
             final_height=self.engine.final_height(),
-            projected_height=self.indexer.cursor().block_number,
+            projected_height=self.indexer.projected_height(),
             alarms=alarms,
             trouble="; ".join(self._troubles.values()) or None,
         )

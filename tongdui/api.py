@@ -11,7 +11,7 @@ from ledger_api.auth.tokens import LOCAL_ALGORITHM, OIDC_ALGORITHMS, LocalIssuer
 from ledger_api.http.metrics import Metrics, issuance_metrics
 from ledger_api.http.middleware import RateLimiter
 from ledger_api.services import BodyLimits, Services
-from tongdui import catalogue_names
+from tongdui import programme_names
 from tongdui.bootstrap import City
 from tongdui.chain_view import EngineChainView
 from tongdui.offline import derive
@@ -37,7 +37,7 @@ def services_of(city: City) -> Services:
         ),
         clock=city.clock,
         database=city.database,
-        names=catalogue_names.of(city.deployment),
+        names=programme_names.of(city.deployment),
         registry=city.registry,
         orders=gateway.desk,
         merchants=city.merchants,
@@ -57,7 +57,8 @@ def services_of(city: City) -> Services:
         local_issuer=issuer,
         request_secret=derive(city.keys.master, "requests"),
         readiness=readiness_checks(city.database, gateway, settings.workers),
-        invariants=city.invariants.report,
+        # The workers refresh the report each minute; without them here the request does.
+        invariants=city.invariants.report if settings.workers else city.invariants.current,
         limiter=RateLimiter(settings.rate_per_minute),
         metrics=_metrics(gateway, city.issuers),
         issuers=city.issuers,

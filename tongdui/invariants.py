@@ -27,6 +27,7 @@ class InvariantWatch:
         self._clock = clock
         self._monotonic = monotonic
         self._lock = threading.Lock()
+        self._taking_turns = threading.Lock()
         self._report: InvariantReport | None = None
         self._checked_at = float("-inf")
         self._alarms: list[str] = []
@@ -34,6 +35,12 @@ class InvariantWatch:
     def report(self) -> InvariantReport:
         """Return the last report, made now where there is none."""
         return self._report or self.refresh()
+
+    def current(self) -> InvariantReport:
+        """Return a report that is at most a minute old, for a process whose workers run elsewhere. Raises RpcError."""
+        with self._taking_turns:
+            self.refresh_if_due()
+        return self.report()
 
     def refresh(self) -> InvariantReport:
         """Check now. Raises RpcError where the chain does not answer."""
@@ -48,6 +55,11 @@ class InvariantWatch:
         """Check if the last report is a minute old."""
         if self._monotonic() - self._checked_at >= REFRESH_S:
             self.refresh()
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """What stopped, and why; each of them needs a person."""
+        return tuple(self._alarms)
 
     def alarm(self, text: str) -> None:
         """Remember that something stopped for a broken invariant; every report says so from now on."""

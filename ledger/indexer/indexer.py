@@ -133,6 +133,13 @@ class Indexer:
         """Return how far the projection is; begins it if there is none. Raises OtherChain."""
         return self._cursor or self._start()
 
+    def projected_height(self) -> int:
+        """Return the last projected block as the database has it, whoever projected it. Raises OtherChain.
+
+        `cursor` is what this indexer knows, and that grows old where another process does the work.
+        """
+        return (self._stored() or self._start()).block_number
+
     def run_until_idle(self) -> IndexReport:
         """Step until the projection has reached the final height; returns the sums."""
         blocks = logs = 0

@@ -18,7 +18,7 @@ from ledger_api.auth.tokens import LocalIssuer
 from scripts.demo.stage import DemoStepFailed
 from tongdui.api import services_of
 from tongdui.bootstrap import City
-from tongdui.serve import configure_logs
+from tongdui.logs import configure_logs
 
 _START_S = 30.0
 

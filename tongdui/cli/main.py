@@ -12,13 +12,14 @@ import typer
 
 from ledger.errors import TongduiError
 from ledger.garbage import collect_rarely
-from tongdui.cli import audit, batches, gateway, issuers, signer
+from tongdui.cli import audit, batches, gateway, issuers, signer, work
 from tongdui.cli.console import ExitCode, FileProblem, failure
 
 _HELP = """
 Tongdui (通兑): a city's points under one standard, exchanged across domains, on a ledger that anyone can verify.
 
-[bold]tongdui serve[/] runs the API and its workers. State is kept in .tongdui/.
+[bold]tongdui serve[/] runs the API and its workers, [bold]tongdui work[/] the workers alone.
+State is kept in .tongdui/.
 
 Every command takes [bold]--json[/]: one JSON object on the last line of standard output. Progress and errors go to
 standard error.
@@ -58,6 +59,7 @@ def root(
 
 
 gateway.register(app)
+work.register(app)
 audit.register(app)
 issuers.register(app)
 batches.register(issuers.issuers)

@@ -1,0 +1,184 @@
+"""Real processes of one city: API processes, workers, intakes and a network's node; records to feed them with."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from ledger.chain.embedded.anvil import AnvilNode, NodeSettings
+from ledger.chain.rpc import RpcClient
+from ledger.clock import SystemClock
+from ledger.residents.registry import NewResident
+from ledger.standard.civil_time import CITY_TZ
+from tests.e2e.runs import ROOT, environment
+from tongdui.api import open_token_issuer
+from tongdui.offline import open_books
+from tongdui.settings import Settings
+
+GREEN, PEOPLE, RECORDS = 2, 40, 360
+LINE_MINOR = 2000  # two kilograms of paper
+
+
+def write_records(path: Path, first: int, last: int) -> Path:
+    """Write records by number, of 40 people; the same number is the same record in every file."""
+    start = datetime.now(CITY_TZ).replace(hour=8, minute=0, second=0, microsecond=0) - timedelta(days=30)
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(first, last):
+            day = start + timedelta(days=number // PEOPLE)
+            record = {
+                "id": f"REC-{number:06d}",
+                "user_id": f"zd_{number % PEOPLE:08x}",
+                "item": "RECYCLE-PAPER",
+                "started_at": day.strftime("%Y-%m-%d %H:%M:%S"),
+                "quantity": "2",
+                "unit": "kg",
+            }
+            file.write(json.dumps(record) + "\n")
+    return path
+
+
+def register_people(settings: Settings) -> None:
+    """Register and link people, beside whatever runs."""
+    with open_books(settings) as books, books.database.transaction() as session:
+        made = books.registry.register_many(session, [NewResident(f"99{number:016d}") for number in range(PEOPLE)])
+        claims = [(one.resident.resident_id, GREEN, f"zd_{number:08x}") for number, one in enumerate(made)]
+        books.registry.link_many(session, claims)
+
+
+@dataclass
+class Gateway:
+    """A running ``tongdui serve``."""
+
+    process: subprocess.Popen[str]
+    client: httpx.Client
+
+    def kill(self) -> None:
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@contextmanager
+def workers(state_dir: Path, **settings: str) -> Iterator[subprocess.Popen[str]]:
+    """Run ``tongdui work``, from the moment it is ready until the block ends."""
+    with (state_dir.parent / "workers.log").open("a") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tongdui", "work", "--state-dir", str(state_dir), "--json"],
+            cwd=ROOT,
+            env=environment() | settings,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("{"), (state_dir.parent / "workers.log").read_text()[-3000:]
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(30)
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+@contextmanager
+def gateway(state_dir: Path, **settings: str) -> Iterator[Gateway]:
+    """Serve until the block ends."""
+    with (state_dir.parent / "gateways.log").open("a") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tongdui", "serve", "--port", "0", "--state-dir", str(state_dir), "--json"],
+            cwd=ROOT,
+            env=environment() | settings,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("{"), (state_dir.parent / "gateways.log").read_text()[-3000:]
+        with httpx.Client(base_url=json.loads(line)["url"], timeout=60) as client:
+            yield Gateway(process, client)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(30)
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def start_ingest(state_dir: Path, file: Path, **settings: str) -> subprocess.Popen[str]:
+    """Start an intake of its own."""
+    command = ["issuers", "ingest", str(GREEN), str(file), "--state-dir", str(state_dir), "--json"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "tongdui", *command],
+        cwd=ROOT,
+        env=environment() | settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Wait for an intake and return its result. Overlapping files refuse each other's records, which is code 1."""
+    out, err = process.communicate(timeout=240)
+    assert process.returncode in (0, 1), err[-3000:]
+    found = json.loads(out.strip().rsplit("\n", 1)[-1])
+    assert isinstance(found, dict)
+    return found
+
+
+def token(state_dir: Path, scope: str) -> dict[str, str]:
+    issuer = open_token_issuer(Settings(state_dir=state_dir, _env_file=None), SystemClock())
+    return {"Authorization": f"Bearer {issuer.issue('test', [scope])}"}
+
+
+def wait_for_supply(client: httpx.Client, minor: int) -> None:
+    until = time.monotonic() + 120
+    while True:
+        items = client.get("/v1/programmes").json()["items"]
+        [found] = [int(one["supply"]["minor"]) for one in items if one["programme"] == GREEN]
+        if found == minor:
+            return
+        assert found < minor, "more was minted than granted"
+        assert time.monotonic() < until, f"{found} of {minor}"
+        time.sleep(0.2)
+
+
+@contextmanager
+def network(folder: Path) -> Iterator[str]:
+    """A node that others run: it makes blocks whenever there is something to put into them."""
+    node = AnvilNode.start(NodeSettings(chain_id=77_001, genesis_timestamp=int(datetime.now(UTC).timestamp())), folder)
+    stopping = threading.Event()
+
+    def mine() -> None:
+        rpc = RpcClient(node.url)
+        while not stopping.is_set():
+            if int(rpc.call("txpool_status")["pending"], 16):
+                rpc.call("evm_mine")
+            stopping.wait(0.05)
+        rpc.close()
+
+    miner = threading.Thread(target=mine, daemon=True)
+    miner.start()
+    try:
+        yield node.url
+    finally:
+        stopping.set()
+        miner.join(10)
+        node.kill()

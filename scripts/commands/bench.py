@@ -87,9 +87,9 @@ def curve(
     ),
     as_json: AsJson = False,
 ) -> None:
-    """Measure issuance at several sizes and draw what a record costs: with the work, or with the history?
+    """Measure issuance at several sizes and plot what a record costs: with the work, or with the history?
 
-    The development node's own share is drawn apart.
+    The development node's own share is plotted apart.
     """
     from scripts.bench.curve import measure, picture, points_of
 

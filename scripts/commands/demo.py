@@ -1,4 +1,4 @@
-"""``demo``: the whole story in one command."""
+"""``demo``: the main job, from source records to an independent audit, in one command."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of the made-up residents and records.")] = 2026,
     as_json: AsJson = False,
 ) -> None:
-    """Run the main job from source records to an independent audit, and draw the page that tells it.
+    """Run the main job from source records to an independent audit, and render the page that shows it.
 
     Five programmes' records become points on a chain; residents exchange and redeem them; the auditor says PASS on the
     chain and FAIL on a copy in which one balance is forged. Dates are simulated and fixed.

@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 def faults(
     rounds: Annotated[int, typer.Option(min=1, help="How many rounds.")] = 10,
     seed: Annotated[int, typer.Option(help="Seed of what is hit, and when.")] = 1,
-    first: Annotated[int, typer.Option(min=1, help="Number of the first round: to play one again.")] = 1,
+    first: Annotated[int, typer.Option(min=1, help="Number of the first round: to run one again.")] = 1,
     jobs: Annotated[int, typer.Option(min=0, max=64, help="Rounds at a time [0: one a core].")] = 0,
     people: Annotated[int, typer.Option(min=60, max=2_000, help="How many residents the city has.")] = 60,
     records: Annotated[int, typer.Option(min=60, max=5_000, help="About how many records a programme has.")] = 60,
@@ -33,18 +33,18 @@ def faults(
 
     A small city's records come in, points are exchanged and redeemed, false declarations are revoked. Gateway, worker,
     node and database are killed; the line to the node is cut, loses, delays, repeats and garbles; the node's answers
-    are wrong; the disk is full; the clock is set. Whatever is hit, the end must be that of an undisturbed run: every
+    are wrong; the disk is full; the clock is set. In every case the end must be that of an undisturbed run: every
     accepted record minted exactly once, every refused one explained, the auditor's verdict PASS. Every other round runs
     on PostgreSQL where it is installed, every other on a network instead of the embedded chain.
 
     Exit code 0: so it is; 1: something was lost, doubled or not explained, or an audit failed.
     """
-    from scripts.faults.play import Town
-    from scripts.faults.strikes import run
+    from scripts.faults.campaign import run
+    from scripts.faults.workload import Town
 
     output = Output(as_json=as_json)
     output.progress_console.print(f"seed {seed}", soft_wrap=True)
-    # Whoever ends us must not leave servers, nodes and mounts behind.
+    # An interrupted run must not leave servers, nodes and mounts behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.INTERRUPTED))
     with output.bars() as bars:
         found = run(
@@ -57,7 +57,7 @@ def faults(
             jobs=jobs or os.cpu_count() or 1,
             on_round=lambda done, total: bars.set("rounds", done, total),
         )
-    hits = ", ".join(f"{what} {count}×" for what, count in found.strikes.items()) or "nothing"
+    hits = ", ".join(f"{what} {count}×" for what, count in found.injections.items()) or "nothing"
     output.say(
         f"{found.rounds} rounds, hit: {hits}; {found.mishaps} mishaps of lines and nodes. Lost {found.lost}, doubled"
         f" {found.duplicated}, unexplained {found.unexplained}, audits failed {found.audit_failures}.",
@@ -72,7 +72,7 @@ def faults(
             "audit_failures": found.audit_failures,
             "failed_rounds": list(found.failed_rounds),
             "seed": seed,
-            "strikes": found.strikes,
+            "strikes": found.injections,
             "mishaps": found.mishaps,
             "seconds": round(found.seconds, 1),
         }

@@ -1,4 +1,4 @@
-"""Figures that the story needs beyond the auditor's: what points can buy, and who owes whom for what."""
+"""Figures that the page needs beyond the auditor's: what points can buy, and who owes whom for what."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The city's own HTTP API, served to the demo on loopback: the stories at the counter go through the front door."""
+"""The city's own HTTP API, served to the demo on loopback: the scenes at the counter use the public API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import uvicorn
 from ledger.errors import ConfigurationError
 from ledger_api.app import create_app
 from ledger_api.auth.tokens import LocalIssuer
-from scripts.demo.stage import DemoStepFailed
+from scripts.demo.environment import DemoStepFailed
 from tongdui.api import services_of
 from tongdui.bootstrap import City
 from tongdui.logs import configure_logs

@@ -16,10 +16,10 @@ from issuers.service import IssuerService
 from ledger.standard.amounts import to_minor
 from ledger.store.models.issuance import IssuanceBatchRow, IssuanceRecordRow, IssuanceRevocationRow
 from ledger.store.models.projection import RevocationRow
-from scripts.demo import acts
-from scripts.demo import stage as days
-from scripts.demo.stage import DemoStepFailed, Stage
-from scripts.demo.story import Culture, Declarations, Intake, Ticket, Words
+from scripts.demo import environment as days
+from scripts.demo import scenario
+from scripts.demo.environment import DemoStepFailed, Environment
+from scripts.demo.page_content import Culture, Declarations, Intake, Ticket, Words
 
 _MICRO = 1_000_000
 _CAR_FREE = "CAR-FREE-DAY"
@@ -31,97 +31,97 @@ _FALSE_IN = 100
 class IntakeDesk:
     """The issuers' side of the demo."""
 
-    def __init__(self, stage: Stage, service: IssuerService) -> None:
-        self._stage = stage
+    def __init__(self, env: Environment, service: IssuerService) -> None:
+        self._environment = env
         self._service = service
 
     def deliver(self) -> None:
         """Let every source system deliver once, then mint all that was granted."""
-        stage, samples = self._stage, self._stage.samples
-        stage.at(days.FIRST_DAY, 9)
+        env, samples = self._environment, self._environment.samples
+        env.at(days.FIRST_DAY, 9)
         self._files("volunteer", samples.volunteer_files)
         self._files("residence", samples.residence_files)
         # The drop folder moves what it has read aside, so it knows by itself what is left.
         reports = self._service.ingest_drop_folder("traffic", samples.traffic_drop, progress=self._progress("traffic"))
-        stage.bars.done("traffic", f"{len(reports)} files, {sum(one.outcome == 'exists' for one in reports)} known")
+        env.bars.done("traffic", f"{len(reports)} files, {sum(one.outcome == 'exists' for one in reports)} known")
         self._files("environmental", samples.environmental_files)
-        pulled = stage.noted("culture pulled")
+        pulled = env.noted("culture pulled")
         if pulled is None:
             with serve_tickets(samples.culture_items) as api:
                 report = self._service.pull_rest("culture", api.url, api.token, progress=self._progress("culture"))
             pulled = {"rows": report.rows}
-            stage.note("culture pulled", pulled)
-        stage.bars.done("culture", f"{pulled['rows']} rows over HTTP")
-        self._stage.work()
+            env.note("culture pulled", pulled)
+        env.bars.done("culture", f"{pulled['rows']} rows over HTTP")
+        self._environment.work()
 
     def _files(self, programme: str, paths: Iterable[Path]) -> None:
         rows = 0
         for path in paths:
             step = f"delivered {programme}/{path.name}"
-            known = self._stage.noted(step)
+            known = self._environment.noted(step)
             if known is None:
                 report = self._service.ingest_file(programme, path, progress=self._progress(programme))
                 known = {"rows": report.rows}
-                self._stage.note(step, known)
+                self._environment.note(step, known)
             rows += int(known["rows"])
-        self._stage.bars.done(programme, f"{rows} rows")
+        self._environment.bars.done(programme, f"{rows} rows")
 
     def _progress(self, programme: str) -> Callable[[Progress], None]:
         """Return a listener that draws a programme's bar: by bytes where the length is known, else by rows."""
 
         def listen(at: Progress) -> None:
             if at.fraction is None:
-                self._stage.bars.set(programme, at.rows, at.rows, at.name)
+                self._environment.bars.set(programme, at.rows, at.rows, at.name)
             else:
-                self._stage.bars.set(programme, int(at.fraction * 100), 100, at.name)
+                self._environment.bars.set(programme, int(at.fraction * 100), 100, at.name)
 
         return listen
 
     def revoke_false(self) -> Declarations:
         """Revoke the car-free days that proved false: about one in a hundred, chosen by their numbers' hashes."""
-        stage = self._stage
-        stage.at(days.TRUTH_DAY, 9)
+        env = self._environment
+        env.at(days.REVOCATION_DAY, 9)
         false = self._false_declarations(self._declared())
         if false:
             self._service.revoke_false("traffic", false, "traffic-inspector", "the camera saw the car")
-        self._stage.work()
-        with stage.city.database.read() as session:
+        self._environment.work()
+        with env.city.database.read() as session:
             declared, revoked = session.execute(
                 select(func.count(), func.sum(func.iif(IssuanceRecordRow.reason == "revoked", 1, 0))).where(
-                    IssuanceRecordRow.programme == acts.TRAFFIC,
+                    IssuanceRecordRow.programme == scenario.TRAFFIC,
                     IssuanceRecordRow.activity == _CAR_FREE,
                     IssuanceRecordRow.status == "accepted",
                 )
             ).one()
             taken, shortfall = session.execute(
                 select(func.sum(RevocationRow.taken_minor), func.sum(RevocationRow.shortfall_minor)).where(
-                    RevocationRow.programme == acts.TRAFFIC
+                    RevocationRow.programme == scenario.TRAFFIC
                 )
             ).one()
-        names = stage.city.deployment.programme("traffic").names
+        names = env.city.deployment.programme("traffic").names
         return Declarations(
             Words(names.zh, names.en), int(declared), int(revoked or 0), int(taken or 0), int(shortfall or 0)
         )
 
     def _declared(self) -> list[str]:
         """Return the numbers of all car-free days in the delivered files, but not those of the people told about."""
-        told = {person.source_ids["traffic"] for person in self._stage.samples.people[: acts.LOVER + 1]}
-        drop = self._stage.samples.traffic_drop
+        inputs = {person.source_ids["traffic"] for person in self._environment.samples.people[: scenario.LOVER + 1]}
+        drop = self._environment.samples.traffic_drop
         numbers = set()
         for path in sorted(path for path in drop.rglob("*.csv") if path.is_file()):
             with path.open(encoding="utf-8-sig", newline="") as file:
                 for row in csv.DictReader(file):
-                    if row["行为类型"] == "无车日" and row["用户编号"] not in told:
+                    if row["行为类型"] == "无车日" and row["用户编号"] not in inputs:
                         numbers.add(row["申报编号"])
         return sorted(numbers, key=lambda number: hashlib.sha256(number.encode()).digest())
 
     def _false_declarations(self, declared: list[str]) -> list[str]:
         return declared[: max(1, round(len(declared) / _FALSE_IN))]
 
-    # What the story needs to know --------------------------------------------------------------------------------
+    # What the page needs -----------------------------------------------------------------------------------------
 
     def counts(self) -> dict[str, Intake]:
-        """Return what became of the records, by programme."""
+        """Return the outcome of the records, by programme."""
         return {
             slug: Intake(one.records, one.accepted, one.refused, one.awaiting_link, one.held, one.waiting)
             for slug, one in self._service.counts().items()
@@ -129,8 +129,8 @@ class IntakeDesk:
 
     def landed(self) -> Mapping[str, tuple[int, int]]:
         """Return what the issuers believe has landed on chain, (minted, revoked) in minor units by programme."""
-        slugs = {int(one.id): one.slug for one in self._stage.city.deployment.programmes}
-        with self._stage.city.database.read() as session:
+        slugs = {int(one.id): one.slug for one in self._environment.city.deployment.programmes}
+        with self._environment.city.database.read() as session:
             minted = dict(
                 session.execute(
                     select(IssuanceBatchRow.programme, func.sum(IssuanceBatchRow.amount_minor))
@@ -152,8 +152,8 @@ class IntakeDesk:
 
     def rides_of(self, place: int) -> int:
         """Return how many bicycle rides of one of the told people were accepted."""
-        resident = self._stage.citizens[place].resident.resident_id
-        with self._stage.city.database.read() as session:
+        resident = self._environment.citizens[place].resident.resident_id
+        with self._environment.city.database.read() as session:
             return int(
                 session.scalar(
                     select(func.count()).where(
@@ -172,10 +172,10 @@ class IntakeDesk:
         if cap is None:
             raise DemoStepFailed("the culture programme", "its rulebook has no yearly cap")
         rates = {rule.code: rule for rule in book.activities}
-        with self._stage.city.database.read() as session:
+        with self._environment.city.database.read() as session:
             rows = session.scalars(
                 select(IssuanceRecordRow)
-                .where(IssuanceRecordRow.programme == acts.CULTURE)
+                .where(IssuanceRecordRow.programme == scenario.CULTURE)
                 .order_by(IssuanceRecordRow.delivery_id, IssuanceRecordRow.row_number)
             ).all()
         full: dict[str, Ticket] = {}

@@ -1,4 +1,4 @@
-"""Renders the story as one HTML file that asks the network for nothing: styles, pictures and the receipt are inside."""
+"""Renders the page's content as one HTML file that loads nothing: styles, pictures and the receipt are inside."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from scripts.demo import pictures
-from scripts.demo.story import Story, check
+from scripts.demo.page_content import PageContent, check
 
 
-def render(story: Story) -> str:
+def render(page_content: PageContent) -> str:
     """Return the page. Raises StoryDoesNotAddUp where the figures contradict each other."""
-    check(story)
-    environment = Environment(
+    check(page_content)
+    env = Environment(
         loader=PackageLoader("scripts.demo", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    env.filters |= {
         "points": pictures.points,
         "yuan": pictures.yuan,
         "percent": pictures.percent,
@@ -31,12 +31,12 @@ def render(story: Story) -> str:
         "share": _share,
         "base64": lambda content: base64.b64encode(content).decode(),
     }
-    environment.globals |= {"came": pictures.came, "went": pictures.went}
-    return environment.get_template("page.html").render(
-        story=story,
-        reach_before=_drawn(pictures.reach_before(story)),
-        reach_after=_drawn(pictures.reach_after(story)),
-        flows=_drawn(pictures.flows(story)),
+    env.globals |= {"came": pictures.came, "went": pictures.went}
+    return env.get_template("page.html").render(
+        page_content=page_content,
+        reach_before=_drawn(pictures.reach_before(page_content)),
+        reach_after=_drawn(pictures.reach_after(page_content)),
+        flows=_drawn(pictures.flows(page_content)),
     )
 
 

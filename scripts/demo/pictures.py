@@ -9,7 +9,7 @@ from io import BytesIO
 
 import segno
 
-from scripts.demo.story import Programme, Story, Words
+from scripts.demo.page_content import PageContent, Programme, Words
 
 COLOURS = {
     "volunteer": "#c8423b",
@@ -23,7 +23,7 @@ OTHER_COLOUR = "#555b63"
 
 
 def colour(slug: str) -> str:
-    """Return a programme's colour; programmes that nobody gave one are dark grey."""
+    """Return a programme's colour; programmes without a colour of their own are dark grey."""
     return COLOURS.get(slug, OTHER_COLOUR)
 
 
@@ -93,16 +93,16 @@ def went(programme: Programme) -> list[Segment]:
     ]
 
 
-def reach_before(story: Story) -> str:
+def reach_before(page_content: PageContent) -> str:
     """Draw every programme as an island with the shops of its own field."""
-    valued = [p for p in story.programmes if p.reach is not None]
+    valued = [p for p in page_content.programmes if p.reach is not None]
     return _reach(valued, joined=False, shops=[p.reach.shops_before for p in valued if p.reach])
 
 
-def reach_after(story: Story) -> str:
+def reach_after(page_content: PageContent) -> str:
     """Draw the same programmes around one ledger, each of them good in every shop."""
-    valued = [p for p in story.programmes if p.reach is not None]
-    return _reach(valued, joined=True, shops=[len(story.merchants)])
+    valued = [p for p in page_content.programmes if p.reach is not None]
+    return _reach(valued, joined=True, shops=[len(page_content.merchants)])
 
 
 def _reach(programmes: Sequence[Programme], *, joined: bool, shops: Sequence[int]) -> str:
@@ -163,21 +163,25 @@ class Box:
     fill: str
 
 
-def flows(story: Story) -> str:
-    """Draw who pays whom: the programme of origin, the programme whose points were handed over, the shop.
+def flows(page_content: PageContent) -> str:
+    """Draw who pays whom: the programme of origin, the programme whose points were paid with, the shop.
 
     A ribbon's thickness is its fen; one scale for the whole picture. What a programme received by exchange and its
     holders have not spent yet ends at its box.
     """
-    valued = [p for p in story.programmes if p.par_microfen]
-    shops = [m for m in story.merchants if any(f.merchant_id == m.merchant_id for f in story.redemptions)]
+    valued = [p for p in page_content.programmes if p.par_microfen]
+    shops = [m for m in page_content.merchants if any(f.merchant_id == m.merchant_id for f in page_content.redemptions)]
     place = {p.slug: n for n, p in enumerate(valued)}
     shop_place = {m.merchant_id: n for n, m in enumerate(shops)}
     first = [
-        Ribbon(place[f.from_slug], place[f.to_slug], f.fen, colour(f.from_slug)) for f in story.exchanges if f.fen > 0
+        Ribbon(place[f.from_slug], place[f.to_slug], f.fen, colour(f.from_slug))
+        for f in page_content.exchanges
+        if f.fen > 0
     ]
     second = [
-        Ribbon(place[f.slug], shop_place[f.merchant_id], f.fen, colour(f.slug)) for f in story.redemptions if f.fen > 0
+        Ribbon(place[f.slug], shop_place[f.merchant_id], f.fen, colour(f.slug))
+        for f in page_content.redemptions
+        if f.fen > 0
     ]
     left = [Box(p.name, _sum(first, source=n), colour(p.slug)) for n, p in enumerate(valued)]
     middle = [

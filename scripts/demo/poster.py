@@ -1,53 +1,53 @@
-"""One picture of the story for the README: an SVG drawn from the same figures as the page."""
+"""One picture of the demo for the README: an SVG drawn from the same figures as the page."""
 
 from __future__ import annotations
 
 from html import escape
 
 from scripts.demo import pictures
-from scripts.demo.story import Programme, Story, check
+from scripts.demo.page_content import PageContent, Programme, check
 
 _FONT = "'Noto Sans CJK SC','PingFang SC','Microsoft YaHei',system-ui,sans-serif"
 _INK, _SOFT, _PAPER, _LINE = "#1a2129", "#5a626d", "#faf8f3", "#ddd8cc"
 _LEFT = {"t-left": None, "t-out": "#2f3b48", "t-spent": "#b9770e", "t-revoked": "#b3261e", "t-expired": "#a8adb4"}
 
 
-def poster(story: Story) -> str:
+def poster(page_content: PageContent) -> str:
     """Return the picture, 1000 × 730. Raises StoryDoesNotAddUp where the figures contradict each other."""
-    check(story)
+    check(page_content)
     parts = [
         f'<rect width="1000" height="730" fill="{_PAPER}"/>',
         _text(40, 78, "通兑", 52, weight=900),
         _text(160, 60, "Tongdui", 26, weight=700),
         _text(160, 84, "one city, one wallet of points", 17, fill=_SOFT),
-        _stats(story),
+        _stats(page_content),
         _card(40, 210, 450, 300, "之前 Before: each on its own"),
-        _nested(55, 250, 420, pictures.reach_before(story)),
+        _nested(55, 250, 420, pictures.reach_before(page_content)),
         _card(510, 210, 450, 300, "之后 After: one ledger, good everywhere"),
-        _nested(525, 250, 420, pictures.reach_after(story)),
+        _nested(525, 250, 420, pictures.reach_after(page_content)),
         _card(40, 530, 700, 170, "来的 = 去的 + 剩下的   what came = what went + what is left"),
         *(
             _bars(programme, 60, 572 + 31 * row)
-            for row, programme in enumerate(p for p in story.programmes if p.par_microfen)
+            for row, programme in enumerate(p for p in page_content.programmes if p.par_microfen)
         ),
         _card(760, 530, 200, 170, "审计 the auditor"),
-        _seal(860, 597, story.audit.verdict, "#1f7a4d", "the chain"),
-        _seal(860, 664, story.forgery.verdict, "#b3261e", "one forged balance"),
+        _seal(860, 597, page_content.audit.verdict, "#1f7a4d", "the chain"),
+        _seal(860, 664, page_content.forgery.verdict, "#b3261e", "one forged balance"),
     ]
-    title = "The demo's story: programmes, shops, points and the auditor's verdicts"
+    title = "The demo: programmes, shops, points and the auditor's verdicts"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1000 730" font-family="{_FONT}">'
         f"<title>{title}</title>{''.join(parts)}</svg>\n"
     )
 
 
-def _stats(story: Story) -> str:
+def _stats(page_content: PageContent) -> str:
     figures = (
-        (f"{sum(p.intake.records for p in story.programmes):,}", "条记录 source records"),
-        (f"{story.residents:,}", "位居民 residents"),
-        (f"¥{pictures.yuan(story.redeemed_fen)}", "付给商户 paid to shops"),
+        (f"{sum(p.intake.records for p in page_content.programmes):,}", "条记录 source records"),
+        (f"{page_content.residents:,}", "位居民 residents"),
+        (f"¥{pictures.yuan(page_content.redeemed_fen)}", "付给商户 paid to shops"),
         (
-            f"{pictures.percent(story.share_before_ppm)} → {pictures.percent(story.share_after_ppm)}",
+            f"{pictures.percent(page_content.share_before_ppm)} → {pictures.percent(page_content.share_after_ppm)}",
             "能买东西的积分 points that buy",
         ),
     )

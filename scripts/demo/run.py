@@ -1,4 +1,4 @@
-"""The demo from beginning to end: acts, audit, forgery, receipt, page, and a summary of the auditor's figures."""
+"""The demo from beginning to end: scenario, audit, forgery, receipt, page, and a summary of the auditor's figures."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from ledger.standard.amounts import points_text, yuan_text
 from ledger.standard.civil_time import CITY_TZ
 from ledger.standard.ids import address_bytes, split_token_id
 from ledger.store.models.projection import BalanceRow
-from scripts.demo import acts
-from scripts.demo import stage as days
+from scripts.demo import environment as days
+from scripts.demo import scenario
+from scripts.demo.environment import DemoStepFailed, Environment
 from scripts.demo.forgery import Forged, forge_and_audit
+from scripts.demo.gather import Inputs, all_offers, measure_reach, tell
 from scripts.demo.http import front_door
 from scripts.demo.intake import IntakeDesk
 from scripts.demo.page import render
+from scripts.demo.page_content import Intake, PageContent
 from scripts.demo.poster import poster
-from scripts.demo.stage import DemoStepFailed, Stage
-from scripts.demo.story import Intake, Story
-from scripts.demo.tell import Told, all_offers, measure_reach, tell
 from tongdui.bootstrap import City, open_city
 from tongdui.cli.console import Bars, Output, UsageError
 from tongdui.clock import let_time_run
@@ -58,10 +58,10 @@ class Sizes:
 
 
 def run(state_dir: Path, sizes: Sizes, output: Output) -> dict[str, Any]:
-    """Play the demo in ``state_dir``, from where an earlier run left it, and return its summary.
+    """Run the demo in ``state_dir``, from where an earlier run left it, and return its summary.
 
     Raises UsageError for a state directory of another size or seed, StoryDoesNotAddUp or InvariantViolation where the
-    parts contradict each other, and whatever the parts raise.
+    parts contradict each other, and what the parts raise.
     """
     started = time.monotonic()
     state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -71,45 +71,45 @@ def run(state_dir: Path, sizes: Sizes, output: Output) -> dict[str, Any]:
         clock = ManualClock(datetime.combine(days.FIRST_DAY, day_time(8), CITY_TZ))
         with open_city(_settings(state_dir), clock, progress=bars.hook("chain")) as city:
             _require_same_contracts(city)
-            stage = Stage(city, clock, samples, bars)
-            story, intake, report = _play(stage, state_dir, sizes)
+            env = Environment(city, clock, samples, bars)
+            page_content, intake, report = _play(env, state_dir, sizes)
         let_time_run(state_dir, clock.now())
     page = state_dir / "page.html"
-    _write(page, render(story).encode())
-    _write(state_dir / "poster.svg", poster(story).encode())
-    summary = _summary(story, intake, report, page, time.monotonic() - started)
-    _show(output, story, summary, state_dir)
+    _write(page, render(page_content).encode())
+    _write(state_dir / "poster.svg", poster(page_content).encode())
+    summary = _summary(page_content, intake, report, page, time.monotonic() - started)
+    _show(output, page_content, summary, state_dir)
     return summary
 
 
-def _play(stage: Stage, state_dir: Path, sizes: Sizes) -> tuple[Story, Mapping[str, Intake], AuditReport]:
-    city = stage.city
-    acts.register(stage, {programme.slug: programme.id for programme in city.deployment.programmes})
-    desk = IntakeDesk(stage, city.issuers)
+def _play(env: Environment, state_dir: Path, sizes: Sizes) -> tuple[PageContent, Mapping[str, Intake], AuditReport]:
+    city = env.city
+    scenario.register(env, {programme.slug: programme.id for programme in city.deployment.programmes})
+    desk = IntakeDesk(env, city.issuers)
     desk.deliver()
-    reach = measure_reach(stage)
-    price = next(offer.price_fen for offer in all_offers(city) if offer.offer_id == acts.TICKET)
+    reach = measure_reach(env)
+    price = next(offer.price_fen for offer in all_offers(city) if offer.offer_id == scenario.TICKET)
     with front_door(city) as door:
-        visit = acts.visit_desk(stage, door)
-        ride = acts.ride_to_museum(stage, door, price)
-    acts.exchange_crowd(stage)
-    acts.spend_crowd(stage)
+        visit = scenario.visit_desk(env, door)
+        ride = scenario.ride_to_museum(env, door, price)
+    scenario.exchange_crowd(env)
+    scenario.spend_crowd(env)
     with front_door(city) as door:
-        acts.bring_back(stage, door)
+        scenario.bring_back(env, door)
     declarations = desk.revoke_false()
     intake = desk.counts()
-    report = _audit(stage)
+    report = _audit(env)
     _cross_check(desk, report)
-    account = acts.account_of(stage, acts.ELDER)
+    account = scenario.account_of(env, scenario.ELDER)
     token = _lot_of(city, account)
-    forged = _forge(stage, state_dir, token)
+    forged = _forge(env, state_dir, token)
     receipt, verdict = _receipt(city, ride.order_id, state_dir)
-    told = Told(
+    inputs = Inputs(
         intake=intake,
         reach=reach,
         visit=visit,
         ride=ride,
-        rides=desk.rides_of(acts.RIDER),
+        rides=desk.rides_of(scenario.RIDER),
         report=report,
         forged=forged,
         forged_account=account,
@@ -120,18 +120,18 @@ def _play(stage: Stage, state_dir: Path, sizes: Sizes) -> tuple[Story, Mapping[s
         culture=desk.culture(),
         seed=sizes.seed,
     )
-    return tell(stage, told), intake, report
+    return tell(env, inputs), intake, report
 
 
-def _audit(stage: Stage) -> AuditReport:
+def _audit(env: Environment) -> AuditReport:
     """Audit through the window that auditors use, evidence leaves included."""
-    with Proxy(stage.city.engine) as window:
-        leaves = [stage.city.settings.state_dir / "leaves"]
-        report = audit(window.url, stage.city.deployment, None, stage.bars.hook("audit"), leaves)
+    with Proxy(env.city.engine) as window:
+        leaves = [env.city.settings.state_dir / "leaves"]
+        report = audit(window.url, env.city.deployment, None, env.bars.hook("audit"), leaves)
     if not report.ok:
         found = report.contradiction
         raise InvariantViolation(f"the audit of the demo's own chain failed: {found}")
-    stage.bars.done("audit", f"{report.verdict}, {report.events} events in {report.blocks} blocks")
+    env.bars.done("audit", f"{report.verdict}, {report.events} events in {report.blocks} blocks")
     return report
 
 
@@ -154,20 +154,20 @@ def _lot_of(city: City, account: str) -> int:
         rows = session.execute(
             select(BalanceRow.token_id, BalanceRow.amount_minor).where(BalanceRow.account == address_bytes(account))
         ).tuples()
-        held = [(amount, token) for token, amount in rows if split_token_id(token)[0] == acts.VOLUNTEER]
+        held = [(amount, token) for token, amount in rows if split_token_id(token)[0] == scenario.VOLUNTEER]
     if not held:
         raise DemoStepFailed("the forgery", "the account holds no volunteer points")
     return max(held)[1]
 
 
-def _forge(stage: Stage, state_dir: Path, token: int) -> Forged:
-    city, account = stage.city, acts.account_of(stage, acts.ELDER)
+def _forge(env: Environment, state_dir: Path, token: int) -> Forged:
+    city, account = env.city, scenario.account_of(env, scenario.ELDER)
     forged = forge_and_audit(
-        state_dir / "chain", state_dir / "forged", city.deployment, stage.clock, account, token, GIFT_MINOR
+        state_dir / "chain", state_dir / "forged", city.deployment, env.clock, account, token, GIFT_MINOR
     )
     if forged.report.ok or forged.report.contradiction is None:
         raise InvariantViolation("the auditor did not see a forged balance")
-    stage.bars.done("audit of the forged copy", f"{forged.report.verdict}: {forged.report.contradiction.what}")
+    env.bars.done("audit of the forged copy", f"{forged.report.verdict}: {forged.report.contradiction.what}")
     return forged
 
 
@@ -258,7 +258,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _summary(
-    story: Story, intake: Mapping[str, Intake], report: AuditReport, page: Path, seconds: float
+    page_content: PageContent, intake: Mapping[str, Intake], report: AuditReport, page: Path, seconds: float
 ) -> dict[str, Any]:
     return {
         "ok": True,
@@ -273,16 +273,16 @@ def _summary(
         "exchanged_fen": report.exchanged_fen,
         "redeemed_fen": report.redeemed_fen - report.refunded_fen,
         "positions_sum_fen": report.positions_sum_fen,
-        "audit": {"verdict": story.audit.verdict, "events": report.events, "blocks": report.blocks},
+        "audit": {"verdict": page_content.audit.verdict, "events": report.events, "blocks": report.blocks},
         "page": str(page),
         "seconds": round(seconds, 1),
     }
 
 
-def _show(output: Output, story: Story, summary: Mapping[str, Any], state_dir: Path) -> None:
+def _show(output: Output, page_content: PageContent, summary: Mapping[str, Any], state_dir: Path) -> None:
     columns = ["programme", "records", "accepted", "refused", "unlinked", "held", "granted", "left"]
     rows = []
-    for programme in story.programmes:
+    for programme in page_content.programmes:
         counts, movement = programme.intake, programme.movement
         rows.append(
             (
@@ -301,7 +301,7 @@ def _show(output: Output, story: Story, summary: Mapping[str, Any], state_dir: P
         f"exchanged {yuan_text(summary['exchanged_fen'])} yuan, redeemed {yuan_text(summary['redeemed_fen'])} yuan;"
         f" positions add up to {summary['positions_sum_fen']}"
     )
-    output.say(f"audit: {story.audit.verdict}; forged copy: {story.forgery.verdict}", style="bold green")
+    output.say(f"audit: {page_content.audit.verdict}; forged copy: {page_content.forgery.verdict}", style="bold green")
     output.say(f"page: {Path(summary['page']).resolve()}")
     output.say(f"receipt: tongdui verify {state_dir / 'receipt.json'} --deployment {state_dir / 'deployment.json'}")
     output.say(f"{summary['seconds']} s; run it again: nothing is minted twice")

@@ -1,7 +1,7 @@
-"""The play's clock: it runs, moves to another day with the story, and can be set wrong from outside.
+"""The workload's clock: it runs, moves to another day with the scenario, and can be set wrong from outside.
 
-Two hands, as on every machine: the wall clock, which somebody may set, and the steady one, which nobody sets. When the
-story moves to another day both hands move, for the time has passed; when a strike sets the clock only the wall's does.
+Two hands, as on every machine: the wall clock, which can be set, and the steady one, which cannot. When the
+scenario moves to another day both move, for the time has passed; an injected fault moves only the wall's.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from pathlib import Path
 from ledger.clock import ManualClock
 
 FILE = "clock.offset"
-"""Seconds by which the wall clock is wrong; written whole by whoever strikes."""
+"""Seconds by which the wall clock is wrong; written whole by the process that injects the fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Hands:
-    """Where both hands stood when the story last moved them."""
+    """Where both hands stood when the scenario last moved them."""
 
     moment: datetime
     anchor_s: float
     passed_s: float
-    """Seconds of the story that no running clock has counted."""
+    """Seconds of the scenario that no running clock has counted."""
 
 
 class TownClock(ManualClock):
     """A running clock that begins at a moment. ``offset``: the file that says how wrong it is.
 
-    Whoever compares the hands reads ``now`` and then ``steady`` in one thread, and sees both as of one moment, however
-    the story moves on meanwhile.
+    A thread that reads ``now`` and then ``steady`` sees both as of one moment, however
+    the scenario moves on meanwhile.
     """
 
     def __init__(self, start: datetime, offset: Path, running: Callable[[], float] = time.monotonic) -> None:
@@ -58,7 +58,7 @@ class TownClock(ManualClock):
         return float(self._seen.steady_s)
 
     def set(self, moment: datetime) -> None:
-        """Move both hands to a moment of the story."""
+        """Move both hands to a moment of the scenario."""
         hands, running_s = self._hands, self._running()
         right = hands.moment + timedelta(seconds=running_s - hands.anchor_s)
         self._hands = _Hands(moment, running_s, hands.passed_s + (moment - right).total_seconds())
@@ -71,7 +71,7 @@ class TownClock(ManualClock):
 
 
 def put_wrong(state_dir: Path, seconds: float) -> None:
-    """Set the wall clock of whoever lives in a state directory wrong by so many seconds; 0 sets it right."""
+    """Set the wall clock of the processes of a state directory wrong by so many seconds; 0 sets it right."""
     path = state_dir / FILE
     temporary = path.with_suffix(".tmp")
     temporary.write_text(str(seconds))

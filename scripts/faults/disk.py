@@ -18,7 +18,7 @@ _STEP = 64 * 1024
 
 
 class Disk:
-    """A folder on a disk of its own, or (``is_mounted`` False) on whatever disk the machine has."""
+    """A folder on a disk of its own, or (``is_mounted`` False) on the machine's own disk."""
 
     def __init__(self, folder: Path, *, is_mounted: bool) -> None:
         self.folder = folder
@@ -29,7 +29,7 @@ class Disk:
         """Leave so many bytes. Without a disk of its own: let the process write no file beyond its first bytes.
 
         The limit (RLIMIT_FSIZE) binds each file by its length and not the disk by its sum, so what is longer already
-        cannot be written at all: near enough to a full disk for whoever writes, and the reason why a mounted disk is
+        cannot be written at all: near enough to a full disk for a writer, and the reason why a mounted disk is
         taken where that is allowed.
         """
         if not self.is_mounted:

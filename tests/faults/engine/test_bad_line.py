@@ -19,7 +19,7 @@ from ledger.chain.transactions import contract_address, sign_legacy
 from ledger.deployment import deploy
 from ledger.deployment.city import CityActors, load
 from ledger.standard.signatures import SigningKey
-from scripts.faults.line import MISHAPS, BadLine
+from scripts.faults.flaky_proxy import MISHAPS, BadLine
 from tests.faults.engine.load import Load
 from tests.integration.ledger.chain.kit import START_TIMESTAMP, STORE_CODE
 

@@ -17,7 +17,7 @@ from ledger.chain.rpc import RpcClient, RpcError, RpcReason
 from ledger.indexer.errors import InconsistentAnswer
 from ledger.outbox.outbox import MessageState
 from ledger.store.models.outbox import OutboxTransactionRow, RelayerRow
-from scripts.faults.line import BadLine
+from scripts.faults.flaky_proxy import BadLine
 from tests.integration.ledger.gateway.lab import START, deploy_city
 from tests.integration.ledger.gateway.test_remote import ALICE, BOB, Network, RemoteLab, Steady, open_remote
 
@@ -30,7 +30,7 @@ class Liar(BadLine):
     def __init__(self, target: str) -> None:
         super().__init__(target, 1, 0.0, 0.0)
         self.lies: dict[str, list[Spoil]] = {}
-        self.told: list[str] = []
+        self.inputs: list[str] = []
 
     def tell(self, method: str, *lies: Spoil) -> None:
         """Spoil the results of as many next calls of a method."""
@@ -45,7 +45,7 @@ class Liar(BadLine):
             waiting = self.lies.get(call["method"])
             if waiting:
                 by_id[call["id"]].update(waiting.pop(0)(by_id[call["id"]]))
-                self.told.append(call["method"])
+                self.inputs.append(call["method"])
         return orjson.dumps(answer)
 
 
@@ -153,7 +153,7 @@ def test_a_wrong_receipt_ends_nothing(lab: RemoteLab, liar: Liar, lie: Spoil) ->
     liar.tell("eth_getTransactionReceipt", result(lie))
     lab.gateway.sender._receipts._witnesses = []  # all by receipt
     sent = mint(lab)
-    assert liar.told == ["eth_getTransactionReceipt"]
+    assert liar.inputs == ["eth_getTransactionReceipt"]
     assert_minted(lab, sent, 5)
 
 
@@ -268,7 +268,7 @@ def test_a_wrong_header_moves_nothing_for_long(lab: RemoteLab, liar: Liar, lie: 
     lab.engine.final_height()
     liar.tell("eth_getBlockByNumber", result(lie))
     lab.gateway.run_until_idle(timeout_s=20.0)
-    assert liar.told
+    assert liar.inputs
     assert_minted(lab, sent, 5)
 
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from scripts.demo.page import render
+from scripts.demo.page_content import ContradictoryFigures, Words
 from scripts.demo.pictures import came, par, percent, points, qr, went, yuan
-from scripts.demo.story import StoryDoesNotAddUp, Words
-from tests.unit.scripts.demo.story_sample import sample_story
+from tests.unit.scripts.demo.page_sample import sample_page
 
 
 def test_nothing_is_loaded_from_anywhere() -> None:
-    page = render(sample_story())
+    page = render(sample_page())
     addresses = re.findall(r"""(?:src|href|url\()\s*=?\s*["'(]?([^"')\s>]+)""", page)
     assert all(one.startswith("data:application/json") for one in addresses), addresses
     assert "<script" not in page
@@ -22,31 +22,31 @@ def test_nothing_is_loaded_from_anywhere() -> None:
 
 
 def test_each_language_says_as_much_as_the_other() -> None:
-    page = render(sample_story())
+    page = render(sample_page())
     assert page.count('class="zh" lang="zh"') == page.count('class="en" lang="en"') > 100
 
 
 def test_what_is_shown_is_escaped() -> None:
-    story = sample_story()
-    shop = replace(story.merchants[0], name=Words("<b>店</b>", "<script>alert(1)</script>"))
-    page = render(replace(story, merchants=(shop, *story.merchants[1:])))
+    page_content = sample_page()
+    shop = replace(page_content.merchants[0], name=Words("<b>店</b>", "<script>alert(1)</script>"))
+    page = render(replace(page_content, merchants=(shop, *page_content.merchants[1:])))
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
 def test_a_story_that_does_not_add_up_is_not_rendered() -> None:
-    story = sample_story()
-    with pytest.raises(StoryDoesNotAddUp):
-        render(replace(story, audit=replace(story.audit, verdict="FAIL")))
+    page_content = sample_page()
+    with pytest.raises(ContradictoryFigures):
+        render(replace(page_content, audit=replace(page_content.audit, verdict="FAIL")))
 
 
 def test_the_bars_of_a_programme_are_equally_long() -> None:
-    for programme in sample_story().programmes:
+    for programme in sample_page().programmes:
         assert sum(part.minor for part in came(programme)) == sum(part.minor for part in went(programme))
 
 
 def test_the_page_carries_the_receipt_itself() -> None:
-    page = render(sample_story())
+    page = render(sample_page())
     assert "base64,eyJraW5kIjogInJlZGVtcHRpb24ifQ==" in page
 
 

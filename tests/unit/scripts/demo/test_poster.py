@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 from lxml import etree
 
+from scripts.demo.page_content import ContradictoryFigures
 from scripts.demo.poster import poster
-from scripts.demo.story import StoryDoesNotAddUp
-from tests.unit.scripts.demo.story_sample import sample_story
+from tests.unit.scripts.demo.page_sample import sample_page
 
 
 def test_it_is_one_picture_that_loads_nothing() -> None:
-    drawn = poster(sample_story())
+    drawn = poster(sample_page())
     root = etree.fromstring(drawn.encode())
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert "href" not in drawn
@@ -23,6 +23,6 @@ def test_it_is_one_picture_that_loads_nothing() -> None:
 
 
 def test_a_story_that_does_not_add_up_is_not_drawn() -> None:
-    story = sample_story()
-    with pytest.raises(StoryDoesNotAddUp):
-        poster(replace(story, audit=replace(story.audit, verdict="FAIL")))
+    page_content = sample_page()
+    with pytest.raises(ContradictoryFigures):
+        poster(replace(page_content, audit=replace(page_content.audit, verdict="FAIL")))

@@ -1,8 +1,8 @@
 """The load under which things break: a small city's records, exchanges, redemptions, revocations; resumable anywhere.
 
-It is played with the gateway's own loops running. Whoever kills it starts it again over the same state directory, and
-it goes on where it was; what happened once does not happen again. ``python -m scripts.faults.play STATE_DIR`` is the
-process that is killed; with ``--worker`` it is a second gateway beside it, which sends and issues and does not play.
+It runs with the gateway's own loops. The process that kills it starts it again over the same state directory, and
+it goes on where it was; what happened once does not happen again. ``python -m scripts.faults.workload STATE_DIR`` is
+the process that is killed; with ``--worker`` it is a second gateway beside it, which only sends and issues.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from ledger.indexer.errors import InconsistentAnswer
 from ledger.standard.civil_time import CITY_TZ
 from ledger.store.models.issuance import IssuanceBatchRow, IssuanceGrantRow, IssuanceRevocationRow
 from ledger.store.models.outbox import OutboxMessageRow, OutboxTransactionRow
-from scripts.demo import acts
-from scripts.demo import stage as days
+from scripts.demo import environment as days
+from scripts.demo import scenario
+from scripts.demo.environment import Environment
 from scripts.demo.intake import IntakeDesk
-from scripts.demo.stage import Stage
 from scripts.faults.clocks import FILE as CLOCK_FILE
 from scripts.faults.clocks import TownClock
 from tongdui.bootstrap import City, open_city
@@ -91,8 +91,8 @@ class NotQuiet(TongduiError):
 
 
 @dataclass(slots=True)
-class LiveStage(Stage):
-    """A stage whose gateway and issuers work by themselves: to settle is to wait."""
+class LiveEnvironment(Environment):
+    """An environment whose gateway and issuers work by themselves: to settle is to wait."""
 
     def settle(self) -> None:
         """Wait until nothing is under way. Raises InvariantViolation for an alarm, NotQuiet."""
@@ -133,7 +133,7 @@ class LiveStage(Stage):
             raise InvariantViolation("; ".join(sorted(stopped)))
 
     def _unsettled(self) -> int:
-        """Return how much is under way, whoever sends it."""
+        """Return how much is under way, by all senders."""
         with self.city.database.read() as session:
             queued = select(func.count()).select_from(OutboxMessageRow).where(OutboxMessageRow.state == "queued")
             sent = select(func.count()).where(OutboxTransactionRow.state.in_(("signed", "pending")))
@@ -163,7 +163,7 @@ def settings_of(place: Place) -> Settings:
 
 
 def first_morning(state_dir: Path) -> TownClock:
-    """Return the clock with which the play begins."""
+    """Return the clock with which the workload begins."""
     return TownClock(datetime.combine(days.FIRST_DAY, day_time(8), CITY_TZ), state_dir / CLOCK_FILE)
 
 
@@ -176,30 +176,30 @@ def opened(place: Place) -> Iterator[tuple[City, TownClock]]:
 
 
 def prepare(place: Place, town: Town) -> None:
-    """Found the city and register everybody, so that a play need not begin with it."""
+    """Found the city and register everybody, so that a run need not begin with it."""
     samples = _samples(place.state_dir, town)
     with Output(as_json=True).bars() as bars, opened(place) as (city, clock):
-        acts.register(Stage(city, clock, samples, bars), _numbers(city))
+        scenario.register(Environment(city, clock, samples, bars), _numbers(city))
         city.run_until_idle()
 
 
-def play(place: Place, town: Town) -> None:
-    """Play everything to its end, from where an earlier life left it."""
+def workload(place: Place, town: Town) -> None:
+    """Run everything to its end, from where an earlier process left it."""
     samples = _samples(place.state_dir, town)
     with Output(as_json=True).bars() as bars, opened(place) as (city, clock), _at_work(city) as alarms:
         (place.state_dir / OPEN).write_text(str(os.getpid()))
-        _insist(LiveStage(city, clock, samples, bars), alarms)
+        _insist(LiveEnvironment(city, clock, samples, bars), alarms)
     (place.state_dir / DONE).touch()
 
 
 def help_out(place: Place) -> None:
-    """Send and issue beside the play, until it has come to its end."""
+    """Send and issue beside the workload, until it has ended."""
     with opened(place) as (city, _clock), _at_work(city) as alarms:
         while not (place.state_dir / DONE).exists():
             try:
                 stopped = set(city.gateway.health().alarms) - set(city.gateway.sender.alarms)
             except PASSING as error:
-                # The loops try again by themselves; whoever only watches them must not end them for it.
+                # The loops try again by themselves; a watcher must not end them for it.
                 _raise_alarm(error)
                 stopped = set()
             if alarms or stopped:
@@ -243,16 +243,16 @@ def _at_work(city: City) -> Iterator[list[str]]:
         city.gateway.stop()
 
 
-def _insist(stage: LiveStage, alarms: Sequence[str]) -> None:
-    """Play again from the beginning whenever something went away in the middle: every step knows if it is done."""
+def _insist(env: LiveEnvironment, alarms: Sequence[str]) -> None:
+    """Run again from the beginning whenever something went away in the middle: every step knows if it is done."""
     for _ in range(_ATTEMPTS_MAX):
         try:
-            _acts(stage)
+            _scenario(env)
         except PASSING as error:
             _raise_alarm(error)
             if alarms:
                 raise InvariantViolation("; ".join(alarms)) from error
-            _LOG.warning("played again: %s", error)
+            _LOG.warning("run again: %s", error)
             time.sleep(_AGAIN_S)
         else:
             return
@@ -268,17 +268,15 @@ def _numbers(city: City) -> dict[str, int]:
     return {programme.slug: programme.id for programme in city.deployment.programmes}
 
 
-def _acts(stage: LiveStage) -> None:
-    city = stage.city
-    acts.register(stage, _numbers(city))
-    IntakeDesk(stage, city.issuers).deliver()
-    acts.exchange_crowd(stage)
-    acts.spend_crowd(stage)
-    stage.at(days.TRUTH_DAY, 9)
-    city.issuers.revoke_false(
-        "traffic", _false_declarations(stage.samples.traffic_drop), "inspector", "seen by a camera"
-    )
-    stage.work()
+def _scenario(env: LiveEnvironment) -> None:
+    city = env.city
+    scenario.register(env, _numbers(city))
+    IntakeDesk(env, city.issuers).deliver()
+    scenario.exchange_crowd(env)
+    scenario.spend_crowd(env)
+    env.at(days.REVOCATION_DAY, 9)
+    city.issuers.revoke_false("traffic", _false_declarations(env.samples.traffic_drop), "inspector", "seen by a camera")
+    env.work()
 
 
 def _false_declarations(drop: Path) -> list[str]:
@@ -303,8 +301,8 @@ def _samples(state_dir: Path, town: Town) -> Samples:
 
 
 def command(place: Place, town: Town, *, is_worker: bool = False) -> list[str]:
-    """Return the command line of a process of the play."""
-    line = [sys.executable, "-m", "scripts.faults.play", str(place.state_dir)]
+    """Return the command line of a process of the workload."""
+    line = [sys.executable, "-m", "scripts.faults.workload", str(place.state_dir)]
     line += ["--people", str(town.people), "--records", str(town.records), "--seed", str(town.seed)]
     if place.database_url is not None:
         line += ["--database-url", place.database_url]
@@ -317,7 +315,7 @@ def command(place: Place, town: Town, *, is_worker: bool = False) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Be the process that is killed."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.faults.play")
+    parser = argparse.ArgumentParser(prog="python -m scripts.faults.workload")
     parser.add_argument("state_dir", type=Path)
     parser.add_argument("--database-url")
     parser.add_argument("--rpc-url")
@@ -333,12 +331,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.worker:
             help_out(place)
         else:
-            play(place, Town(options.people, options.records, options.seed))
+            workload(place, Town(options.people, options.records, options.seed))
     except (ClockJumped, EngineStopped, InvariantViolation) as error:
         _LOG.critical("stopped with an alarm: %s", error)
         return STOPPED
     except PASSING as error:
-        # Something went away while the city was being opened or closed: whoever watches over us starts us again.
+        # Something went away while the city was being opened or closed: the supervisor starts us again.
         _LOG.warning("ended, to be started again: %s", error)
         return TRY_AGAIN
     return 0

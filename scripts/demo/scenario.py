@@ -15,12 +15,12 @@ from ledger.standard.amounts import points_text
 from ledger.standard.ids import Address, split_token_id
 from redemption.errors import RedemptionError
 from redemption.orders import Purchase, RedemptionOrder
-from scripts.demo import stage as days
+from scripts.demo import environment as days
+from scripts.demo.environment import Citizen, DemoStepFailed, Environment
 from scripts.demo.http import Caller, FrontDoor
-from scripts.demo.stage import Citizen, DemoStepFailed, Stage
 
 ELDER, DRIVER, RIDER, LOVER = 0, 1, 2, 3
-"""Places of the people whose stories are told, as `issuers.samples.people.population` makes them."""
+"""Places of the people who are shown, as `issuers.samples.people.population` makes them."""
 
 VOLUNTEER, ENVIRONMENTAL, TRAFFIC, CULTURE = 1, 2, 3, 4
 DESK = "yulin"
@@ -44,38 +44,40 @@ SHOPPING = (
 _REGISTER_CHUNK = 200
 
 
-def register(stage: Stage, numbers: Mapping[str, int]) -> None:
+def register(env: Environment, numbers: Mapping[str, int]) -> None:
     """Register every person and link the source ids that they have claimed. ``numbers``: programme ids by slug."""
-    stage.at(days.FIRST_DAY, 8, 30)
-    people = stage.samples.people
+    env.at(days.FIRST_DAY, 8, 30)
+    people = env.samples.people
     for start in range(0, len(people), _REGISTER_CHUNK):
         chunk = people[start : start + _REGISTER_CHUNK]
-        stage.once(f"register {start}", lambda session, chunk=chunk: _register(stage, session, chunk, numbers))  # type: ignore[misc]
-        stage.bars.set("residents", start + len(chunk), len(people))
-    with stage.city.database.transaction() as session:
-        known = stage.city.registry.register_many(session, [_new(person) for person in people])
-    stage.citizens = [Citizen(person, one.resident) for person, one in zip(people, known, strict=True)]
-    stage.bars.done("residents", f"{len(people)}")
+        env.once(f"register {start}", lambda session, chunk=chunk: _register(env, session, chunk, numbers))  # type: ignore[misc]
+        env.bars.set("residents", start + len(chunk), len(people))
+    with env.city.database.transaction() as session:
+        known = env.city.registry.register_many(session, [_new(person) for person in people])
+    env.citizens = [Citizen(person, one.resident) for person, one in zip(people, known, strict=True)]
+    env.bars.done("residents", f"{len(people)}")
 
 
 def _new(person: Person) -> NewResident:
     return NewResident(person.identity_number, {"name": person.name})
 
 
-def _register(stage: Stage, session: Session, people: Sequence[Person], numbers: Mapping[str, int]) -> dict[str, Any]:
-    registered = stage.city.registry.register_many(session, [_new(person) for person in people])
+def _register(
+    env: Environment, session: Session, people: Sequence[Person], numbers: Mapping[str, int]
+) -> dict[str, Any]:
+    registered = env.city.registry.register_many(session, [_new(person) for person in people])
     claims = [
         (one.resident.resident_id, numbers[slug], person.source_ids[slug])
         for person, one in zip(people, registered, strict=True)
         for slug in sorted(person.linked)
     ]
-    stage.city.registry.link_many(session, claims)
+    env.city.registry.link_many(session, claims)
     return {"residents": len(people), "links": len(claims)}
 
 
-def account_of(stage: Stage, place: int) -> Address:
+def account_of(env: Environment, place: int) -> Address:
     """Return the account of one of the told people."""
-    return stage.citizens[place].resident.account
+    return env.citizens[place].resident.account
 
 
 # The desk ---------------------------------------------------------------------------------------------------------
@@ -92,13 +94,13 @@ class DeskVisit:
     after: int
 
 
-def visit_desk(stage: Stage, door: FrontDoor) -> DeskVisit:
+def visit_desk(env: Environment, door: FrontDoor) -> DeskVisit:
     """Serve the 72-year-old: a clerk takes the order, a second one approves, the shop hands over, once."""
-    stage.at(days.DESK_DAY, 10)
-    known = stage.noted("desk: visit")
+    env.at(days.DESK_DAY, 10)
+    known = env.noted("desk: visit")
     if known is None:
-        known = _visit_desk(stage, door)
-        stage.note("desk: visit", known)
+        known = _visit_desk(env, door)
+        env.note("desk: visit", known)
     return DeskVisit(
         str(known["order_id"]),
         str(known["code"]),
@@ -108,32 +110,32 @@ def visit_desk(stage: Stage, door: FrontDoor) -> DeskVisit:
     )
 
 
-def _visit_desk(stage: Stage, door: FrontDoor) -> dict[str, Any]:
-    resident = stage.citizens[ELDER].resident
+def _visit_desk(env: Environment, door: FrontDoor) -> dict[str, Any]:
+    resident = env.citizens[ELDER].resident
     clerk = Caller("demo:clerk-liu", (f"desk:{DESK}",))
     second = Caller("demo:clerk-chen", (f"desk:{DESK}",))
-    shop = stage.city.deployment.merchant("grain-and-oil").id
+    shop = env.city.deployment.merchant("grain-and-oil").id
     counter = Caller("demo:counter-zhao", (f"merchant:{shop}",))
-    before = stage.once("desk: before", lambda session: {"minor": _spendable(stage, session, ELDER, VOLUNTEER)})
+    before = env.once("desk: before", lambda session: {"minor": _spendable(env, session, ELDER, VOLUNTEER)})
     asked = {"resident_id": str(resident.resident_id), "offer": RICE, "quantity": 1}
     approval = door.post(second, "/v1/desk/approvals", asked, "desk-approval", status=201)
     proof = {"kind": "second_clerk", "approval_id": approval["approval_id"]}
     placed = door.post(clerk, "/v1/desk/orders", {**asked, "proof": proof}, "desk-order", status=202)
-    stage.settle()
+    env.settle()
     order_id = placed["order"]["order_id"]
-    _expect_paid(stage, order_id, "the desk")
-    code = stage.city.handover.codes.code(placed["slip"]["slip_id"])
-    stage.at(days.DESK_DAY, 10, 20)
+    _expect_paid(env, order_id, "the desk")
+    code = env.city.handover.codes.code(placed["slip"]["slip_id"])
+    env.at(days.DESK_DAY, 10, 20)
     door.post(counter, f"/v1/merchants/{shop}/codes", {"code": code}, "desk-hand-over")
     door.post(counter, f"/v1/merchants/{shop}/codes", {"code": code}, "desk-hand-over-again", status=409)
-    with stage.city.database.read() as session:
-        order = stage.city.redemptions.get(session, bytes.fromhex(order_id[2:]))
+    with env.city.database.read() as session:
+        order = env.city.redemptions.get(session, bytes.fromhex(order_id[2:]))
     paid: dict[int, int] = {}
     for lot in order.lots:
         programme = split_token_id(lot.id)[0]
         paid[programme] = paid.get(programme, 0) + lot.amount
-    with stage.city.database.read() as session:
-        after = _spendable(stage, session, ELDER, VOLUNTEER)
+    with env.city.database.read() as session:
+        after = _spendable(env, session, ELDER, VOLUNTEER)
     return {
         "order_id": order_id,
         "code": code,
@@ -143,14 +145,14 @@ def _visit_desk(stage: Stage, door: FrontDoor) -> dict[str, Any]:
     }
 
 
-def _spendable(stage: Stage, session: Session, place: int, programme: int) -> int:
-    lots = stage.city.gateway.desk.spendable(session, account_of(stage, place))
+def _spendable(env: Environment, session: Session, place: int, programme: int) -> int:
+    lots = env.city.gateway.desk.spendable(session, account_of(env, place))
     return sum(lot.amount_minor for lot in lots if split_token_id(lot.token_id)[0] == programme)
 
 
-def _expect_paid(stage: Stage, order_id: str, step: str) -> None:
-    with stage.city.database.read() as session:
-        order = stage.city.redemptions.get(session, bytes.fromhex(order_id[2:]))
+def _expect_paid(env: Environment, order_id: str, step: str) -> None:
+    with env.city.database.read() as session:
+        order = env.city.redemptions.get(session, bytes.fromhex(order_id[2:]))
     if order.state.value not in ("paid", "captured"):
         raise DemoStepFailed(step, f"order {order_id} is {order.state.value} (code {order.reject_code})")
 
@@ -170,18 +172,18 @@ class Ride:
     paid: int
 
 
-def ride_to_museum(stage: Stage, door: FrontDoor, price_fen: int) -> Ride:
+def ride_to_museum(env: Environment, door: FrontDoor, price_fen: int) -> Ride:
     """Exchange as many green points as a museum ticket costs, then redeem the ticket with culture points alone."""
-    stage.at(days.DESK_DAY, 14)
-    known = stage.noted("rider: visit")
+    env.at(days.DESK_DAY, 14)
+    known = env.noted("rider: visit")
     if known is None:
-        known = asdict(_ride_to_museum(stage, door, price_fen))
-        stage.note("rider: visit", known)
+        known = asdict(_ride_to_museum(env, door, price_fen))
+        env.note("rider: visit", known)
     return Ride(**known)
 
 
-def _ride_to_museum(stage: Stage, door: FrontDoor, price_fen: int) -> Ride:
-    citizen = stage.citizens[RIDER]
+def _ride_to_museum(env: Environment, door: FrontDoor, price_fen: int) -> Ride:
+    citizen = env.citizens[RIDER]
     rider = Caller("demo:rider", ("resident:self", "resident:register"))
     door.post(
         rider,
@@ -190,25 +192,25 @@ def _ride_to_museum(stage: Stage, door: FrontDoor, price_fen: int) -> Ride:
         "rider-login",
         status=200,
     )
-    before = stage.once("rider: before", lambda session: {"minor": _spendable(stage, session, RIDER, ENVIRONMENTAL)})
-    par = stage.city.deployment.programme("environmental").par_microfen
+    before = env.once("rider: before", lambda session: {"minor": _spendable(env, session, RIDER, ENVIRONMENTAL)})
+    par = env.city.deployment.programme("environmental").par_microfen
     # What the ticket costs, in green points; each lot is rounded down by itself, so a fen a lot is added.
     wanted = -(-(price_fen + 2) * 100_000_000 // par)
     body = {"from_programme": ENVIRONMENTAL, "to_programme": CULTURE, "amount": points_text(wanted)}
     placed = door.post(rider, "/v1/exchange/orders", body, "rider-exchange", status=202)
-    stage.settle()
-    with stage.city.database.read() as session:
-        found = stage.city.gateway.desk.statuses(
+    env.settle()
+    with env.city.database.read() as session:
+        found = env.city.gateway.desk.statuses(
             session, [bytes.fromhex(order["order_id"][2:]) for order in placed["orders"]]
         )
     if any(one.state.value != "accepted" for one in found.values()):
         raise DemoStepFailed("the exchange", str([(one.state.value, one.reason) for one in found.values()]))
-    stage.at(days.DESK_DAY, 15)
+    env.at(days.DESK_DAY, 15)
     bought = door.post(rider, "/v1/redemptions", {"offer": TICKET, "programmes": [CULTURE]}, "rider-ticket", status=202)
-    stage.settle()
-    _expect_paid(stage, bought["order_id"], "the museum")
-    with stage.city.database.read() as session:
-        order = stage.city.redemptions.get(session, bytes.fromhex(bought["order_id"][2:]))
+    env.settle()
+    _expect_paid(env, bought["order_id"], "the museum")
+    with env.city.database.read() as session:
+        order = env.city.redemptions.get(session, bytes.fromhex(bought["order_id"][2:]))
     return Ride(
         order_id=bought["order_id"],
         green_before=int(before["minor"]),
@@ -230,33 +232,33 @@ _WISHES = (
 )
 
 
-def exchange_crowd(stage: Stage) -> int:
+def exchange_crowd(env: Environment) -> int:
     """Six residents in ten wish to exchange half of one programme's points into another's."""
-    stage.at(days.EXCHANGE_DAY, 9)
+    env.at(days.EXCHANGE_DAY, 9)
 
     def each(session: Session, citizen: Citizen) -> bool:
         number = citizen.person.number
         if number <= LOVER or number % 10 >= 6:
             return False
         source, target = _WISHES[number // 10 % len(_WISHES)]
-        lots = stage.city.gateway.desk.spendable(session, citizen.resident.account)
+        lots = env.city.gateway.desk.spendable(session, citizen.resident.account)
         # In whole points, so that the amount reads well on a statement.
         half = sum(lot.amount_minor for lot in lots if split_token_id(lot.token_id)[0] == source) // 200 * 100
         if half < 2_000:
             return False
-        signer = stage.city.registry.signer(session, citizen.resident.resident_id)
+        signer = env.city.registry.signer(session, citizen.resident.resident_id)
         try:
-            stage.city.gateway.desk.place_exchange(session, signer, source, target, half)
+            env.city.gateway.desk.place_exchange(session, signer, source, target, half)
         except OrderError:
             return False
         return True
 
-    return stage.round("exchanges", each)
+    return env.round("exchanges", each)
 
 
-def spend_crowd(stage: Stage) -> int:
+def spend_crowd(env: Environment) -> int:
     """Half of the residents redeem the first thing that they look for and can pay."""
-    stage.at(days.SPENDING_DAY, 9)
+    env.at(days.SPENDING_DAY, 9)
 
     def each(session: Session, citizen: Citizen) -> bool:
         number = citizen.person.number
@@ -267,7 +269,7 @@ def spend_crowd(stage: Stage) -> int:
             try:
                 # A savepoint, so that an offer that cannot be paid leaves nothing behind.
                 with session.begin_nested():
-                    stage.city.redemptions.place(
+                    env.city.redemptions.place(
                         session, Purchase(citizen.resident.resident_id, offer, request_key=f"demo/{number}")
                     )
             except (OrderError, RedemptionError):
@@ -275,34 +277,34 @@ def spend_crowd(stage: Stage) -> int:
             return True
         return False
 
-    return stage.round("redemptions", each)
+    return env.round("redemptions", each)
 
 
-def bring_back(stage: Stage, door: FrontDoor) -> str:
+def bring_back(env: Environment, door: FrontDoor) -> str:
     """Somebody brings a purchase back, and the shop refunds all of it; return the order's id."""
-    stage.at(days.RETURN_DAY, 11)
-    known = stage.noted("return")
+    env.at(days.RETURN_DAY, 11)
+    known = env.noted("return")
     if known is None:
-        order = _first_purchase(stage)
+        order = _first_purchase(env)
         shop = Caller("demo:counter-sun", (f"merchant:{order.merchant_id}",))
         path = f"/v1/merchants/{order.merchant_id}/orders/0x{order.order_id.hex()}/refund"
         door.post(shop, path, {"keep_fen": "0", "reason": "brought back unused"}, "return", status=202)
-        stage.settle()
-        with stage.city.database.read() as session:
-            state = stage.city.redemptions.get(session, order.order_id).state.value
+        env.settle()
+        with env.city.database.read() as session:
+            state = env.city.redemptions.get(session, order.order_id).state.value
         if state != "refunded":
             raise DemoStepFailed("the return", f"order 0x{order.order_id.hex()} is {state}")
         known = {"order_id": f"0x{order.order_id.hex()}"}
-        stage.note("return", known)
+        env.note("return", known)
     return str(known["order_id"])
 
 
-def _first_purchase(stage: Stage) -> RedemptionOrder:
+def _first_purchase(env: Environment) -> RedemptionOrder:
     """Return a paid order of the crowd: a book voucher if there is one, of the resident with the lowest number."""
     found = []
-    with stage.city.database.read() as session:
-        for citizen in stage.citizens[LOVER + 1 :]:
-            orders = stage.city.redemptions.of_resident(session, citizen.resident.resident_id, None, 1)
+    with env.city.database.read() as session:
+        for citizen in env.citizens[LOVER + 1 :]:
+            orders = env.city.redemptions.of_resident(session, citizen.resident.resident_id, None, 1)
             found += [order for order in orders if order.state.value in ("paid", "refunded")]
             if found and found[-1].offer_id == RETURNED:
                 return found[-1]

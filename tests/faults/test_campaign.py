@@ -20,8 +20,8 @@ from ledger.chain.rpc import RpcClient, RpcError, RpcReason
 from scripts.faults import plan as kinds
 from scripts.faults.clocks import FILE, TownClock, put_wrong
 from scripts.faults.disk import is_full, small_disk
-from scripts.faults.line import BadLine
-from scripts.faults.plan import Strike, draw
+from scripts.faults.flaky_proxy import FlakyProxy
+from scripts.faults.plan import Injection, draw
 
 
 def test_a_seed_and_a_number_decide_everything() -> None:
@@ -32,21 +32,21 @@ def test_a_seed_and_a_number_decide_everything() -> None:
     places = {(one.on_postgres, one.on_network) for one in plans[:10]}
     assert len(places) == 4
     assert any(one.from_nothing for one in plans[:10])
-    struck = Counter(strike.what for one in plans for strike in one.strikes)
+    struck = Counter(injection.what for one in plans for injection in one.injections)
     assert set(struck) == {
         kinds.GATEWAY, kinds.WORKER, kinds.NODE, kinds.DATABASE, kinds.LINE, kinds.DISK, kinds.CLOCK,
     }  # fmt: skip
     assert min(struck.values()) > 20
-    assert {bool(one.mishaps) for one in plans} == {bool(one.lies) for one in plans} == {True, False}
-    assert not any(one.lies for one in plans if not one.on_network)
+    assert {bool(one.mishaps) for one in plans} == {bool(one.false_answers) for one in plans} == {True, False}
+    assert not any(one.false_answers for one in plans if not one.on_network)
     without = [draw(1, number, 10.0, has_postgres=False) for number in range(1, 301)]
     assert not any(one.on_postgres or one.has_worker for one in without)
 
 
 def test_strikes_say_what_they_are() -> None:
     """A line in the report names what was hit, for how long and by how much."""
-    assert Strike(1.0, kinds.LINE, lasts_s=0.5).words() == "line for 0.5 s"
-    assert Strike(1.0, kinds.CLOCK, amount=-7_200.0).words() == "clock -7200 s"
+    assert Injection(1.0, kinds.LINE, lasts_s=0.5).words() == "line for 0.5 s"
+    assert Injection(1.0, kinds.CLOCK, amount=-7_200.0).words() == "clock -7200 s"
 
 
 def test_a_full_disk_is_full_and_can_be_freed(tmp_path: Path) -> None:
@@ -106,14 +106,14 @@ def test_a_clock_set_wrong_is_wrong_on_one_hand_only(tmp_path: Path) -> None:
 
 def test_a_line_that_is_cut_is_cut_for_open_calls_too() -> None:
     """And carries again once it is mended."""
-    slow = BadLine("http://127.0.0.1:9", 1, 0.0, 0.0)
+    slow = FlakyProxy("http://127.0.0.1:9", 1, 0.0, 0.0)
     slow.relay = lambda _body: (time.sleep(0.5), b'{"jsonrpc":"2.0","id":1,"result":"0x1"}')[1]  # type: ignore[method-assign,func-returns-value]
     with RpcClient(slow.url, 5.0) as client:
         slow.cut()
         with pytest.raises(RpcError) as caught:
             client.call("eth_chainId")
         assert caught.value.reason is RpcReason.UNREACHABLE
-        slow.mend()
+        slow.restore()
     with RpcClient(slow.url, 5.0) as client:
         assert client.call("eth_chainId") == "0x1"
     slow.close()

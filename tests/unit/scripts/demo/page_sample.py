@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.demo.story import (
+from scripts.demo.page_content import (
     Audit,
     Caught,
     Check,
@@ -15,6 +15,7 @@ from scripts.demo.story import (
     Intake,
     Merchant,
     Movement,
+    PageContent,
     Paid,
     Payment,
     Programme,
@@ -23,7 +24,6 @@ from scripts.demo.story import (
     RedemptionFlow,
     Ride,
     Slip,
-    Story,
     Ticket,
     Words,
 )
@@ -110,9 +110,9 @@ def _programme(number: int, slug: str) -> Programme:
     )
 
 
-def sample_story() -> Story:
+def sample_page() -> PageContent:
     """Return a story whose figures add up."""
-    return Story(
+    return PageContent(
         first_day="2026-01-01",
         last_day="2026-04-02",
         seed=20260401,

@@ -1,4 +1,4 @@
-"""Many rounds, several at a time, each compared with an undisturbed play of the same city."""
+"""Many trials, several at a time, each compared with an undisturbed run of the same workload."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pathlib import Path
 
 from ledger.errors import TongduiError
 from scripts.bench import postgres
+from scripts.faults.end_state import Damage, EndState, damage
 from scripts.faults.plan import NOTHING, Plan, draw
-from scripts.faults.play import Place, Town, prepare
-from scripts.faults.round import Morning, Round, RoundFailed
-from scripts.faults.truth import Damage, Truth, damage
+from scripts.faults.trial import Morning, Trial, TrialFailed
+from scripts.faults.workload import Place, Town, prepare
 
 _TEMPLATE = "morning"
 
@@ -37,9 +37,9 @@ class Result:
     audit_failures: int
     failed_rounds: tuple[int, ...]
     """Rounds that were damaged, or that did not come to their end."""
-    strikes: dict[str, int]
+    injections: dict[str, int]
     mishaps: int
-    """How often a line or a node misbehaved."""
+    """How often a connection or a node misbehaved."""
     seconds: float
 
     @property
@@ -67,36 +67,36 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class _Slot:
-    """Where one round is played at a time: a PostgreSQL server of its own, if there is one, and its prepared city."""
+    """Where one trial runs at a time: a PostgreSQL server of its own, if there is one, and its prepared city."""
 
     server: postgres.Server | None
     on_postgres: Morning | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Rounds:
+class _Trials:
     """What every round needs."""
 
     root: Path
     town: Town
     seed: int
     on_sqlite: Morning
-    undisturbed: Truth
+    undisturbed: EndState
     length_s: float
     keep: Path
     tell: Tell
 
     def run(self, number: int, slot: _Slot) -> Ended:
-        """Play one round and compare it."""
+        """Run one trial and compare it."""
         plan = draw(self.seed, number, self.length_s, has_postgres=slot.server is not None)
         morning = slot.on_postgres if plan.on_postgres and slot.on_postgres is not None else self.on_sqlite
         name = f"round{number}"
-        one = Round(name, self.root, plan, self.town, morning, slot.server, f"{self.seed}/{number}")
+        one = Trial(name, self.root, plan, self.town, morning, slot.server, f"{self.seed}/{number}")
         hurt, verdict, trouble = Damage(0, 0, 0), None, None
         try:
             outcome = one.run()
-            hurt, verdict = damage(self.undisturbed, outcome.truth), outcome.verdict
-        except (RoundFailed, TongduiError) as error:
+            hurt, verdict = damage(self.undisturbed, outcome.end_state), outcome.verdict
+        except (TrialFailed, TongduiError) as error:
             trouble = str(error)
         except Exception as error:  # noqa: BLE001  (a defect is a finding like any other: the other rounds go on)
             trouble = f"{type(error).__name__}: {error}"
@@ -107,14 +107,14 @@ class _Rounds:
         self._tell(one, plan, ended)
         return ended
 
-    def _keep(self, one: Round, ended: Ended) -> None:
+    def _keep(self, one: Trial, ended: Ended) -> None:
         folder = self.keep / f"seed-{self.seed}-round-{ended.number}"
         try:
             one.keep(folder)
         except (OSError, TongduiError) as error:
             self.tell(f"round {ended.number}: its state could not be kept: {error}")
 
-    def _tell(self, one: Round, plan: Plan, ended: Ended) -> None:
+    def _tell(self, one: Trial, plan: Plan, ended: Ended) -> None:
         hurt = ended.hurt
         state = (
             "as undisturbed" if hurt.is_none else f"{hurt.lost} lost, {hurt.duplicated} twice, {hurt.unexplained} else"
@@ -146,11 +146,11 @@ def run(
     jobs: int = 1,
     on_round: OnRound = lambda _done, _all: None,
 ) -> Result:
-    """Play once undisturbed and then ``rounds`` times under strikes, ``jobs`` at a time; compare each.
+    """Run the workload once undisturbed and then ``rounds`` times under faults, ``jobs`` at a time; compare each.
 
     Rounds are numbered from ``first``; its number and the seed say all that happens in a round. Where PostgreSQL is
     installed every other round runs on it. ``keep``: where the state of a round that was damaged is left. Raises
-    RoundFailed if even the undisturbed play is not sound, or what that raises.
+    TrialFailed if even the undisturbed run is not sound, or what that raises.
     """
     began = time.monotonic()
     ended: list[Ended] = []
@@ -160,7 +160,7 @@ def run(
         prepare(Place(on_sqlite.folder), town)
         slots = [_slot(stack, root, town, number) for number in range(min(jobs, rounds))]
         undisturbed, length_s = _undisturbed(root, town, on_sqlite, tell)
-        all_rounds = _Rounds(root, town, seed, on_sqlite, undisturbed, length_s, keep, tell)
+        all_trials = _Trials(root, town, seed, on_sqlite, undisturbed, length_s, keep, tell)
         free: queue.SimpleQueue[_Slot] = queue.SimpleQueue()
         for slot in slots:
             free.put(slot)
@@ -168,7 +168,7 @@ def run(
         def one(number: int) -> Ended:
             slot = free.get()
             try:
-                return all_rounds.run(number, slot)
+                return all_trials.run(number, slot)
             finally:
                 free.put(slot)
 
@@ -189,26 +189,26 @@ def _slot(stack: ExitStack, root: Path, town: Town, number: int) -> _Slot:
     return _Slot(server, Morning(folder, _TEMPLATE))
 
 
-def _undisturbed(root: Path, town: Town, morning: Morning, tell: Tell) -> tuple[Truth, float]:
-    """Play in a process of its own with no strikes; return what it came to and how long it took. Raises RoundFailed."""
-    one = Round("undisturbed", root, NOTHING, town, morning, None, "")
+def _undisturbed(root: Path, town: Town, morning: Morning, tell: Tell) -> tuple[EndState, float]:
+    """Run in a process of its own without faults; return its end state and its length. Raises TrialFailed."""
+    one = Trial("undisturbed", root, NOTHING, town, morning, None, "")
     outcome = one.run()
     one.clear()
-    truth = outcome.truth
-    sound = damage(truth, truth)
+    end_state = outcome.end_state
+    sound = damage(end_state, end_state)
     if outcome.verdict is not None or not sound.is_none:
-        raise RoundFailed(f"the undisturbed play is not sound: {outcome.verdict or sound.details}")
+        raise TrialFailed(f"the undisturbed run is not sound: {outcome.verdict or sound.details}")
     tell(
-        f"undisturbed: {truth.minted.total()} grants, {truth.orders.total()} orders, {truth.revoked.total()}"
-        f" revocations, {one.seconds:.1f} s"
+        f"undisturbed: {end_state.minted.total()} grants, {end_state.orders.total()} orders,"
+        f" {end_state.revoked.total()} revocations, {one.seconds:.1f} s"
     )
-    return truth, one.seconds
+    return end_state, one.seconds
 
 
 def _sum(ended: list[Ended], seconds: float) -> Result:
-    strikes: Counter[str] = Counter()
+    injections: Counter[str] = Counter()
     for one in ended:
-        strikes.update(one.struck)
+        injections.update(one.struck)
     return Result(
         rounds=len(ended),
         lost=sum(one.hurt.lost for one in ended),
@@ -217,7 +217,7 @@ def _sum(ended: list[Ended], seconds: float) -> Result:
         unexplained=sum(one.hurt.unexplained + (one.trouble is not None) for one in ended),
         audit_failures=sum(one.verdict is not None for one in ended),
         failed_rounds=tuple(sorted(one.number for one in ended if not one.is_clean)),
-        strikes=dict(sorted(strikes.items())),
+        injections=dict(sorted(injections.items())),
         mishaps=sum(one.mishaps for one in ended),
         seconds=seconds,
     )

@@ -1,7 +1,7 @@
 """What the demo's page says, as data. Every figure in here was computed from the chain, the pipeline or the catalogue.
 
 Amounts are integers: points in minor units (0.01 point), money in fen (0.01 元), shares in millionths. `contradictions`
-checks that the figures fit each other; a story that does not add up is never rendered.
+checks that the figures fit each other; figures that contradict each other are never rendered.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ledger.errors import TongduiError
 
 
-class StoryDoesNotAddUp(TongduiError):
+class ContradictoryFigures(TongduiError):
     """Figures from different parts of the system contradict each other."""
 
     def __init__(self, findings: list[str]) -> None:
@@ -30,7 +30,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What became of the records of one programme."""
+    """The outcome of one programme's records."""
 
     records: int
     accepted: int
@@ -277,7 +277,7 @@ class Ride:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class PageContent:
     """All that the page says."""
 
     first_day: str
@@ -320,29 +320,29 @@ class Story:
         raise LookupError(slug)
 
 
-def contradictions(story: Story) -> list[str]:
-    """Return every way in which the story's figures fail to add up; an empty list is a story fit to be told."""
-    return [*_intake(story), *_movements(story), *_money(story), *_verdicts(story)]
+def contradictions(page_content: PageContent) -> list[str]:
+    """Return every contradiction between the page's figures; an empty list means that it may be rendered."""
+    return [*_intake(page_content), *_movements(page_content), *_money(page_content), *_verdicts(page_content)]
 
 
-def check(story: Story) -> Story:
-    """Return the story. Raises StoryDoesNotAddUp."""
-    findings = contradictions(story)
+def check(page_content: PageContent) -> PageContent:
+    """Return the content. Raises ContradictoryFigures."""
+    findings = contradictions(page_content)
     if findings:
-        raise StoryDoesNotAddUp(findings)
-    return story
+        raise ContradictoryFigures(findings)
+    return page_content
 
 
-def _intake(story: Story) -> Iterator[str]:
-    for programme in story.programmes:
+def _intake(page_content: PageContent) -> Iterator[str]:
+    for programme in page_content.programmes:
         intake = programme.intake
         parts = intake.accepted + intake.refused + intake.awaiting_link + intake.held + intake.waiting
         if parts != intake.records:
             yield f"{programme.slug}: {intake.records} records, but their outcomes add up to {parts}"
 
 
-def _movements(story: Story) -> Iterator[str]:
-    for programme in story.programmes:
+def _movements(page_content: PageContent) -> Iterator[str]:
+    for programme in page_content.programmes:
         movement = programme.movement
         if movement.came - movement.went != movement.outstanding:
             yield (
@@ -353,35 +353,37 @@ def _movements(story: Story) -> Iterator[str]:
             yield f"{programme.slug}: points without value were exchanged or cleared"
 
 
-def _money(story: Story) -> Iterator[str]:
-    positions = sum(p.position_fen for p in story.programmes) + sum(m.position_fen for m in story.merchants)
+def _money(page_content: PageContent) -> Iterator[str]:
+    positions = sum(p.position_fen for p in page_content.programmes) + sum(
+        m.position_fen for m in page_content.merchants
+    )
     if positions:
         yield f"positions add up to {positions} fen instead of 0"
-    for programme in story.programmes:
-        received = sum(flow.fen for flow in story.exchanges if flow.to_slug == programme.slug)
-        owed = sum(flow.fen for flow in story.exchanges if flow.from_slug == programme.slug)
-        spent = sum(flow.fen for flow in story.redemptions if flow.slug == programme.slug)
+    for programme in page_content.programmes:
+        received = sum(flow.fen for flow in page_content.exchanges if flow.to_slug == programme.slug)
+        owed = sum(flow.fen for flow in page_content.exchanges if flow.from_slug == programme.slug)
+        spent = sum(flow.fen for flow in page_content.redemptions if flow.slug == programme.slug)
         if received - owed - spent != programme.position_fen:
             yield (
                 f"{programme.slug}: its flows leave {received - owed - spent} fen,"
                 f" its position is {programme.position_fen} fen"
             )
-    for merchant in story.merchants:
-        taken = sum(flow.fen for flow in story.redemptions if flow.merchant_id == merchant.merchant_id)
+    for merchant in page_content.merchants:
+        taken = sum(flow.fen for flow in page_content.redemptions if flow.merchant_id == merchant.merchant_id)
         if taken != merchant.position_fen:
             yield f"merchant {merchant.merchant_id}: took {taken} fen, its position is {merchant.position_fen} fen"
-    for programme in story.programmes:
-        pays = sum(payment.fen for payment in story.payments if payment.slug == programme.slug)
+    for programme in page_content.programmes:
+        pays = sum(payment.fen for payment in page_content.payments if payment.slug == programme.slug)
         if pays > max(0, -programme.position_fen):
             yield f"{programme.slug}: would pay {pays} fen, its position is {programme.position_fen} fen"
-    for merchant in story.merchants:
-        gets = sum(payment.fen for payment in story.payments if payment.merchant_id == merchant.merchant_id)
+    for merchant in page_content.merchants:
+        gets = sum(payment.fen for payment in page_content.payments if payment.merchant_id == merchant.merchant_id)
         if gets != merchant.position_fen:
             yield f"merchant {merchant.merchant_id}: would get {gets} fen, its position is {merchant.position_fen} fen"
 
 
-def _verdicts(story: Story) -> Iterator[str]:
-    if story.audit.verdict != "PASS":
-        yield f"the auditor says {story.audit.verdict} on the chain"
-    if story.forgery.verdict != "FAIL":
-        yield f"the auditor says {story.forgery.verdict} on the forged copy"
+def _verdicts(page_content: PageContent) -> Iterator[str]:
+    if page_content.audit.verdict != "PASS":
+        yield f"the auditor says {page_content.audit.verdict} on the chain"
+    if page_content.forgery.verdict != "FAIL":
+        yield f"the auditor says {page_content.forgery.verdict} on the forged copy"

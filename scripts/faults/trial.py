@@ -1,4 +1,4 @@
-"""One round: a play in processes of its own, what strikes it, and what it came to."""
+"""One trial: the workload in processes of its own, the faults injected into it, and its outcome."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from scripts.bench import postgres
 from scripts.faults import plan as kinds
 from scripts.faults.clocks import put_wrong
 from scripts.faults.disk import Disk, small_disk
-from scripts.faults.line import BadLine
+from scripts.faults.end_state import EndState, end_state_of
+from scripts.faults.flaky_proxy import FlakyProxy
 from scripts.faults.network import Network
-from scripts.faults.plan import Plan, Strike
-from scripts.faults.play import DONE, OPEN, STOPPED, TRY_AGAIN, Place, Town, command, opened
-from scripts.faults.truth import Truth, truth_of
+from scripts.faults.plan import Injection, Plan
+from scripts.faults.workload import DONE, OPEN, STOPPED, TRY_AGAIN, Place, Town, command, opened
 from tongdui.bootstrap import City
 
-_ROUND_MAX_S = 900.0
+_TRIAL_MAX_S = 900.0
 """Far more than a round takes on a busy machine: slow is not stuck."""
 _LOOK_S = 0.01
 _LATER_S = 0.1
@@ -46,16 +46,16 @@ _DISK_BYTES = 128 << 20
 _NETWORK_TIMEOUT_S = 1.0
 _NODE_TIMEOUT_S = 4.0
 _SEEN_WITHIN_S = 120.0
-"""How soon a clock that was set must have stopped whoever goes by it."""
+"""How soon a clock that was set must have stopped the processes that go by it."""
 
 
-class RoundFailed(TongduiError):
+class TrialFailed(TongduiError):
     """A round did not come to its end: what broke did not heal. The message has the last words of the process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Morning:
-    """A city before the play: its folder, and (PostgreSQL) the name of the database to copy."""
+    """A city before the workload: its folder, and (PostgreSQL) the name of the database to copy."""
 
     folder: Path
     database: str | None
@@ -65,12 +65,12 @@ class Morning:
 class Outcome:
     """What a round came to; ``verdict`` is why its audit failed, or None."""
 
-    truth: Truth
+    end_state: EndState
     verdict: str | None
 
 
-class Round:
-    """One play under strikes."""
+class Trial:
+    """One run under injected faults."""
 
     def __init__(
         self, name: str, root: Path, plan: Plan, town: Town, morning: Morning, server: postgres.Server | None, seed: str
@@ -79,7 +79,7 @@ class Round:
         self.struck: Counter[str] = Counter()
         self.blows: list[str] = []
         self.met: Counter[str] = Counter()
-        """Mishaps and lies that really happened."""
+        """Mishaps and false answers that really happened."""
         self.lives = 0
         self.seconds = 0.0
         self.log = root / f"{name}.log"
@@ -91,10 +91,10 @@ class Round:
         self._server = server if plan.on_postgres else None
         self._stack = ExitStack()
         self._disk: Disk | None = None
-        self._line: BadLine | None = None
+        self._line: FlakyProxy | None = None
         self._network: Network | None = None
-        self._open: list[tuple[float, Strike]] = []
-        self._later: list[Strike] = []
+        self._open: list[tuple[float, Injection]] = []
+        self._later: list[Injection] = []
         self._clock_wrong: tuple[float, float] | None = None
         self._clock_off_s = 0.0
         """By how much the clock is wrong without anybody's having to notice."""
@@ -102,7 +102,7 @@ class Round:
         self.place = Place(root / name / "city")
 
     def run(self) -> Outcome:
-        """Play to the end whatever happens, and say what it came to. Raises RoundFailed."""
+        """Run to the end under all faults and return the outcome. Raises TrialFailed."""
         began = time.monotonic()
         self._set_up()
         try:
@@ -157,7 +157,9 @@ class Round:
             self._stack.callback(shutil.rmtree, self._root / f"{self._name}-network", ignore_errors=True)
             self._stack.callback(self._network.close)
             late_s = 1.5 * _NETWORK_TIMEOUT_S
-            self._line = BadLine(self._network.url, self._seed, plan.mishaps, late_s, lies=plan.lies)
+            self._line = FlakyProxy(
+                self._network.url, self._seed, plan.mishaps, late_s, false_answers=plan.false_answers
+            )
             self._stack.callback(self._line.close)
             self.place = replace(self.place, rpc_url=self._line.url, rpc_timeout_s=_NETWORK_TIMEOUT_S)
         elif plan.mishaps:
@@ -166,15 +168,15 @@ class Round:
     def _environment(self) -> dict[str, str]:
         env = {name: value for name, value in os.environ.items() if not name.startswith("TONGDUI_")}
         if not self.plan.on_network and self.plan.mishaps:
-            env[BINARY_VARIABLE] = str(self._bad_node())
+            env[BINARY_VARIABLE] = str(self._flaky_node())
         return env
 
-    def _bad_node(self) -> Path:
-        """Write the program that the gateway takes for Anvil: Anvil behind a bad line."""
-        path = self._root / self._name / "anvil-behind-a-bad-line"
+    def _flaky_node(self) -> Path:
+        """Write the program that the gateway takes for Anvil: Anvil behind a flaky proxy."""
+        path = self._root / self._name / "anvil-behind-a-flaky-proxy"
         arguments = f"{self._seed!r}, {self.plan.mishaps!r}, {1.2 * _NODE_TIMEOUT_S!r}"
         text = f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(_SOURCE)!r})\n"
-        text += f"from scripts.faults.bad_node import main\nmain({arguments})\n"
+        text += f"from scripts.faults.flaky_node import main\nmain({arguments})\n"
         path.write_text(text)
         path.chmod(0o700)
         return path
@@ -183,7 +185,7 @@ class Round:
 
     def _live(self) -> None:
         began = time.monotonic()
-        strikes = list(self.plan.strikes)
+        injections = list(self.plan.injections)
         player = self._processes[kinds.GATEWAY]
         while not (self.place.state_dir / DONE).exists() or player.is_alive:
             now = time.monotonic() - began
@@ -191,43 +193,43 @@ class Round:
             for life in self._processes.values():
                 self._tend(life)
             self._watch_clock(now)
-            if now > _ROUND_MAX_S:
-                raise RoundFailed(f"{self._name} takes longer than {_ROUND_MAX_S:.0f} s: {self._last_words()}")
-            strikes += self._later
+            if now > _TRIAL_MAX_S:
+                raise TrialFailed(f"{self._name} takes longer than {_TRIAL_MAX_S:.0f} s: {self._last_words()}")
+            injections += self._later
             self._later.clear()
-            due = min(strikes, key=lambda strike: strike.at_s, default=None)
+            due = min(injections, key=lambda injection: injection.at_s, default=None)
             if due is not None and now >= due.at_s:
-                strikes.remove(due)
-                self._strike(due, now)
+                injections.remove(due)
+                self._inject(due, now)
             else:
                 time.sleep(_LOOK_S)
 
     def _tend(self, life: _Life) -> None:
-        """Start a process again that has ended before the play has."""
+        """Start a process again that has ended before the workload has."""
         if life.is_alive or (self.place.state_dir / DONE).exists():
             return
         if self._clock_wrong is not None and self._is_disk_full():
-            return  # the clock is set by a file on that disk; whoever looks at the alarm makes room first
+            return  # the clock is set by a file on that disk; the person who sees the alarm makes room first
         self.lives += 1
         code = life.code
         if self._clock_wrong is not None and code in (STOPPED, -signal.SIGKILL):
             # Killed before it saw the jump, a process that is started again has nothing to compare the time with: no
-            # software can tell. Whoever starts it sets the clock right first.
+            # software can tell. The operator sets the clock right first.
             self._set_clock_right()
-        elif code == STOPPED and self.plan.lies:
+        elif code == STOPPED and self.plan.false_answers:
             self.struck["stopped by a lie"] += 1
         elif code not in (0, TRY_AGAIN, -signal.SIGKILL):
-            raise RoundFailed(f"{self._name} ended with {code}: {self._last_words()}")
+            raise TrialFailed(f"{self._name} ended with {code}: {self._last_words()}")
         if self.lives > _LIVES_MAX:
-            raise RoundFailed(f"{self._name} was started {_LIVES_MAX} times: {self._last_words()}")
+            raise TrialFailed(f"{self._name} was started {_LIVES_MAX} times: {self._last_words()}")
         life.start()
 
     def _watch_clock(self, now: float) -> None:
         if self._clock_wrong is not None and now - self._clock_wrong[0] > _SEEN_WITHIN_S:
-            raise RoundFailed(f"{self._name}: the clock was set by {self._clock_wrong[1]:+.0f} s and nobody stopped")
+            raise TrialFailed(f"{self._name}: the clock was set by {self._clock_wrong[1]:+.0f} s and nobody stopped")
 
     def _set_clock_right(self) -> None:
-        """What the person does who looks at the alarm: the clock first, then whoever goes by it, all of them."""
+        """What the operator does: the clock first, then all processes that go by it."""
         put_wrong(self.place.state_dir, 0)
         self._clock_wrong, self._clock_off_s = None, 0.0
         for life in self._processes.values():
@@ -235,19 +237,19 @@ class Round:
 
     # Striking ---------------------------------------------------------------------------------------------------
 
-    def _strike(self, strike: Strike, now: float) -> None:
-        if self._hits(strike, now):
-            self.struck[strike.what] += 1
-            self.blows.append(f"{strike.words()} at {now:.1f} s")
-        elif strike.what in (kinds.CLOCK, kinds.NODE):
+    def _inject(self, injection: Injection, now: float) -> None:
+        if self._hits(injection, now):
+            self.struck[injection.what] += 1
+            self.blows.append(f"{injection.words()} at {now:.1f} s")
+        elif injection.what in (kinds.CLOCK, kinds.NODE):
             # What could not be hit, for it was not there yet or again, is hit as soon as it is.
-            self._later.append(replace(strike, at_s=now + _LATER_S))
+            self._later.append(replace(injection, at_s=now + _LATER_S))
 
-    def _hits(self, strike: Strike, now: float) -> bool:
+    def _hits(self, injection: Injection, now: float) -> bool:
         """Do it, and return whether it hit."""
-        match strike.what:
+        match injection.what:
             case kinds.GATEWAY | kinds.WORKER:
-                self._processes[strike.what].kill()
+                self._processes[injection.what].kill()
                 return True
             case kinds.NODE:
                 node = read_identity(self.place.state_dir / "chain" / "anvil" / "anvil.json")
@@ -258,23 +260,23 @@ class Round:
                 return True
             case kinds.LINE if self._line is not None:
                 self._line.cut()
-                self._open.append((now + strike.lasts_s, strike))
+                self._open.append((now + injection.lasts_s, injection))
                 return True
             case kinds.DISK if self._disk is not None and not self._is_disk_full():
-                self._disk.fill(self._processes[kinds.GATEWAY].pid, int(strike.amount))
-                self._open.append((now + strike.lasts_s, strike))
+                self._disk.fill(self._processes[kinds.GATEWAY].pid, int(injection.amount))
+                self._open.append((now + injection.lasts_s, injection))
                 return True
             case kinds.CLOCK if not self._is_disk_full() and self._clock_wrong is None and self._knows_the_time():
-                put_wrong(self.place.state_dir, strike.amount)
+                put_wrong(self.place.state_dir, injection.amount)
                 # From 18 s behind to 17 s before the time is a jump too, though each alone would be tolerated.
-                if abs(strike.amount - self._clock_off_s) > TOLERANCE_S:
-                    self._clock_wrong = (now, strike.amount)
-                self._clock_off_s = strike.amount
+                if abs(injection.amount - self._clock_off_s) > TOLERANCE_S:
+                    self._clock_wrong = (now, injection.amount)
+                self._clock_off_s = injection.amount
                 return True
         return False
 
     def _knows_the_time(self) -> bool:
-        """Whether the play has seen its clock: a clock that is set before nobody can find wrong."""
+        """Whether the workload has read its clock: a clock that is set before that cannot be found wrong."""
         try:
             return (self.place.state_dir / OPEN).read_text() == str(self._processes[kinds.GATEWAY].pid)
         except FileNotFoundError:
@@ -285,12 +287,12 @@ class Round:
 
     def _undo(self, now: float) -> None:
         """End what lasts no longer."""
-        for end, strike in list(self._open):
+        for end, injection in list(self._open):
             if now >= end:
-                self._open.remove((end, strike))
-                if strike.what == kinds.LINE and self._line is not None:
-                    self._line.mend()
-                if strike.what == kinds.DISK and self._disk is not None:
+                self._open.remove((end, injection))
+                if injection.what == kinds.LINE and self._line is not None:
+                    self._line.restore()
+                if injection.what == kinds.DISK and self._disk is not None:
                     self._disk.free()
 
     def _last_words(self) -> str:
@@ -316,7 +318,7 @@ class _Life:
 
     @property
     def code(self) -> int | None:
-        """How it ended; whoever was killed was killed, even if it had ended by itself a moment before."""
+        """How it ended; killed counts as killed, even if it had ended by itself a moment before."""
         return -signal.SIGKILL if self._was_killed else self._process.returncode
 
     @property
@@ -348,7 +350,7 @@ def restart(server: postgres.Server) -> None:
             time.sleep(0.1)
         else:
             return
-    raise RoundFailed("PostgreSQL does not start again")
+    raise TrialFailed("PostgreSQL does not start again")
 
 
 def examine(place: Place, town: Town) -> Outcome:
@@ -358,7 +360,7 @@ def examine(place: Place, town: Town) -> Outcome:
             city, _clock = stack.enter_context(opened(place))
         city.run_until_idle()
         verdict = _verdict(city, place)
-        return Outcome(truth_of(city, population(town.seed, town.people)), verdict)
+        return Outcome(end_state_of(city, population(town.seed, town.people)), verdict)
 
 
 def _verdict(city: City, place: Place) -> str | None:

@@ -1,8 +1,7 @@
-"""A line to a node that loses, delays, repeats and garbles, by a seed. It stands between a client and a real node.
+"""A proxy before a node that loses, delays, repeats and garbles, by a seed. It stands between a client and a real node.
 
-Two kinds of trouble. A *mishap* is the line's: the answer does not come, or comes late, twice, cut or as something that
-is no answer. A *lie* is the node's: the answer is well formed and wrong, as from a node that lags behind its balancer,
-lost its state, or is broken.
+Two kinds of trouble. A *mishap* is the connection's: the answer does not come, or comes late, twice, cut, or is none.
+A *false answer* is the node's: well formed and wrong, as from a node that lags behind its balancer or lost its state.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from typing import Any
 import httpx
 import orjson
 
-from scripts.faults.lies import lie
+from scripts.faults.false_answers import falsify
 
 MISHAPS = (
     "cut before",  # the node never hears of it
-    "cut after",  # the node did it, and nobody hears
+    "cut after",  # the node did it, and the answer is lost
     "reset",  # the connection is reset in the middle of the answer
     "late",  # the answer comes when the caller has given up
     "trickle",  # the answer comes byte by byte and never ends in time
@@ -54,24 +53,24 @@ class Answer:
     times: int = 1
 
 
-class BadLine:
-    """Relays to ``target``; at ``rate`` a request meets a mishap, and at ``lies`` its answer is a lie.
+class FlakyProxy:
+    """Relays to ``target``; at ``rate`` a request meets a mishap, and at ``false_answers`` its answer is false.
 
     ``late_s`` is longer than callers wait.
     """
 
     def __init__(
-        self, target: str, seed: int | str, rate: float, late_s: float, *, lies: float = 0.0, port: int = 0
+        self, target: str, seed: int | str, rate: float, late_s: float, *, false_answers: float = 0.0, port: int = 0
     ) -> None:
         self._target = target
         self._rng = random.Random(seed)
         self._rate = rate
-        self._lies = lies
+        self._false_answers = false_answers
         self._late_s = late_s
         self._lock = threading.Lock()
         self._is_down = threading.Event()
         self.met: Counter[str] = Counter()
-        """How often each mishap and each lie happened."""
+        """How often each mishap and each false answer happened."""
         self._http = httpx.Client(trust_env=False, timeout=60.0, limits=httpx.Limits(max_connections=None))
         self._server = _Server(("127.0.0.1", port), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -90,11 +89,11 @@ class BadLine:
         self._http.close()
 
     def cut(self) -> None:
-        """Cut the line: open calls are lost, new ones are refused, until ``mend``."""
+        """Cut the connection: open calls are lost, new ones are refused, until `restore`."""
         self._is_down.set()
         self._server.reset_all()
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """End what ``cut`` began."""
         self._is_down.clear()
 
@@ -113,17 +112,17 @@ class BadLine:
             return mishap
 
     def relay(self, body: bytes) -> bytes:
-        """Ask the node; now and then the answer is turned into a lie."""
+        """Ask the node; now and then the answer is falsified."""
         with self._lock:
-            lies = self._lies > 0 and self._rng.random() < self._lies
-            rng = random.Random(self._rng.random()) if lies else None
+            false_answers = self._false_answers > 0 and self._rng.random() < self._false_answers
+            rng = random.Random(self._rng.random()) if false_answers else None
         if rng is not None:
             question = orjson.loads(body)
-            told = lie(question, rng, lambda asked: orjson.loads(self._ask(orjson.dumps(asked))))
-            if told is not None:
+            inputs = falsify(question, rng, lambda asked: orjson.loads(self._ask(orjson.dumps(asked))))
+            if inputs is not None:
                 with self._lock:
-                    self.met[told.name] += 1
-                return orjson.dumps(told.answer)
+                    self.met[inputs.name] += 1
+                return orjson.dumps(inputs.answer)
         return self._ask(body)
 
     def _ask(self, body: bytes) -> bytes:
@@ -209,15 +208,15 @@ def reset(connection: socket.socket) -> None:
         return  # it is closed already
 
 
-def _handler(line: BadLine) -> type[BaseHTTPRequestHandler]:
+def _handler(proxy: FlakyProxy) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            answer = None if line.is_down else line.answer(body, line.draw())
-            if answer is None or line.is_down:
+            answer = None if proxy.is_down else proxy.answer(body, proxy.draw())
+            if answer is None or proxy.is_down:
                 reset(self.connection)
                 self.close_connection = True
                 return

@@ -1,4 +1,4 @@
-"""The stage on which the demo plays: the open city, its movable clock, and steps that happen just once.
+"""The demo's environment: the open city, its movable clock, and steps that happen just once.
 
 A step's effect and the note that it happened commit together (the API's own idempotency table), so a run that was
 killed anywhere goes on where it was. Each round of orders asks of every resident something that depends on that
@@ -36,7 +36,7 @@ EXCHANGE_DAY = date(2026, 9, 3)
 SPENDING_DAY = date(2026, 9, 4)
 RETURN_DAY = date(2026, 9, 8)
 """Somebody brings something back to a shop."""
-TRUTH_DAY = date(2026, 9, 15)
+REVOCATION_DAY = date(2026, 9, 15)
 """False declarations have been found out and are revoked."""
 
 CHUNK = 40
@@ -46,7 +46,7 @@ _FOR_GOOD = ManualClock(datetime(2999, 1, 1, tzinfo=CITY_TZ))
 
 
 class DemoStepFailed(TongduiError):
-    """A step of the demo did not go as the story says; the message names it."""
+    """A step of the demo did not go as expected; the message names it."""
 
     def __init__(self, step: str, detail: str) -> None:
         self.step = step
@@ -69,7 +69,7 @@ class Citizen:
 
 
 @dataclass(slots=True)
-class Stage:
+class Environment:
     """Everything that an act needs."""
 
     city: City
@@ -105,7 +105,7 @@ class Stage:
         self.city.run_until_idle()
 
     def work(self) -> None:
-        """Let the issuers grant, batch and revoke whatever they can, and settle it."""
+        """Let the issuers grant, batch and revoke all they can, and settle it."""
         self.city.work_until_idle()
 
     def round(self, name: str, each: Callable[[Session, Citizen], bool]) -> int:

@@ -13,15 +13,15 @@ Ask = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Lie:
-    """A lie, by name, and the whole answer in which it is told."""
+class FalseAnswer:
+    """A false answer: its kind, and the whole response that carries it."""
 
     name: str
     answer: Any
 
 
-def lie(question: Any, rng: random.Random, ask: Ask) -> Lie | None:
-    """Return a lie for one call of the question, or None where none is known for its calls.
+def falsify(question: Any, rng: random.Random, ask: Ask) -> FalseAnswer | None:
+    """Return a false answer to one call of the request, or None where none is known for its calls.
 
     A refused submission may have reached the node or not: both are told in the same words.
     """
@@ -31,16 +31,16 @@ def lie(question: Any, rng: random.Random, ask: Ask) -> Lie | None:
     method = str(call.get("method"))
     if method == "eth_sendRawTransaction":
         return _refusal(question, at, rng, ask)
-    teller = _TELLERS.get(method)
+    teller = _FALSIFIERS.get(method)
     if teller is None:
         return None
     answer = ask(question)
     answers = answer if isinstance(answer, list) else [answer]
-    told = next((one for one in answers if isinstance(one, dict) and one.get("id") == call.get("id")), None)
-    if told is None or "result" not in told:
+    inputs = next((one for one in answers if isinstance(one, dict) and one.get("id") == call.get("id")), None)
+    if inputs is None or "result" not in inputs:
         return None
-    name, told["result"] = teller(copy.deepcopy(told["result"]), call, rng)
-    return Lie(f"{method}: {name}", answer)
+    name, inputs["result"] = teller(copy.deepcopy(inputs["result"]), call, rng)
+    return FalseAnswer(f"{method}: {name}", answer)
 
 
 _REFUSALS = (
@@ -52,22 +52,22 @@ _REFUSALS = (
     (-32003, "insufficient funds for gas * price + value"),
     (-32603, "Internal error"),
     (-32000, "invalid sender"),
-    (-32000, "something that nobody has heard of"),
+    (-32000, "something unheard of"),
 )
 
 
-def _refusal(question: Any, at: int, rng: random.Random, ask: Ask) -> Lie:
+def _refusal(question: Any, at: int, rng: random.Random, ask: Ask) -> FalseAnswer:
     calls = question if isinstance(question, list) else [question]
     code, message = rng.choice(_REFUSALS)
     error = {"jsonrpc": "2.0", "id": calls[at]["id"], "error": {"code": code, "message": message}}
     if rng.random() < 0.5:
         answer = ask(question)
         answers = answer if isinstance(answer, list) else [answer]
-        told = [error if one.get("id") == calls[at]["id"] else one for one in answers]
+        inputs = [error if one.get("id") == calls[at]["id"] else one for one in answers]
     else:
         rest = [one for one in calls if one is not calls[at]]
-        told = [*(ask(rest) if rest else []), error]
-    return Lie(f"eth_sendRawTransaction: {message}", told if isinstance(question, list) else told[0])
+        inputs = [*(ask(rest) if rest else []), error]
+    return FalseAnswer(f"eth_sendRawTransaction: {message}", inputs if isinstance(question, list) else inputs[0])
 
 
 def _count(result: Any, _call: Any, rng: random.Random) -> tuple[str, Any]:
@@ -128,7 +128,7 @@ def _logs(result: Any, _call: Any, rng: random.Random) -> tuple[str, Any]:
             return "one twice", result
 
 
-_TELLERS: dict[str, Callable[[Any, Any, random.Random], tuple[str, Any]]] = {
+_FALSIFIERS: dict[str, Callable[[Any, Any, random.Random], tuple[str, Any]]] = {
     "eth_getTransactionCount": _count,
     "eth_blockNumber": _height,
     "eth_getTransactionReceipt": _receipt,

@@ -1,4 +1,4 @@
-"""A program that the embedded engine takes for Anvil: it is Anvil, behind a line that loses, delays and garbles."""
+"""A program that the embedded engine takes for Anvil: it is Anvil, behind a proxy that loses, delays and garbles."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from ledger.chain.embedded.anvil import find_binary
 from ledger.chain.embedded.processes import launch
 from ledger.chain.rpc import RpcClient, RpcError
-from scripts.faults.line import BadLine
+from scripts.faults.flaky_proxy import FlakyProxy
 
 _START_S = 20.0
 
@@ -44,11 +44,11 @@ def main(seed: str, mishaps: float, late_s: float) -> None:
                     sys.exit(1)
                 time.sleep(0.005)
     # Each life of the node has other mishaps, or the same request would fail again and again.
-    line = BadLine(url, f"{seed}/{os.getpid()}", mishaps, late_s, port=asked)
+    proxy = FlakyProxy(url, f"{seed}/{os.getpid()}", mishaps, late_s, port=asked)
     ended: queue.SimpleQueue[int] = queue.SimpleQueue()
     threading.Thread(target=lambda: ended.put(process.wait()), daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: ended.put(0))
     code = ended.get()
-    line.close()
+    proxy.close()
     process.kill()
     sys.exit(code)

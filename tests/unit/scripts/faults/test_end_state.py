@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from scripts.faults.truth import Damage, Truth, damage
+from scripts.faults.end_state import Damage, EndState, damage
 
 ROW = (1, "a.csv", 1)
 REFUSED = (1, "a.csv", 2)
-GOOD = Truth(
+GOOD = EndState(
     records={ROW: ("accepted", None, 100)},
     refusals=Counter({(REFUSED, "bad_date"): 1}),
     unreasoned=0,

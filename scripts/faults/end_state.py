@@ -1,7 +1,7 @@
-"""What a city came to, in terms that two runs of the same play share, and how two of them differ.
+"""A city's end state, in terms that two runs of the same workload share, and how two of them differ.
 
-Accounts, salts and keys are drawn anew in every run, so people are named by their document's number, records by their
-file and row, and grants by their record. A row's refusal is a fact like a grant is.
+Accounts, salts and keys are generated anew in every run, so people are named by their document's number, records
+by their file and row, and grants by their record. A row's refusal is a fact like a grant is.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Place = tuple[int, str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class EndState:
     """Everything that must be the same however often things broke."""
 
     records: dict[Place, tuple[str, str | None, int]]
@@ -61,7 +61,7 @@ class Truth:
     """Batches, revocations and messages that have no end, or one that is none: they failed."""
 
 
-def truth_of(city: City, people: Iterable[Person]) -> Truth:
+def end_state_of(city: City, people: Iterable[Person]) -> EndState:
     """Read what a city came to from its issuers' books and its projection of the chain."""
     with city.database.read() as session:
         documents = _documents(city, session, people)
@@ -94,7 +94,7 @@ def truth_of(city: City, people: Iterable[Person]) -> Truth:
             select(RevocationRow.account, RevocationRow.taken_minor, RevocationRow.shortfall_minor)
         )
         told = session.execute(select(RedemptionOrderRow.holder, RedemptionOrderRow.state))
-        return Truth(
+        return EndState(
             records=records,
             refusals=refusals,
             unreasoned=unreasoned,
@@ -114,7 +114,7 @@ def truth_of(city: City, people: Iterable[Person]) -> Truth:
 
 
 def _unended(session: Session) -> int:
-    """Count what still waits, and what failed: the play gives no cause for either."""
+    """Count what still waits, and what failed: the workload gives no cause for either."""
     batches = select(func.count()).where(IssuanceBatchRow.state != "landed")
     revocations = select(func.count()).where(IssuanceRevocationRow.state.not_in(("landed", "merged")))
     messages = select(func.count()).where(OutboxMessageRow.state != "done")
@@ -137,7 +137,7 @@ class Damage:
         return not (self.lost or self.duplicated or self.unexplained)
 
 
-def damage(undisturbed: Truth, found: Truth) -> Damage:
+def damage(undisturbed: EndState, found: EndState) -> Damage:
     """Compare a run with the undisturbed one, and its issuers' books with its chain."""
     told: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Gathers the story's figures from the auditor's report, the pipeline's counts and the catalogue."""
+"""Gathers the page's figures from the auditor's report, the pipeline's counts and the catalogue."""
 
 from __future__ import annotations
 
@@ -23,14 +23,12 @@ from ledger.store.models.issuance import (
 )
 from redemption.codes import QR_PREFIX, grouped
 from redemption.offers import Offer
-from scripts.demo import acts, figures
-from scripts.demo import stage as days
-from scripts.demo.acts import DeskVisit
-from scripts.demo.acts import Ride as Ridden
+from scripts.demo import environment as days
+from scripts.demo import figures, scenario
+from scripts.demo.environment import DemoStepFailed, Environment
 from scripts.demo.figures import Price, Useful
 from scripts.demo.forgery import Forged
-from scripts.demo.stage import DemoStepFailed, Stage
-from scripts.demo.story import (
+from scripts.demo.page_content import (
     Audit,
     Caught,
     Check,
@@ -43,6 +41,7 @@ from scripts.demo.story import (
     Intake,
     Merchant,
     Movement,
+    PageContent,
     Paid,
     Payment,
     Programme,
@@ -51,9 +50,10 @@ from scripts.demo.story import (
     RedemptionFlow,
     Ride,
     Slip,
-    Story,
     Words,
 )
+from scripts.demo.scenario import DeskVisit
+from scripts.demo.scenario import Ride as Ridden
 from tongdui.bootstrap import City
 
 SOURCES = {
@@ -98,27 +98,27 @@ def own_shops(deployment: Deployment) -> dict[int, set[int]]:
 
 
 def all_offers(city: City) -> list[Offer]:
-    """Return everything on the shelf."""
+    """Return every offer in the catalogue."""
     with city.database.read() as session:
         return list(city.shelf.page(session, merchant_id=None, after=None, limit=1_000, only_open=False))
 
 
-def measure_reach(stage: Stage) -> dict[int, Useful]:
+def measure_reach(env: Environment) -> dict[int, Useful]:
     """Measure what points can buy, on the wallets as they are now; the first measurement is kept."""
-    deployment = stage.city.deployment
-    prices = [Price(offer.merchant_id, offer.price_fen) for offer in all_offers(stage.city)]
+    deployment = env.city.deployment
+    prices = [Price(offer.merchant_id, offer.price_fen) for offer in all_offers(env.city)]
     pars = {int(programme.id): programme.par_microfen for programme in deployment.programmes}
 
     def measure(session: Session) -> dict[str, list[int]]:
         found = figures.useful_points(figures.read_wallets(session), pars, prices, own_shops(deployment))
         return {str(programme): [one.total, one.before, one.after] for programme, one in found.items()}
 
-    return {int(programme): Useful(*counts) for programme, counts in stage.once("reach", measure).items()}
+    return {int(programme): Useful(*counts) for programme, counts in env.once("reach", measure).items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What the acts and the pipeline hand to the story."""
+class Inputs:
+    """What the scenario and the pipeline contribute to the page."""
 
     intake: Mapping[str, Intake]
     reach: Mapping[int, Useful]
@@ -136,32 +136,32 @@ class Told:
     seed: int
 
 
-def tell(stage: Stage, told: Told) -> Story:
-    """Put the story together. Raises DemoStepFailed where a part of it did not happen."""
-    city, deployment = stage.city, stage.city.deployment
+def tell(env: Environment, inputs: Inputs) -> PageContent:
+    """Assemble the page's content. Raises DemoStepFailed where a part of it did not happen."""
+    city, deployment = env.city, env.city.deployment
     pars = {int(programme.id): programme.par_microfen for programme in deployment.programmes}
     slugs = {int(programme.id): programme.slug for programme in deployment.programmes}
     with city.database.read() as session:
         exchanges = figures.exchange_flows(session)
         redemptions = figures.redemption_flows(session, pars)
         caught = _caught(session)
-        driver = _driver(stage, session)
+        driver = _driver(env, session)
     worth = {
-        part: sum(to_value_down(getattr(one, part), pars[programme]) for programme, one in told.reach.items())
+        part: sum(to_value_down(getattr(one, part), pars[programme]) for programme, one in inputs.reach.items())
         for part in ("total", "before", "after")
     }
     if not worth["total"]:
         raise DemoStepFailed("the measurement of reach", "no wallet holds points of value")
-    return Story(
+    return PageContent(
         first_day=days.FIRST_DAY.isoformat(),
-        last_day=days.TRUTH_DAY.isoformat(),
-        seed=told.seed,
+        last_day=days.REVOCATION_DAY.isoformat(),
+        seed=inputs.seed,
         chain_id=deployment.chain_id,
-        residents=len(stage.citizens),
-        programmes=tuple(_programme(deployment, programme.id, told) for programme in deployment.programmes),
+        residents=len(env.citizens),
+        programmes=tuple(_programme(deployment, programme.id, inputs) for programme in deployment.programmes),
         merchants=tuple(
             Merchant(
-                merchant.id, Words(merchant.names.zh, merchant.names.en), told.report.merchants.get(merchant.id, 0)
+                merchant.id, Words(merchant.names.zh, merchant.names.en), inputs.report.merchants.get(merchant.id, 0)
             )
             for merchant in deployment.merchants
         ),
@@ -172,24 +172,24 @@ def tell(stage: Stage, told: Told) -> Story:
             RedemptionFlow(slugs[programme], merchant, fen)
             for (programme, merchant), fen in sorted(redemptions.items())
         ),
-        payments=_payments(slugs, told.report),
+        payments=_payments(slugs, inputs.report),
         share_before_ppm=worth["before"] * 1_000_000 // worth["total"],
         share_after_ppm=worth["after"] * 1_000_000 // worth["total"],
         caught=caught,
         audit=Audit(
-            told.report.verdict,
-            told.report.events,
-            told.report.blocks,
-            told.report.block_hash,
-            tuple(Check(text) for text in told.report.checks),
+            inputs.report.verdict,
+            inputs.report.events,
+            inputs.report.blocks,
+            inputs.report.block_hash,
+            tuple(Check(text) for text in inputs.report.checks),
         ),
-        forgery=_forgery(deployment, told),
-        receipt=_receipt(told),
-        slip=_slip(stage, told.visit),
+        forgery=_forgery(deployment, inputs),
+        receipt=_receipt(inputs),
+        slip=_slip(env, inputs.visit),
         driver=driver,
-        declarations=told.declarations,
-        culture=told.culture,
-        ride=_ride(stage, told),
+        declarations=inputs.declarations,
+        culture=inputs.culture,
+        ride=_ride(env, inputs),
     )
 
 
@@ -202,10 +202,10 @@ def _payments(slugs: Mapping[int, str], report: AuditReport) -> tuple[Payment, .
     return tuple(Payment(slugs[one.programme], one.merchant, one.fen) for one in net(positions))
 
 
-def _programme(deployment: Deployment, identifier: int, told: Told) -> Programme:
+def _programme(deployment: Deployment, identifier: int, inputs: Inputs) -> Programme:
     listed = deployment.programme(identifier)
-    found = told.report.programmes[listed.slug]
-    useful = told.reach.get(identifier)
+    found = inputs.report.programmes[listed.slug]
+    useful = inputs.reach.get(identifier)
     reach = None
     if listed.par_microfen:
         total = useful.total if useful else 0
@@ -221,7 +221,7 @@ def _programme(deployment: Deployment, identifier: int, told: Told) -> Programme
         name=Words(listed.names.zh, listed.names.en),
         source=Words(f"{listed.names.zh}：{SOURCES[listed.slug].zh}", f"{listed.names.en}: {SOURCES[listed.slug].en}"),
         par_microfen=listed.par_microfen,
-        intake=told.intake[listed.slug],
+        intake=inputs.intake[listed.slug],
         movement=Movement(
             granted=found.minted,
             exchanged_in=found.exchanged_in,
@@ -328,9 +328,9 @@ def _held_examples(session: Session) -> tuple[Example, ...]:
     )
 
 
-def _driver(stage: Stage, session: Session) -> HeldDeed:
+def _driver(env: Environment, session: Session) -> HeldDeed:
     """Find the driver's day that was claimed twice: one claim granted, the other held."""
-    resident = stage.citizens[acts.DRIVER].resident.resident_id
+    resident = env.citizens[scenario.DRIVER].resident.resident_id
     found = (
         session.execute(
             select(IssuanceReviewRow, IssuanceRecordRow)
@@ -347,15 +347,15 @@ def _driver(stage: Stage, session: Session) -> HeldDeed:
     first = session.get(IssuanceRecordRow, review.other_record_id)
     if first is None:
         raise DemoStepFailed("the driver's car-free day", "the first claim is missing")
-    deployment = stage.city.deployment
+    deployment = env.city.deployment
 
     def words(programme: int, zh: str, en: str) -> Words:
         names = deployment.programme(programme).names
         return Words(f"{names.zh}：{zh}", f"{names.en}: {en}")
 
     titles = {
-        acts.TRAFFIC: ("无车日", "a car-free day"),
-        acts.ENVIRONMENTAL: ("绿色出行", "a green trip"),
+        scenario.TRAFFIC: ("无车日", "a car-free day"),
+        scenario.ENVIRONMENTAL: ("绿色出行", "a green trip"),
     }
     return HeldDeed(
         day=day_text(second.deed_day),
@@ -367,42 +367,42 @@ def _driver(stage: Stage, session: Session) -> HeldDeed:
     )
 
 
-def _forgery(deployment: Deployment, told: Told) -> Forgery:
-    found = told.forged.report.contradiction
-    names = deployment.programme(split_token_id(told.forged_token)[0]).names
+def _forgery(deployment: Deployment, inputs: Inputs) -> Forgery:
+    found = inputs.forged.report.contradiction
+    names = deployment.programme(split_token_id(inputs.forged_token)[0]).names
     return Forgery(
-        verdict=told.forged.report.verdict,
-        account=told.forged_account,
+        verdict=inputs.forged.report.verdict,
+        account=inputs.forged_account,
         programme=Words(names.zh, names.en),
-        before_minor=told.forged.before,
-        after_minor=told.forged.after,
+        before_minor=inputs.forged.before,
+        after_minor=inputs.forged.after,
         contradiction=""
         if found is None
         else f"{found.what}\n{found.where}\nexpected {found.expected}\nfound    {found.found}",
     )
 
 
-def _receipt(told: Told) -> Receipt:
-    content = json.loads(told.receipt)
+def _receipt(inputs: Inputs) -> Receipt:
+    content = json.loads(inputs.receipt)
     return Receipt(
         title=Words("兑付：特展门票", "Redeemed: a special exhibition ticket"),
-        order_id=told.ride.order_id,
+        order_id=inputs.ride.order_id,
         block=int(content["block"]["number"]),
         block_hash=str(content["block"]["hash"]),
         fen=int(content["event"]["args"]["fen"]),
         file_name="receipt.json",
-        content=told.receipt,
-        qr=f"TONGDUI-RECEIPT:{told.ride.order_id}:{content['block']['hash']}",
-        verdict=told.receipt_verdict,
+        content=inputs.receipt,
+        qr=f"TONGDUI-RECEIPT:{inputs.ride.order_id}:{content['block']['hash']}",
+        verdict=inputs.receipt_verdict,
     )
 
 
-def _slip(stage: Stage, visit: DeskVisit) -> Slip:
-    city = stage.city
+def _slip(env: Environment, visit: DeskVisit) -> Slip:
+    city = env.city
     with city.database.read() as session:
-        offer = city.shelf.get(session, acts.RICE)
+        offer = city.shelf.get(session, scenario.RICE)
         merchant = city.merchants.get(session, offer.merchant_id)
-    born = stage.citizens[acts.ELDER].person.birth_year
+    born = env.citizens[scenario.ELDER].person.birth_year
     return Slip(
         age=days.DESK_DAY.year - born,
         title=Words(offer.title_zh, offer.title_en),
@@ -420,16 +420,16 @@ def _slip(stage: Stage, visit: DeskVisit) -> Slip:
     )
 
 
-def _ride(stage: Stage, told: Told) -> Ride:
-    with stage.city.database.read() as session:
-        offer = stage.city.shelf.get(session, acts.TICKET)
+def _ride(env: Environment, inputs: Inputs) -> Ride:
+    with env.city.database.read() as session:
+        offer = env.city.shelf.get(session, scenario.TICKET)
     return Ride(
-        rides=told.rides,
-        green_in_minor=told.ride.green_before,
-        exchanged_minor=told.ride.exchanged,
-        exchanged_fen=told.ride.exchanged_fen,
-        culture_minor=told.ride.received,
+        rides=inputs.rides,
+        green_in_minor=inputs.ride.green_before,
+        exchanged_minor=inputs.ride.exchanged,
+        exchanged_fen=inputs.ride.exchanged_fen,
+        culture_minor=inputs.ride.received,
         ticket=Words(offer.title_zh, offer.title_en),
         ticket_fen=offer.price_fen,
-        paid_minor=told.ride.paid,
+        paid_minor=inputs.ride.paid,
     )

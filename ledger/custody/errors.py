@@ -33,7 +33,7 @@ class CannotDecrypt(CustodyError):
 
     def __init__(self, what: str) -> None:
         self.what = what
-        super().__init__(f"{what} cannot be decrypted: wrong master key, wrong owner, or damaged")
+        super().__init__(f"{what} cannot be decrypted: wrong key or passphrase, wrong owner, or damaged")
 
 
 class MasterKeyUnsafe(ConfigurationError):

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from ledger.custody.custodian import Custodian
-from ledger.custody.errors import CannotDecrypt, KeyExists, KeyNotFound, MasterKeyUnsafe
+from ledger.custody.errors import CannotDecrypt, MasterKeyUnsafe
 from ledger.custody.keyring import DEDUPE, SOURCE, IdentityHasher, Keyring, SourceIdHasher, normalise
-from ledger.custody.keystore import Keystore, draw_private_key
 from ledger.custody.master import Envelope, load_master_key
-from ledger.errors import ConfigurationError
-from ledger.standard.signatures import recover
 
 MASTER = b"m" * 32
 
@@ -69,76 +65,6 @@ def test_what_is_wrapped_for_one_owner_opens_for_no_other() -> None:
 def test_what_is_no_ciphertext_is_refused(damaged: bytes) -> None:
     with pytest.raises(CannotDecrypt):
         Envelope(MASTER).unwrap(damaged, b"acct:1")
-
-
-# the keystore
-
-
-def test_a_key_is_drawn_once_and_signs_for_its_address(tmp_path: Path) -> None:
-    store = Keystore(tmp_path, MASTER)
-    signer = store.get_or_create("issuers/volunteer")
-    again = Keystore(tmp_path, MASTER).get_or_create("issuers/volunteer")
-    assert again.address == signer.address == store.address("issuers/volunteer")
-    assert recover(b"d" * 32, again.sign_digest(b"d" * 32)) == signer.address
-    assert signer.private_key.hex() not in (tmp_path / "issuers" / "volunteer.key").read_text()
-    assert signer.private_key.hex() not in repr(signer)
-
-
-def test_keys_are_listed_by_folder(tmp_path: Path) -> None:
-    store = Keystore(tmp_path, MASTER)
-    for name in ("relayers/2", "relayers/1", "deployer"):
-        store.get_or_create(name)
-    assert store.names() == ["deployer", "relayers/1", "relayers/2"]
-    assert store.names("relayers/") == ["relayers/1", "relayers/2"]
-
-
-def test_an_unknown_key_is_not_found(tmp_path: Path) -> None:
-    store = Keystore(tmp_path, MASTER)
-    with pytest.raises(KeyNotFound):
-        store.get("nobody")
-    with pytest.raises(KeyNotFound):
-        store.address("nobody")
-
-
-def test_another_passphrase_opens_nothing(tmp_path: Path) -> None:
-    Keystore(tmp_path, MASTER).get_or_create("deployer")
-    with pytest.raises(CannotDecrypt):
-        Keystore(tmp_path, b"other")
-
-
-def test_a_name_keeps_its_key(tmp_path: Path) -> None:
-    store, secret = Keystore(tmp_path, MASTER), draw_private_key()
-    assert store.put("bureau", secret).private_key == secret
-    assert store.put("bureau", secret).private_key == secret
-    with pytest.raises(KeyExists):
-        store.put("bureau", draw_private_key())
-
-
-@pytest.mark.parametrize("name", ["../escape", "Upper", "", "a//b", "a/../b", "a.key"])
-def test_names_are_no_paths(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ConfigurationError):
-        Keystore(tmp_path, MASTER).get_or_create(name)
-
-
-def test_a_key_file_moved_to_another_name_is_refused(tmp_path: Path) -> None:
-    store = Keystore(tmp_path, MASTER)
-    store.get_or_create("one")
-    (tmp_path / "two.key").write_text((tmp_path / "one.key").read_text())
-    with pytest.raises(CannotDecrypt):
-        store.get("two")
-
-
-def test_an_unknown_version_is_refused(tmp_path: Path) -> None:
-    Keystore(tmp_path, MASTER)
-    header = tmp_path / "keystore.json"
-    header.write_text(json.dumps(json.loads(header.read_text()) | {"version": 2}))
-    with pytest.raises(ConfigurationError):
-        Keystore(tmp_path, MASTER)
-
-
-def test_a_drawn_key_that_is_none_is_drawn_again() -> None:
-    draws = iter([b"\0" * 32, b"\xff" * 32, b"\x01" * 32])
-    assert draw_private_key(lambda _size: next(draws)) == b"\x01" * 32
 
 
 # the keyring and its hashers

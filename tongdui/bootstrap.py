@@ -258,6 +258,10 @@ def _deploy(
     progress: Callable[[str, int, int], None],
 ) -> Deployment:
     path = settings.deployment_file or settings.state_dir / FILE_NAME
+    if path.exists():  # a deployed city has its actors on chain: their keys are neither opened nor generated here
+        deployment = Deployment.read(path)
+        deployment.check(engine)
+        return deployment
     deployer = keystore.get_or_create("deployer")
     actors = city_actors(config, keystore, rulebooks_in_force(), settings.issuer_signers)
     return ensure_deployed(engine, config, actors, deployer, path, progress=progress)

@@ -37,7 +37,7 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
     "command",
     [[one] for one in COMMANDS]
     + [["issuers", one] for one in ("check", "ingest", "void", "batches", "explain")]
-    + [["signer", one] for one in ("init", "serve", "learn")]
+    + [["signer", one] for one in ("init", "serve", "learn", "import", "export")]
     + [["bench", "issue"]],
 )
 def test_each_command_explains_itself(command: list[str]) -> None:

@@ -17,6 +17,10 @@ from tongdui.clock import clock_of
 signer = typer.Typer(help="Run an agency's signer, which derives a batch before it signs it.", no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(help="The signer's folder: settings, keys, journal.")]
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option("--passphrase-file", metavar="P", help="File whose first line is the passphrase [default: ask]."),
+]
 _SETTINGS = """\
 # The agency's signer. Amounts are minor units: 100 are one point. Paths are relative to this file.
 programme: {programme}
@@ -40,6 +44,8 @@ def register(app: typer.Typer) -> None:
     signer.command("init")(init)
     signer.command("serve")(serve)
     signer.command("learn")(learn)
+    signer.command("import")(import_key)
+    signer.command("export")(export_key)
     app.add_typer(signer, name="signer")
 
 
@@ -137,3 +143,65 @@ def learn(
         journal.close()
     output.say(f"{new} records are new")
     output.result({"ok": True, "new": new})
+
+
+def import_key(
+    folder: Folder,
+    file: Annotated[Path, typer.Argument(help="A Web3 Secret Storage file of geth, Foundry or another tool.")],
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Keep a key that another tool made under a passphrase; once more with the same file changes nothing.
+
+    The signer uses it from its next start. The original file is left where it is.
+    """
+    from issuers.agency.server import open_keystore
+    from issuers.agency.settings import load_settings
+    from ledger.custody.keyfile import open_keyfile
+
+    output = Output(as_json=as_json)
+    store = open_keystore(folder, load_settings(folder))
+    content = readable(file, "the key file").read_bytes()
+    signer = open_keyfile(content, _passphrase(passphrase_file, confirm=False), str(file))
+    if signer.address not in {store.address(name) for name in store.names()}:
+        store.put(f"issuer-{len(store.names()) + 1}", signer.private_key)
+    public_key = "0x" + signer.public_key.hex()
+    output.say(f"account {signer.address}, public key {public_key}")
+    output.result({"ok": True, "address": signer.address, "public_key": public_key})
+
+
+def export_key(
+    folder: Folder,
+    account: Annotated[str, typer.Argument(help="The key's account, as `tongdui signer init` showed it.")],
+    file: Annotated[Path, typer.Argument(help="Where to write it; there must be no such file yet.")],
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a key under a passphrase into a Web3 Secret Storage file, for another tool or a safe."""
+    from issuers.agency.server import open_keys
+    from issuers.agency.settings import load_settings
+    from ledger.custody.keyfile import SCRYPT_N_STANDARD, seal_keyfile
+    from ledger.custody.master import write_private
+
+    output = Output(as_json=as_json)
+    held = {key.address.lower(): key for key in open_keys(folder, load_settings(folder)).values()}
+    signer = held.get(account.lower())
+    if signer is None:
+        raise ConfigurationError(f"the signer in {folder} has no key of account {account}")
+    if file.exists():
+        raise ConfigurationError(f"{file} exists already; it is not replaced")
+    passphrase = _passphrase(passphrase_file, confirm=True)
+    write_private(file, seal_keyfile(signer.private_key, passphrase, SCRYPT_N_STANDARD), exclusive=True)
+    output.say(f"the key of account {signer.address} is in {file}")
+    output.result({"ok": True, "address": signer.address})
+
+
+def _passphrase(file: Path | None, *, confirm: bool) -> str:
+    """Return a person's passphrase, from the first line of a file or from the terminal. It is never empty."""
+    if file is None:
+        typed: str = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
+        return typed
+    lines = readable(file, "the passphrase").read_text(encoding="utf-8").splitlines()
+    if not lines or not lines[0]:
+        raise ConfigurationError(f"the first line of {file} is empty; it should be the passphrase")
+    return lines[0]

@@ -18,8 +18,9 @@ from dataclasses import dataclass, replace
 
 from issuers.rules.activities import approved_rulebooks
 from ledger.chain.embedded.blocktime import WatchedClock
-from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions, ReplayProgress
+from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions
 from ledger.chain.embedded.proxy import Proxy
+from ledger.chain.embedded.replay import ReplayProgress
 from ledger.chain.engine import Engine
 from ledger.chain.remote import Finality, RemoteEngine
 from ledger.clearing.appropriations import KIND as APPROPRIATION

@@ -37,6 +37,8 @@ import filelock
 from ledger.chain.embedded.anvil import AnvilNode, NodeSettings, kill_orphan
 from ledger.chain.embedded.blocktime import ClockReading, check_clock, next_block_time, steady_now
 from ledger.chain.embedded.journal import Genesis, Head, Journal, JournaledBlock
+from ledger.chain.embedded.pool import ORDERED_BATCH, LeftOut, Waiting, fitting, hash_of, outcome_of, send
+from ledger.chain.embedded.replay import ReplayProgress, replay
 from ledger.chain.embedded.snapshots import SnapshotPolicy, Snapshots
 from ledger.chain.engine import SubmitOutcome
 from ledger.chain.errors import (
@@ -60,39 +62,12 @@ _LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_ORDERED_BATCH = 32
 _ATTEMPTS = 3
 _LEFT_OUT_MAX = 10_000
-_PROGRESS_S = 0.1
 _READER_TIMEOUT_S = 60.0
 # Chain ids of installations: above those that public chains use, below 2^31 for every tool's sake.
 _CHAIN_ID_FIRST = 1_000_000_000
 _CHAIN_ID_SPAN = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayProgress:
-    """How far a replay is."""
-
-    blocks_done: int
-    blocks_total: int
-    transactions_done: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """A transaction in the node's pool."""
-
-    tx_hash: bytes
-    raw: bytes
-    gas: int
-
-
-class _LeftOut(TongduiError):
-    """The node tried transactions for a block and left them out of it."""
-
-    def __init__(self, count: int) -> None:
-        super().__init__(f"{count} transactions were left out of a block")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +124,7 @@ class EmbeddedEngine:
         self._beyond_repair = False
         self._node: AnvilNode | None = None
         self._client: RpcClient | None = None
-        self._pending: dict[bytes, _Waiting] = {}
+        self._pending: dict[bytes, Waiting] = {}
         self._left_out: deque[bytes] = deque(maxlen=_LEFT_OUT_MAX)
         self._final = 0
         self._watch = isinstance(clock, SystemClock) if options.watch_clock is None else options.watch_clock
@@ -251,11 +226,11 @@ class EmbeddedEngine:
         raise what it raises. What waits for an earlier nonce is dropped when there is no room otherwise.
         """
         outcomes: list[SubmitOutcome | None] = []
-        accepted: list[_Waiting] = []
+        accepted: list[Waiting] = []
         for transaction in raw:
             tx_hash = keccak256(transaction)
             try:
-                accepted.append(_Waiting(tx_hash, transaction, self._examine(tx_hash, transaction)))
+                accepted.append(Waiting(tx_hash, transaction, self._examine(tx_hash, transaction)))
                 outcomes.append(None)
             except BadTransaction as error:
                 outcomes.append(SubmitOutcome(tx_hash, RpcReason.INVALID_TRANSACTION, error.reason))
@@ -333,7 +308,7 @@ class EmbeddedEngine:
         node = AnvilNode.start(settings, self._node_dir, options.binary)
         try:
             with RpcClient(node.url) as client:
-                genesis = Genesis(settings, _hash(client.call("eth_getBlockByNumber", ["0x0", False])["hash"]))
+                genesis = Genesis(settings, hash_of(client.call("eth_getBlockByNumber", ["0x0", False])["hash"]))
         finally:
             node.kill()
         self._journal.begin(genesis)
@@ -347,11 +322,11 @@ class EmbeddedEngine:
         self._final = self._journal.head().number  # a write that was said to have failed may have come through
         self._restarts += 1
         waiting = list(self._pending.values())
-        answers = _send(client, [transaction.raw for transaction in waiting])
+        answers = send(client, [transaction.raw for transaction in waiting])
         self._pending = {
             transaction.tx_hash: transaction
             for transaction, answer in zip(waiting, answers, strict=True)
-            if _outcome(transaction.tx_hash, answer).in_pool
+            if outcome_of(transaction.tx_hash, answer).in_pool
         }
         # Readers learn the new address only now: during the replay the node would show them a past as the present.
         self._rpc.move_to(node.url)
@@ -360,12 +335,12 @@ class EmbeddedEngine:
         """Replay in the fastest way that gives the journaled blocks; the last way is the one that decides."""
         if self._snapshots.is_usable():
             try:
-                return self._replayed_node(batch=_ORDERED_BATCH, use_snapshot=True)
+                return self._replayed_node(batch=ORDERED_BATCH, use_snapshot=True)
             except (SnapshotUnfit, ReplayMismatch) as error:
                 _LOG.warning("the snapshot is thrown away, everything is replayed: %s", error)
                 self._snapshots.discard()
         try:
-            return self._replayed_node(batch=_ORDERED_BATCH, use_snapshot=False)
+            return self._replayed_node(batch=ORDERED_BATCH, use_snapshot=False)
         except ReplayMismatch as error:
             # The order inside a batch is the node's goodwill; one by one it is certain.
             _LOG.warning("replay differs, trying again one transaction at a time: %s", error)
@@ -378,7 +353,9 @@ class EmbeddedEngine:
         try:
             self._check_genesis(client)
             height = self._restore(client) if use_snapshot else 0
-            self._replay(client, batch, height)
+            began = time.monotonic()
+            replay(client, self._journal, batch, height, self._progress)
+            self._replay_s = time.monotonic() - began
         except BaseException:
             client.close()
             node.kill()
@@ -396,36 +373,10 @@ class EmbeddedEngine:
         return height
 
     def _check_genesis(self, client: RpcClient) -> None:
-        found = _hash(client.call("eth_getBlockByNumber", ["0x0", False])["hash"])
+        found = hash_of(client.call("eth_getBlockByNumber", ["0x0", False])["hash"])
         if found != self._genesis.block_hash:
             version = client.call("web3_clientVersion")
             raise ReplayMismatch(0, "hash", self._genesis.block_hash.hex(), found.hex(), version)
-
-    def _replay(self, client: RpcClient, batch: int, height: int) -> None:
-        """Make the journaled blocks above ``height`` again and compare each hash."""
-        total = self._journal.head().number
-        transactions = 0
-        began = reported = time.monotonic()
-        for block in self._journal.blocks(height + 1):
-            self._replay_block(client, block, batch)
-            transactions += len(block.transactions)
-            now = time.monotonic()
-            if self._progress is not None and (block.number == total or now - reported > _PROGRESS_S):
-                reported = now
-                self._progress(ReplayProgress(block.number, total, transactions))
-        self._replay_s = time.monotonic() - began
-
-    def _replay_block(self, client: RpcClient, block: JournaledBlock, batch: int) -> None:
-        for answer in _send(client, block.transactions, batch):
-            if isinstance(answer, RpcError):
-                version = client.call("web3_clientVersion")
-                raise ReplayMismatch(block.number, "transactions", "accepted", answer.node_message, version)
-        client.call("evm_mine", [{"timestamp": block.timestamp}])
-        mined = client.call("eth_getBlockByNumber", [hex(block.number), False])
-        found = None if mined is None else _hash(mined["hash"])
-        if found != block.block_hash:
-            version = client.call("web3_clientVersion")
-            raise ReplayMismatch(block.number, "hash", block.block_hash.hex(), found and found.hex(), version)
 
     def _drop_node(self) -> None:
         """Throw the node away, and all it knows."""
@@ -465,7 +416,7 @@ class EmbeddedEngine:
                 _LOG.warning("the node is replaced: %s", error)
                 failure = error
                 self._drop_node()
-            except _LeftOut as error:
+            except LeftOut as error:
                 _LOG.error("a block could not be made again and is thrown away: %s", error)
                 failure = RpcError(RpcReason.NODE_INTERNAL, str(error))
                 self._drop_node()
@@ -495,12 +446,12 @@ class EmbeddedEngine:
 
     # Blocks -----------------------------------------------------------------------------------------------------
 
-    def _fill_pool(self, client: RpcClient, wanted: Sequence[_Waiting], answers: list[SubmitOutcome]) -> None:
+    def _fill_pool(self, client: RpcClient, wanted: Sequence[Waiting], answers: list[SubmitOutcome]) -> None:
         """Send what has no answer yet, in order, and make a block whenever the pool holds one's worth of gas."""
         limit = self._genesis.settings.block_gas_limit
         while len(answers) < len(wanted):
             free = limit - sum(transaction.gas for transaction in self._pending.values())
-            part = _fitting(wanted[len(answers) : len(answers) + _ORDERED_BATCH], free)
+            part = fitting(wanted[len(answers) : len(answers) + ORDERED_BATCH], free)
             if not part and wanted[len(answers)].gas > limit:
                 part = [wanted[len(answers)]]  # the node refuses it, in its own words
             if not part:
@@ -509,8 +460,8 @@ class EmbeddedEngine:
                 else:
                     self._evict(client, wanted[len(answers)].gas - free)
                 continue
-            for transaction, answer in zip(part, _send(client, [each.raw for each in part]), strict=True):
-                outcome = _outcome(transaction.tx_hash, answer)
+            for transaction, answer in zip(part, send(client, [each.raw for each in part]), strict=True):
+                outcome = outcome_of(transaction.tx_hash, answer)
                 answers.append(outcome)
                 if outcome.in_pool:
                     self._pending[transaction.tx_hash] = transaction
@@ -526,7 +477,7 @@ class EmbeddedEngine:
         # anvil_dropTransaction does not find what is queued; dropping all does.
         client.call("anvil_dropAllTransactions")
         self._pending = {transaction.tx_hash: transaction for transaction in kept}
-        _send(client, [transaction.raw for transaction in kept])
+        send(client, [transaction.raw for transaction in kept])
 
     def _drain(self, client: RpcClient) -> None:
         while ready := self._ready(client):
@@ -548,12 +499,12 @@ class EmbeddedEngine:
         mined = client.call("eth_getBlockByNumber", [hex(number), False])
         block = self._accept(head, timestamp, mined)
         if len(block.transactions) != ready:
-            self._condemn(client, {_hash(tx_hash) for tx_hash in mined["transactions"]})
-            raise _LeftOut(ready - len(block.transactions))
+            self._condemn(client, {hash_of(tx_hash) for tx_hash in mined["transactions"]})
+            raise LeftOut(ready - len(block.transactions))
         self._journal.append(block)
         self._final = number
         for tx_hash in mined["transactions"]:
-            self._pending.pop(_hash(tx_hash), None)
+            self._pending.pop(hash_of(tx_hash), None)
         self._replay_s += time.monotonic() - began
 
     def _consider_snapshot(self) -> None:
@@ -570,7 +521,7 @@ class EmbeddedEngine:
     def _condemn(self, client: RpcClient, mined: set[bytes]) -> None:
         """Forget, and never take again, what was tried for a block and left out: neither mined nor waiting its turn."""
         queued = {
-            _hash(transaction["hash"])
+            hash_of(transaction["hash"])
             for by_nonce in client.call("txpool_content")["queued"].values()
             for transaction in by_nonce.values()
         }
@@ -582,17 +533,17 @@ class EmbeddedEngine:
         number = head.number + 1
         if mined is None:
             raise UnexpectedBlock(number, "it is not there")
-        if _hash(mined["parentHash"]) != head.block_hash:
+        if hash_of(mined["parentHash"]) != head.block_hash:
             raise UnexpectedBlock(number, f"its parent is {mined['parentHash']}, the head is 0x{head.block_hash.hex()}")
         if int(mined["timestamp"], 16) != timestamp:
             raise UnexpectedBlock(number, f"its time is {int(mined['timestamp'], 16)}, asked for was {timestamp}")
         raws = []
         for tx_hash in mined["transactions"]:
-            waiting = self._pending.get(_hash(tx_hash))
+            waiting = self._pending.get(hash_of(tx_hash))
             if waiting is None:  # not through `submit`; only somebody who found our port could have sent it
                 raise UnexpectedBlock(number, f"nobody submitted its transaction {tx_hash}")
             raws.append(waiting.raw)
-        return JournaledBlock(number, timestamp, _hash(mined["hash"]), head.block_hash, tuple(raws))
+        return JournaledBlock(number, timestamp, hash_of(mined["hash"]), head.block_hash, tuple(raws))
 
     def _next_timestamp(self, head: Head) -> int:
         now = self._clock.now().timestamp()
@@ -619,31 +570,6 @@ class EmbeddedEngine:
         if tx_hash in self._left_out:
             raise BadTransaction("it was left out of a block before")
         return gas
-
-
-def _fitting(transactions: Sequence[_Waiting], gas: int) -> list[_Waiting]:
-    """Return as many transactions from the beginning as ``gas`` is enough for."""
-    total = 0
-    for index, transaction in enumerate(transactions):
-        total += transaction.gas
-        if total > gas:
-            return list(transactions[:index])
-    return list(transactions)
-
-
-def _send(client: RpcClient, raws: Sequence[bytes], batch: int = _ORDERED_BATCH) -> list[Any]:
-    calls = [("eth_sendRawTransaction", ["0x" + raw.hex()]) for raw in raws]
-    return client.batch_outcomes(calls, chunk=batch)
-
-
-def _outcome(tx_hash: bytes, answer: Any) -> SubmitOutcome:
-    if isinstance(answer, RpcError):
-        return SubmitOutcome(tx_hash, answer.reason, answer.node_message)
-    return SubmitOutcome(tx_hash, None)
-
-
-def _hash(text: str) -> bytes:
-    return bytes.fromhex(text[2:])
 
 
 def _check_asked(field: str, journaled: int, asked: int | None) -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions, ReplayProgress
+from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions
 from ledger.chain.embedded.journal import Journal
 from ledger.chain.embedded.processes import identify, write_identity
+from ledger.chain.embedded.replay import ReplayProgress
 from ledger.chain.errors import (
     ClockJumped,
     EngineBusy,

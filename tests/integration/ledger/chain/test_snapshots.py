@@ -12,8 +12,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions, ReplayProgress
+from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions
 from ledger.chain.embedded.journal import Journal
+from ledger.chain.embedded.replay import ReplayProgress
 from ledger.chain.embedded.snapshots import SnapshotPolicy
 from tests.integration.ledger.chain.kit import Sender, chain_hashes, manual_clock, senders, succeeded
 

@@ -13,9 +13,8 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Table, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from ledger.chain.engine import Engine, SubmitOutcome
@@ -26,13 +25,22 @@ from ledger.deployment.artifacts import explain_revert
 from ledger.errors import InvariantViolation
 from ledger.outbox import decide
 from ledger.outbox.decide import AfterSubmit, Fate, InFlight, Planned, Queued, Receipt, RelayerLoad, Verdict
-from ledger.outbox.leases import CLOCKS_APART_S, Leases
+from ledger.outbox.leases import Leases
 from ledger.outbox.outbox import MessageState
 from ledger.outbox.receipts import ReceiptReader
 from ledger.outbox.routes import Routes
+from ledger.outbox.rows import (
+    AHEAD_S,
+    NewTransaction,
+    insert_new_transactions,
+    insert_transactions,
+    is_message_due,
+    set_messages,
+    set_transactions,
+)
 from ledger.standard.ids import address_bytes, to_address
 from ledger.standard.signatures import SigningKey
-from ledger.store.database import Database, bulk_insert, bulk_insert_new, fetch_by_keys, lease_clause
+from ledger.store.database import Database, lease_clause
 from ledger.store.models.outbox import OutboxMessageRow, OutboxTransactionRow, RelayerRow
 
 _LOG = logging.getLogger(__name__)
@@ -40,10 +48,6 @@ _LOG = logging.getLogger(__name__)
 OFFICE_KINDS = frozenset({"appropriation"})
 """Kinds of messages that only a key with that duty may send."""
 
-_TRANSACTIONS = cast(Table, OutboxTransactionRow.__table__)
-_TRANSACTION_COLUMNS = [
-    "relayer", "nonce", "kind", "hash", "raw", "gas", "state", "message_count", "attempts", "sent_at", "created_at",
-]  # fmt: skip
 _FILLER_GAS = 21_000
 _OPEN_STATES = ("signed", "pending")
 _BROADCAST_MAX = 1_000
@@ -54,7 +58,6 @@ _ATTEMPTS_SILENT = 20
 """Attempts after which even a passing cause becomes an alarm: two minutes of refusals are somebody's business."""
 _GAP_MAX = 64
 _REFUSALS_BEFORE_GIVING_UP = 3
-_AHEAD_S = decide.PAUSE_RETRY_S + CLOCKS_APART_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +186,7 @@ class Sender:
             queued = session.scalar(
                 select(func.count())
                 .select_from(OutboxMessageRow)
-                .where(OutboxMessageRow.state == MessageState.QUEUED, _is_due(self._clock.timestamp()))
+                .where(OutboxMessageRow.state == MessageState.QUEUED, is_message_due(self._clock.timestamp()))
             )
             under_way = session.scalar(
                 select(func.count())
@@ -210,7 +213,7 @@ class Sender:
             queued = self._queued(session, now) if has_room else []
             decided = decide.plan_by_office(queued, loads, self._offices, self._routes, now, self._limits.in_flight_max)
             if decided.expired:
-                _set_messages(session, decided.expired, now, state="expired", reason="its deadline passed unsent")
+                set_messages(session, decided.expired, now, state="expired", reason="its deadline passed unsent")
             rows = [self._sign(planned, now) for planned in decided.transactions]
             self._record(session, decided.transactions, rows, now)
         return len(decided.transactions)
@@ -218,7 +221,9 @@ class Sender:
     def _has_queued(self, now: int) -> bool:
         """Look before taking the write lock: an idle sender must not stand in the way of those who work."""
         with self._database.read() as session:
-            due = select(OutboxMessageRow.message_id).where(OutboxMessageRow.state == MessageState.QUEUED, _is_due(now))
+            due = select(OutboxMessageRow.message_id).where(
+                OutboxMessageRow.state == MessageState.QUEUED, is_message_due(now)
+            )
             return session.scalar(due.limit(1)) is not None
 
     def _queued(self, session: Session, now: int) -> list[Queued]:
@@ -232,11 +237,11 @@ class Sender:
                 f"SELECT {columns} FROM outbox_messages WHERE state = 'queued' AND is_order = {mark} "  # noqa: S608
                 f"AND (not_before <= {mark} OR not_before > {mark}){elsewhere} ORDER BY message_id LIMIT {limit}"
                 + lease_clause(session),
-                (is_order, now, now + _AHEAD_S),
+                (is_order, now, now + AHEAD_S),
             )
             queued += [
-                Queued(row[0], row[1], bool(row[2]), row[3] and bytes(row[3]), bytes(row[4]), row[5], row[6], row[7])
-                for row in rows
+                Queued(number, kind, bool(is_order), target and bytes(target), bytes(payload), gas, deadline, attempts)
+                for number, kind, is_order, target, payload, gas, deadline, attempts in rows
             ]
         return queued
 
@@ -250,7 +255,7 @@ class Sender:
         in_flight = dict(counts.all())
         return [RelayerLoad(row.address, row.next_nonce, in_flight.get(row.address, 0)) for row in rows]
 
-    def _sign(self, planned: Planned, now: int) -> tuple[Any, ...]:
+    def _sign(self, planned: Planned, now: int) -> NewTransaction:
         raw, digest = sign_legacy(
             self._keys[planned.relayer],
             self._engine.chain_id,
@@ -260,21 +265,18 @@ class Sender:
             planned.gas,
         )
         count = len(planned.message_ids)
-        return (planned.relayer, planned.nonce, planned.kind, digest, raw, planned.gas, "signed", count, 0, 0, now)
+        return NewTransaction(
+            planned.relayer, planned.nonce, planned.kind, digest, raw, planned.gas, "signed", count, 0, 0, now
+        )
 
-    def _record(self, session: Session, planned: Sequence[Planned], rows: list[tuple[Any, ...]], now: int) -> None:
+    def _record(self, session: Session, planned: Sequence[Planned], rows: list[NewTransaction], now: int) -> None:
         if not rows:
             return
-        bulk_insert(session, _TRANSACTIONS, _TRANSACTION_COLUMNS, rows)
-        hashes = [row[3] for row in rows]
-        ids = {
-            bytes(digest): number
-            for digest, number in fetch_by_keys(session, _TRANSACTIONS, ["hash", "transaction_id"], "hash", hashes)
-        }
+        ids = insert_transactions(session, rows)
         next_nonces: dict[bytes, int] = {}
-        for one, row in zip(planned, rows, strict=True):
-            next_nonces[one.relayer] = max(next_nonces.get(one.relayer, 0), one.nonce + 1)
-            _set_messages(session, one.message_ids, now, state="sent", transaction_id=ids[row[3]])
+        for transaction, row in zip(planned, rows, strict=True):
+            next_nonces[row.relayer] = max(next_nonces.get(row.relayer, 0), row.nonce + 1)
+            set_messages(session, transaction.message_ids, now, state="sent", transaction_id=ids[row.hash])
         for address, nonce in next_nonces.items():
             session.execute(update(RelayerRow).where(RelayerRow.address == address).values(next_nonce=nonce))
 
@@ -289,14 +291,14 @@ class Sender:
                 .order_by(OutboxTransactionRow.relayer, OutboxTransactionRow.nonce)
                 .limit(_BROADCAST_MAX)
             ).all()
-        due = [(row.transaction_id, row.raw) for row in signed if self._is_due(row.transaction_id)]
+        due = [(row.transaction_id, row.raw) for row in signed if self._is_retry_due(row.transaction_id)]
         if not due:
             return 0
         outcomes = self._engine.submit([raw for _, raw in due])
         self._judge([transaction_id for transaction_id, _ in due], outcomes)
         return len(due)
 
-    def _is_due(self, transaction_id: int) -> bool:
+    def _is_retry_due(self, transaction_id: int) -> bool:
         watch = self._watched.get(transaction_id)
         return watch is None or self._steady() >= watch.sent_s + min(_RETRY_S * watch.attempts, _RETRY_MAX_S)
 
@@ -322,8 +324,8 @@ class Sender:
                 case AfterSubmit.ABANDON:
                     abandoned.append((transaction_id, f"{outcome.reason}: {outcome.message}"))
         with self._database.transaction() as session:
-            _set_transactions(session, waiting, state="pending", sent_at=now)
-            _set_transactions(session, ids, attempts=OutboxTransactionRow.attempts + 1)
+            set_transactions(session, waiting, state="pending", sent_at=now)
+            set_transactions(session, ids, attempts=OutboxTransactionRow.attempts + 1)
             for transaction_id, reason in abandoned:
                 self._abandon(session, transaction_id, reason, now)
 
@@ -345,7 +347,7 @@ class Sender:
             .values(state="failed", reason=reason[:512], updated_at=now)
         )
         session.flush()
-        bulk_insert_new(session, _TRANSACTIONS, _TRANSACTION_COLUMNS, [self._filler(row.relayer, row.nonce)])
+        insert_new_transactions(session, [self._filler(row.relayer, row.nonce)])
 
     # Settling ---------------------------------------------------------------------------------------------------
 
@@ -396,7 +398,7 @@ class Sender:
                 self._record_revert(session, row, receipts[row.hash], explained[row.transaction_id], now)
             for row in fates[Fate.REPLACED]:
                 self._record_replaced(session, row, now)
-            _set_transactions(session, [row.transaction_id for row in fates[Fate.RESUBMIT]], state="signed")
+            set_transactions(session, [row.transaction_id for row in fates[Fate.RESUBMIT]], state="signed")
 
     def _fill_gaps(self, used: Mapping[bytes, int], still_open: Sequence[_Open]) -> None:
         """Fill nonces that nobody sent with empty transactions, for what comes after them can never be mined.
@@ -429,15 +431,15 @@ class Sender:
         )
         rows = [self._filler(relayer, nonce) for nonce in nonces]
         with self._database.transaction() as session:
-            bulk_insert_new(session, _TRANSACTIONS, _TRANSACTION_COLUMNS, rows)
+            insert_new_transactions(session, rows)
 
-    def _filler(self, relayer: bytes, nonce: int) -> tuple[Any, ...]:
+    def _filler(self, relayer: bytes, nonce: int) -> NewTransaction:
         """Return the row of an empty transaction to ourselves."""
         raw, digest = sign_legacy(
             self._keys[relayer], self._engine.chain_id, nonce, to_address(relayer), b"", _FILLER_GAS
         )
         now = self._clock.timestamp()
-        return (relayer, nonce, "filler", digest, raw, _FILLER_GAS, "signed", 0, 0, 0, now)
+        return NewTransaction(relayer, nonce, "filler", digest, raw, _FILLER_GAS, "signed", 0, 0, 0, now)
 
     def _to_check(self, height: int) -> list[_Open]:
         """What is handed in and open, and was not looked at since the last final block, or is unseen for too long."""
@@ -525,7 +527,7 @@ class Sender:
             if receipt is not None:
                 by_block.setdefault(receipt.block_number, []).append(row.transaction_id)
         for block, ids in by_block.items():
-            _set_transactions(session, ids, state="mined", block_number=block)
+            set_transactions(session, ids, state="mined", block_number=block)
             session.execute(
                 update(OutboxMessageRow)
                 .where(OutboxMessageRow.transaction_id.in_(ids), OutboxMessageRow.state == "sent")
@@ -541,7 +543,7 @@ class Sender:
         now: int,
     ) -> None:
         error, out_of_gas = explained
-        _set_transactions(
+        set_transactions(
             session,
             [row.transaction_id],
             state="reverted",
@@ -562,7 +564,7 @@ class Sender:
 
     def _record_replaced(self, session: Session, row: _Open, now: int) -> None:
         _LOG.warning("nonce %d of a relayer was used by another transaction; its messages are sent anew", row.nonce)
-        _set_transactions(session, [row.transaction_id], state="replaced", reason="its nonce was used by another")
+        set_transactions(session, [row.transaction_id], state="replaced", reason="its nonce was used by another")
         session.execute(
             update(OutboxMessageRow)
             .where(OutboxMessageRow.transaction_id == row.transaction_id, OutboxMessageRow.state == "sent")
@@ -579,27 +581,3 @@ def _apply(message: OutboxMessageRow, verdict: Verdict, attempts: int, receipt: 
     message.block_number = receipt.block_number if receipt is not None and verdict.state != "queued" else None
     if verdict.gas is not None and not message.is_order:
         message.gas = verdict.gas
-
-
-def _is_due(now: int) -> ColumnElement[bool]:
-    return (OutboxMessageRow.not_before <= now) | (OutboxMessageRow.not_before > now + _AHEAD_S)
-
-
-def _set_messages(session: Session, ids: Sequence[int], now: int, **values: Any) -> None:
-    for start in range(0, len(ids), 10_000):
-        session.execute(
-            update(OutboxMessageRow)
-            .where(OutboxMessageRow.message_id.in_(ids[start : start + 10_000]))
-            .values(updated_at=now, **values)
-            .execution_options(synchronize_session=False)
-        )
-
-
-def _set_transactions(session: Session, ids: Sequence[int], **values: Any) -> None:
-    if ids:
-        session.execute(
-            update(OutboxTransactionRow)
-            .where(OutboxTransactionRow.transaction_id.in_(ids))
-            .values(**values)
-            .execution_options(synchronize_session=False)
-        )

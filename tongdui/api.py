@@ -6,12 +6,13 @@ import orjson
 
 from issuers.service import IssuerService
 from ledger.clock import Clock
+from ledger.deployment.file import Deployment
 from ledger.gateway import Gateway
 from ledger_api.auth.tokens import LOCAL_ALGORITHM, OIDC_ALGORITHMS, LocalIssuer, RemoteKeys, TokenVerifier
 from ledger_api.http.metrics import Metrics, issuance_metrics
 from ledger_api.http.middleware import RateLimiter
+from ledger_api.ports import ProgrammeName
 from ledger_api.services import BodyLimits, Services
-from tongdui import programme_names
 from tongdui.bootstrap import City
 from tongdui.chain_view import EngineChainView
 from tongdui.offline import derive
@@ -37,7 +38,7 @@ def services_of(city: City) -> Services:
         ),
         clock=city.clock,
         database=city.database,
-        names=programme_names.of(city.deployment),
+        names=programme_names(city.deployment),
         registry=city.registry,
         orders=gateway.desk,
         merchants=city.merchants,
@@ -65,6 +66,14 @@ def services_of(city: City) -> Services:
         after_write=gateway.wake,
         after_link=city.links.set,
     )
+
+
+def programme_names(deployment: Deployment) -> dict[int, ProgrammeName]:
+    """Return how a deployment's programmes are called, by number."""
+    return {
+        programme.id: ProgrammeName(programme.id, programme.slug, programme.names.zh, programme.names.en)
+        for programme in deployment.programmes
+    }
 
 
 def open_token_issuer(settings: Settings, clock: Clock) -> LocalIssuer:

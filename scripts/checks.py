@@ -53,6 +53,7 @@ def steps_of(group: str, extra: Sequence[str], root: Path = ROOT) -> list[Step]:
         Step("form", (str(BIN / "ruff"), "format", "--check", ".")),
         Step("types", (str(BIN / "mypy"),)),
         Step("imports", (str(BIN / "lint-imports"),)),
+        Step("house", (str(BIN / "python"), "-m", "scripts.house")),
         Step("reference", (str(BIN / "python"), "-m", "scripts.reference", "--check")),
         artifacts,
     ]

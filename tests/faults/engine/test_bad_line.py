@@ -19,7 +19,7 @@ from ledger.chain.transactions import contract_address, sign_legacy
 from ledger.deployment import deploy
 from ledger.deployment.city import CityActors, load
 from ledger.standard.signatures import SigningKey
-from scripts.faults.flaky_proxy import MISHAPS, BadLine
+from scripts.faults.flaky_proxy import MISHAPS, FlakyProxy
 from tests.faults.engine.load import Load
 from tests.integration.ledger.chain.kit import START_TIMESTAMP, STORE_CODE
 
@@ -49,8 +49,8 @@ def node(tmp_path: Path) -> Iterator[AnvilNode]:
 
 
 @pytest.fixture
-def line(node: AnvilNode) -> Iterator[BadLine]:
-    line = BadLine(node.url, SEED, rate=0.35, late_s=3 * PATIENCE_S)
+def line(node: AnvilNode) -> Iterator[FlakyProxy]:
+    line = FlakyProxy(node.url, SEED, rate=0.35, late_s=3 * PATIENCE_S)
     yield line
     line.close()
 
@@ -66,7 +66,7 @@ def insist(act: Callable[[], T]) -> T:
     raise AssertionError("it never works")
 
 
-def test_everything_lands_once(node: AnvilNode, line: BadLine) -> None:
+def test_everything_lands_once(node: AnvilNode, line: FlakyProxy) -> None:
     rng = random.Random(SEED)
     key = SigningKey(rng.randbytes(32))
     creation, _ = sign_legacy(key, 99, 0, None, STORE_CODE, 1_000_000)
@@ -101,7 +101,7 @@ def test_everything_lands_once(node: AnvilNode, line: BadLine) -> None:
     assert len(line.met) > len(MISHAPS) / 2, "the line was bad enough to prove something"
 
 
-def test_a_city_is_deployed_over_a_bad_line(node: AnvilNode, line: BadLine) -> None:
+def test_a_city_is_deployed_over_a_bad_line(node: AnvilNode, line: FlakyProxy) -> None:
     rng = random.Random(SEED)
     config = load()
 

@@ -17,14 +17,14 @@ from ledger.chain.rpc import RpcClient, RpcError, RpcReason
 from ledger.indexer.errors import InconsistentAnswer
 from ledger.outbox.outbox import MessageState
 from ledger.store.models.outbox import OutboxTransactionRow, RelayerRow
-from scripts.faults.flaky_proxy import BadLine
+from scripts.faults.flaky_proxy import FlakyProxy
 from tests.integration.ledger.gateway.lab import START, deploy_city
 from tests.integration.ledger.gateway.test_remote import ALICE, BOB, Network, RemoteLab, Steady, open_remote
 
 Spoil = Callable[[Any], Any]
 
 
-class Liar(BadLine):
+class Liar(FlakyProxy):
     """A line on which the test spoils the results of the next calls of a method."""
 
     def __init__(self, target: str) -> None:
@@ -274,7 +274,7 @@ def test_a_wrong_header_moves_nothing_for_long(lab: RemoteLab, liar: Liar, lie: 
 
 def test_an_answer_in_drops_ends_with_the_timeout(node: AnvilNode) -> None:
     """Each drop comes in time, and all of them never do."""
-    line = BadLine(node.url, 1, 0.0, 1.0)
+    line = FlakyProxy(node.url, 1, 0.0, 1.0)
     line.draw = lambda: "trickle"  # type: ignore[method-assign]
     began = time.monotonic()
     with RpcClient(line.url, 0.3) as client, pytest.raises(RpcError) as caught:

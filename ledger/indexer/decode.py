@@ -6,11 +6,12 @@ transfers of one order, so transfers wait until that event, or the end of their 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger.indexer.errors import InconsistentAnswer, MalformedLog, UnknownEvent
+from ledger.indexer.errors import InconsistentAnswer, MalformedLog, Undecodable, UnknownEvent
 from ledger.standard.contract import LOT_BYTES
 from ledger.standard.keccak import keccak256
 
@@ -75,6 +76,22 @@ class Changes:
 
 Log = Mapping[str, Any]
 _Handler = Callable[["Decoder", Log, int, int], None]
+
+
+def decode(contracts: Contracts, headers: Sequence[Header], logs: Sequence[Log]) -> Changes:
+    """Return the changes of a range of blocks; ``logs`` are all of theirs, in chain order. Pure.
+
+    Raises:
+        InconsistentAnswer: a log has not the shape of one, or the logs do not belong together; ask again.
+        UnknownEvent, MalformedLog, Undecodable: somebody must look.
+    """
+    try:
+        return Decoder(contracts, headers).decode(logs)
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        # Shapes are examined only now: this is the hot path, and a node hardly ever breaks them.
+        if not all(_has_shape(log) for log in logs):
+            raise InconsistentAnswer(headers[0].number, f"a log has not the shape of one: {error!r}") from error
+        raise Undecodable(headers[0].number, headers[-1].number, error) from error
 
 
 class Decoder:
@@ -305,7 +322,9 @@ class Decoder:
     def _held(self, log: Log, block_number: int, log_index: int) -> None:
         order_id, holder, merchant = _hash(log, 1), _address(log, 2), int(log["topics"][3], 16)
         capture_by, cancellable = _words(log, 2)
-        hold = self.changes.holds_opened[order_id]
+        hold = self.changes.holds_opened.get(order_id)
+        if hold is None:
+            raise InconsistentAnswer(block_number, "a Held without the HoldOpened before it")
         hold[2], hold[4], hold[5] = merchant, capture_by, cancellable != 0
         self._outcome(block_number, log_index, order_id, "hold", 0, holder, merchant, None, None, None, None, None)
 
@@ -440,6 +459,36 @@ def add_flow(flows: dict[tuple[int, str], list[int]], programme: int, kind: str,
 def batch_reference(programme: int, number: int) -> bytes:
     """Return what the entries of a mint refer to: programme 4 bytes, batch number 8 bytes."""
     return programme.to_bytes(4, "big") + number.to_bytes(8, "big")
+
+
+_ADDRESS = re.compile("0x[0-9a-fA-F]{40}")
+_WORD = re.compile("0x[0-9a-fA-F]{64}")
+_BYTES = re.compile("0x(?:[0-9a-fA-F]{2})*")
+_QUANTITY = re.compile("0x[0-9a-fA-F]+")
+_MEMBERS = {
+    "address": _ADDRESS,
+    "data": _BYTES,
+    "blockNumber": _QUANTITY,
+    "logIndex": _QUANTITY,
+    "blockHash": _WORD,
+    "transactionHash": _WORD,
+}
+_TOPICS_MAX = 4
+
+
+def _has_shape(log: Log) -> bool:
+    """Return whether an object has what `eth_getLogs` promises of a log."""
+    topics = log.get("topics")
+    return (
+        all(_matches(form, log.get(name)) for name, form in _MEMBERS.items())
+        and isinstance(topics, list)
+        and len(topics) <= _TOPICS_MAX
+        and all(_matches(_WORD, topic) for topic in topics)
+    )
+
+
+def _matches(form: re.Pattern[str], value: object) -> bool:
+    return isinstance(value, str) and form.fullmatch(value) is not None
 
 
 def _words(log: Log, count: int) -> list[int]:

@@ -33,6 +33,15 @@ class MalformedLog(InvariantViolation):
         super().__init__(f"log {log_index} of block {block_number} is no well-formed {event}")
 
 
+class Undecodable(InvariantViolation):
+    """Our decoder failed on logs that have the shape of logs: a defect of this program, which no node can cure."""
+
+    def __init__(self, first: int, last: int, cause: Exception) -> None:
+        self.first = first
+        self.last = last
+        super().__init__(f"blocks {first} to {last}: a well-formed log cannot be decoded: {cause!r}")
+
+
 class InconsistentAnswer(IndexerError):
     """The node's logs and headers do not belong together: it is lagging, reorganising or wrong. Ask again."""
 

@@ -16,7 +16,7 @@ from ledger.chain.rpc import RpcError, RpcReason
 from ledger.deployment import artifacts
 from ledger.indexer import projector
 from ledger.indexer.completeness import require_all
-from ledger.indexer.decode import Changes, Contracts, Decoder, Header
+from ledger.indexer.decode import Contracts, Header, decode
 from ledger.indexer.errors import InconsistentAnswer, OtherChain, ReorgTooDeep
 from ledger.standard.ids import Address, address_bytes
 from ledger.store.database import Database, bulk_insert_new
@@ -102,7 +102,7 @@ class Indexer:
         Raises:
             RpcError: the node cannot be reached, or failed; nothing was written.
             InconsistentAnswer: the node's answers do not belong together; nothing was written, ask again.
-            UnknownEvent, MalformedLog, ProjectionBroken, ReorgTooDeep, OtherChain: somebody must look.
+            UnknownEvent, MalformedLog, Undecodable, ProjectionBroken, ReorgTooDeep, OtherChain: somebody must look.
         """
         cursor = self._cursor or self._start()
         final = self._engine.final_height()
@@ -119,7 +119,7 @@ class Indexer:
         if logs is None:
             return self.step()
         require_all(self._engine.rpc, self._contracts, headers, logs)
-        changes = self._decode(headers, logs)
+        changes = decode(self._contracts, headers, logs)
         moved = Cursor(last, headers[-1].hash, headers[-1].timestamp)
         with self._database.transaction() as session:
             if not self._move(session, cursor, moved):
@@ -157,12 +157,6 @@ class Indexer:
         with self._database.transaction() as session:
             projector.analyse(session)
         return report
-
-    def _decode(self, headers: Sequence[Header], logs: Sequence[Mapping[str, Any]]) -> Changes:
-        try:
-            return Decoder(self._contracts, headers).decode(logs)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise InconsistentAnswer(headers[0].number, f"a log has not the shape of one: {error!r}") from error
 
     # Cursor -----------------------------------------------------------------------------------------------------
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from ledger.indexer.decode import TRANSFER, Changes, Contracts, Decoder, Header
-from ledger.indexer.errors import InconsistentAnswer, MalformedLog, UnknownEvent
+from ledger.errors import InvariantViolation
+from ledger.indexer import decode as decoding
+from ledger.indexer.decode import TRANSFER, Changes, Contracts, Decoder, Header, decode
+from ledger.indexer.errors import InconsistentAnswer, MalformedLog, Undecodable, UnknownEvent
 from ledger.indexer.indexer import contracts_of
 from ledger.standard.keccak import keccak256
 
@@ -205,3 +207,55 @@ def test_logs_of_another_block_hash_or_order_are_asked_for_again(contracts: Cont
     log.logs.reverse()
     with pytest.raises(InconsistentAnswer):
         log.decode()
+
+
+def test_a_defect_of_ours_is_an_alarm_and_not_the_nodes_fault(
+    contracts: Contracts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is retried for ever because of our own KeyError would never be seen by anybody."""
+
+    def defect(_decoder: Decoder, _log: object, _block: int, _index: int) -> None:
+        raise KeyError("a table of ours lacks this")
+
+    monkeypatch.setitem(decoding._HANDLERS, "BatchVoided", defect)
+    log = Log(contracts).emit("Issuance", "BatchVoided", [1, 9], [])
+    with pytest.raises(Undecodable, match=r"blocks 0 to 4.*KeyError") as caught:
+        decode(contracts, HEADERS, log.logs)
+    assert isinstance(caught.value, InvariantViolation)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data": None},
+        {"data": 7},
+        {"topics": [TRANSFER, None, None, None]},
+        {"topics": 5},
+        {"address": 7},
+        {"transactionHash": "0x1"},
+        {"blockNumber": "one"},
+        {"logIndex": None},
+        {"blockHash": []},
+    ],
+    ids=str,
+)
+def test_a_log_without_the_shape_of_one_is_the_nodes_fault(contracts: Contracts, change: dict[str, Any]) -> None:
+    log = Log(contracts).transfer(NOBODY, ALICE, 5)
+    for member, value in change.items():
+        log.logs[0][member] = value
+    with pytest.raises(InconsistentAnswer):
+        decode(contracts, HEADERS, log.logs)
+
+
+@pytest.mark.parametrize("member", ["address", "topics", "data", "blockNumber", "blockHash", "logIndex"])
+def test_a_log_that_lacks_a_member_is_the_nodes_fault(contracts: Contracts, member: str) -> None:
+    log = Log(contracts).transfer(NOBODY, ALICE, 5)
+    del log.logs[0][member]
+    with pytest.raises(InconsistentAnswer):
+        decode(contracts, HEADERS, log.logs)
+
+
+def test_a_hold_whose_opening_is_missing_is_asked_for_again(contracts: Contracts) -> None:
+    log = Log(contracts).emit("Redemption", "Held", [ORDER, ALICE, 7], [2_000, 1])
+    with pytest.raises(InconsistentAnswer, match="HoldOpened"):
+        decode(contracts, HEADERS, log.logs)

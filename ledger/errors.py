@@ -15,5 +15,9 @@ class InvariantViolation(TongduiError):
     """A rule that must always hold does not. The process stops rather than go on with a broken book."""
 
 
+class Unavailable(TongduiError):
+    """Something cannot be reached or is in use just now; the same call may succeed later. A base beside others."""
+
+
 class ConfigurationError(TongduiError):
     """A setting, file or environment is missing or wrong; the message names it and says how to mend it."""

@@ -16,7 +16,7 @@ from ledger.chain.errors import ClockJumped, EngineStopped
 from ledger.chain.rpc import RpcError
 from ledger.clock import Clock
 from ledger.deployment.file import Deployment
-from ledger.errors import InvariantViolation, TongduiError
+from ledger.errors import InvariantViolation, TongduiError, Unavailable
 from ledger.indexer.check import ProjectionCheck, check_projection
 from ledger.indexer.errors import InconsistentAnswer
 from ledger.indexer.indexer import Indexer, IndexerLimits, contracts_of
@@ -36,7 +36,7 @@ _PAUSE_PER_BLOCK = 2.0
 block costs beside its transactions grows with the state, so under load it is fewer and fuller ones that carry more."""
 
 
-class GatewayStuck(TongduiError):
+class GatewayStuck(Unavailable):
     """Work remains, and nothing has moved for a long time."""
 
     def __init__(self, unsettled: int, waited_s: float, alarms: Sequence[str]) -> None:

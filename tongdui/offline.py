@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from issuers.service import IssuerService
@@ -26,7 +27,7 @@ from ledger.outbox.outbox import Outbox
 from ledger.residents.decisions import SourceDecisions
 from ledger.residents.link_codes import LinkCodes
 from ledger.residents.registry import ResidentRegistry
-from ledger.store.database import Database
+from ledger.store.database import Database, DatabaseUnavailable
 from ledger.store.migrations import upgrade
 from ledger.store.models.api import IdentityLookRow
 from tongdui.issuer_signers import close_signers, open_signers
@@ -90,12 +91,15 @@ def open_keys(settings: Settings) -> Keys:
 
 
 def open_database(stack: ExitStack, settings: Settings) -> Database:
-    """Open the database and bring it to the newest schema."""
+    """Open the database and bring it to the newest schema. Raises DatabaseUnavailable."""
     url = settings.database_url
     text = f"sqlite:///{settings.state_dir / 'books.db'}" if url is None else url.get_secret_value()
     database = Database(text)
     stack.callback(database.close)
-    upgrade(database)
+    try:
+        upgrade(database)
+    except OperationalError as error:
+        raise DatabaseUnavailable(database.engine.url.render_as_string(), str(error.orig)) from error
     return database
 
 

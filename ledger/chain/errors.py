@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ledger.errors import ConfigurationError, InvariantViolation, TongduiError
+from ledger.errors import ConfigurationError, InvariantViolation, TongduiError, Unavailable
 
 
 class ChainError(TongduiError):
@@ -22,7 +22,7 @@ class NodeBinaryMissing(ConfigurationError):
         )
 
 
-class NodeStartFailed(ChainError):
+class NodeStartFailed(ChainError, Unavailable):
     """The node process ended, or did not answer, before it was ready."""
 
     def __init__(self, reason: str, log_tail: str) -> None:
@@ -31,7 +31,7 @@ class NodeStartFailed(ChainError):
         super().__init__(f"the node did not start: {reason}" + (f"; its log ends: {log_tail}" if log_tail else ""))
 
 
-class EngineBusy(ChainError):
+class EngineBusy(ChainError, Unavailable):
     """Another process holds the lock of this state folder and makes its blocks."""
 
     def __init__(self, lock: Path) -> None:
@@ -75,7 +75,7 @@ class JournalCorrupt(InvariantViolation):
         super().__init__(f"the journal {path} is damaged: {reason}; restore it from a backup, nothing was changed")
 
 
-class JournalUnavailable(ChainError):
+class JournalUnavailable(ChainError, Unavailable):
     """The journal cannot be opened now: the disk is full or away, or permissions are wrong. It is not damaged."""
 
     def __init__(self, path: Path, reason: str) -> None:

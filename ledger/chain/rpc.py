@@ -24,6 +24,7 @@ import httpx
 import orjson
 
 from ledger.chain.errors import ChainError
+from ledger.errors import Unavailable
 
 
 class RpcReason(StrEnum):
@@ -108,7 +109,7 @@ def is_retryable(reason: RpcReason) -> bool:
             return False
 
 
-class RpcError(ChainError):
+class RpcError(ChainError, Unavailable):
     """A call failed. ``code`` and ``data`` are the node's, where it gave them; ``data`` is revert data as bytes."""
 
     def __init__(

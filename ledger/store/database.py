@@ -24,7 +24,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from ledger.errors import ConfigurationError, InvariantViolation
+from ledger.errors import ConfigurationError, InvariantViolation, Unavailable
 from ledger.store.base import Base
 from ledger.store.facts import count_changed_facts
 from ledger.store.writers import WriterQueue
@@ -44,6 +44,15 @@ class NestedTransaction(InvariantViolation):
 
     def __init__(self) -> None:
         super().__init__("a write transaction is already open in this thread; pass its session on instead")
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be opened: its server does not answer or refuses us, or its file is locked."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url = url
+        self.reason = reason
+        super().__init__(f"the database {url} cannot be opened: {reason}")
 
 
 class Database:

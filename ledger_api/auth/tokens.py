@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 from ledger.clock import Clock
-from ledger.errors import ConfigurationError, TongduiError
+from ledger.errors import ConfigurationError, TongduiError, Unavailable
 from ledger_api.auth.scopes import check_scopes
 
 LOCAL_ALGORITHM = "ES256"
@@ -153,7 +153,7 @@ class RemoteKeys:
             raise BadToken("it was signed by a key that is not known here") from error
 
 
-class KeysUnavailable(TongduiError):
+class KeysUnavailable(Unavailable):
     """The identity provider's keys cannot be fetched just now."""
 
     def __init__(self, detail: str) -> None:

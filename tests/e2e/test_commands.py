@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.e2e.runs import CHECKOUT_COMMANDS, tongdui
@@ -50,6 +52,13 @@ def test_each_command_explains_itself(command: list[str]) -> None:
 
 def test_help_shows_defaults() -> None:
     assert "(default: 8080)" in " ".join(tongdui("serve", "--help").out.replace("│", " ").split())
+
+
+def test_a_database_that_does_not_answer_is_a_reason_to_try_again(tmp_path: Path) -> None:
+    there = "postgresql://city:secret@127.0.0.1:1/books"
+    ended = tongdui("work", "--state-dir", str(tmp_path), "--json", TONGDUI_DATABASE_URL=there)
+    assert (ended.code, ended.last["error"]["type"]) == (4, "DatabaseUnavailable")
+    assert "secret" not in ended.out + ended.err
 
 
 def test_an_unknown_option_is_a_wrong_command_line() -> None:

@@ -25,7 +25,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
-from ledger.errors import ConfigurationError, InvariantViolation, TongduiError
+from ledger.errors import ConfigurationError, InvariantViolation, TongduiError, Unavailable
 
 
 class ExitCode(IntEnum):
@@ -53,25 +53,11 @@ class FileProblem(ConfigurationError):
         super().__init__(f"the system refuses{where}: {error.strerror or error}")
 
 
-_UNAVAILABLE = frozenset(
-    {
-        "RpcError",
-        "EngineBusy",
-        "DatabaseBusy",
-        "NodeStartFailed",
-        "GatewayStuck",
-        "JournalUnavailable",
-        "KeysUnavailable",
-    }
-)
-"""Names of errors that may pass; by name, so that `tongdui --help` need not load a chain."""
-
-
 def exit_code(error: TongduiError) -> ExitCode:
     """Return the exit code of an expected failure."""
     if isinstance(error, UsageError):
         return ExitCode.USAGE
-    if any(kind.__name__ in _UNAVAILABLE for kind in type(error).__mro__):
+    if isinstance(error, Unavailable):
         return ExitCode.UNAVAILABLE
     if isinstance(error, InvariantViolation):
         return ExitCode.BROKEN

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from ledger.chain.errors import EngineBusy, JournalUnavailable, NodeStartFailed
 from ledger.chain.rpc import RpcError, RpcReason
 from ledger.errors import ConfigurationError, InvariantViolation, TongduiError
+from ledger.gateway import GatewayStuck
+from ledger.store.database import DatabaseUnavailable
+from ledger_api.auth.tokens import KeysUnavailable
 from tongdui.cli.console import ExitCode, Output, UsageError, exit_code, failure
 
 
@@ -23,6 +28,12 @@ class Odd(TongduiError):
         (InvariantViolation("books differ"), ExitCode.BROKEN),
         (Odd("odd"), ExitCode.CONFIGURATION),
         (RpcError(RpcReason.UNREACHABLE, "no node"), ExitCode.UNAVAILABLE),
+        (EngineBusy(Path("engine.lock")), ExitCode.UNAVAILABLE),
+        (NodeStartFailed("it ended", ""), ExitCode.UNAVAILABLE),
+        (JournalUnavailable(Path("journal"), "no room"), ExitCode.UNAVAILABLE),
+        (GatewayStuck(1, 1.0, []), ExitCode.UNAVAILABLE),
+        (KeysUnavailable("no answer"), ExitCode.UNAVAILABLE),
+        (DatabaseUnavailable("postgresql://nowhere/x", "no answer"), ExitCode.UNAVAILABLE),
     ],
 )
 def test_exit_codes(error: TongduiError, code: ExitCode) -> None:

@@ -21,7 +21,7 @@ from ledger_api.http.metrics import Metrics
 from ledger_api.http.middleware import RateLimiter
 from ledger_api.ports import ChainView, Check, InvariantReport, ProgrammeName, Receipts
 from redemption.desk_approval import DeskConsent
-from redemption.fulfilment import Handover
+from redemption.fulfilment import Fulfilment
 from redemption.merchants import MerchantDirectory
 from redemption.offers import OfferShelf
 from redemption.orders import Redemptions
@@ -54,7 +54,7 @@ class Services:
     merchants: MerchantDirectory
     shelf: OfferShelf
     redemptions: Redemptions
-    handover: Handover
+    fulfilment: Fulfilment
     refunds: Refunds
     issuers: IssuerService
     consent: DeskConsent

@@ -107,7 +107,7 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
-class Handover:
+class Fulfilment:
     """The only writer of slips and of captures, releases and their actions."""
 
     redemptions: Redemptions

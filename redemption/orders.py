@@ -167,7 +167,7 @@ class Redemptions:
         signer = self.registry.signer(session, purchase.resident_id)
         offer = self.shelf.available(session, purchase.offer_id, purchase.resident_id, purchase.quantity)
         quote = self._quote(session, signer.address, offer, purchase)
-        row = self._sign_and_send(session, signer, quote, purchase)
+        row = self._sign_and_keep(session, signer, quote, purchase)
         return Placed(self._order(session, row), PlaceOutcome.CREATED)
 
     def unsigned(self, session: Session, purchase: Purchase) -> RedeemOrder:
@@ -279,7 +279,7 @@ class Redemptions:
         value = sum(basket_debits_down([(par[split_token_id(lot.id)[0]], lot.amount) for lot in lots]))
         return Quote(offer, purchase.quantity, price, value, lots)
 
-    def _sign_and_send(self, session: Session, signer: Signer, quote: Quote, purchase: Purchase) -> RedemptionOrderRow:
+    def _sign_and_keep(self, session: Session, signer: Signer, quote: Quote, purchase: Purchase) -> RedemptionOrderRow:
         now = self.clock.timestamp()
         merchant = quote.offer.merchant_id
         deadline = now + ORDER_LIFETIME_S

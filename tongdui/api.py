@@ -44,7 +44,7 @@ def services_of(city: City) -> Services:
         merchants=city.merchants,
         shelf=city.shelf,
         redemptions=city.redemptions,
-        handover=city.handover,
+        fulfilment=city.fulfilment,
         refunds=city.refunds,
         consent=city.consent,
         link_codes=city.link_codes,

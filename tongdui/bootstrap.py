@@ -39,7 +39,7 @@ from ledger.store.database import Database
 from redemption import catalogue
 from redemption.codes import CodeBook
 from redemption.desk_approval import DeskConsent
-from redemption.fulfilment import Handover
+from redemption.fulfilment import Fulfilment
 from redemption.merchants import MerchantDirectory
 from redemption.offers import OfferShelf
 from redemption.orders import Redemptions
@@ -70,7 +70,7 @@ class City(Books):
     merchants: MerchantDirectory
     shelf: OfferShelf
     redemptions: Redemptions
-    handover: Handover
+    fulfilment: Fulfilment
     refunds: Refunds
     consent: DeskConsent
     appropriations: Appropriations
@@ -89,10 +89,10 @@ class City(Books):
         released = 0
         with self.database.transaction() as session:
             settled = self.redemptions.settle(session)
-            self.handover.settle_actions(session, settled.block_number)
+            self.fulfilment.settle_actions(session, settled.block_number)
             if settled.block_number >= 0:
                 # By the clock, for a chain without traffic makes no blocks; the margin forgives a node's slower clock.
-                released = self.handover.release_overdue(session, self.clock.timestamp() - OVERDUE_MARGIN_S)
+                released = self.fulfilment.release_overdue(session, self.clock.timestamp() - OVERDUE_MARGIN_S)
         if released:
             self.gateway.wake()
         return bool(released)
@@ -164,7 +164,7 @@ def _open(
     merchants = MerchantDirectory(clock)
     shelf = OfferShelf(merchants, clock)
     redemptions = Redemptions(registry, shelf, gateway.desk, deployment.domain(), clock)
-    handover = Handover(
+    fulfilment = Fulfilment(
         redemptions,
         merchants,
         gateway.outbox,
@@ -195,7 +195,7 @@ def _open(
         merchants=merchants,
         shelf=shelf,
         redemptions=redemptions,
-        handover=handover,
+        fulfilment=fulfilment,
         refunds=refunds,
         consent=consent,
         appropriations=Appropriations(gateway.outbox, deployment.address("ClearingBook"), clock, has_key=bool(offices)),

@@ -124,7 +124,7 @@ def _visit_desk(env: Environment, door: FrontDoor) -> dict[str, Any]:
     env.settle()
     order_id = placed["order"]["order_id"]
     _expect_paid(env, order_id, "the desk")
-    code = env.city.handover.codes.code(placed["slip"]["slip_id"])
+    code = env.city.fulfilment.codes.code(placed["slip"]["slip_id"])
     env.at(days.DESK_DAY, 10, 20)
     door.post(counter, f"/v1/merchants/{shop}/codes", {"code": code}, "desk-hand-over")
     door.post(counter, f"/v1/merchants/{shop}/codes", {"code": code}, "desk-hand-over-again", status=409)

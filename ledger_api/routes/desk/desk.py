@@ -95,7 +95,7 @@ def redeem(body: DeskOrderIn, write: Write) -> Response:
                 approver=approver,
             ),
         )
-        slip = services.handover.issue_slip(session, placed.order.order_id, write.principal.subject)
+        slip = services.fulfilment.issue_slip(session, placed.order.order_id, write.principal.subject)
         return 202, DeskOrderOut(order=views.redemption(placed.order, None), slip=slip_out(slip))
 
     return write.once(body, effect)
@@ -111,7 +111,7 @@ def reissue(order_id: str, write: Write) -> Response:
     def effect(session: Session) -> tuple[int, BaseModel]:
         if services.redemptions.get(session, key).desk_id != desk_id:
             raise UnknownOrder(order_id)
-        return 200, slip_out(services.handover.issue_slip(session, key, write.principal.subject))
+        return 200, slip_out(services.fulfilment.issue_slip(session, key, write.principal.subject))
 
     return write.once(None, effect)
 
@@ -155,11 +155,11 @@ def slip_qr(slip_id: str, services: Deps, principal: Who) -> Response:
     """Return the slip's QR code alone, as SVG."""
     with services.database.read() as session:
         _slip_for(session, services, principal, slip_id)
-    return Response(qr_svg(services.handover.codes.code(slip_id)), media_type="image/svg+xml")
+    return Response(qr_svg(services.fulfilment.codes.code(slip_id)), media_type="image/svg+xml")
 
 
 def _slip_for(session: Session, services: Services, principal: Principal, slip_id: str) -> tuple[Slip, RedemptionOrder]:
-    slip = services.handover.slip(session, slip_id)
+    slip = services.fulfilment.slip(session, slip_id)
     order = services.redemptions.get(session, slip.order_id)
     if order.desk_id is not None and f"desk:{order.desk_id}" in principal.scopes:
         return slip, order
@@ -176,7 +176,7 @@ def _content(session: Session, services: Services, slip: Slip, order: Redemption
         name = services.names[split_token_id(lot.id)[0]]
         lines.append(SlipLine(name.name_zh, name.name_en, points_text(lot.amount)))
     return SlipContent(
-        code=services.handover.codes.code(slip.slip_id),
+        code=services.fulfilment.codes.code(slip.slip_id),
         order_id=hex_text(order.order_id),
         merchant_zh=merchant.name_zh,
         merchant_en=merchant.name_en,

@@ -201,7 +201,7 @@ def check_code(merchant_id: MerchantNumber, body: CodeIn, services: Deps, princi
     """Show the order behind a code before anything is handed over. Changes nothing."""
     require(principal, scopes.merchant(merchant_id))
     with services.database.read() as session:
-        return _order(session, services, services.handover.look_up(session, merchant_id, body.code))
+        return _order(session, services, services.fulfilment.look_up(session, merchant_id, body.code))
 
 
 @router.post("/v1/merchants/{merchant_id}/codes", operation_id="handOver", response_model=MerchantOrderOut)
@@ -214,7 +214,7 @@ def hand_over(merchant_id: MerchantNumber, body: CodeIn, write: Write) -> Respon
     services = write.services
 
     def effect(session: Session) -> tuple[int, BaseModel]:
-        order = services.handover.hand_over(session, merchant_id, body.code, actor_of(write.principal))
+        order = services.fulfilment.hand_over(session, merchant_id, body.code, actor_of(write.principal))
         return 200, _order(session, services, order)
 
     return write.once(body, effect)
@@ -232,7 +232,9 @@ def capture(merchant_id: MerchantNumber, order_id: str, body: CaptureIn, write: 
     services, key = write.services, hash_of("order_id", order_id)
 
     def effect(session: Session) -> tuple[int, BaseModel]:
-        order = services.handover.capture_part(session, merchant_id, key, int(body.keep_fen), actor_of(write.principal))
+        order = services.fulfilment.capture_part(
+            session, merchant_id, key, int(body.keep_fen), actor_of(write.principal)
+        )
         return 202, _order(session, services, order)
 
     return write.once(body, effect)
@@ -250,7 +252,7 @@ def release(merchant_id: MerchantNumber, order_id: str, body: ReasonIn, write: W
     key = hash_of("order_id", order_id)
 
     def effect(session: Session) -> tuple[int, BaseModel]:
-        write.services.handover.release(session, merchant_id, key, actor_of(write.principal), body.reason)
+        write.services.fulfilment.release(session, merchant_id, key, actor_of(write.principal), body.reason)
         return 202, Done()
 
     return write.once(body, effect)

@@ -85,7 +85,7 @@ def issue_code(order_id: str, write: Write) -> Response:
         order = write.services.redemptions.get(session, key)
         if order.resident_id != own_resident(session, write.principal):
             raise UnknownOrder(order_id)
-        slip = write.services.handover.issue_slip(
+        slip = write.services.fulfilment.issue_slip(
             session, key, write.principal.subject, lifetime_s=SCREEN_CODE_LIFETIME_S
         )
         return 200, slip_out(slip)
@@ -97,11 +97,11 @@ def issue_code(order_id: str, write: Write) -> Response:
 def slip_code(slip_id: str, services: Deps, principal: ResidentToken) -> SlipCodeOut:
     """Return a slip's code, for its resident's own screen."""
     with services.database.read() as session:
-        slip = services.handover.slip(session, slip_id)
+        slip = services.fulfilment.slip(session, slip_id)
         order = services.redemptions.get(session, slip.order_id)
         if order.resident_id != own_resident(session, principal):
             raise UnknownOrder(hex_text(slip.order_id))
-    code = services.handover.codes.code(slip_id)
+    code = services.fulfilment.codes.code(slip_id)
     return SlipCodeOut(
         slip_id=slip_id,
         order_id=hex_text(slip.order_id),
@@ -119,7 +119,7 @@ def cancel(order_id: str, write: Write) -> Response:
 
     def effect(session: Session) -> tuple[int, BaseModel]:
         resident_id = own_resident(session, write.principal)
-        write.services.handover.cancel(session, resident_id, key, "cancelled by the resident")
+        write.services.fulfilment.cancel(session, resident_id, key, "cancelled by the resident")
         return 202, Done()
 
     return write.once(None, effect)

@@ -117,7 +117,7 @@ def test_a_resident_without_a_phone_gets_rice_by_a_slip(served: Served) -> None:
     assert served.wait(given["order"]["order_id"], looking)["state"] == "paid"
     page = served.get(given["slip"]["html"], looking)
     assert "大米 5 公斤" in page.text
-    code = served.city.handover.codes.code(given["slip"]["slip_id"])
+    code = served.city.fulfilment.codes.code(given["slip"]["slip_id"])
     own = served.token("clerk-a", "desk:shuangnan", "merchant:1")
     assert served.post("/v1/merchants/1/codes", {"code": code}, own).status_code == 403
     shop = served.token("shop", "merchant:1")

@@ -119,7 +119,7 @@ def test_a_captured_part_is_refunded_from_what_was_captured(town: Town) -> None:
     order = town.place(3, Kind.HOLD)
     town.settle()
     with town.city.database.transaction() as session:
-        town.city.handover.capture_part(session, GRAIN, order.order_id, 2500, SHOP)
+        town.city.fulfilment.capture_part(session, GRAIN, order.order_id, 2500, SHOP)
     town.settle()
     captured = town.get(order)
     assert (captured.state, captured.paid_fen) == (State.CAPTURED, 2500)
@@ -177,7 +177,7 @@ def test_an_overdue_hold_goes_back_by_itself_and_a_late_capture_is_given_up(town
     stock = _stock_left(town)
     town.clock.set(datetime.fromtimestamp(order.capture_by + OVERDUE_MARGIN_S + 1, UTC))
     with town.city.database.transaction() as session:
-        town.city.handover.capture_part(session, GRAIN, order.order_id, 500, SHOP)
+        town.city.fulfilment.capture_part(session, GRAIN, order.order_id, 500, SHOP)
     town.settle()  # nobody sends a capture after its time
     assert town.get(order).state is State.RELEASED
     assert town.holdings(1) == before

@@ -108,7 +108,7 @@ class Api:
             merchants=world.merchants,
             shelf=world.shelf,
             redemptions=world.redemptions,
-            handover=world.handover,
+            fulfilment=world.fulfilment,
             refunds=create_autospec(Refunds, instance=True),  # refunds need a chain: tests/integration/redemption
             issuers=self.issuers,
             consent=world.consent,

@@ -65,13 +65,13 @@ def held(world: World, resident: Resident) -> RedemptionOrder:
 
 def slip_code(world: World, order: RedemptionOrder) -> str:
     with world.database.transaction() as session:
-        slip = world.handover.issue_slip(session, order.order_id, CLERK)
+        slip = world.fulfilment.issue_slip(session, order.order_id, CLERK)
     return world.codes.code(slip.slip_id)
 
 
 def hand_over(world: World, code: str, actor: Actor = SHOP, merchant: int = GROCER) -> RedemptionOrder:
     with world.database.transaction() as session:
-        return world.handover.hand_over(session, merchant, code, actor)
+        return world.fulfilment.hand_over(session, merchant, code, actor)
 
 
 def messages(world: World, kind: str) -> list[OutboxMessageRow]:
@@ -82,7 +82,7 @@ def messages(world: World, kind: str) -> list[OutboxMessageRow]:
 def test_a_code_hands_over_once(world: World, resident: Resident) -> None:
     code = slip_code(world, paid(world, resident))
     with world.database.read() as session:
-        assert world.handover.look_up(session, GROCER, code).state is State.PAID
+        assert world.fulfilment.look_up(session, GROCER, code).state is State.PAID
     assert hand_over(world, code).handed_over_at == world.now
     with pytest.raises(SlipUsed):
         hand_over(world, code)
@@ -108,7 +108,7 @@ def test_neither_the_clerk_nor_the_desk_hands_over_its_own_order(
 def test_whoever_printed_the_slip_anew_does_not_hand_over(world: World, resident: Resident) -> None:
     order = paid(world, resident)
     with world.database.transaction() as session:
-        slip = world.handover.issue_slip(session, order.order_id, "clerk-b")
+        slip = world.fulfilment.issue_slip(session, order.order_id, "clerk-b")
     code = world.codes.code(slip.slip_id)
     with pytest.raises(OwnOrder):  # with a token for the shop alone
         hand_over(world, code, Actor("clerk-b"))
@@ -166,7 +166,7 @@ def test_handing_over_a_hold_captures_it_whole(world: World, resident: Resident)
 def test_a_part_is_captured_by_its_value(world: World, resident: Resident) -> None:
     order = held(world, resident)
     with world.database.transaction() as session:
-        world.handover.capture_part(session, GROCER, order.order_id, 1000, SHOP)
+        world.fulfilment.capture_part(session, GROCER, order.order_id, 1000, SHOP)
     [message] = messages(world, "capture")
     # 10 yuan at 0.20 a point are 50 points.
     assert message.order_id == Capture(order.order_id, 1, 5_000).digest(world.domain)
@@ -175,9 +175,9 @@ def test_a_part_is_captured_by_its_value(world: World, resident: Resident) -> No
 def test_a_hold_is_either_captured_or_released_never_both(world: World, resident: Resident) -> None:
     order = held(world, resident)
     with world.database.transaction() as session:
-        world.handover.release(session, GROCER, order.order_id, SHOP, "sold out")
+        world.fulfilment.release(session, GROCER, order.order_id, SHOP, "sold out")
     with world.database.transaction() as session, pytest.raises(OrderStateConflict):
-        world.handover.capture_part(session, GROCER, order.order_id, 1000, SHOP)
+        world.fulfilment.capture_part(session, GROCER, order.order_id, 1000, SHOP)
     [message] = messages(world, "release")
     assert recover(Release(order.order_id).digest(world.domain), message.payload[-65:])
     assert messages(world, "capture") == []
@@ -194,7 +194,7 @@ def reject_call(world: World, kind: str, order_id: bytes) -> None:
 def settle_all(world: World, block: int | None = None) -> None:
     with world.database.transaction() as session:
         world.redemptions.settle(session)
-        world.handover.settle_actions(session, world.height if block is None else block)
+        world.fulfilment.settle_actions(session, world.height if block is None else block)
 
 
 def action(world: World) -> list[tuple[str, str]]:
@@ -207,7 +207,7 @@ def test_a_capture_that_the_chain_rejects_is_no_longer_on_its_way(world: World, 
     """Not before its block was looked at; then the same capture can be sent again, or the hold released."""
     order = held(world, resident)
     with world.database.transaction() as session:
-        world.handover.capture_part(session, GROCER, order.order_id, 1000, SHOP)
+        world.fulfilment.capture_part(session, GROCER, order.order_id, 1000, SHOP)
     settle_all(world)
     assert action(world) == [("capture", "queued")]
     reject_call(world, "capture", order.order_id)
@@ -216,14 +216,14 @@ def test_a_capture_that_the_chain_rejects_is_no_longer_on_its_way(world: World, 
     settle_all(world)
     assert action(world) == [("capture", "failed")]
     with world.database.transaction() as session:
-        world.handover.capture_part(session, GROCER, order.order_id, 1000, SHOP)
+        world.fulfilment.capture_part(session, GROCER, order.order_id, 1000, SHOP)
     assert action(world) == [("capture", "queued")]
     [message] = messages(world, "capture")
     assert (message.state, message.block_number) == ("queued", None)
     reject_call(world, "capture", order.order_id)
     settle_all(world)
     with world.database.transaction() as session:
-        world.handover.release(session, GROCER, order.order_id, SHOP, "the capture was refused")
+        world.fulfilment.release(session, GROCER, order.order_id, SHOP, "the capture was refused")
     assert action(world) == [("capture", "failed"), ("release", "queued")]
 
 
@@ -231,7 +231,7 @@ def test_a_release_that_the_chain_rejects_does_not_keep_the_hold_for_ever(world:
     """Once its time is over the hold is released without anybody's signature, and not in every round."""
     order = held(world, resident)
     with world.database.transaction() as session:
-        world.handover.release(session, GROCER, order.order_id, SHOP, "sold out")
+        world.fulfilment.release(session, GROCER, order.order_id, SHOP, "sold out")
     reject_call(world, "release", order.order_id)
     settle_all(world)
     assert action(world) == [("release", "failed")]
@@ -239,7 +239,7 @@ def test_a_release_that_the_chain_rejects_does_not_keep_the_hold_for_ever(world:
     world.clock.set(datetime.fromtimestamp(order.capture_by + 7200, UTC))
     for expected in (1, 0):
         with world.database.transaction() as session:
-            assert world.handover.release_overdue(session, world.now) == expected
+            assert world.fulfilment.release_overdue(session, world.now) == expected
     [message] = messages(world, "release")
     assert (message.state, action(world)) == ("queued", [("release", "queued")])
 
@@ -257,9 +257,9 @@ def test_the_resident_cancels_what_is_cancellable(world: World, resident: Reside
     order = held(world, resident)
     other = world.resident("510107195001011234")
     with world.database.transaction() as session, pytest.raises(OrderStateConflict):
-        world.handover.cancel(session, other.resident_id, order.order_id, "not mine")
+        world.fulfilment.cancel(session, other.resident_id, order.order_id, "not mine")
     with world.database.transaction() as session:
-        world.handover.cancel(session, resident.resident_id, order.order_id, "changed my mind")
+        world.fulfilment.cancel(session, resident.resident_id, order.order_id, "changed my mind")
     [message] = messages(world, "release")
     assert recover(Release(order.order_id).digest(world.domain), message.payload[-65:]) == resident.account
 
@@ -271,13 +271,13 @@ def test_what_is_not_cancellable_waits_for_its_time(world: World, resident: Resi
     world.say(order.order_id, "hold")
     world.settle()
     with world.database.transaction() as session, pytest.raises(OrderStateConflict):
-        world.handover.cancel(session, resident.resident_id, order.order_id, "now")
+        world.fulfilment.cancel(session, resident.resident_id, order.order_id, "now")
     with world.database.transaction() as session:
-        assert world.handover.release_overdue(session, world.now) == 0
+        assert world.fulfilment.release_overdue(session, world.now) == 0
     world.clock.set(world.clock.now() + timedelta(seconds=HOLD_LIFETIME_S + 1))
     for expected in (1, 0):  # once, however often the worker looks
         with world.database.transaction() as session:
-            assert world.handover.release_overdue(session, world.now) == expected
+            assert world.fulfilment.release_overdue(session, world.now) == expected
     [message] = messages(world, "release")
     assert message.payload[-2:] == b"\0\0"  # nobody has to sign
 
@@ -296,7 +296,7 @@ def test_a_merchant_with_its_own_key_signs_itself(world: World, resident: Reside
 def test_a_slip_outlives_no_hold(world: World, resident: Resident) -> None:
     order = held(world, resident)
     with world.database.transaction() as session:
-        slip = world.handover.issue_slip(session, order.order_id, CLERK, lifetime_s=10 * HOLD_LIFETIME_S)
+        slip = world.fulfilment.issue_slip(session, order.order_id, CLERK, lifetime_s=10 * HOLD_LIFETIME_S)
     assert order.capture_by is not None
     assert slip.expires_at == order.capture_by - CAPTURE_MARGIN_S, "goods handed over last must still be captured"
 

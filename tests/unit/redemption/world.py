@@ -31,7 +31,7 @@ from ledger.store.models.projection import (
 )
 from redemption.codes import CodeBook
 from redemption.desk_approval import DeskConsent
-from redemption.fulfilment import Handover
+from redemption.fulfilment import Fulfilment
 from redemption.merchants import Merchant, MerchantDirectory
 from redemption.offers import Offer, OfferShelf
 from redemption.orders import Redemptions
@@ -78,7 +78,7 @@ class World:
         self.shelf = OfferShelf(self.merchants, self.clock)
         self.redemptions = Redemptions(self.registry, self.shelf, self.desk, self.domain, self.clock)
         self.codes = CodeBook(b"\x03" * 32)
-        self.handover = Handover(
+        self.fulfilment = Fulfilment(
             self.redemptions, self.merchants, self.outbox, OneKey(), self.codes, self.domain, self.clock
         )
         self.consent = DeskConsent(self.clock)

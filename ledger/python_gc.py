@@ -1,4 +1,4 @@
-"""How often Python looks for cycles of garbage, for a process that makes millions of small rows and few cycles."""
+"""Tunes Python's own garbage collector, for a process that makes millions of small rows and few cycles."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ from issuers.sources.readers.rows import Row
 from issuers.sources.rest import RestSource
 from ledger.clock import Clock
 from ledger.custody.master import RandomBytes
-from ledger.garbage import collector_paused
+from ledger.python_gc import collector_paused
 from ledger.store.database import Database
 from ledger.store.models.issuance import IssuanceDeliveryRow
 

@@ -29,8 +29,8 @@ from ledger.custody.master import Envelope, load_master_key
 from ledger.custody.signer import IssuerSigner
 from ledger.deployment.file import Deployment
 from ledger.errors import TongduiError
-from ledger.garbage import collect_rarely
 from ledger.outbox.outbox import Outbox
+from ledger.python_gc import collect_rarely
 from ledger.residents.registry import ResidentRegistry
 from ledger.store.database import Database
 from scripts.bench.records import SourceFile

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ledger.errors import TongduiError
-from ledger.garbage import collect_rarely
+from ledger.python_gc import collect_rarely
 from tongdui.cli import audit, batches, gateway, issuers, signer, work
 from tongdui.cli.console import ExitCode, FileProblem, failure
 

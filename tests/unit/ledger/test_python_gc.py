@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ledger.garbage import collect_rarely, collector_paused
+from ledger.python_gc import collect_rarely, collector_paused
 
 
 @pytest.fixture

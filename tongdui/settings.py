@@ -18,6 +18,8 @@ class IssuerSignerSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: str
+    """Where it listens."""
+
     public_key: str = Field(pattern=r"^(0x)?[0-9a-fA-F]{128}$")
     """The key that signs, 64 bytes: Web3Signer's identifier. Its account must be an issuer key of the programme."""
 
@@ -34,8 +36,13 @@ class IssuerSignerSettings(BaseModel):
     """The gateway's certificate (mutual TLS), with ``key_file``."""
 
     key_file: Path | None = None
+    """The key of ``certificate_file``."""
+
     timeout_s: float = Field(default=10.0, gt=0, le=120)
+    """Seconds that an answer may take."""
+
     attempts_max: int = Field(default=3, ge=1, le=10)
+    """How often it is asked before the batch waits."""
 
 
 class Settings(BaseSettings):
@@ -73,8 +80,10 @@ class Settings(BaseSettings):
     keystore's keys, as in the embedded default."""
 
     host: str = "127.0.0.1"
+    """The address on which the API listens."""
+
     port: int = Field(default=8080, ge=0, le=65535)
-    """0 takes a free port."""
+    """The API's port; 0 takes a free one."""
 
     rpc_proxy_port: int | None = Field(default=None, ge=0, le=65535)
     """Where auditors and residents with own keys reach the embedded chain: a few read methods and signed transactions,
@@ -111,6 +120,7 @@ class Settings(BaseSettings):
     """How many sending keys share the work."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important messages that are logged."""
 
     @model_validator(mode="after")
     def _provider_is_whole(self) -> Settings:

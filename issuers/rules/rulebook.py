@@ -40,17 +40,22 @@ class Names(_Model):
     """A name in Chinese and English."""
 
     zh: str
+    """In Chinese."""
     en: str
+    """In English."""
 
 
 class Cap(_Model):
     """The most that a resident can earn, do or bring in a calendar period (UTC+8, by the deed's date)."""
 
     per: Period
+    """The calendar period; a week begins on Monday."""
     points: Number | None = None
+    """Most points."""
     quantity: Number | None = None
-    """In the activity's unit."""
+    """Most of the quantity, in the activity's unit. Not among a programme's caps."""
     deeds: Annotated[int, pydantic.Field(ge=1)] | None = None
+    """Most deeds that earn points."""
 
     @pydantic.model_validator(mode="after")
     def _one(self) -> Cap:
@@ -63,7 +68,9 @@ class Band(_Model):
     """Points per unit for the part of the quantity up to a bound (none: the rest)."""
 
     up_to: Number | None = None
+    """Upper bound of the quantity, in the activity's unit; the last band has none."""
     points_per_unit: Number
+    """Points for one unit within the band."""
 
 
 class CertifierRule(_Model):
@@ -74,6 +81,7 @@ class CertifierRule(_Model):
     """
 
     field: Annotated[str, pydantic.Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")] = "certifier"
+    """The record's field that names the certifier."""
     ring_size_max: Annotated[int, pydantic.Field(ge=2, le=5)] = 3
     """People in the largest closed group that is looked for: 2 finds pairs only."""
     ring_deeds_min: Annotated[int, pydantic.Field(ge=1)] = 2
@@ -104,26 +112,36 @@ class Activity(_Model):
     """One kind of deed and its rate: ``points_per_unit``, ``steps``, ``bands`` or ``points`` a deed."""
 
     code: Code
+    """Code of the activity catalogue; it stands in every grant's evidence and is never given another meaning."""
     names: Names
+    """What residents read."""
     unit: str
+    """Unit in which rates, bounds and caps of this activity are written."""
     points_per_unit: Number | None = None
+    """Points for one unit."""
     step: Number | None = None
     """With ``points``: every full ``step`` units earn ``points``."""
     points: Number | None = None
+    """Points for a deed, or with ``step`` for each full step."""
     bands: tuple[Band, ...] = ()
+    """Rates that change with the quantity, in rising order."""
     bands_over: Literal["deed", "day", "week", "month", "year"] = "deed"
     """Whether bands start anew with each deed or run over the resident's period."""
     round_to: Number = "0.01"
     """Points are rounded down to a multiple of this."""
     minimum: Number | None = None
+    """A deed of less is refused."""
     maximum: Number | None = None
     """More of one deed is not counted (the rest is cut, not refused)."""
     caps: tuple[Cap, ...] = ()
+    """Caps of this activity alone."""
     requires: tuple[str, ...] = ()
     """Fields that must be filled: check-in and check-out, a photo, a certifier."""
     pending_days: Annotated[int, pydantic.Field(ge=0, le=365)] = 0
     """Self-reported deeds wait so long before they count."""
     screens: tuple[Literal["overlap", "velocity", "repeat", "device"], ...] = ()
+    """What holds a record until two people have decided: deeds at the same time, more than anyone can do in a day, the
+    same deed again, one device for many people."""
     velocity: Number | None = None
     """With the screen ``velocity``: most units a resident can plausibly do in a day."""
     device_people_max: Annotated[int, pydantic.Field(ge=1)] = 3
@@ -161,9 +179,11 @@ class RateException(_Model):
     """A rate outside the activity catalogue that the council approved expressly."""
 
     code: Code
+    """The activity."""
     rate: Number
     """Points for one unit, as the rulebook gives them."""
     reason: str
+    """Why the council approved it."""
     resolution: str
     """Number of the council's resolution."""
 
@@ -172,29 +192,42 @@ class Approval(_Model):
     """Who put the rulebook in force."""
 
     state: Literal["draft", "approved"]
+    """Deeds are rated by approved versions only."""
     by: tuple[str, ...] = ()
+    """Who approved it."""
     approved_on: date | None = None
+    """When it was approved."""
     exceptions: tuple[RateException, ...] = ()
+    """Rates outside the activity catalogue that were approved expressly."""
 
 
 class RulebookFile(_Model):
     """A rulebook as it is written."""
 
     programme: Annotated[int, pydantic.Field(ge=1, lt=1 << 32)]
+    """The programme's number on chain."""
     slug: str
+    """The programme's short name, as mappings and commands use it."""
     version: Annotated[int, pydantic.Field(ge=1, lt=1 << 32)]
+    """Rises with each change; every grant's evidence names it."""
     title: Names
+    """The rulebook's title."""
     effective_from: date
+    """First day whose deeds are rated by this version."""
     effective_until: date | None = None
     """Last day on which deeds are rated by this version."""
     approval: Approval
+    """Who put it in force."""
     validity_quarters: Annotated[int, pydantic.Field(ge=0, le=40)] | Literal["never"]
     """Quarters after the grant's own in which the points still live; ``never`` for par 0."""
     unlinked_months: Annotated[int, pydantic.Field(ge=1, le=36)] = 12
+    """How many months after its day a deed still counts when its source id is linked only then."""
     is_replacement: bool = False
     """A score: a later version of a record replaces its value, and no cap applies."""
     caps: tuple[Cap, ...] = ()
+    """Caps over all activities of the programme: points or deeds."""
     activities: Annotated[tuple[Activity, ...], pydantic.Field(min_length=1)]
+    """The kinds of deed and their rates."""
 
     @pydantic.model_validator(mode="after")
     def _consistent(self) -> RulebookFile:

@@ -34,18 +34,23 @@ class FieldSpec(_Model):
     columns: tuple[str, ...] = ()
     """Several columns that are joined by ``|``: a natural id where the source has none of its own."""
     constant: str | None = None
+    """A value that is the same for all records."""
     kind: Literal["text", "time", "date", "decimal"] = "text"
+    """Form of a further field. ``started_at``, ``ended_at`` and ``day`` are times whatever stands here."""
     optional: bool = False
+    """Whether a record may leave the field empty; otherwise such a record is refused."""
     pattern: str | None = None
     """Regular expression that the whole text must match."""
     length_max: Annotated[int, pydantic.Field(ge=1, le=4000)] = 200
+    """Most characters; a longer text is refused."""
     formats: tuple[str, ...] = ()
-    """strptime formats of a time or date, tried in order; ``iso`` and ``unix`` too. None: ``iso``."""
+    """strptime formats of a time or date, tried in order; ``iso``, ``unix`` and ``excel`` too. None: ``iso``."""
     values: dict[str, str] = {}
     """Table from the source's values to ours."""
     otherwise: str | None = None
     """What a value outside the table becomes; without it such a record is refused."""
     strip_suffix: str = ""
+    """Text that is cut off at the end before anything else is looked at: a unit that stands behind the number."""
 
     @pydantic.model_validator(mode="after")
     def _one_source(self) -> FieldSpec:
@@ -85,32 +90,48 @@ class RestSpec(_Model):
     """A paged REST API: how a page is asked for and where its parts stand (dotted paths in its JSON)."""
 
     path: str
+    """Path below the base URL, which the command names."""
     cursor_parameter: str = "cursor"
+    """Query parameter that continues after a page."""
     size_parameter: str = "limit"
+    """Query parameter for the size of a page."""
     size: Annotated[int, pydantic.Field(ge=1, le=5000)] = 500
+    """Records asked for in a page."""
     next_cursor: str = "next_cursor"
+    """Where a page has the next one's cursor; empty or missing on the last page."""
     attempts_max: Annotated[int, pydantic.Field(ge=1, le=20)] = 6
+    """How often a page is asked for while the system is busy or cannot be reached."""
     timeout_s: Annotated[float, pydantic.Field(gt=0, le=120)] = 15.0
+    """Seconds that an answer may take."""
 
 
 class Mapping(_Model):
     """One source system's way of speaking."""
 
     name: Annotated[str, pydantic.Field(pattern=_ID)]
+    """The mapping's name, which is its file's name without ``.yaml``."""
     system: Annotated[str, pydantic.Field(pattern=_ID)]
     """Natural ids are unique within a system; two files of one system may hold the same record."""
     programme: Annotated[str, pydantic.Field(pattern=_ID)]
+    """Slug of the programme that the records are for."""
     format: Format
+    """What the files are; ``json`` with `rest` for an API."""
     encodings: tuple[str, ...] = ("utf-8",)
     """Agreed encodings, in the order in which they are tried; a byte order mark wins."""
     delimiter: str = ","
+    """Character between the columns of CSV."""
     time_zone: str = "Asia/Shanghai"
+    """Zone of times that name none (IANA name)."""
     records: str = ""
     """JSON: path of the array (none: the document is it). XML: name of a record's element."""
     rest: RestSpec | None = None
+    """For a paged REST API: how pages are asked for."""
     fields: dict[str, FieldSpec]
+    """The record's fields by name. Some names have a meaning of their own; any other is kept with the record."""
     quantity: tuple[QuantitySpec, ...]
+    """What is rated. The first entry that is for the record's activity counts."""
     requires_timestamps: bool = False
+    """Accepted, but nothing reads it: leave it out."""
 
     @pydantic.model_validator(mode="after")
     def _complete(self) -> Mapping:

@@ -28,7 +28,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,9})?")
 _SPAN_TOLERANCE_S: Final = 60
 """Sources round credited time to the minute."""
-_RESERVED: Final = frozenset(
+RESERVED: Final = frozenset(
     {"record_id", "source_id", "activity", "started_at", "ended_at", "day", "revision", "device"}
 )
 
@@ -53,9 +53,7 @@ class Normaliser:
         device = mapping.fields.get("device")
         self._device = None if device is None else _text("device", device, positions)
         self._extras = [
-            (name, _extra(name, spec, positions, zone))
-            for name, spec in mapping.fields.items()
-            if name not in _RESERVED
+            (name, _extra(name, spec, positions, zone)) for name, spec in mapping.fields.items() if name not in RESERVED
         ]
         self._quantities = [_Quantity(spec, positions) for spec in mapping.quantity]
 

@@ -11,12 +11,19 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from scripts.reference.formats import MAPPING, RULEBOOK, page, schema_json
 from scripts.reference.openapi import openapi_json
+from scripts.reference.settings import settings_page
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DIFF_LINES_MAX = 200
 GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/openapi.json": openapi_json,
+    "docs/schemas/mapping.schema.json": lambda: schema_json(MAPPING),
+    "docs/schemas/rulebook.schema.json": lambda: schema_json(RULEBOOK),
+    "docs/reference/mapping.md": lambda: page(MAPPING),
+    "docs/reference/rulebook.md": lambda: page(RULEBOOK),
+    "docs/reference/settings.md": settings_page,
 }
 """Each generated file, and what makes its text."""
 

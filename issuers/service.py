@@ -42,7 +42,7 @@ from issuers.reports.stages import PipelineView, pipeline_views
 from issuers.review.reviews import Reviewing
 from issuers.rules.activities import approved_rulebooks
 from issuers.rules.refusals import ReadFailure
-from issuers.rules.rulebook import Rulebook
+from issuers.rules.rulebook import Rulebook, as_approved
 from issuers.sources.mapping import FOLDER as MAPPINGS
 from issuers.sources.mapping import Mapping as SourceMapping
 from issuers.sources.mapping import MappingFolder
@@ -455,7 +455,10 @@ class IssuerService:
     # ------------------------------------------------------------------------------------------------ dry run
 
     def check(self, mapping: str | Path | SourceMapping, rulebook: Path | Rulebook | None, path: Path) -> CheckReport:
-        """Run a file through mapping and rulebook without storing anything; see `dry_run`."""
+        """Run a file through mapping and rulebook without storing anything; see `dry_run`.
+
+        ``rulebook``: tried out as if it were approved; None: the programme's rules in force.
+        """
         if isinstance(mapping, SourceMapping):
             source_mapping = mapping
         else:
@@ -463,7 +466,7 @@ class IssuerService:
         if rulebook is None:
             books = self._books[self.programme_id(source_mapping.programme)]
         else:
-            books = (rulebook if isinstance(rulebook, Rulebook) else Rulebook.load(rulebook),)
+            books = (as_approved(rulebook if isinstance(rulebook, Rulebook) else Rulebook.load(rulebook)),)
         return dry_run(source_mapping, books, path, self._clock.timestamp(), self._limits)
 
     # ------------------------------------------------------------------------------------------------- privacy

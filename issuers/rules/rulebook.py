@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -355,6 +355,12 @@ def in_force(books: Sequence[Rulebook], day: int) -> Rulebook | None:
         if book.covers(day) and book.file.approval.state == "approved":
             return book
     return None
+
+
+def as_approved(book: Rulebook) -> Rulebook:
+    """Return a rulebook as if it were approved, to try a draft out; its hash stays the draft's."""
+    approval = book.file.approval.model_copy(update={"state": "approved"})
+    return replace(book, file=book.file.model_copy(update={"approval": approval}))
 
 
 def _activity(file: RulebookFile, rule: Activity, shared: tuple[CompiledCap, ...]) -> CompiledActivity:

@@ -55,11 +55,13 @@ def check(
 ) -> None:
     """Try a mapping and a rulebook out on a file: what would be granted, what refused and why. Nothing is stored.
 
+    A rulebook that is still a draft is tried as if it were approved.
+
     Exit code 0 if every record is understood, 1 if some would be refused.
     """
     from issuers.intake.dry_run import dry_run
     from issuers.rules.activities import ACTIVITIES, Catalogue, deviations
-    from issuers.rules.rulebook import Rulebook
+    from issuers.rules.rulebook import Rulebook, as_approved
     from issuers.sources.mapping import Mapping
 
     output = Output(as_json=as_json)
@@ -68,7 +70,7 @@ def check(
     activities = Catalogue.load(ACTIVITIES if catalogue is None else readable(catalogue, "the activity catalogue"))
     outside = deviations(book, activities)
     now = clock_of(settings(state_dir).state_dir).timestamp()
-    found = dry_run(source, [book], readable(file, "the file"), now)
+    found = dry_run(source, [as_approved(book)], readable(file, "the file"), now)
     output.say(
         f"{found.rows} records: {found.would_grant} would be granted {points_text(found.would_grant_minor)} points,"
         f" {found.pending} would wait, {sum(found.refusals.values())} would be refused"

@@ -128,3 +128,17 @@ def test_a_dry_run_stores_nothing(desk: Desk, tmp_path: Path) -> None:
     assert (report.rows, report.would_grant, report.would_grant_minor) == (2, 1, 2_000)
     assert report.refusals == {"bad_identifier": 1}
     assert one.counts()["environmental"].records == 0
+
+
+def test_a_dry_run_tries_a_draft_as_if_it_were_approved(desk: Desk, tmp_path: Path) -> None:
+    """Of a draft an agency sees what it would grant; where no rulebook is named, only approved ones count."""
+    draft = book(2, "20", approval={"state": "draft"})
+    one = service(desk, book(1, "10"), draft)
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        '{"id": "ZD0001", "user_id": "zd_00000001", "item": "RECYCLE-PAPER", "quantity": 2, "unit": "kg", '
+        '"started_at": "2026-08-03T09:00:00+08:00"}\n',
+        encoding="utf-8",
+    )
+    assert one.check("environmental-jsonl", draft, path).would_grant_minor == 4_000
+    assert one.check("environmental-jsonl", None, path).would_grant_minor == 2_000

@@ -151,7 +151,9 @@ contract Council is ICouncil {
         _checkOpen(proposal, id);
         uint256 count = approvals(id);
         // Counted again: members may have left, or the threshold may have risen, since the delay began.
-        if (proposal.executableFrom == 0 || !_isEnough(proposal, count)) revert CouncilNotApproved(id, count, threshold);
+        if (proposal.executableFrom == 0 || !_isEnough(proposal, count)) {
+            revert CouncilNotApproved(id, count, threshold);
+        }
         if (block.timestamp < proposal.executableFrom) revert CouncilTooEarly(id, proposal.executableFrom);
         uint40 lapsedAt = proposal.executableFrom + LAPSES_AFTER;
         if (block.timestamp >= lapsedAt) revert CouncilLapsed(id, lapsedAt);

@@ -51,7 +51,8 @@ contract ClearingBook is IClearingBook, AccessManaged {
 
     /// @inheritdoc IClearingBook
     function fundingFen(uint32 programme) external view returns (int256) {
-        return int256(appropriated[programme]) - int256(paid[programme]) + position[Tabs.programmeParticipant(programme)];
+        return
+            int256(appropriated[programme]) - int256(paid[programme]) + position[Tabs.programmeParticipant(programme)];
     }
 
     /// @inheritdoc IClearingBook

@@ -2,11 +2,7 @@
 pragma solidity 0.8.30;
 
 import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
-import {
-    IERC6909,
-    IERC6909Metadata,
-    IERC6909TokenSupply
-} from "@openzeppelin/contracts/interfaces/draft-IERC6909.sol";
+import {IERC6909, IERC6909Metadata, IERC6909TokenSupply} from "@openzeppelin/contracts/interfaces/draft-IERC6909.sol";
 import {Programme, ProgrammeState, Verdict} from "./Types.sol";
 
 /// @title IPointsLedger
@@ -259,13 +255,9 @@ interface IPointsLedger is IERC6909Metadata, IERC6909TokenSupply, IERC5267 {
     /// @param keptLots How many lots are kept in part or whole; 0 releases everything.
     /// @param lastAmount Minor units kept of the last kept lot (1 to its amount; 0 if keptLots is 0).
     /// @return Whether the hold was open and committed to this holder and these lots; if not, nothing happened.
-    function closeHold(
-        bytes32 holdId,
-        address holder,
-        bytes calldata lots,
-        uint8 keptLots,
-        uint64 lastAmount
-    ) external returns (bool);
+    function closeHold(bytes32 holdId, address holder, bytes calldata lots, uint8 keptLots, uint64 lastAmount)
+        external
+        returns (bool);
 
     /// @notice For a refund: mints back to `holder` or its successor what lies between the prefix of `lots` that was kept
     /// before and the shorter one that is kept from now on, reborn where lots died meanwhile as in `closeHold`. Reverts with

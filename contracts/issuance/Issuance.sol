@@ -62,9 +62,7 @@ contract Issuance is IIssuance, Pausable {
         _checkEvidence(revocation, leaf, proof);
         (address account, uint64 taken, uint64 shortfall) =
             ledger.revoke(revocation.leaf, revocation.revokedTotal, leaf.account, leaf.tokenId);
-        emit Revoked(
-            revocation.programme, revocation.leaf, account, leaf.tokenId, taken, shortfall, revocation.reason
-        );
+        emit Revoked(revocation.programme, revocation.leaf, account, leaf.tokenId, taken, shortfall, revocation.reason);
     }
 
     /// @inheritdoc IIssuance

@@ -3,11 +3,7 @@ pragma solidity 0.8.30;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
-import {
-    IERC6909,
-    IERC6909Metadata,
-    IERC6909TokenSupply
-} from "@openzeppelin/contracts/interfaces/draft-IERC6909.sol";
+import {IERC6909, IERC6909Metadata, IERC6909TokenSupply} from "@openzeppelin/contracts/interfaces/draft-IERC6909.sol";
 import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 
 import {IPointsLedger} from "../interfaces/IPointsLedger.sol";
@@ -70,9 +66,8 @@ contract PointsLedger is IPointsLedger, AccessManaged {
     /// @dev Bounds the gas of following successors. Whoever has more than this many gets the rest by `forward`.
     uint256 private constant SUCCESSORS_FOLLOWED = 16;
     bytes32 private constant VOID = bytes32(uint256(1));
-    bytes32 private constant DOMAIN_TYPEHASH = keccak256(
-        "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)"
-    );
+    bytes32 private constant DOMAIN_TYPEHASH =
+        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)");
 
     /// @inheritdoc IPointsLedger
     bytes32 public immutable domainSeparator;
@@ -109,9 +104,7 @@ contract PointsLedger is IPointsLedger, AccessManaged {
     constructor(address authority_, bytes32 salt) AccessManaged(authority_) {
         _salt = salt;
         domainSeparator = keccak256(
-            abi.encode(
-                DOMAIN_TYPEHASH, keccak256("Tongdui"), keccak256("1"), block.chainid, address(this), salt
-            )
+            abi.encode(DOMAIN_TYPEHASH, keccak256("Tongdui"), keccak256("1"), block.chainid, address(this), salt)
         );
     }
 

@@ -74,7 +74,9 @@ library Tabs {
         view
         returns (bool)
     {
-        if (batch.programme.id == programme && batch.previous.id == previous) return programme != 0 && previous != 0;
+        if (batch.programme.id == programme && batch.previous.id == previous) {
+            return programme != 0 && previous != 0;
+        }
         return turnToProgramme(batch, ledger, previous) && turnToProgramme(batch, ledger, programme);
     }
 

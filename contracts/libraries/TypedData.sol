@@ -11,13 +11,11 @@ import {Words} from "./Words.sol";
 /// @title TypedData
 /// @notice EIP-712 struct hashes of all that is signed. `digest` binds one to the ledger's domain.
 library TypedData {
-    bytes32 internal constant MINT_BATCH = keccak256(
-        "MintBatch(uint32 programme,uint32 quarter,uint64 number,bytes32 evidenceRoot,bytes32 grantsHash)"
-    );
+    bytes32 internal constant MINT_BATCH =
+        keccak256("MintBatch(uint32 programme,uint32 quarter,uint64 number,bytes32 evidenceRoot,bytes32 grantsHash)");
     bytes32 internal constant VOID_BATCH = keccak256("VoidBatch(uint32 programme,uint64 number)");
-    bytes32 internal constant REVOCATION = keccak256(
-        "Revocation(uint32 programme,uint64 number,bytes32 leaf,uint64 revokedTotal,uint16 reason)"
-    );
+    bytes32 internal constant REVOCATION =
+        keccak256("Revocation(uint32 programme,uint64 number,bytes32 leaf,uint64 revokedTotal,uint16 reason)");
     bytes32 internal constant EXCHANGE_ORDER = keccak256(
         "ExchangeOrder(address holder,uint64 fromId,uint64 amount,uint32 toProgramme,uint64 minOut,uint32 nonce,uint40 deadline)"
     );
@@ -32,9 +30,8 @@ library TypedData {
     bytes32 internal constant REFUND = keccak256("Refund(bytes32 orderId,uint8 lots,uint64 lastAmount)");
     bytes32 internal constant DISPUTE = keccak256("Dispute(bytes32 orderId)");
     bytes32 internal constant CONTEST = keccak256("Contest(bytes32 orderId)");
-    bytes32 internal constant SETTLEMENT = keccak256(
-        "Settlement(uint64 cycle,uint32 programme,uint32 merchant,uint64 fen,bytes32 reference)"
-    );
+    bytes32 internal constant SETTLEMENT =
+        keccak256("Settlement(uint64 cycle,uint32 programme,uint32 merchant,uint64 fen,bytes32 reference)");
 
     /// @notice What is signed: the struct hash under the domain.
     function digest(bytes32 domainSeparator, bytes32 structHash) internal pure returns (bytes32) {
@@ -58,9 +55,10 @@ library TypedData {
     }
 
     function exchangeOrder(ExchangeOrder memory o) internal pure returns (bytes32) {
-        return Words.hash(
-            EXCHANGE_ORDER, uint160(o.holder), o.fromId, o.amount, o.toProgramme, o.minOut, o.nonce, o.deadline
-        );
+        return
+            Words.hash(
+                EXCHANGE_ORDER, uint160(o.holder), o.fromId, o.amount, o.toProgramme, o.minOut, o.nonce, o.deadline
+            );
     }
 
     function redeemOrder(address holder, uint32 merchant, bytes32 lotsHash, uint32 nonce, uint40 deadline)

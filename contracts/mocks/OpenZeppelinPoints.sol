@@ -74,14 +74,7 @@ contract OpenZeppelinPoints is ERC6909TokenSupply, EIP712("OpenZeppelinPoints", 
         return _hashTypedDataV4(
             keccak256(
                 abi.encode(
-                    ORDER,
-                    order.holder,
-                    order.id,
-                    order.amount,
-                    order.toId,
-                    order.toAmount,
-                    order.nonce,
-                    order.deadline
+                    ORDER, order.holder, order.id, order.amount, order.toId, order.toAmount, order.nonce, order.deadline
                 )
             )
         );

@@ -158,7 +158,8 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
         uint32 nonce = uint32(head >> 48);
         uint40 deadline = uint40(head >> 8);
         (bytes32 lotsHash, bool sound) = lots.hash();
-        bytes32 orderId = TypedData.digest(_domain, TypedData.redeemOrder(holder, merchantId, lotsHash, nonce, deadline));
+        bytes32 orderId =
+            TypedData.digest(_domain, TypedData.redeemOrder(holder, merchantId, lotsHash, nonce, deadline));
 
         Verdict verdict = _checkForm(sound, holder, orderId, signature);
         uint256 fen;
@@ -206,9 +207,11 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
 
         Verdict verdict;
         uint256 fen;
-        if (!sound || !lots.isPrefix(keptLots, lastAmount)) verdict = Verdict.MALFORMED;
-        else if (block.timestamp > order.captureBy) verdict = Verdict.EXPIRED;
-        else if (!_isCapture(order.merchant, orderId, keptLots, lastAmount, signature, tabs)) {
+        if (!sound || !lots.isPrefix(keptLots, lastAmount)) {
+            verdict = Verdict.MALFORMED;
+        } else if (block.timestamp > order.captureBy) {
+            verdict = Verdict.EXPIRED;
+        } else if (!_isCapture(order.merchant, orderId, keptLots, lastAmount, signature, tabs)) {
             verdict = Verdict.BAD_SIGNATURE;
         } else {
             fen = _valueOf(lots, keptLots, lastAmount, tabs);
@@ -389,7 +392,9 @@ contract Redemption is IRedemption, RefundDesk, Pausable {
         uint64 lastAmount,
         bytes calldata signature
     ) external {
-        if (block.timestamp > receipt.time + REFUND_MAX) revert RedemptionTooLate(receipt.orderId, receipt.time);
+        if (block.timestamp > receipt.time + REFUND_MAX) {
+            revert RedemptionTooLate(receipt.orderId, receipt.time);
+        }
         _checkReceipt(receipt, batch, proof, paid);
         bytes32 digest = TypedData.digest(_domain, TypedData.refund(receipt.orderId, keptLots, lastAmount));
         if (!SignatureCheck.isValid(book.merchant(receipt.merchant).key, digest, signature)) {

@@ -73,13 +73,11 @@ abstract contract RefundDesk is IRefundDesk {
     /// Warning: all programmes must be known, as those of lots that were spent or held are; of an unknown one the tab that
     /// happens to be open would be debited.
     /// @return fen The sum of the debits.
-    function _runUp(
-        bytes calldata lots,
-        uint256 keptLots,
-        uint64 lastAmount,
-        int256 sign,
-        Tabs.Batch memory tabs
-    ) internal view returns (uint256 fen) {
+    function _runUp(bytes calldata lots, uint256 keptLots, uint64 lastAmount, int256 sign, Tabs.Batch memory tabs)
+        internal
+        view
+        returns (uint256 fen)
+    {
         uint256 microfenMinor;
         for (uint256 i; i < keptLots; ++i) {
             (uint256 id, uint256 amount) = lots.at(i);

@@ -26,7 +26,7 @@ help: ## This list
 
 setup: .venv/.runtime.stamp node_modules/.stamp ## Install what running needs (again only when a lock file changes)
 
-setup-dev: setup .venv/.dev.stamp .venv-brownie/.stamp ## Install what the tests and checks need as well
+setup-dev: setup .venv/.dev.stamp .venv-brownie/.stamp node_modules/.dev.stamp ## Install what the tests and checks need as well
 
 demo: setup ## The main job from source records to an independent audit, at a fixed date; writes a page
 	@.venv/bin/python -m scripts demo --json $(ARGS)
@@ -55,7 +55,7 @@ gas: setup ## What the contracts cost beside the EVM's floor; fails on a regress
 test: setup-dev ## All tests: Python's, then the contracts' under Brownie
 	@.venv/bin/python -m scripts.checks test $(ARGS)
 
-test-python: setup .venv/.dev.stamp ## The tests of the Python code (ARGS go to pytest)
+test-python: setup .venv/.dev.stamp node_modules/.dev.stamp ## The tests of the Python code (ARGS go to pytest)
 	@.venv/bin/python -m scripts.checks python $(ARGS)
 
 test-contracts: setup .venv-brownie/.stamp ## The contracts' tests under Brownie (ARGS go to pytest)
@@ -85,11 +85,11 @@ SECONDS ?= 60
 fuzz: setup ## Give every parser anything for so many seconds (SECONDS); what is found lies in build/fuzz
 	@.venv/bin/python -m scripts.fuzz --seconds $(SECONDS) $(ARGS)
 
-lint: setup .venv/.dev.stamp ## Style, types, direction of imports, generated pages, artifacts
+lint: setup .venv/.dev.stamp node_modules/.dev.stamp ## Style, types, direction of imports, generated pages, artifacts
 	@.venv/bin/python -m scripts.checks lint
 
-format: .venv/.dev.stamp ## Put the Python code into its form
-	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+format: .venv/.dev.stamp node_modules/.dev.stamp ## Put Python and Solidity into their form
+	@.venv/bin/ruff format . && .venv/bin/ruff check --fix . && .venv/bin/python -m scripts.solidity_form
 
 docs: setup .venv/.dev.stamp ## Write what docs/ has from the code: openapi.json, schemas, reference pages
 	@.venv/bin/python -m scripts.reference
@@ -134,7 +134,13 @@ node_modules/.stamp: package.json package-lock.json requirements-node.txt | .ven
 	@$(NODE_FITS) || { echo "no Node.js 18 or newer with npm here: installing it into .venv" >&2; \
 	  .venv/bin/python $(PIP) -r requirements-node.txt; }
 	@echo "installing Node packages into node_modules" >&2
-	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@npm ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error
 	@ls node_modules/@foundry-rs/anvil-*/bin/anvil >/dev/null 2>&1 || command -v anvil >/dev/null || \
 	  echo "warning: npm has locked Anvil for Linux x86_64 only; put an anvil 1.7.1 of this machine's kind on the PATH" >&2
 	@touch $@
+
+# The formatter of Solidity, which only checks need, is larger than all the rest: it comes with the developers' tools.
+node_modules/.dev.stamp: node_modules/.stamp
+	@echo "installing the Node packages of the checks into node_modules" >&2
+	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch node_modules/.stamp $@

@@ -51,6 +51,7 @@ def steps_of(group: str, extra: Sequence[str], root: Path = ROOT) -> list[Step]:
     lint = [
         Step("style", (str(BIN / "ruff"), "check", ".")),
         Step("form", (str(BIN / "ruff"), "format", "--check", ".")),
+        Step("solidity", (str(BIN / "python"), "-m", "scripts.solidity_form", "--check")),
         Step("types", (str(BIN / "mypy"),)),
         Step("imports", (str(BIN / "lint-imports"),)),
         Step("house", (str(BIN / "python"), "-m", "scripts.house")),

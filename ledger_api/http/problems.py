@@ -1,13 +1,15 @@
 """Every error of Tongdui as an RFC 9457 problem: the only place where errors meet HTTP statuses.
 
 ``type`` is ``/problems/<slug>``, which this API also serves as an explanation. Slugs are stable: clients branch on
-them, never on titles. Titles and details come in Chinese or English by ``Accept-Language``; members are the error's
-typed attributes, named here one by one so that nothing personal slips out.
+them, never on titles. Titles and details come in Chinese or English by ``Accept-Language``; each language has a file of
+them beside this one. Members are the error's typed attributes, named here one by one so that nothing personal leaks.
 """
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 from string import Formatter
 from typing import Any
 
@@ -51,388 +53,122 @@ class ProblemType:
         return f"/problems/{self.slug}"
 
 
-INTERNAL = ProblemType(
-    "internal", 500, "Something went wrong here", "系统内部错误", "请稍后重试,或将请求编号告知客服。", hides_detail=True
-)
-NOT_FOUND = ProblemType("not-found", 404, "Not found", "未找到", "所请求的内容不存在。", ("what",))
-METHOD = ProblemType("method-not-allowed", 405, "Method not allowed", "不支持该操作", "该地址不支持此请求方法。")
-VALIDATION = ProblemType("invalid-request", 422, "The request is not valid", "请求内容不正确", "请检查下列字段。")
-MALFORMED = ProblemType("malformed-body", 400, "The body is not JSON", "请求体不是有效的 JSON", "请求体无法解析。")
-UNAVAILABLE = ProblemType(
-    "unavailable", 503, "Not available just now", "服务暂不可用", "请稍后重试。", hides_detail=True
-)
+def catalogue(language: str) -> dict[str, dict[str, str]]:
+    """Return the texts of a language, ``en`` or ``zh-CN``: title and perhaps detail by the problem's slug."""
+    return tomllib.loads(Path(__file__).with_name(f"problems.{language}.toml").read_text(encoding="utf-8"))
+
+
+_ENGLISH, _CHINESE = catalogue("en"), catalogue("zh-CN")
+
+
+def _kind(
+    slug: str, status: int, members: tuple[str, ...] = (), *, hides_detail: bool = False, text: str | None = None
+) -> ProblemType:
+    """Return a kind of problem with its texts; ``text`` is their name where another kind has the slug's."""
+    english, chinese = _ENGLISH[text or slug], _CHINESE[text or slug]
+    return ProblemType(
+        slug=slug,
+        status=status,
+        title_en=english["title"],
+        title_zh=chinese["title"],
+        detail_zh=chinese.get("detail", ""),
+        members=members,
+        hides_detail=hides_detail,
+        detail_en=english.get("detail", ""),
+    )
+
+
+INTERNAL = _kind("internal", 500, hides_detail=True)
+NOT_FOUND = _kind("not-found", 404, ("what",))
+METHOD = _kind("method-not-allowed", 405)
+VALIDATION = _kind("invalid-request", 422)
+MALFORMED = _kind("malformed-body", 400)
+UNAVAILABLE = _kind("unavailable", 503, hides_detail=True)
 
 PROBLEMS: dict[type[TongduiError], ProblemType] = {
     # who is asking
-    request.Unauthenticated: ProblemType(
-        "unauthenticated", 401, "A bearer token is needed", "请先登录", "请求头 Authorization 中需要访问令牌。"
-    ),
-    BadToken: ProblemType(
-        "invalid-token", 401, "The bearer token is not accepted", "登录已失效", "访问令牌无效或已过期,请重新登录。"
-    ),
-    KeysUnavailable: ProblemType(
-        "login-unavailable",
-        503,
-        "Tokens cannot be checked just now",
-        "暂时无法验证登录",
-        "请稍后重试。",
-        hides_detail=True,
-    ),
-    request.Forbidden: ProblemType(
-        "forbidden", 403, "The token does not allow this", "没有权限", "该账号没有执行此操作的权限。", ("needed",)
-    ),
-    request.NotRegistered: ProblemType("not-registered", 403, "Not a resident yet", "尚未开户", "请先完成居民登记。"),
-    request.SubjectBound: ProblemType(
-        "subject-bound",
-        409,
-        "The login belongs to another resident",
-        "该登录已绑定其他居民",
-        "一个登录账号只对应一位居民。",
-    ),
-    request.IdentityMismatch: ProblemType(
-        "identity-mismatch", 403, "Another person's document", "证件不一致", "证件号码与身份认证结果不一致。"
-    ),
-    request.IdentityUnproven: ProblemType(
-        "identity-unproven", 403, "A checked document is needed", "需要实名认证", "请使用经过实名认证的登录方式。"
-    ),
-    request.UnusableAccount: ProblemType(
-        "unusable-account", 422, "This account cannot hold points", "该账户不能持有积分", "请填写本人的账户地址。"
-    ),
-    request.TooManyRequests: ProblemType(
-        "too-many-requests",
-        429,
-        "Too many requests",
-        "请求过于频繁",
-        "请在 {retry_after_s} 秒后再试。",
-        ("retry_after_s",),
-    ),
+    request.Unauthenticated: _kind("unauthenticated", 401),
+    BadToken: _kind("invalid-token", 401),
+    KeysUnavailable: _kind("login-unavailable", 503, hides_detail=True),
+    request.Forbidden: _kind("forbidden", 403, ("needed",)),
+    request.NotRegistered: _kind("not-registered", 403),
+    request.SubjectBound: _kind("subject-bound", 409),
+    request.IdentityMismatch: _kind("identity-mismatch", 403),
+    request.IdentityUnproven: _kind("identity-unproven", 403),
+    request.UnusableAccount: _kind("unusable-account", 422),
+    request.TooManyRequests: _kind("too-many-requests", 429, ("retry_after_s",)),
     # how it is asked
-    request.IdempotencyKeyMissing: ProblemType(
-        "idempotency-key-missing",
-        400,
-        "Idempotency-Key is missing",
-        "缺少幂等键",
-        "每个写操作都需要请求头 Idempotency-Key(8 至 160 个可打印字符)。",
-    ),
-    request.IdempotencyKeyReused: ProblemType(
-        "idempotency-key-reused",
-        409,
-        "Idempotency-Key was used before",
-        "幂等键已被使用",
-        "该幂等键已用于另一个不同的请求,本次未执行任何操作。",
-    ),
-    request.BadCursor: ProblemType("bad-cursor", 400, "Unknown cursor", "分页游标无效", "请从头重新查询。"),
-    request.BodyTooLarge: ProblemType(
-        "body-too-large", 413, "The body is too large", "请求体过大", "请求体最多 {bytes_max} 字节。", ("bytes_max",)
-    ),
-    request.UnsupportedBody: ProblemType(
-        "unsupported-body",
-        415,
-        "Unsupported media type",
-        "不支持的内容类型",
-        "推送内容应为 application/json 或 application/x-ndjson。",
-    ),
+    request.IdempotencyKeyMissing: _kind("idempotency-key-missing", 400),
+    request.IdempotencyKeyReused: _kind("idempotency-key-reused", 409),
+    request.BadCursor: _kind("bad-cursor", 400),
+    request.BodyTooLarge: _kind("body-too-large", 413, ("bytes_max",)),
+    request.UnsupportedBody: _kind("unsupported-body", 415),
     request.NotFound: NOT_FOUND,
-    request.NotFinal: ProblemType(
-        "not-final", 409, "Not final yet", "尚未完成", "指令尚未上链确认,请稍后再试。", ("order_id",)
-    ),
-    request.MalformedId: ProblemType(
-        "malformed-id", 400, "Malformed id", "编号格式不正确", "{field} 应为 0x 加 64 位十六进制数字。", ("field",)
-    ),
-    request.MalformedAmount: ProblemType(
-        "malformed-amount",
-        422,
-        "Malformed amount",
-        "积分数量格式不正确",
-        "{field} 应为大于 0、最多两位小数的数字文本。",
-        ("field",),
-    ),
-    UnknownScope: ProblemType("unknown-scope", 422, "Unknown scope", "未知权限范围", "权限范围不存在。", ("scope",)),
-    standard.StandardError: ProblemType(
-        "malformed-value", 422, "A value does not follow the standard", "数值不符合标准", "请检查请求中的数值。"
-    ),
+    request.NotFinal: _kind("not-final", 409, ("order_id",)),
+    request.MalformedId: _kind("malformed-id", 400, ("field",)),
+    request.MalformedAmount: _kind("malformed-amount", 422, ("field",)),
+    UnknownScope: _kind("unknown-scope", 422, ("scope",)),
+    standard.StandardError: _kind("malformed-value", 422),
     # residents and keys
-    residents.ResidentNotFound: ProblemType(
-        "unknown-resident", 404, "Unknown resident", "未找到该居民", "没有这位居民。"
-    ),
-    residents.ResidentErased: ProblemType(
-        "resident-erased", 410, "The resident was erased", "该居民信息已注销", "该居民已注销,无法继续操作。"
-    ),
-    residents.EmptyIdentifier: ProblemType(
-        "empty-identifier", 422, "An identifier is empty", "编号为空", "{field} 不能为空。", ("field",)
-    ),
-    residents.NoSuchClaim: ProblemType(
-        "unknown-link",
-        404,
-        "The source id was never linked",
-        "未关联该编号",
-        "该居民没有关联过这个编号。",
-        ("programme",),
-    ),
-    residents.LinkCodeRefused: ProblemType(
-        "link-code-refused",
-        403,
-        "The link code is not good",
-        "关联码无效",
-        "请向发放积分的单位重新索取关联码。",
-        ("programme",),
-    ),
-    residents.AccountUnproven: ProblemType(
-        "account-unproven",
-        403,
-        "The account is not shown to be yours",
-        "未能证明账户归属",
-        "请用该账户的密钥签署 /v1/own-key/account-proof 给出的内容。",
-    ),
-    residents.TooManyClaims: ProblemType(
-        "too-many-claims",
-        429,
-        "Too many claims",
-        "关联申请过多",
-        "请使用发放单位提供的关联码,或等待其核实先前的申请。",
-        ("limit",),
-    ),
-    residents.SameDecider: ProblemType(
-        "same-decider", 403, "A second person must confirm", "须由另一人确认", "同一人不能确认两次。"
-    ),
-    custody.NotCustodial: ProblemType(
-        "own-key",
-        409,
-        "The resident signs with an own key",
-        "居民自持密钥",
-        "该账户由居民自己签名,请使用 /v1/own-key 接口提交签名后的指令。",
-    ),
-    custody.Erased: ProblemType(
-        "resident-erased", 410, "The resident was erased", "该居民信息已注销", "该居民已注销,无法继续操作。"
-    ),
+    residents.ResidentNotFound: _kind("unknown-resident", 404),
+    residents.ResidentErased: _kind("resident-erased", 410),
+    residents.EmptyIdentifier: _kind("empty-identifier", 422, ("field",)),
+    residents.NoSuchClaim: _kind("unknown-link", 404, ("programme",)),
+    residents.LinkCodeRefused: _kind("link-code-refused", 403, ("programme",)),
+    residents.AccountUnproven: _kind("account-unproven", 403),
+    residents.TooManyClaims: _kind("too-many-claims", 429, ("limit",)),
+    residents.SameDecider: _kind("same-decider", 403),
+    custody.NotCustodial: _kind("own-key", 409),
+    custody.Erased: _kind("resident-erased", 410),
     # spending
-    redemption.UnknownMerchant: ProblemType(
-        "unknown-merchant",
-        404,
-        "Unknown merchant",
-        "未找到该商户",
-        "没有编号为 {merchant_id} 的商户。",
-        ("merchant_id",),
-    ),
-    redemption.MerchantSuspended: ProblemType(
-        "merchant-suspended",
-        409,
-        "The merchant takes no orders",
-        "商户暂停服务",
-        "该商户暂不接受兑付。",
-        ("merchant_id",),
-    ),
-    redemption.UnknownOffer: ProblemType(
-        "unknown-offer", 404, "Unknown offer", "未找到该商品", "没有这件商品。", ("offer_id",)
-    ),
-    redemption.OfferClosed: ProblemType(
-        "offer-closed", 409, "The offer is closed", "商品已停止兑付", "该商品目前不能兑付。", ("offer_id",)
-    ),
-    redemption.OutOfStock: ProblemType(
-        "out-of-stock",
-        409,
-        "Out of stock",
-        "库存不足",
-        "您要 {asked} 件,现仅剩 {left} 件。",
-        ("offer_id", "asked", "left"),
-    ),
-    redemption.OfferLimitReached: ProblemType(
-        "offer-limit",
-        409,
-        "Limit per resident reached",
-        "已达每人限额",
-        "该商品每人最多兑付 {limit} 件。",
-        ("offer_id", "limit"),
-    ),
-    redemption.NotEnoughHeld: ProblemType(
-        "not-enough-held",
-        409,
-        "The hold is worth less",
-        "冻结额度不足",
-        "冻结的积分价值低于要核销的金额。",
-    ),
-    orders.InsufficientPoints: ProblemType(
-        "not-enough-points",
-        409,
-        "Not enough points",
-        "积分不足",
-        "可用的积分不足。",
-        detail_en="The points that can be used for this are not enough.",
-    ),
-    orders.ProgrammeForbids: ProblemType(
-        "programme-forbids",
-        409,
-        "These points cannot be used so",
-        "该积分不支持此操作",
-        "该积分项目不支持此操作。",
-        ("programme",),
-    ),
-    orders.MerchantUnknown: ProblemType(
-        "unknown-merchant", 404, "Unknown merchant", "未找到该商户", "没有编号为 {merchant} 的商户。", ("merchant",)
-    ),
-    orders.TooManyLots: ProblemType(
-        "too-many-lots", 409, "The points are spread too thin", "积分过于零散", "请减少数量后再试。", ("lots_max",)
-    ),
-    orders.TooManyOpenOrders: ProblemType(
-        "too-many-open-orders",
-        409,
-        "Too many orders on their way",
-        "处理中的指令过多",
-        "请等待先前的指令完成后再试。",
-        detail_en="Too many orders are on their way; wait for one of them.",
-    ),
-    orders.NothingToGain: ProblemType(
-        "too-little",
-        409,
-        "Too little would come out",
-        "可得积分过少",
-        "互换所得低于要求的最低数量。",
-        detail_en="Less would come out than was asked for, or less than the least value.",
-    ),
-    orders.WrongSignature: ProblemType("wrong-signature", 422, "Wrong signature", "签名不正确", "签名与账户不符。"),
-    orders.DeadlineUnfit: ProblemType(
-        "deadline", 422, "The deadline does not fit", "截止时间不合适", "截止时间已过或过远。"
-    ),
-    orders.NonceTaken: ProblemType("nonce-taken", 409, "The nonce is taken", "序号已被占用", "该指令序号已被使用。"),
-    redemption.UnknownOrder: ProblemType(
-        "unknown-order", 404, "Unknown order", "未找到该指令", "没有这条指令。", ("order_id",)
-    ),
-    redemption.OrderStateConflict: ProblemType(
-        "order-state",
-        409,
-        "The order's state does not allow this",
-        "指令状态不允许此操作",
-        "指令当前状态为 {state}。",
-        ("order_id", "state"),
-    ),
-    redemption.RequestKeyReused: ProblemType(
-        "request-key-reused", 409, "The request key was used before", "请求编号已被使用", "同一请求编号对应的内容不同。"
-    ),
-    redemption.BadSlipCode: ProblemType(
-        "bad-code", 404, "Unknown code", "兑付码无效", "该码不属于本商户的任何有效凭单。"
-    ),
-    redemption.SlipExpired: ProblemType("slip-expired", 410, "The slip has expired", "凭单已过期", "请重新开具凭单。"),
-    redemption.SlipUsed: ProblemType(
-        "slip-used", 409, "The slip was used", "凭单已使用", "该凭单已使用或已被新凭单替换。"
-    ),
-    redemption.DeskProofRefused: ProblemType(
-        "consent-not-shown",
-        403,
-        "The resident's consent was not shown",
-        "未能确认居民本人意愿",
-        "密码不正确,或第二位工作人员的确认无效。",
-    ),
-    redemption.PinLocked: ProblemType(
-        "pin-locked",
-        423,
-        "The PIN is locked",
-        "密码已锁定",
-        "密码输错次数过多,请由第二位工作人员确认。",
-        ("locked_until",),
-    ),
-    redemption.WeakPin: ProblemType(
-        "weak-pin", 422, "The PIN is too easy", "密码过于简单", "密码为六位数字,不能全部相同或连续。"
-    ),
-    redemption.OwnOrder: ProblemType(
-        "own-order",
-        403,
-        "Somebody else has to hand it over",
-        "须由他人核销",
-        "经手下单的工作人员不能核销同一指令。",
-        ("order_id",),
-    ),
-    redemption.MerchantHoldsKey: ProblemType(
-        "merchant-own-key",
-        409,
-        "The merchant signs with an own key",
-        "商户自持密钥",
-        "该操作须由商户自己的密钥签名。",
-        ("merchant_id",),
-    ),
-    redemption.RefundTooLate: ProblemType(
-        "refund-too-late",
-        409,
-        "Too late to refund",
-        "已超过退还期限",
-        "付款已超过 {days} 天,不能退还。",
-        ("order_id", "days"),
-    ),
-    redemption.NotRefundable: ProblemType(
-        "not-refundable", 409, "Nothing to refund", "无可退还", "该指令没有可退还的部分。", ("order_id",)
-    ),
-    redemption.OrderUnfit: ProblemType(
-        "order-unfit", 422, "The order does not fit the offer", "指令与商品不符", "签名的指令与所选商品不符。"
-    ),
+    redemption.UnknownMerchant: _kind("unknown-merchant", 404, ("merchant_id",)),
+    redemption.MerchantSuspended: _kind("merchant-suspended", 409, ("merchant_id",)),
+    redemption.UnknownOffer: _kind("unknown-offer", 404, ("offer_id",)),
+    redemption.OfferClosed: _kind("offer-closed", 409, ("offer_id",)),
+    redemption.OutOfStock: _kind("out-of-stock", 409, ("offer_id", "asked", "left")),
+    redemption.OfferLimitReached: _kind("offer-limit", 409, ("offer_id", "limit")),
+    redemption.NotEnoughHeld: _kind("not-enough-held", 409),
+    orders.InsufficientPoints: _kind("not-enough-points", 409),
+    orders.ProgrammeForbids: _kind("programme-forbids", 409, ("programme",)),
+    orders.MerchantUnknown: _kind("unknown-merchant", 404, ("merchant",), text="unknown-merchant.on-chain"),
+    orders.TooManyLots: _kind("too-many-lots", 409, ("lots_max",)),
+    orders.TooManyOpenOrders: _kind("too-many-open-orders", 409),
+    orders.NothingToGain: _kind("too-little", 409),
+    orders.WrongSignature: _kind("wrong-signature", 422),
+    orders.DeadlineUnfit: _kind("deadline", 422),
+    orders.NonceTaken: _kind("nonce-taken", 409),
+    redemption.UnknownOrder: _kind("unknown-order", 404, ("order_id",)),
+    redemption.OrderStateConflict: _kind("order-state", 409, ("order_id", "state")),
+    redemption.RequestKeyReused: _kind("request-key-reused", 409),
+    redemption.BadSlipCode: _kind("bad-code", 404),
+    redemption.SlipExpired: _kind("slip-expired", 410),
+    redemption.SlipUsed: _kind("slip-used", 409),
+    redemption.DeskProofRefused: _kind("consent-not-shown", 403),
+    redemption.PinLocked: _kind("pin-locked", 423, ("locked_until",)),
+    redemption.WeakPin: _kind("weak-pin", 422),
+    redemption.OwnOrder: _kind("own-order", 403, ("order_id",)),
+    redemption.MerchantHoldsKey: _kind("merchant-own-key", 409, ("merchant_id",)),
+    redemption.RefundTooLate: _kind("refund-too-late", 409, ("order_id", "days")),
+    redemption.NotRefundable: _kind("not-refundable", 409, ("order_id",)),
+    redemption.OrderUnfit: _kind("order-unfit", 422),
     # funding
-    clearing.ProgrammeUnknown: ProblemType(
-        "unknown-programme", 404, "Unknown programme", "未找到该积分项目", "没有这个积分项目。"
-    ),
-    clearing.AppropriationDiffers: ProblemType(
-        "appropriation-differs",
-        409,
-        "The document was recorded otherwise",
-        "该文件已登记为其他金额或年度",
-        "追加经费请使用新的文件。",
-        ("programme",),
-    ),
-    clearing.NoFinanceKey: ProblemType(
-        "finance-own-key",
-        409,
-        "The finance bureau signs with an own key",
-        "财政部门自持密钥",
-        "请用财政部门的密钥自行发送该调用(to、data)。",
-        ("to", "data"),
-    ),
+    clearing.ProgrammeUnknown: _kind("unknown-programme", 404),
+    clearing.AppropriationDiffers: _kind("appropriation-differs", 409, ("programme",)),
+    clearing.NoFinanceKey: _kind("finance-own-key", 409, ("to", "data")),
     # issuing
-    issuing.UnknownProgramme: ProblemType(
-        "unknown-programme", 404, "Unknown programme", "未找到该积分项目", "没有这个积分项目。"
-    ),
-    issuing.UnknownMapping: ProblemType(
-        "unknown-mapping", 422, "Unknown mapping", "未知的字段映射", "没有这个字段映射。"
-    ),
-    issuing.GrantNotFound: ProblemType("unknown-grant", 404, "Unknown grant", "未找到该授予记录", "没有这笔授予。"),
-    issuing.BatchNotFound: ProblemType(
-        "unknown-batch", 404, "Unknown batch", "未找到该批次", "没有编号为 {number} 的批次。", ("programme", "number")
-    ),
-    issuing.BatchLanded: ProblemType(
-        "batch-landed",
-        409,
-        "The batch has landed",
-        "该批次已上链",
-        "批次 {number} 已上链,不能作废,请改用冲正。",
-        ("programme", "number"),
-    ),
-    issuing.ReviewNotFound: ProblemType(
-        "unknown-review", 404, "Unknown review", "未找到该复核", "没有这条复核记录。", ("review_id",)
-    ),
-    issuing.ReviewClosed: ProblemType(
-        "review-closed", 409, "The review is closed", "复核已结束", "该复核已有结论。", ("review_id", "state")
-    ),
-    issuing.SameApprover: ProblemType(
-        "same-approver", 403, "A second person must agree", "须由另一人复核", "同一人不能批准两次。", ("review_id",)
-    ),
-    issuing.RefusalNotFound: ProblemType(
-        "unknown-refusal", 404, "Unknown refusal", "未找到该退回记录", "没有这条未处理的退回记录。", ("refusal_id",)
-    ),
-    issuing.ErasedRecord: ProblemType("record-erased", 410, "The record was erased", "记录已删除", "该记录已被删除。"),
-    issuing.WebhookRefused: ProblemType(
-        "push-refused",
-        401,
-        "The push is not signed as it must be",
-        "推送签名无效",
-        "请使用该来源系统的密钥按 Standard Webhooks 签名,并检查时间戳。",
-    ),
-    issuing.UnknownSource: ProblemType(
-        "unknown-source", 404, "Unknown source system", "未知的来源系统", "没有这个来源系统。"
-    ),
-    issuing.SourceUnavailable: ProblemType(
-        "source-unavailable",
-        503,
-        "The source system does not answer",
-        "来源系统无响应",
-        "请稍后重试。",
-        hides_detail=True,
-    ),
+    issuing.UnknownProgramme: _kind("unknown-programme", 404),
+    issuing.UnknownMapping: _kind("unknown-mapping", 422),
+    issuing.GrantNotFound: _kind("unknown-grant", 404),
+    issuing.BatchNotFound: _kind("unknown-batch", 404, ("programme", "number")),
+    issuing.BatchLanded: _kind("batch-landed", 409, ("programme", "number")),
+    issuing.ReviewNotFound: _kind("unknown-review", 404, ("review_id",)),
+    issuing.ReviewClosed: _kind("review-closed", 409, ("review_id", "state")),
+    issuing.SameApprover: _kind("same-approver", 403, ("review_id",)),
+    issuing.RefusalNotFound: _kind("unknown-refusal", 404, ("refusal_id",)),
+    issuing.ErasedRecord: _kind("record-erased", 410),
+    issuing.WebhookRefused: _kind("push-refused", 401),
+    issuing.UnknownSource: _kind("unknown-source", 404),
+    issuing.SourceUnavailable: _kind("source-unavailable", 503, hides_detail=True),
     # ours
     RpcError: UNAVAILABLE,
     ClockJumped: UNAVAILABLE,

@@ -69,6 +69,18 @@ def test_every_kind_speaks_both_languages() -> None:
         assert any("\u4e00" <= sign <= "\u9fff" for sign in shown.title_zh)
 
 
+def test_the_languages_have_the_same_texts_and_each_is_used() -> None:
+    english, chinese = problems.catalogue("en"), problems.catalogue("zh-CN")
+    assert english.keys() == chinese.keys()
+    for language, texts in (("en", english), ("zh", chinese)):
+        shown = {getattr(kind, f"title_{language}") for kind in [*by_slug().values(), *PROBLEMS.values()]}
+        shown |= {getattr(kind, f"detail_{language}") for kind in [*by_slug().values(), *PROBLEMS.values()]}
+        for name, text in texts.items():
+            assert text.keys() <= {"title", "detail"}, name
+            assert set(text.values()) <= shown, name
+            assert name.removesuffix(".on-chain") in by_slug()
+
+
 def test_an_unlisted_error_takes_its_bases_kind() -> None:
     class Stranger(UnknownOffer):
         """A subclass that nobody listed."""

@@ -25,7 +25,7 @@ from ledger_api.schemas.redemption import SlipOut
 from ledger_api.schemas.residents import Done
 from ledger_api.schemas.wallet import WalletOut
 from ledger_api.services import Services
-from ledger_api.views import views
+from ledger_api.views.orders import redemption_out
 from redemption.desk_approval import APPROVAL_LIFETIME_S, Purchase
 from redemption.errors import UnknownOrder
 from redemption.fulfilment import Slip
@@ -96,7 +96,7 @@ def redeem(body: DeskOrderIn, write: Write) -> Response:
             ),
         )
         slip = services.fulfilment.issue_slip(session, placed.order.order_id, write.principal.subject)
-        return 202, DeskOrderOut(order=views.redemption(placed.order, None), slip=slip_out(slip))
+        return 202, DeskOrderOut(order=redemption_out(placed.order, None), slip=slip_out(slip))
 
     return write.once(body, effect)
 

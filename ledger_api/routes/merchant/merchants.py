@@ -50,7 +50,9 @@ from ledger_api.schemas.redemption import (
 )
 from ledger_api.schemas.residents import Done
 from ledger_api.services import Services
-from ledger_api.views import queries, views
+from ledger_api.views import queries
+from ledger_api.views.common import as_of
+from ledger_api.views.merchants import merchant_order_out, merchant_out, offer_out
 from redemption import statements
 from redemption.errors import UnknownOffer
 from redemption.merchants import ACTIVE, Merchant
@@ -68,7 +70,7 @@ def list_merchants(request: Request, services: Deps, cursor: Cursor = None, limi
     with services.database.read() as session:
         found = services.merchants.page(session, place[0] if place else None, limit + 1)
     next_cursor = encode_cursor(found[limit - 1].merchant_id) if len(found) > limit else None
-    page = MerchantPage(items=[views.merchant(one) for one in found[:limit]], next_cursor=next_cursor)
+    page = MerchantPage(items=[merchant_out(one) for one in found[:limit]], next_cursor=next_cursor)
     return cacheable(request, page, is_public=True, max_age_s=60)
 
 
@@ -79,7 +81,7 @@ def get_merchant(merchant_id: MerchantNumber, request: Request, services: Deps) 
     """Return a merchant."""
     with services.database.read() as session:
         found = services.merchants.get(session, merchant_id)
-    return cacheable(request, views.merchant(found), is_public=True, max_age_s=60)
+    return cacheable(request, merchant_out(found), is_public=True, max_age_s=60)
 
 
 @router.put("/v1/merchants/{merchant_id}", operation_id="saveMerchant", response_model=MerchantOut)
@@ -102,7 +104,7 @@ def save_merchant(merchant_id: MerchantNumber, body: MerchantIn, write: Write) -
                 **body.model_dump(exclude={"status"}),
             ),
         )
-        return 200, views.merchant(directory.get(session, merchant_id))
+        return 200, merchant_out(directory.get(session, merchant_id))
 
     return write.once(body, effect)
 
@@ -312,7 +314,7 @@ def get_statement(
         paid=money(found.paid_fen),
         refunded=money(found.refunded_fen),
         position=money(found.position_fen),
-        as_of=views.as_of(block),
+        as_of=as_of(block),
         lines=[
             StatementLine(
                 at=moment(line.at),
@@ -330,12 +332,12 @@ def get_statement(
 
 def _offer(session: Session, services: Services, found: Offer, *, shows_money: bool = False) -> OfferOut:
     pars = takes(session, found.merchant_id)
-    return views.offer(found, pars, services.names, shows_money=shows_money)
+    return offer_out(found, pars, services.names, shows_money=shows_money)
 
 
 def _order(session: Session, services: Services, order: RedemptionOrder) -> MerchantOrderOut:
     found = None if order.offer_id is None else services.shelf.get(session, order.offer_id)
-    return views.merchant_order(order, found)
+    return merchant_order_out(order, found)
 
 
 def _unix(when: datetime | None) -> int | None:

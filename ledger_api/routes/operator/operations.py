@@ -20,7 +20,7 @@ from ledger_api.http.metrics import CONTENT_TYPE
 from ledger_api.schemas.common import ProblemKind
 from ledger_api.schemas.operations import CheckOut, HealthOut, InvariantsOut, ReadinessOut, WithdrawIn
 from ledger_api.schemas.residents import Done
-from ledger_api.views import views
+from ledger_api.views.common import as_of
 from ledger_api.views.queries import Block
 
 router = APIRouter(tags=["Operations"])
@@ -48,7 +48,7 @@ def invariants(request: Request, services: Deps) -> Response:
     report = services.invariants()
     answer = InvariantsOut(
         ok=all(check.ok for check in report.checks),
-        as_of=views.as_of(Block(report.block_number, report.timestamp)),
+        as_of=as_of(Block(report.block_number, report.timestamp)),
         checks=[CheckOut(name=one.name, ok=one.ok, detail=one.detail) for one in report.checks],
     )
     return cacheable(request, answer, is_public=True, max_age_s=2)

@@ -31,7 +31,9 @@ from ledger_api.schemas.programmes import (
     ProgrammesOut,
 )
 from ledger_api.services import Services
-from ledger_api.views import queries, views
+from ledger_api.views import queries
+from ledger_api.views.common import as_of
+from ledger_api.views.programmes import payments_out, position_out, programme_out
 
 router = APIRouter()
 
@@ -54,8 +56,8 @@ def list_programmes(request: Request, services: Deps) -> Response:
     with services.database.read() as session:
         block = queries.projected_block(session)
         found = queries.programmes(session)
-    items = [views.programme(one, services.names, shows_money=False) for one in found]
-    return cacheable(request, ProgrammesOut(as_of=views.as_of(block), items=items), is_public=True, max_age_s=2)
+    items = [programme_out(one, services.names, shows_money=False) for one in found]
+    return cacheable(request, ProgrammesOut(as_of=as_of(block), items=items), is_public=True, max_age_s=2)
 
 
 @router.get("/v1/programmes/{programme}", operation_id="getProgramme", response_model=ProgrammeOut, tags=PROGRAMMES)
@@ -66,7 +68,7 @@ def get_programme(programme: ProgrammeNumber, request: Request, services: Deps, 
         found = [one for one in queries.programmes(session) if one.programme == programme]
     if not found:
         raise NotFound("programme", str(programme))
-    return cacheable(request, views.programme(found[0], services.names, shows_money=True))
+    return cacheable(request, programme_out(found[0], services.names, shows_money=True))
 
 
 @router.post(
@@ -119,9 +121,9 @@ def clearing(request: Request, services: Deps, principal: Who) -> Response:
     return cacheable(
         request,
         ClearingOut(
-            as_of=views.as_of(block),
+            as_of=as_of(block),
             sum=money(sum(fen for _, fen in positions)),
-            positions=[views.position(who, fen, services.names, merchants) for who, fen in positions],
+            positions=[position_out(who, fen, services.names, merchants) for who, fen in positions],
         ),
     )
 
@@ -143,7 +145,7 @@ def payments(
     with services.database.read() as session:
         lines = next_cycle(session) if until is None else payments_at(session, end)
         merchants = {one.merchant_id: one for one in services.merchants.page(session, None, 10_000)}
-    return cacheable(request, views.payments(lines, end, services.names, merchants))
+    return cacheable(request, payments_out(lines, end, services.names, merchants))
 
 
 @router.get(
@@ -186,4 +188,4 @@ def _position(services: Services, participant: int) -> PositionOut:
     with services.database.read() as session:
         fen = dict(queries.positions(session)).get(participant, 0)
         found = {one.merchant_id: one for one in services.merchants.page(session, None, 10_000)}
-    return views.position(participant, fen, services.names, found)
+    return position_out(participant, fen, services.names, found)

@@ -13,7 +13,8 @@ from ledger_api.schemas.amounts import parse_points
 from ledger_api.schemas.common import points
 from ledger_api.schemas.exchange import ExchangeIn, ExchangeQuoteOut
 from ledger_api.schemas.orders import OrdersPlaced
-from ledger_api.views import exchanges, views
+from ledger_api.views import exchanges
+from ledger_api.views.orders import exchange_out, exchange_part_out
 
 router = APIRouter(tags=["Exchange"])
 
@@ -30,7 +31,7 @@ def quote(body: ExchangeIn, services: Deps, principal: ResidentToken) -> Exchang
         to_programme=body.to_programme,
         amount_in=points(quoted.amount_in_minor),
         amount_out=points(quoted.amount_out_minor),
-        parts=[views.exchange_part(lot) for lot in quoted.lots],
+        parts=[exchange_part_out(lot) for lot in quoted.lots],
     )
 
 
@@ -48,6 +49,6 @@ def place(body: ExchangeIn, write: Write) -> Response:
             session, signer, body.from_programme, body.to_programme, amount, min_out_minor=min_out
         )
         found = [exchanges.find(session, services.orders, order.order_id) for order in placed.orders]
-        return 202, OrdersPlaced(orders=[views.exchange(one) for one in found if one is not None])
+        return 202, OrdersPlaced(orders=[exchange_out(one) for one in found if one is not None])
 
     return write.once(body, effect)

@@ -20,7 +20,8 @@ from ledger_api.http.answers import cacheable
 from ledger_api.schemas.orders import OrderOut
 from ledger_api.schemas.verification import ReceiptIn
 from ledger_api.services import Services
-from ledger_api.views import exchanges, queries, views
+from ledger_api.views import exchanges, queries
+from ledger_api.views.orders import exchange_out, is_settled, redemption_out
 from redemption.errors import UnknownOrder
 
 router = APIRouter(tags=["Orders"])
@@ -44,7 +45,7 @@ async def get_order(
     key = hash_of("order_id", order_id)
     until = time.monotonic() + wait_s
     order = await run_sync(read_order, services, principal, key)
-    while not views.is_settled(order.state) and time.monotonic() < until:
+    while not is_settled(order.state) and time.monotonic() < until:
         await anyio.sleep(_POLL_S)
         order = await run_sync(read_order, services, principal, key)
     return cacheable(request, order)
@@ -80,7 +81,7 @@ def _redemption(session: Session, services: Services, principal: Principal, key:
     is_desk = order.desk_id is not None and order.desk_id in scopes.desks(principal.scopes)
     if not is_merchant and not is_desk and not _is_own(session, principal, order.resident_id):
         raise UnknownOrder("0x" + key.hex())
-    return views.redemption(order, queries.order_outcome(session, key))
+    return redemption_out(order, queries.order_outcome(session, key))
 
 
 def _exchange(session: Session, services: Services, principal: Principal, key: bytes) -> OrderOut:
@@ -90,7 +91,7 @@ def _exchange(session: Session, services: Services, principal: Principal, key: b
     resident = services.registry.by_account(session, placed.holder)
     if not _is_own(session, principal, resident.resident_id):
         raise UnknownOrder("0x" + key.hex())
-    return views.exchange(placed)
+    return exchange_out(placed)
 
 
 def _is_own(session: Session, principal: Principal, resident_id: int) -> bool:

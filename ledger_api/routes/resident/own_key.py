@@ -26,7 +26,8 @@ from ledger_api.schemas.orders import (
 from ledger_api.schemas.residents import AccountProofAsk, AccountProofOut
 from ledger_api.schemas.typed_json import account_proof_json, typed_json
 from ledger_api.services import Services
-from ledger_api.views import exchanges, views
+from ledger_api.views import exchanges
+from ledger_api.views.orders import exchange_out, redemption_out
 from redemption.orders import ORDER_LIFETIME_S, Purchase
 
 router = APIRouter(prefix="/v1/own-key", tags=["Own key"])
@@ -89,7 +90,7 @@ def submit_exchange(body: SignedExchangeIn, write: Write) -> Response:
         found = exchanges.find(session, services.orders, placed.order_id)
         if found is None:
             raise WrongSignature(order.holder)
-        return 202, views.exchange(found)
+        return 202, exchange_out(found)
 
     return write.once(body, effect)
 
@@ -120,7 +121,7 @@ def submit_redemption(body: SignedRedeemIn, write: Write) -> Response:
     def effect(session: Session) -> tuple[int, BaseModel]:
         purchase = Purchase(own_resident(session, write.principal), body.offer, body.quantity)
         placed = services.redemptions.accept(session, purchase, order, bytes.fromhex(body.signature[2:]))
-        return 202, views.redemption(placed.order, None)
+        return 202, redemption_out(placed.order, None)
 
     return write.once(body, effect)
 

@@ -24,7 +24,7 @@ from ledger_api.schemas.common import hex_text, moment
 from ledger_api.schemas.orders import OrderOut, OrderPage
 from ledger_api.schemas.redemption import RedeemIn, RedeemQuoteOut, SlipCodeOut, SlipOut
 from ledger_api.schemas.residents import Done
-from ledger_api.views import views
+from ledger_api.views.orders import order_lots_out, redemption_out
 from ledger_api.views.queries import order_outcome
 from redemption.codes import QR_PREFIX, grouped
 from redemption.errors import UnknownOrder
@@ -44,7 +44,7 @@ def quote(body: RedeemIn, services: Deps, principal: ResidentToken) -> RedeemQuo
         offer=found.offer.offer_id,
         quantity=found.quantity,
         merchant=found.offer.merchant_id,
-        lots=views.order_lots(found.lots),
+        lots=order_lots_out(found.lots),
     )
 
 
@@ -56,7 +56,7 @@ def redeem(body: RedeemIn, write: Write) -> Response:
     def effect(session: Session) -> tuple[int, BaseModel]:
         resident_id = own_resident(session, write.principal)
         placed = write.services.redemptions.place(session, _purchase(body, resident_id))
-        return 202, views.redemption(placed.order, None)
+        return 202, redemption_out(placed.order, None)
 
     return write.once(body, effect)
 
@@ -70,7 +70,7 @@ def list_own(
     with services.database.read() as session:
         resident_id = own_resident(session, principal)
         orders = services.redemptions.of_resident(session, resident_id, place[0] if place else None, limit + 1)
-        items = [views.redemption(order, order_outcome(session, order.order_id)) for order in orders[:limit]]
+        items = [redemption_out(order, order_outcome(session, order.order_id)) for order in orders[:limit]]
     next_cursor = encode_cursor(orders[limit - 1].sequence) if len(orders) > limit else None
     return OrderPage(items=items, next_cursor=next_cursor)
 

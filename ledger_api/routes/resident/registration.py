@@ -35,7 +35,7 @@ from ledger_api.schemas.residents import (
     SourcesOut,
 )
 from ledger_api.services import Services
-from ledger_api.views import views
+from ledger_api.views.residents import resident_out
 
 router = APIRouter(tags=["Residents"])
 
@@ -58,7 +58,7 @@ def register(body: ResidentIn, write: Write) -> Response:
         registration = services.registry.register(session, NewResident(document, profile, account))
         _bind(session, services, write.principal, registration)
         links = _link(session, services, registration.resident.resident_id, body.links)
-        answer = views.resident(registration.resident, registration).model_copy(update={"links": links})
+        answer = resident_out(registration.resident, registration).model_copy(update={"links": links})
         return (201 if registration.outcome == "created" else 200), answer
 
     response = write.once(body, effect)
@@ -71,7 +71,7 @@ def me(request: Request, services: Deps, principal: ResidentToken) -> Response:
     """Return the resident that the token's subject is."""
     with services.database.read() as session:
         found = services.registry.get(session, own_resident(session, principal))
-    return cacheable(request, views.resident(found))
+    return cacheable(request, resident_out(found))
 
 
 @router.get("/v1/residents/me/sources", operation_id="listSources", response_model=SourcesOut)

@@ -20,7 +20,9 @@ from ledger_api.schemas.issuing import GrantList
 from ledger_api.schemas.verification import ReceiptIn
 from ledger_api.schemas.wallet import HistoryPage, LotOut, WalletOut
 from ledger_api.services import Services
-from ledger_api.views import queries, views
+from ledger_api.views import queries
+from ledger_api.views.issuing import grant_out
+from ledger_api.views.wallet import history_item_out, lot_out, wallet_out
 
 router = APIRouter(tags=["Wallet"])
 
@@ -45,7 +47,7 @@ def expiring(
         balances = queries.balances(session, resident.account)
     now = services.clock.timestamp()
     last = moment(now + within_days * DAY_S)
-    lots = [views.lot(token, minor, now) for token, minor in balances]
+    lots = [lot_out(token, minor, now) for token, minor in balances]
     soon = [lot for lot in lots if lot.expires_at is not None and not lot.is_expired and lot.expires_at <= last]
     return sorted(soon, key=lambda lot: (lot.expires_at, lot.programme))
 
@@ -64,7 +66,7 @@ def history(
     return cacheable(
         request,
         HistoryPage(
-            items=[views.history_item(entry) for entry in page],
+            items=[history_item_out(entry) for entry in page],
             next_cursor=None if last is None else encode_cursor(last.block_number, last.log_index, last.side),
         ),
     )
@@ -76,7 +78,7 @@ def grants(services: Deps, principal: ResidentToken, limit: Annotated[int, Query
     with services.database.read() as session:
         account = services.registry.get(session, own_resident(session, principal)).account
     found = [services.issuers.explain(grant_id) for grant_id in services.issuers.grants_of(account, limit)]
-    return GrantList(items=[views.grant(one) for one in found])
+    return GrantList(items=[grant_out(one) for one in found])
 
 
 @router.get("/v1/wallet/grants/{grant_id}/receipt", operation_id="getGrantReceipt", response_model=ReceiptIn)
@@ -101,7 +103,7 @@ def grant_receipt(grant_id: str, services: Deps, principal: ResidentToken) -> Re
 def wallet_of(session: Session, services: Services, account: Address) -> WalletOut:
     """Return an account's wallet from one snapshot."""
     spendable = {lot.token_id: lot.amount_minor for lot in services.orders.spendable(session, account)}
-    return views.wallet(
+    return wallet_out(
         account,
         queries.projected_block(session),
         queries.balances(session, account),

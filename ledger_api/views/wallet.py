@@ -1,0 +1,97 @@
+"""A wallet, its lots and its movements, as the API shows them. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ledger.standard.civil_time import DAY_S
+from ledger.standard.ids import split_token_id
+from ledger.standard.quarters import NEVER, is_dead, quarter_end_timestamp
+from ledger_api.ports import ProgrammeName
+from ledger_api.schemas.common import hex_text, moment, points
+from ledger_api.schemas.wallet import HistoryItem, LotOut, ProgrammeBalance, WalletOut
+from ledger_api.views import queries
+from ledger_api.views.common import as_of, nameless
+
+EXPIRING_SOON_S = 90 * DAY_S
+
+
+def quarter_text(quarter: int) -> str | None:
+    """Return a quarter as ``2027Q1``; None for points that never expire."""
+    return None if quarter == NEVER else f"{2000 + (quarter - 1) // 4}Q{(quarter - 1) % 4 + 1}"
+
+
+def lot_out(token: int, minor: int, now: int) -> LotOut:
+    """Return a lot as of Unix time ``now``."""
+    programme, quarter = split_token_id(token)
+    return LotOut(
+        token_id=str(token),
+        programme=programme,
+        expiry_quarter=quarter_text(quarter),
+        expires_at=None if quarter == NEVER else moment(quarter_end_timestamp(quarter)),
+        amount=points(minor),
+        is_expired=is_dead(quarter, now),
+    )
+
+
+def wallet_out(
+    account: str,
+    block: queries.Block,
+    balances: Sequence[tuple[int, int]],
+    spendable: Mapping[int, int],
+    programmes: Iterable[queries.ChainProgramme],
+    names: Mapping[int, ProgrammeName],
+    now: int,
+) -> WalletOut:
+    """Return a wallet; ``spendable`` are minor units by token id, less those in orders on their way."""
+    shown = []
+    for programme in programmes:
+        own = [(token, minor) for token, minor in balances if split_token_id(token)[0] == programme.programme]
+        live = [(token, minor) for token, minor in own if not is_dead(split_token_id(token)[1], now)]
+        soon = [(token, minor) for token, minor in live if _dies_before(token, now + EXPIRING_SOON_S)]
+        total = sum(minor for _, minor in live)
+        available = sum(spendable.get(token, 0) for token, _ in live)
+        name = names.get(programme.programme) or nameless(programme.programme)
+        shown.append(
+            ProgrammeBalance(
+                programme=programme.programme,
+                slug=name.slug,
+                name_zh=name.name_zh,
+                name_en=name.name_en,
+                balance=points(total),
+                available=points(available),
+                expiring=points(sum(minor for _, minor in soon)),
+                expired=points(sum(minor for _, minor in own) - total),
+                is_spendable=programme.par_microfen > 0,
+            )
+        )
+    ordered = sorted(balances, key=lambda one: _expiry(one[0]))
+    return WalletOut(
+        account=account,
+        as_of=as_of(block),
+        programmes=shown,
+        lots=[lot_out(token, minor, now) for token, minor in ordered],
+    )
+
+
+def history_item_out(entry: queries.Entry) -> HistoryItem:
+    """Return one movement."""
+    return HistoryItem(
+        at=moment(entry.timestamp),
+        kind=entry.kind,
+        programme=split_token_id(entry.token_id)[0],
+        token_id=str(entry.token_id),
+        delta=points(entry.delta_minor),
+        reference=None if entry.reference is None else hex_text(entry.reference),
+        transaction=hex_text(entry.transaction_hash),
+    )
+
+
+def _expiry(token: int) -> tuple[bool, int, int]:
+    found, quarter = split_token_id(token)
+    return quarter == NEVER, quarter, found
+
+
+def _dies_before(token: int, moment_s: int) -> bool:
+    quarter = split_token_id(token)[1]
+    return quarter != NEVER and quarter_end_timestamp(quarter) <= moment_s

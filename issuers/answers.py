@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from issuers.states import RecordState
+
 
 @dataclass(frozen=True, slots=True)
 class ProgrammeCounts:
@@ -37,11 +39,11 @@ class ProgrammeCounts:
     def of(cls, tally: Mapping[str, int], repeats: int) -> ProgrammeCounts:
         """Return the counts that a programme's tallies (see ``IssuanceTallyRow``) come to."""
         corrections = tally.get("corrections", 0)
-        accepted = tally.get("accepted", 0) + corrections
-        refused = tally.get("refused", 0)
-        awaiting, waiting = tally.get("awaiting_link", 0), tally.get("waiting", 0)
-        pending = tally.get("pending", 0)
-        held = tally.get("held", 0) + pending
+        accepted = tally.get(RecordState.ACCEPTED, 0) + corrections
+        refused = tally.get(RecordState.REFUSED, 0)
+        awaiting, waiting = tally.get(RecordState.AWAITING_LINK, 0), tally.get(RecordState.WAITING, 0)
+        pending = tally.get(RecordState.PENDING, 0)
+        held = tally.get(RecordState.HELD, 0) + pending
         return cls(
             records=accepted + refused + awaiting + held + waiting,
             accepted=accepted,

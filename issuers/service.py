@@ -51,6 +51,7 @@ from issuers.sources.readers.json_documents import decode_document, dig
 from issuers.sources.readers.source import open_source
 from issuers.sources.rest import RestSource, StaticToken, TokenSource
 from issuers.sources.resubmission import mended
+from issuers.states import BatchState, RecordState, RefusalState, RevocationState
 from ledger.clock import Clock
 from ledger.custody.keyring import Keyring
 from ledger.custody.master import Envelope, RandomBytes
@@ -211,21 +212,21 @@ class IssuerService:
         taken. Raises RefusalNotFound."""
         with self._database.read() as session:
             row = session.get(IssuanceRefusalRow, refusal_id)
-            if row is None or row.state != "open":
+            if row is None or row.state != RefusalState.OPEN:
                 raise RefusalNotFound(refusal_id)
             delivery = session.get_one(IssuanceDeliveryRow, row.delivery_id)
         source_mapping = self.mapping(row.programme, mapping or delivery.mapping, None)
         plain, document = mended(source_mapping, values)
         report = self._intake.rows(row.programme, plain, "resubmission", f"refusal {refusal_id}", [document])
-        if not report.statuses["refused"]:
+        if not report.statuses[RecordState.REFUSED]:
             with self._database.transaction() as session:
                 done: Any = session.execute(
                     update(IssuanceRefusalRow)
-                    .where(IssuanceRefusalRow.refusal_id == refusal_id, IssuanceRefusalRow.state == "open")
-                    .values(state="resubmitted")
+                    .where(IssuanceRefusalRow.refusal_id == refusal_id, IssuanceRefusalRow.state == RefusalState.OPEN)
+                    .values(state=RefusalState.RESUBMITTED)
                 )
                 if done.rowcount:
-                    sql.add_tallies(session, row.programme, {"refused": -1, f"refused:{row.code}": -1})
+                    sql.add_tallies(session, row.programme, {RecordState.REFUSED: -1, f"refused:{row.code}": -1})
         return report
 
     # -------------------------------------------------------------------------------------------- what is there
@@ -306,7 +307,7 @@ class IssuerService:
         number = self.programme_id(programme)
         query = select(func.count()).where(
             IssuanceRecordRow.source_hmac == source_hmac,
-            IssuanceRecordRow.status == "awaiting_link",
+            IssuanceRecordRow.status == RecordState.AWAITING_LINK,
             IssuanceRecordRow.programme == number,
         )
         with self._database.read() as session:
@@ -429,11 +430,11 @@ class IssuerService:
         number = self.programme_id(programme)
         ready = select(func.sum(IssuanceReadyRow.grants)).where(IssuanceReadyRow.programme == number)
         batches = select(func.count()).where(
-            IssuanceBatchRow.programme == number, IssuanceBatchRow.state.in_(("prepared", "queued"))
+            IssuanceBatchRow.programme == number, IssuanceBatchRow.state.in_((BatchState.PREPARED, BatchState.QUEUED))
         )
         with self._database.read() as session:
             if waits_for_signer(session, number):
-                return int(session.scalar(batches.where(IssuanceBatchRow.state == "queued")) or 0)
+                return int(session.scalar(batches.where(IssuanceBatchRow.state == BatchState.QUEUED)) or 0)
             return int(session.scalar(ready) or 0) + int(session.scalar(batches) or 0)
 
     def unsettled(self) -> dict[str, int]:
@@ -441,12 +442,12 @@ class IssuerService:
         with self._database.read() as session:
             batches = session.execute(
                 select(IssuanceBatchRow.state, func.count())
-                .where(IssuanceBatchRow.state.not_in(("landed", "void")))
+                .where(IssuanceBatchRow.state.not_in((BatchState.LANDED, BatchState.VOID)))
                 .group_by(IssuanceBatchRow.state)
             )
             revocations = session.execute(
                 select(IssuanceRevocationRow.state, func.count())
-                .where(IssuanceRevocationRow.state.in_(("wanted", "queued")))
+                .where(IssuanceRevocationRow.state.in_((RevocationState.WANTED, RevocationState.QUEUED)))
                 .group_by(IssuanceRevocationRow.state)
             )
             found = {f"batches_{state}": count for state, count in batches}

@@ -23,6 +23,7 @@ from issuers.batches.opening import Openings
 from issuers.batches.packing import Validity, pack_batches, quarter_of, store_batches
 from issuers.batches.signing import REASON_MAX, Signing
 from issuers.records import sql
+from issuers.states import BatchState, GrantState, RecordState, change, sources
 from ledger.clock import Clock
 from ledger.custody.errors import SignerError
 from ledger.deployment.artifacts import call_data
@@ -51,18 +52,18 @@ _SIGNED_AT_ONCE = 64
 _SETTLED_AT_ONCE = 64
 _WITHOUT_GRANTS = defer(IssuanceBatchRow.packed)  # 14 KB a batch that only signing needs
 _ENDS = {
-    MessageState.DONE: "landed",
-    MessageState.WAITING_FUNDING: "waiting",
-    MessageState.FAILED: "failed",
+    MessageState.DONE: BatchState.LANDED,
+    MessageState.WAITING_FUNDING: BatchState.WAITING,
+    MessageState.FAILED: BatchState.FAILED,
 }
 _PLACE_SQLITE = (
-    "UPDATE issuance_grants SET state = 'batched', batch_number = ?, batch_position = ? "
-    "WHERE grant_id = ? AND state = 'ready'"
+    f"UPDATE issuance_grants SET state = '{GrantState.BATCHED}', batch_number = ?, batch_position = ? "  # noqa: S608
+    f"WHERE grant_id = ? AND state = '{GrantState.READY}'"
 )
 _PLACE_POSTGRES = (
-    "UPDATE issuance_grants AS g SET state = 'batched', batch_number = %s, batch_position = k.position "
+    f"UPDATE issuance_grants AS g SET state = '{GrantState.BATCHED}', batch_number = %s, batch_position = k.position "  # noqa: S608
     "FROM (SELECT i AS position, substr(%s::bytea, i * 32 + 1, 32) AS id FROM generate_series(0, %s - 1) AS i) AS k "
-    "WHERE g.grant_id = k.id AND g.state = 'ready'"
+    f"WHERE g.grant_id = k.id AND g.state = '{GrantState.READY}'"
 )
 
 
@@ -120,7 +121,9 @@ class Batcher:
                 .group_by(IssuanceReadyRow.programme)
                 .having(ready >= (1 if flush else packing.GRANTS_MAX))
             )
-            unsigned = session.execute(select(IssuanceBatchRow.programme).where(IssuanceBatchRow.state == "prepared"))
+            unsigned = session.execute(
+                select(IssuanceBatchRow.programme).where(IssuanceBatchRow.state == BatchState.PREPARED)
+            )
             return {row[0] for row in (*waiting, *unsigned)}
 
     def make(self, programme: int, validity: Validity, *, flush: bool = True) -> list[BatchNumber]:
@@ -148,7 +151,7 @@ class Batcher:
 
         Returns the numbers that were signed, of some at once, and whether the signer is there.
         """
-        prepared = (IssuanceBatchRow.programme == programme, IssuanceBatchRow.state == "prepared")
+        prepared = (IssuanceBatchRow.programme == programme, IssuanceBatchRow.state == BatchState.PREPARED)
         with self._database.read() as session:
             numbers = select(IssuanceBatchRow.number).where(*prepared).order_by(IssuanceBatchRow.number)
             waiting = session.scalars(numbers).all()
@@ -285,7 +288,7 @@ class Batcher:
                     .where(
                         IssuanceBatchRow.programme == programme,
                         IssuanceBatchRow.number == row.number,
-                        IssuanceBatchRow.state == "prepared",
+                        IssuanceBatchRow.state == BatchState.PREPARED,
                     )
                     .values(reason=why, updated_at=self._clock.timestamp())
                 )
@@ -294,7 +297,7 @@ class Batcher:
                     update(IssuanceBatchRow)
                     .where(
                         IssuanceBatchRow.programme == programme,
-                        IssuanceBatchRow.state == "prepared",
+                        IssuanceBatchRow.state == BatchState.PREPARED,
                         IssuanceBatchRow.reason.is_(None),
                     )
                     .values(reason=str(away)[:REASON_MAX], updated_at=self._clock.timestamp())
@@ -326,7 +329,7 @@ class Batcher:
             .where(
                 IssuanceBatchRow.programme == row.programme,
                 IssuanceBatchRow.number == row.number,
-                IssuanceBatchRow.state.in_(("prepared", "queued")),
+                IssuanceBatchRow.state.in_((BatchState.PREPARED, BatchState.QUEUED)),
             )
             .values(
                 quarter=row.quarter,
@@ -334,7 +337,7 @@ class Batcher:
                 signer=address_bytes(self._signing.address(row.programme)),
                 signature=signature,
                 attempt=IssuanceBatchRow.attempt + 1,
-                state="queued",
+                state=BatchState.QUEUED,
                 reason=None,
                 updated_at=self._clock.timestamp(),
             )
@@ -348,7 +351,7 @@ class Batcher:
         with self._database.read() as session:
             open_rows = session.scalars(
                 select(IssuanceBatchRow)
-                .where(IssuanceBatchRow.state.in_(("queued", "waiting", "failed")))
+                .where(IssuanceBatchRow.state.in_((BatchState.QUEUED, BatchState.WAITING, BatchState.FAILED)))
                 .options(_WITHOUT_GRANTS)
             ).all()
             statuses = self._outbox.statuses(session, [mint_key(row.programme, row.number) for row in open_rows])
@@ -361,8 +364,8 @@ class Batcher:
             if state is not None and not (state == row.state and row.reason == status.reason):
                 ended.append((row, state, status.reason))
         # Leaves are published before the batch counts as landed: a crash between publishes them once more.
-        self._publish([row for row, state, _ in ended if state == "landed"])
-        counts = {"landed": 0, "waiting": 0, "failed": 0}
+        self._publish([row for row, state, _ in ended if state == BatchState.LANDED])
+        counts = {BatchState.LANDED: 0, BatchState.WAITING: 0, BatchState.FAILED: 0}
         for start in range(0, len(ended), _SETTLED_AT_ONCE):
             part = ended[start : start + _SETTLED_AT_ONCE]
             with self._database.transaction() as session:
@@ -371,7 +374,7 @@ class Batcher:
                     counts[state] += 1
         return Settled(**counts)
 
-    def _change(self, session: Session, seen: IssuanceBatchRow, state: str, reason: str | None) -> None:
+    def _change(self, session: Session, seen: IssuanceBatchRow, state: BatchState, reason: str | None) -> None:
         row = session.execute(
             select(IssuanceBatchRow)
             .where(IssuanceBatchRow.programme == seen.programme, IssuanceBatchRow.number == seen.number)
@@ -381,12 +384,14 @@ class Batcher:
         if row.state == state:
             row.reason = reason
             return
-        if row.state not in ("queued", "waiting", "failed"):
+        if row.state not in sources(BatchState.LANDED):
             return  # set aside meanwhile: its void decides
-        if state == "landed":
+        if state == BatchState.LANDED:
             row.quarter, row.evidence_root = seen.quarter, seen.evidence_root
-        before, after = ("waiting", "accepted") if state == "landed" else ("accepted", "waiting")
-        if not (state == "landed" and row.state == "queued"):
+        before, after = RecordState.ACCEPTED, RecordState.WAITING
+        if state == BatchState.LANDED:
+            before, after = after, before
+        if not (state == BatchState.LANDED and row.state == BatchState.QUEUED):
             ids = batch_grants(session, row.programme, row.number)
             records = (
                 select(IssuanceGrantRow.record_id)
@@ -396,11 +401,13 @@ class Batcher:
             done: Any = session.execute(
                 update(IssuanceRecordRow)
                 .where(IssuanceRecordRow.record_id.in_(records), IssuanceRecordRow.status == before)
-                .values(status=after, reason=None if after == "accepted" else "funding", updated_at=row.updated_at)
+                .values(
+                    status=after, reason=None if after == RecordState.ACCEPTED else "funding", updated_at=row.updated_at
+                )
                 .execution_options(synchronize_session=False)
             )
             sql.add_tallies(session, row.programme, {before: -done.rowcount, after: done.rowcount})
-        row.state = state
+        row.state = change(row.state, state)
         row.reason = reason
         row.updated_at = self._clock.timestamp()
         session.flush()
@@ -433,7 +440,7 @@ class Batcher:
         programme's funding covers by now, as far as the projection knows. Returns how many were sent again.
         """
         with self._database.read() as session:
-            query = select(IssuanceBatchRow).where(IssuanceBatchRow.state.in_(("waiting", "failed")))
+            query = select(IssuanceBatchRow).where(IssuanceBatchRow.state.in_((BatchState.WAITING, BatchState.FAILED)))
             if programme is not None:
                 query = query.where(IssuanceBatchRow.programme == programme)
             rows = session.scalars(query.order_by(IssuanceBatchRow.number)).all()
@@ -451,7 +458,7 @@ class Batcher:
         """Returns how many were sent: 0 or 1. Raises SignerError."""
         signer = address_bytes(self._signing.address(row.programme))
         quarter = quarter_of(row.validity_quarters, self._clock.timestamp())
-        if quarter != row.quarter or signer != row.signer or row.state != "waiting":
+        if quarter != row.quarter or signer != row.signer or row.state != BatchState.WAITING:
             return self._sign_again(row, quarter, signer)
         key = mint_key(row.programme, row.number)
         with self._database.transaction() as session:
@@ -463,7 +470,7 @@ class Batcher:
 
     def _is_curable(self, row: IssuanceBatchRow) -> bool:
         """Whether signing it again mends a batch that failed: its key was rotated, or its lot died, in flight."""
-        if row.state != "failed" or row.reason is None:
+        if row.state != BatchState.FAILED or row.reason is None:
             return False
         if self._signing.is_rotated(row.programme, row.reason):
             return True
@@ -484,7 +491,7 @@ class Batcher:
             status = self._outbox.status(session, key)
             if status is None or status.state not in (MessageState.WAITING_FUNDING, MessageState.FAILED):
                 return 0
-            if now.state not in ("waiting", "failed"):
+            if now.state not in (BatchState.WAITING, BatchState.FAILED):
                 return 0
             self._outbox.replace_call(session, key, mint_call(row, signature), mint_gas(row.grants))
             session.execute(
@@ -508,7 +515,7 @@ def _covered(session: Session, rows: Sequence[IssuanceBatchRow]) -> list[Issuanc
     left: dict[int, int] = {}
     fitting = []
     for row in rows:
-        if row.state != "waiting":
+        if row.state != BatchState.WAITING:
             continue
         known = session.get(ChainProgrammeRow, row.programme)
         if known is None:

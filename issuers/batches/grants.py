@@ -17,6 +17,7 @@ from issuers.records.vault import Delivery, RecordKeys, Seal
 from issuers.rules.decisions import Judgement
 from issuers.rules.deeds import Deed
 from issuers.rules.refusals import Fault
+from issuers.states import GrantState, RecordState, RefusalState, ReviewState
 from ledger.custody.master import RandomBytes
 from ledger.standard.keccak import keccak256
 from ledger.store.database import bulk_insert
@@ -112,7 +113,7 @@ class Writer:
                 chinese,
                 record_id,
                 raw,
-                "open",
+                RefusalState.OPEN,
                 self.now,
             )
         )
@@ -130,7 +131,7 @@ class Writer:
         """Write a new record, and with it its grant, refusal or review."""
         deed = one.deed
         rating = judgement.rating
-        is_granted = judgement.status == "accepted" and rating is not None
+        is_granted = judgement.status == RecordState.ACCEPTED and rating is not None
         self._records.append(
             (
                 record_id,
@@ -190,7 +191,7 @@ class Writer:
                     finding.zh,
                     finding.other_programme,
                     finding.other_record_id,
-                    "open",
+                    ReviewState.OPEN,
                     self.now,
                 )
             )
@@ -229,7 +230,7 @@ class Writer:
                 salt,
                 explanation,
                 self.now,
-                "ready",
+                GrantState.READY,
                 None,
                 None,
             )
@@ -271,7 +272,7 @@ class Writer:
         """Number the batches, and let their grants say where they are."""
         store_batches(self.session, self.programme, self._batches)
         places = {
-            grant: ("batched", batch.number, at)
+            grant: (GrantState.BATCHED, batch.number, at)
             for batch in self._batches
             for at, grant in enumerate(grant_ids(batch.leaves))
         }

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from issuers.batches.evidence import LeafRow, tree_of
 from issuers.records import sql
 from issuers.rules.rulebook import Rulebook
+from issuers.states import BatchState
 from ledger.standard import contract
 from ledger.standard.civil_time import city_moment
 from ledger.standard.ids import token_id
@@ -64,7 +65,7 @@ def pack_batches(
                     signer=None,
                     signature=None,
                     attempt=0,
-                    state="prepared",
+                    state=BatchState.PREPARED,
                     reason=None,
                     created_at=now,
                     updated_at=now,
@@ -78,7 +79,7 @@ def waits_for_signer(session: Session, programme: int) -> bool:
     wait for a batch, they can be taken back without a trace on the chain."""
     told = select(IssuanceBatchRow.number).where(
         IssuanceBatchRow.programme == programme,
-        IssuanceBatchRow.state == "prepared",
+        IssuanceBatchRow.state == BatchState.PREPARED,
         IssuanceBatchRow.reason.is_not(None),
     )
     return session.execute(told.limit(1)).first() is not None

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from issuers.agency.documents import revocation_document
 from issuers.batches.evidence import LeafRow, leaf_rows, tree_of
 from issuers.batches.signing import Signing
+from issuers.states import BatchState, RevocationState, sources
 from ledger.clock import Clock
 from ledger.custody.errors import SignerError
 from ledger.deployment.artifacts import call_data
@@ -57,7 +58,9 @@ class Revocations:
                     (IssuanceBatchRow.programme == IssuanceGrantRow.programme)
                     & (IssuanceBatchRow.number == IssuanceGrantRow.batch_number),
                 )
-                .where(IssuanceRevocationRow.state == "wanted", IssuanceBatchRow.state == "landed")
+                .where(
+                    IssuanceRevocationRow.state == RevocationState.WANTED, IssuanceBatchRow.state == BatchState.LANDED
+                )
                 .order_by(
                     IssuanceGrantRow.programme, IssuanceGrantRow.batch_number, IssuanceRevocationRow.revocation_id
                 )
@@ -95,9 +98,12 @@ class Revocations:
                     continue
                 session.execute(
                     update(IssuanceRevocationRow)
-                    .where(IssuanceRevocationRow.revocation_id == revocation.revocation_id)
+                    .where(
+                        IssuanceRevocationRow.revocation_id == revocation.revocation_id,
+                        IssuanceRevocationRow.state.in_(sources(RevocationState.QUEUED)),
+                    )
                     .values(
-                        state="queued" if revocation.revocation_id in sent else "merged",
+                        state=RevocationState.QUEUED if revocation.revocation_id in sent else RevocationState.MERGED,
                         updated_at=self._clock.timestamp(),
                     )
                 )
@@ -152,11 +158,15 @@ class Revocations:
     def settle(self) -> None:
         """Learn from the outbox what became of revocations."""
         with self._database.read() as session:
-            rows = session.scalars(select(IssuanceRevocationRow).where(IssuanceRevocationRow.state == "queued")).all()
+            rows = session.scalars(
+                select(IssuanceRevocationRow).where(IssuanceRevocationRow.state == RevocationState.QUEUED)
+            ).all()
             keys = {revoke_key(bytes(row.grant_id), row.revoked_total_minor): row for row in rows}
             statuses = self._outbox.statuses(session, list(keys))
         ended = {
-            keys[key].revocation_id: "landed" if status.state is MessageState.DONE else "failed"
+            keys[key].revocation_id: RevocationState.LANDED
+            if status.state is MessageState.DONE
+            else RevocationState.FAILED
             for key, status in statuses.items()
             if status.state in (MessageState.DONE, MessageState.FAILED)
         }
@@ -166,14 +176,19 @@ class Revocations:
             for revocation_id, state in ended.items():
                 session.execute(
                     update(IssuanceRevocationRow)
-                    .where(IssuanceRevocationRow.revocation_id == revocation_id)
+                    .where(
+                        IssuanceRevocationRow.revocation_id == revocation_id,
+                        IssuanceRevocationRow.state.in_(sources(state)),
+                    )
                     .values(state=state, updated_at=self._clock.timestamp())
                 )
 
     def _want_again(self) -> None:
         """Want revocations again that failed because their key was rotated in flight."""
         with self._database.read() as session:
-            failed = session.scalars(select(IssuanceRevocationRow).where(IssuanceRevocationRow.state == "failed")).all()
+            failed = session.scalars(
+                select(IssuanceRevocationRow).where(IssuanceRevocationRow.state == RevocationState.FAILED)
+            ).all()
             keys = {revoke_key(bytes(row.grant_id), row.revoked_total_minor): row for row in failed}
             statuses = self._outbox.statuses(session, list(keys))
         curable = [
@@ -185,6 +200,9 @@ class Revocations:
             with self._database.transaction() as session:
                 session.execute(
                     update(IssuanceRevocationRow)
-                    .where(IssuanceRevocationRow.revocation_id.in_(curable))
-                    .values(state="wanted", updated_at=self._clock.timestamp())
+                    .where(
+                        IssuanceRevocationRow.revocation_id.in_(curable),
+                        IssuanceRevocationRow.state.in_(sources(RevocationState.WANTED)),
+                    )
+                    .values(state=RevocationState.WANTED, updated_at=self._clock.timestamp())
                 )

@@ -20,6 +20,7 @@ from issuers.batches.evidence import batch_grants, leaf_rows
 from issuers.batches.signing import REASON_MAX, Signing
 from issuers.errors import BatchLanded, BatchNotFound
 from issuers.records import sql
+from issuers.states import BatchState, GrantState, RecordState, RevocationState, VoidState, change, sources
 from ledger.clock import Clock
 from ledger.custody.errors import SignerError
 from ledger.deployment.artifacts import call_data
@@ -79,7 +80,7 @@ class Voiding:
             batch = _locked(session, programme, number)
             if batch is None:
                 raise BatchNotFound(programme, number)
-            if batch.state == "landed":
+            if batch.state == BatchState.LANDED:
                 raise BatchLanded(programme, number)
             void = session.get(IssuanceVoidRow, (programme, number), with_for_update=True)
             if void is None:
@@ -89,16 +90,17 @@ class Voiding:
                     reason=reason,
                     requested_by=by,
                     signer=None,
-                    state="wanted",
+                    state=VoidState.WANTED,
                     problem=None,
                     created_at=now,
                     updated_at=now,
                 )
                 session.add(void)
-            elif void.state == "failed":
-                void.state, void.problem, void.updated_at = "wanted", None, now
-            if batch.state not in ("void", "voiding"):
-                batch.state, batch.reason, batch.updated_at = "voiding", f"void: {reason}"[:REASON_MAX], now
+            elif void.state == VoidState.FAILED:
+                void.state, void.problem, void.updated_at = change(void.state, VoidState.WANTED), None, now
+            if batch.state not in (BatchState.VOID, BatchState.VOIDING):
+                batch.state = change(batch.state, BatchState.VOIDING)
+                batch.reason, batch.updated_at = f"void: {reason}"[:REASON_MAX], now
                 self._outbox.withdraw(session, mint_key(programme, number), "its number is to be void")
             session.flush()
             return _status(void)
@@ -116,10 +118,10 @@ class Voiding:
                 & (IssuanceBatchRow.number == IssuanceGrantRow.batch_number),
             )
             .where(
-                IssuanceRevocationRow.state == "wanted",
+                IssuanceRevocationRow.state == RevocationState.WANTED,
                 IssuanceRevocationRow.programme == programme,
                 IssuanceGrantRow.revoked_minor == IssuanceGrantRow.amount_minor,
-                IssuanceBatchRow.state == "prepared",
+                IssuanceBatchRow.state == BatchState.PREPARED,
                 IssuanceBatchRow.attempt == 0,
             )
             .distinct()
@@ -140,11 +142,11 @@ class Voiding:
         """Sign and enqueue wanted voids; returns how many. A signer that is away is asked again."""
         with self._database.read() as session:
             open_rows = session.scalars(
-                select(IssuanceVoidRow).where(IssuanceVoidRow.state.in_(("wanted", "failed")))
+                select(IssuanceVoidRow).where(IssuanceVoidRow.state.in_((VoidState.WANTED, VoidState.FAILED)))
             ).all()
         sent = 0
         for void in open_rows:
-            if void.state == "failed" and not self._signing.is_rotated(void.programme, void.problem):
+            if void.state == VoidState.FAILED and not self._signing.is_rotated(void.programme, void.problem):
                 continue
             message = VoidBatch(void.programme, void.number)
             try:
@@ -160,7 +162,7 @@ class Voiding:
     def settle(self) -> int:
         """Learn what became of voids, and give the grants of those that are final back; returns how many ended."""
         with self._database.read() as session:
-            queued = session.scalars(select(IssuanceVoidRow).where(IssuanceVoidRow.state == "queued")).all()
+            queued = session.scalars(select(IssuanceVoidRow).where(IssuanceVoidRow.state == VoidState.QUEUED)).all()
             statuses = self._outbox.statuses(session, [void_key(row.programme, row.number) for row in queued])
         ended = 0
         for void in queued:
@@ -178,13 +180,13 @@ class Voiding:
         data = call_data("Issuance", "voidBatch", (void.programme, void.number, signature))
         with self._database.transaction() as session:
             row = session.get_one(IssuanceVoidRow, (void.programme, void.number), with_for_update=True)
-            if row.state not in ("wanted", "failed"):
+            if row.state not in (VoidState.WANTED, VoidState.FAILED):
                 return 0
             self._outbox.enqueue_call(session, "void", key, self._issuance, data, _GAS_VOID)
             status = self._outbox.status(session, key)
             if status is not None and status.state is MessageState.FAILED:
                 self._outbox.replace_call(session, key, data, _GAS_VOID)
-            row.state, row.problem = "queued", None
+            row.state, row.problem = change(row.state, VoidState.QUEUED), None
             row.signer = address_bytes(signer)
             row.updated_at = self._clock.timestamp()
         return 1
@@ -198,7 +200,7 @@ class Voiding:
                 .where(
                     IssuanceVoidRow.programme == void.programme,
                     IssuanceVoidRow.number == void.number,
-                    IssuanceVoidRow.state == "wanted",
+                    IssuanceVoidRow.state == VoidState.WANTED,
                 )
                 .values(problem=problem, updated_at=self._clock.timestamp())
             )
@@ -206,19 +208,21 @@ class Voiding:
     def _end(self, session: Session, programme: int, number: int, status: MessageStatus) -> int:
         void = session.get_one(IssuanceVoidRow, (programme, number), with_for_update=True)
         batch = _locked(session, programme, number)
-        if void.state != "queued" or batch is None:
+        if void.state != VoidState.QUEUED or batch is None:
             return 0
         now = self._clock.timestamp()
         void.updated_at = batch.updated_at = now
         why = status.reason or ""
         if status.state is MessageState.DONE:
-            void.state, batch.state = "final", "void"
+            void.state = change(void.state, VoidState.FINAL)
+            batch.state = change(batch.state, BatchState.VOID)
             self._give_back(session, programme, number, now)
         elif why.startswith(_LANDED_FIRST):
-            void.state, void.problem = "failed", "the batch landed first; revoke what shall be taken back"
+            void.state = change(void.state, VoidState.FAILED)
+            void.problem = "the batch landed first; revoke what shall be taken back"
             self._count_as_sent(session, batch)
         else:
-            void.state, void.problem = "failed", why[:REASON_MAX]
+            void.state, void.problem = change(void.state, VoidState.FAILED), why[:REASON_MAX]
             _LOG.error("the void of batch %d of programme %d failed: %s", number, programme, why)
         session.flush()
         return 1
@@ -230,9 +234,9 @@ class Voiding:
         self._wait_no_more(session, batch.programme, batch.number, batch.updated_at)
         batch.reason = None
         if status is None:
-            batch.state = "prepared"
+            batch.state = change(batch.state, BatchState.PREPARED)
             return
-        batch.state = "queued"
+        batch.state = change(batch.state, BatchState.QUEUED)
         if status.state is MessageState.FAILED:
             self._outbox.requeue(session, key)
 
@@ -245,18 +249,18 @@ class Voiding:
             update(IssuanceRevocationRow)
             .where(
                 IssuanceRevocationRow.grant_id.in_(select(IssuanceGrantRow.grant_id).where(*mine, taken_back)),
-                IssuanceRevocationRow.state == "wanted",
+                IssuanceRevocationRow.state.in_(sources(RevocationState.NEEDLESS)),
             )
-            .values(state="needless", updated_at=now)
+            .values(state=RevocationState.NEEDLESS, updated_at=now)
             .execution_options(synchronize_session=False)
         )
         given_back = set(session.scalars(select(IssuanceGrantRow.grant_id).where(*mine, ~taken_back)))
         leaves = leaf_rows(session, programme, number)
         sql.add_ready(session, programme, [leaf.pack() for leaf in leaves if leaf.grant_id in given_back])
-        for condition, state in ((taken_back, "cancelled"), (~taken_back, "ready")):
+        for condition, state in ((taken_back, GrantState.CANCELLED), (~taken_back, GrantState.READY)):
             session.execute(
                 update(IssuanceGrantRow)
-                .where(*mine, condition)
+                .where(*mine, condition, IssuanceGrantRow.state.in_(sources(state)))
                 .values(state=state, batch_number=None, batch_position=None)
                 .execution_options(synchronize_session=False)
             )
@@ -269,12 +273,12 @@ class Voiding:
                 IssuanceRecordRow.record_id.in_(
                     select(IssuanceGrantRow.record_id).where(*_grants_of(session, programme, number))
                 ),
-                IssuanceRecordRow.status == "waiting",
+                IssuanceRecordRow.status == RecordState.WAITING,
             )
-            .values(status="accepted", reason=None, updated_at=now)
+            .values(status=RecordState.ACCEPTED, reason=None, updated_at=now)
             .execution_options(synchronize_session=False)
         )
-        sql.add_tallies(session, programme, {"waiting": -done.rowcount, "accepted": done.rowcount})
+        sql.add_tallies(session, programme, {RecordState.WAITING: -done.rowcount, RecordState.ACCEPTED: done.rowcount})
 
 
 def _grants_of(session: Session, programme: int, number: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -25,6 +25,7 @@ from issuers.rules.decisions import Candidate, Judge, Judgement, fit, refused, r
 from issuers.rules.deeds import Deed
 from issuers.rules.refusals import Fault, RefusalCode
 from issuers.rules.rulebook import Rulebook
+from issuers.states import RecordState, RefusalState, ReviewState, change
 from ledger.custody.master import RandomBytes
 from ledger.residents.registry import ResidentRegistry
 from ledger.standard.civil_time import civil_day
@@ -117,7 +118,7 @@ class Pipeline:
         writer = Writer(session, programme, self._keys, now, self._random)
         for fault in faults:
             writer.fault(delivery, fault)
-        writer.tallies["refused"] += len(faults)
+        writer.tallies[RecordState.REFUSED] += len(faults)
         fresh, repeated = self._split(session, deeds)
         holders = self.holders(session, programme, [one.source_hmac for one in fresh], fresh)
         judge = Judge(self._books[programme], programme, self._keys.fingerprint, now, self._keys.source)
@@ -187,7 +188,7 @@ class Pipeline:
         if is_too_old(one.deed.day, book.file.unlinked_months, now):
             months = (("months", str(book.file.unlinked_months)),)
             return refused(RefusalCode.DEED_TOO_OLD, "day", months)
-        return Judgement("awaiting_link")
+        return Judgement(RecordState.AWAITING_LINK)
 
     # ------------------------------------------------------------------------------------- known records again
 
@@ -204,23 +205,23 @@ class Pipeline:
             params = (("delivery", str(record.delivery_id)), ("row", str(record.row_number)))
             fault = Fault(deed.row, deed.line, None, RefusalCode.DUPLICATE_RECORD, params)
             writer.fault(delivery, fault, record.record_id)
-            writer.tallies["refused"] += 1
-            return "refused"
+            writer.tallies[RecordState.REFUSED] += 1
+            return RecordState.REFUSED
         if record.reason == REVOKED:
             writer.fault(delivery, Fault(deed.row, deed.line, None, RefusalCode.REVIEW_REJECTED), record.record_id)
-            writer.tallies["refused"] += 1
-            return "refused"
+            writer.tallies[RecordState.REFUSED] += 1
+            return RecordState.REFUSED
         if record.revision is not None and deed.revision is not None and deed.revision < record.revision:
             writer.fault(delivery, Fault(deed.row, deed.line, "revision", RefusalCode.SUPERSEDED), record.record_id)
-            writer.tallies["refused"] += 1
-            return "refused"
+            writer.tallies[RecordState.REFUSED] += 1
+            return RecordState.REFUSED
         book = rulebook_for(self._books[writer.programme], deed)
         if isinstance(book, Judgement) and book.code not in WORTH_NOTHING:
             # A version that no rule knows says nothing about what the deed was: the last good one stands.
             code = book.code or RefusalCode.UNKNOWN_ACTIVITY
             writer.fault(delivery, Fault(deed.row, deed.line, book.field, code, book.params), record.record_id)
-            writer.tallies["refused"] += 1
-            return "refused"
+            writer.tallies[RecordState.REFUSED] += 1
+            return RecordState.REFUSED
         self._correct(session, writer, delivery, record, one, now)
         return "correction"
 
@@ -271,16 +272,16 @@ class Pipeline:
         record.source_hmac = one.source_hmac
         if is_anothers:
             self._change_person(session, writer, delivery, record, one, before, correction, now)
-        elif record.status in ("accepted", "waiting"):
+        elif record.status in (RecordState.ACCEPTED, RecordState.WAITING):
             self._settle_difference(session, writer, record, one, before, correction, now)
-        elif record.status == "refused":
-            writer.tallies["refused"] -= close_refusals(session, writer, record.record_id)
+        elif record.status == RecordState.REFUSED:
+            writer.tallies[RecordState.REFUSED] -= close_refusals(session, writer, record.record_id)
             self.reconsider(session, writer, delivery, [(record, deed)], now)
-        elif record.status == "held":
+        elif record.status == RecordState.HELD:
             # What a first reviewer approved is not what would be granted now.
             session.execute(
                 update(IssuanceReviewRow)
-                .where(IssuanceReviewRow.record_id == record.record_id, IssuanceReviewRow.state == "open")
+                .where(IssuanceReviewRow.record_id == record.record_id, IssuanceReviewRow.state == ReviewState.OPEN)
                 .values(approver_first=None)
             )
         session.add(correction)
@@ -311,9 +312,9 @@ class Pipeline:
         record.granted_minor = 0
         record.counted_micro = 0
         record.resident_id = None
-        if record.status == "refused":
-            writer.tallies["refused"] -= close_refusals(session, writer, record.record_id)
-        if record.status != "held":
+        if record.status == RecordState.REFUSED:
+            writer.tallies[RecordState.REFUSED] -= close_refusals(session, writer, record.record_id)
+        if record.status != RecordState.HELD:
             self.reconsider(session, writer, delivery, [(record, one.deed)], now)
         correction.delta_minor = record.granted_minor - granted
 
@@ -413,7 +414,7 @@ class Pipeline:
         for (record, candidate, holder), (_, deed) in zip(candidates, records, strict=True):
             if candidate is None:
                 book = rulebook_for(self._books[programme], deed)
-                judgement = book if isinstance(book, Judgement) else Judgement("awaiting_link")
+                judgement = book if isinstance(book, Judgement) else Judgement(RecordState.AWAITING_LINK)
             else:
                 judgement = judge.decide(candidate)
             self._restate(writer, delivery, record, deed, holder, judgement)
@@ -437,18 +438,18 @@ class Pipeline:
         holder: sql.Holder | None,
         judgement: Judgement,
     ) -> None:
-        if record.status != "refused":
+        if record.status != RecordState.REFUSED:
             writer.tallies[record.status] -= 1
         writer.tallies[judgement.status] += 1
         rating = judgement.rating
-        record.status = judgement.status
+        record.status = change(record.status, judgement.status)
         record.reason = judgement.reason
         record.fingerprint = judgement.fingerprint
         record.pending_until = judgement.pending_until
         record.updated_at = writer.now
         if holder is not None:
             record.resident_id = holder.resident_id
-        if judgement.status == "accepted" and rating is not None and holder is not None:
+        if judgement.status == RecordState.ACCEPTED and rating is not None and holder is not None:
             record.granted_minor = rating.amount_minor
             record.counted_micro = rating.quantity_micro
             record.grants_made += 1
@@ -522,7 +523,7 @@ def close_refusals(session: Session, writer: Writer, record_id: int) -> int:
     codes = session.execute(
         select(IssuanceRefusalRow.code).where(
             IssuanceRefusalRow.record_id == record_id,
-            IssuanceRefusalRow.state == "open",
+            IssuanceRefusalRow.state == RefusalState.OPEN,
             IssuanceRefusalRow.code.not_in([RefusalCode.DUPLICATE_RECORD, RefusalCode.SUPERSEDED]),
         )
     ).scalars()
@@ -534,10 +535,10 @@ def close_refusals(session: Session, writer: Writer, record_id: int) -> int:
         update(IssuanceRefusalRow)
         .where(
             IssuanceRefusalRow.record_id == record_id,
-            IssuanceRefusalRow.state == "open",
+            IssuanceRefusalRow.state == RefusalState.OPEN,
             IssuanceRefusalRow.code.not_in([RefusalCode.DUPLICATE_RECORD, RefusalCode.SUPERSEDED]),
         )
-        .values(state="resubmitted")
+        .values(state=RefusalState.RESUBMITTED)
     )
     return count
 

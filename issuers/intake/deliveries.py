@@ -31,6 +31,7 @@ from issuers.sources.readers import Item, Limits, read_file
 from issuers.sources.readers.json_documents import rows_of
 from issuers.sources.readers.rows import Row
 from issuers.sources.rest import RestSource
+from issuers.states import DeliveryState, RecordState, change
 from ledger.clock import Clock
 from ledger.custody.master import RandomBytes
 from ledger.python_gc import collector_paused
@@ -124,7 +125,7 @@ class _Run:
             self.name,
             outcome,
             self.rows_done,
-            self.statuses,
+            Counter({str(status): count for status, count in self.statuses.items()}),
             self.refusals,
             self.granted_minor,
         )
@@ -211,7 +212,7 @@ class Intake:
     ) -> IngestReport:
         """Read a delivery to its end, whoever else reads it too: nobody says "exists" before all of it is taken in."""
         run, state, _ = self._open(*delivery)
-        while state != "done":
+        while state != DeliveryState.DONE:
             try:
                 self._read(run, delivery[1], _behind(items(), run.rows_done), progress, total)
                 break
@@ -249,7 +250,7 @@ class Intake:
                     content_sha256=digest,
                     mapping=mapping.name,
                     mapping_hash=mapping.hash,
-                    state="reading",
+                    state=DeliveryState.READING,
                     rows_done=0,
                     cursor=None,
                     data_key=wrapped,
@@ -260,7 +261,7 @@ class Intake:
                 session.add(row)
                 session.flush()
                 outcome = "created"
-            elif row.state == "done":
+            elif row.state == DeliveryState.DONE:
                 row.repeats += 1
                 row.updated_at = now
             seal = self._vault.open(programme, bytes(row.data_key))
@@ -272,7 +273,7 @@ class Intake:
         with self._database.read() as session:
             row = session.get_one(IssuanceDeliveryRow, run.delivery.delivery_id)
             run.rows_done = row.rows_done
-            return row.state != "done"
+            return row.state != DeliveryState.DONE
 
     def _read(
         self,
@@ -353,7 +354,7 @@ class Intake:
             try:
                 with self._database.transaction() as session:
                     row = lock_delivery(session, run.delivery.delivery_id)
-                    if row.rows_done != run.rows_done or row.state == "done":
+                    if row.rows_done != run.rows_done or row.state == DeliveryState.DONE:
                         raise _MovedOn
                     result = self._pipeline.take(session, chunk, draft, is_contended=attempt > _RACES_HOPED)
                     row.rows_done += rows
@@ -361,7 +362,7 @@ class Intake:
                     if cursor is not None:
                         row.cursor = cursor
                     if is_done:
-                        row.state = "done"
+                        row.state = change(row.state, DeliveryState.DONE)
             except (IntegrityError, OperationalError, psycopg.errors.UniqueViolation, psycopg.OperationalError):
                 if attempt == _RACES_MAX or self._database.is_sqlite:
                     raise
@@ -413,5 +414,5 @@ def _tell(progress: ProgressCallback | None, run: _Run, total: int | None, *, is
     if progress is None:
         return
     fraction = None if total is None else min(1.0, run.rows_done / total)
-    accepted, refused = run.statuses["accepted"], run.statuses["refused"]
+    accepted, refused = run.statuses[RecordState.ACCEPTED], run.statuses[RecordState.REFUSED]
     progress(Progress(run.name, run.rows_done, accepted, refused, 1.0 if is_done else fraction))

@@ -15,6 +15,7 @@ from issuers.sources.mapping import Mapping as SourceMapping
 from issuers.sources.normalise import Normaliser
 from issuers.sources.readers import Limits, read_file
 from issuers.sources.readers.rows import Row
+from issuers.states import RecordState
 
 _PREVIEW = 20
 
@@ -55,7 +56,7 @@ def dry_run(
             rating = judgement.rating
             if judgement.code is not None:
                 refuse(Fault(deed.row, deed.line, judgement.field, judgement.code, judgement.params))
-            elif judgement.status == "pending":
+            elif judgement.status == RecordState.PENDING:
                 pending += 1
             elif rating is not None:
                 granted += 1

@@ -14,8 +14,10 @@ from issuers.intake.chunks import Pipeline, oldest_day
 from issuers.records.vault import RecordKeys, Vault
 from issuers.rules.refusals import Fault, RefusalCode
 from issuers.rules.rulebook import Rulebook
+from issuers.states import RecordState, change
 from ledger.clock import Clock
 from ledger.custody.master import RandomBytes
+from ledger.residents.claims import SourceIdState
 from ledger.store.database import Database
 from ledger.store.models.issuance import IssuanceRecordRow
 from ledger.store.models.residents import SourceIdRow
@@ -53,14 +55,14 @@ class WaitingRecords:
         decided = 0
         for number in wanted:
             query = select(IssuanceRecordRow).where(
-                IssuanceRecordRow.programme == number, IssuanceRecordRow.status == "awaiting_link"
+                IssuanceRecordRow.programme == number, IssuanceRecordRow.status == RecordState.AWAITING_LINK
             )
             if source_ids is not None:
                 digests = [digest for one in source_ids for digest in self._keys.source_live(number, one)]
                 query = query.where(IssuanceRecordRow.source_hmac.in_(digests))
             else:
                 linked = select(SourceIdRow.source_hmac).where(
-                    SourceIdRow.programme == number, SourceIdRow.state == "linked"
+                    SourceIdRow.programme == number, SourceIdRow.state == SourceIdState.LINKED
                 )
                 query = query.where(IssuanceRecordRow.source_hmac.in_(linked))
             decided += self._sweep(number, query)
@@ -74,7 +76,7 @@ class WaitingRecords:
                 number,
                 select(IssuanceRecordRow).where(
                     IssuanceRecordRow.programme == number,
-                    IssuanceRecordRow.status == "pending",
+                    IssuanceRecordRow.status == RecordState.PENDING,
                     IssuanceRecordRow.pending_until <= now,
                 ),
                 is_screened=True,
@@ -91,7 +93,7 @@ class WaitingRecords:
             months = books[-1].file.unlinked_months
             query = select(IssuanceRecordRow).where(
                 IssuanceRecordRow.programme == number,
-                IssuanceRecordRow.status == "awaiting_link",
+                IssuanceRecordRow.status == RecordState.AWAITING_LINK,
                 IssuanceRecordRow.deed_day < oldest_day(months, now),
             )
             with self._database.read() as session:
@@ -100,11 +102,12 @@ class WaitingRecords:
             with self._database.transaction() as session:
                 writer = Writer(session, number, self._keys, now, self._random)
                 for row in session.scalars(query.limit(_SWEEP_ROWS).with_for_update()).all():
-                    row.status, row.reason, row.updated_at = "refused", RefusalCode.DEED_TOO_OLD.value, now
+                    row.status = change(row.status, RecordState.REFUSED)
+                    row.reason, row.updated_at = RefusalCode.DEED_TOO_OLD.value, now
                     fault = Fault(row.row_number, None, "day", RefusalCode.DEED_TOO_OLD, (("months", str(months)),))
                     writer.fault(delivery_of(session, self._vault, row), fault, row.record_id)
-                    writer.tallies["awaiting_link"] -= 1
-                    writer.tallies["refused"] += 1
+                    writer.tallies[RecordState.AWAITING_LINK] -= 1
+                    writer.tallies[RecordState.REFUSED] += 1
                     expired += 1
                 writer.flush()
         return expired
@@ -142,5 +145,5 @@ class WaitingRecords:
                         is_screened=is_screened,
                         is_due=is_due,
                     )
-                    decided += sum(outcome.values()) - outcome["awaiting_link"]
+                    decided += sum(outcome.values()) - outcome[RecordState.AWAITING_LINK]
                 writer.flush()

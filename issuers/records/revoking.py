@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from issuers.states import GrantState, RevocationState, change
 from ledger.errors import InvariantViolation
 from ledger.store.models.issuance import IssuanceGrantRow, IssuanceRevocationRow
 
@@ -28,7 +29,7 @@ def take_back(
     """
     grants = session.scalars(
         select(IssuanceGrantRow)
-        .where(IssuanceGrantRow.record_id == record_id, IssuanceGrantRow.state != "cancelled")
+        .where(IssuanceGrantRow.record_id == record_id, IssuanceGrantRow.state != GrantState.CANCELLED)
         .order_by(IssuanceGrantRow.created_at.desc(), IssuanceGrantRow.grant_id)
         .with_for_update()
     ).all()
@@ -41,8 +42,8 @@ def take_back(
         left -= part
         touched.append(bytes(grant.grant_id))
         grant.revoked_minor += part
-        if grant.state == "ready" and grant.revoked_minor == grant.amount_minor:
-            grant.state = "cancelled"
+        if grant.state == GrantState.READY and grant.revoked_minor == grant.amount_minor:
+            grant.state = change(grant.state, GrantState.CANCELLED)
             continue
         session.add(
             IssuanceRevocationRow(
@@ -53,7 +54,7 @@ def take_back(
                 reason_code=reason_code,
                 note=note,
                 requested_by=by,
-                state="wanted",
+                state=RevocationState.WANTED,
                 created_at=now,
                 updated_at=now,
             )

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from issuers.rules.rating import ResidentUsageKey, Used
 from issuers.rules.screens import Claim, Facts
+from issuers.states import GrantState, RecordState
 from ledger.store.database import (
     SQLITE_PARAMETERS_MAX,
     bulk_add,
@@ -139,6 +140,7 @@ _ANY_HASH = (
     " = ANY(ARRAY(SELECT substr(v.joined, i * 32 + 1, 32) FROM (SELECT %s::bytea AS joined) AS v, "
     "generate_series(0, length(v.joined) / 32 - 1) AS i))"
 )
+_NOT_READY = f"SELECT grant_id FROM issuance_grants WHERE state <> '{GrantState.READY}' AND grant_id"  # noqa: S608
 
 
 def known_keys(session: Session, dedupe_keys: Sequence[bytes]) -> set[bytes]:
@@ -172,7 +174,7 @@ def add_ready(session: Session, programme: int, leaves: Sequence[bytes]) -> None
 
 def not_ready(session: Session, grant_ids: Sequence[bytes]) -> set[bytes]:
     """Return which of the grants wait for no batch any more: they were taken back."""
-    rows = rows_in(session, "SELECT grant_id FROM issuance_grants WHERE state <> 'ready' AND grant_id", grant_ids, ())
+    rows = rows_in(session, _NOT_READY, grant_ids, ())
     return {bytes(row[0]) for row in rows}
 
 
@@ -266,7 +268,11 @@ CLAIM_COLUMNS = "programme, record_id, activity, deed_day, started_at, ended_at,
 """The columns of a `Claim`."""
 _CLAIM_SQL = (
     "SELECT resident_id, " + CLAIM_COLUMNS + " FROM issuance_records WHERE started_at IS NOT NULL "  # noqa: S608
-    "AND status <> 'refused' AND deed_day BETWEEN {0} AND {0} AND resident_id"
+    f"AND status <> '{RecordState.REFUSED}' AND deed_day BETWEEN {{0}} AND {{0}} AND resident_id"
+)
+_FINGERPRINT_SQL = (
+    "SELECT fingerprint, programme, record_id FROM issuance_records "  # noqa: S608
+    f"WHERE status <> '{RecordState.REFUSED}' AND fingerprint"
 )
 
 
@@ -278,8 +284,7 @@ def load_claims(session: Session, facts: Facts, residents: Sequence[int], first_
 
 def load_fingerprints(session: Session, facts: Facts, fingerprints: Sequence[bytes]) -> None:
     """Load who claimed the same deeds into ``facts``."""
-    sql = "SELECT fingerprint, programme, record_id FROM issuance_records WHERE status <> 'refused' AND fingerprint"
-    for fingerprint, programme, record_id in rows_in(session, sql, fingerprints, ()):
+    for fingerprint, programme, record_id in rows_in(session, _FINGERPRINT_SQL, fingerprints, ()):
         facts.add_fingerprint(bytes(fingerprint), programme, record_id)
 
 

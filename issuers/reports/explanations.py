@@ -14,6 +14,7 @@ from issuers.rules.rating import render
 from issuers.rules.refusals import PERIODS_ZH
 from issuers.rules.rulebook import CompiledActivity, CompiledCap, Rulebook, RulebookFile, compile_rulebook
 from issuers.rules.units import UNITS
+from issuers.states import BatchState
 from ledger.standard.civil_time import day_text
 from ledger.standard.ids import to_address, token_id
 from ledger.store.models.issuance import (
@@ -55,7 +56,7 @@ def explain(
         leaf, root = _hex(leaves[position].leaf(token).hash()), _hex(tree.root)
         proof = tuple(_hex(node) for node in tree.proof(position))
     landed = None if batch is None else session.get(ChainBatchRow, (batch.programme, batch.number))
-    if landed is not None and landed.state != "landed":
+    if landed is not None and landed.state != BatchState.LANDED:
         landed = None
     revocations = session.scalars(
         select(IssuanceRevocationRow)

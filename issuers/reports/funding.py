@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from issuers.states import BatchState
 from ledger.clearing.views import funding
 from ledger.standard.amounts import yuan_text
 from ledger.standard.value import MICROFEN_MINOR
@@ -41,7 +42,7 @@ def funding_waits(session: Session) -> dict[int, FundingWait]:
         programme: (int(count), int(amount))
         for programme, count, amount in session.execute(
             select(IssuanceBatchRow.programme, func.count(), func.sum(IssuanceBatchRow.amount_minor))
-            .where(IssuanceBatchRow.state == "waiting")
+            .where(IssuanceBatchRow.state == BatchState.WAITING)
             .group_by(IssuanceBatchRow.programme)
         )
     }

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from issuers.answers import OpenBatch, Refusal, RefusalPage, Review
 from issuers.errors import ReviewNotFound
+from issuers.states import BatchState, RefusalState
 from ledger.store.models.issuance import (
     IssuanceBatchRow,
     IssuanceDeliveryRow,
@@ -30,7 +31,7 @@ def refusal_page(
     """Return a page of a programme's refusals behind a cursor, oldest first."""
     query = _refusals().where(IssuanceRefusalRow.programme == programme, IssuanceRefusalRow.refusal_id > (cursor or 0))
     if open_only:
-        query = query.where(IssuanceRefusalRow.state == "open")
+        query = query.where(IssuanceRefusalRow.state == RefusalState.OPEN)
     rows = session.execute(query.limit(limit + 1)).all()
     items = tuple(_refusal(row, name, slugs) for row, name in rows[:limit])
     return RefusalPage(items, items[-1].refusal_id if len(rows) > limit else None)
@@ -61,7 +62,7 @@ def review(session: Session, slugs: Slugs, programme: int, review_id: int) -> Re
 
 def open_batches(session: Session, slugs: Slugs, programme: int | None) -> list[OpenBatch]:
     """Return the batches, of one programme or of all, that have not landed, and why, lowest number first."""
-    query = select(IssuanceBatchRow).where(IssuanceBatchRow.state.not_in(("landed", "void")))
+    query = select(IssuanceBatchRow).where(IssuanceBatchRow.state.not_in((BatchState.LANDED, BatchState.VOID)))
     if programme is not None:
         query = query.where(IssuanceBatchRow.programme == programme)
     return [

@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from issuers.rules.refusals import RefusalCode
+from issuers.states import BatchState, DeliveryState, RecordState
 from ledger.store.models.issuance import (
     IssuanceBatchRow,
     IssuanceDeliveryRow,
@@ -144,7 +145,7 @@ def pipeline_views(session: Session, programmes: list[int]) -> list[PipelineView
         select(IssuanceDeliveryRow)
         .where(
             IssuanceDeliveryRow.programme.in_(programmes),
-            IssuanceDeliveryRow.state == "reading",
+            IssuanceDeliveryRow.state == DeliveryState.READING,
             IssuanceDeliveryRow.kind != "rest",
         )
         .order_by(IssuanceDeliveryRow.delivery_id)
@@ -174,23 +175,23 @@ def _stages(
             code = kind.removeprefix("refused:")
             refusals[stage_of(RefusalCode(code))][code] = total
     count = {state: number for state, (number, _) in batches.items()}
-    prepared, signed = count.get("prepared", 0), sum(count.values()) - count.get("prepared", 0)
-    chain = {"sending": count.get("queued", 0), "funding": count.get("waiting", 0)}
+    prepared, signed = count.get(BatchState.PREPARED, 0), sum(count.values()) - count.get(BatchState.PREPARED, 0)
+    chain = {"sending": count.get(BatchState.QUEUED, 0), "funding": count.get(BatchState.WAITING, 0)}
     waits: dict[str, dict[str, int]] = {
-        "rate": {"link": tally.get("awaiting_link", 0), "time": tally.get("pending", 0)},
-        "screen": {"review": tally.get("held", 0)},
+        "rate": {"link": tally.get(RecordState.AWAITING_LINK, 0), "time": tally.get(RecordState.PENDING, 0)},
+        "screen": {"review": tally.get(RecordState.HELD, 0)},
         "batch": {"batch": ready},
         "sign": {"signature": prepared},
         "chain": chain,
     }
     done = {
         "read": rows,
-        "grant": tally.get("accepted", 0) + tally.get("waiting", 0),
+        "grant": tally.get(RecordState.ACCEPTED, 0) + tally.get(RecordState.WAITING, 0),
         "batch": sum(grants for _, grants in batches.values()),
         "sign": signed,
-        "chain": count.get("landed", 0),
+        "chain": count.get(BatchState.LANDED, 0),
     }
-    refused = {"chain": count.get("failed", 0)}
+    refused = {"chain": count.get(BatchState.FAILED, 0)}
     return tuple(
         Stage(
             name,

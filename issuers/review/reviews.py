@@ -15,6 +15,7 @@ from issuers.intake.chunks import FALSE_DECLARATION, REVOKED, Pipeline
 from issuers.records.revoking import take_back
 from issuers.records.vault import RecordKeys, Vault
 from issuers.rules.refusals import Fault, RefusalCode
+from issuers.states import RecordState, ReviewState, change
 from ledger.clock import Clock
 from ledger.custody.master import RandomBytes
 from ledger.store.database import Database
@@ -54,10 +55,10 @@ class Reviewing:
             if review.approver_first == approver:
                 raise SameApprover(review_id, approver)
             review.approver_second = approver
-            review.state = "approved"
+            review.state = change(review.state, ReviewState.APPROVED)
             review.decided_at = now
             record = session.get_one(IssuanceRecordRow, review.record_id, with_for_update=True)
-            if record.status != "held":
+            if record.status != RecordState.HELD:
                 return record.status
             deed = unsealed(record, delivery_of(session, self._vault, record))
             writer = Writer(session, record.programme, self._keys, now, self._random)
@@ -71,21 +72,22 @@ class Reviewing:
         now = self._clock.timestamp()
         with self._database.transaction() as session:
             review = self._open_review(session, review_id)
-            review.state = "rejected"
+            review.state = change(review.state, ReviewState.REJECTED)
             review.note = note
             review.approver_first = review.approver_first or approver
             if review.approver_first != approver:
                 review.approver_second = approver
             review.decided_at = now
             record = session.get_one(IssuanceRecordRow, review.record_id, with_for_update=True)
-            if record.status != "held":
+            if record.status != RecordState.HELD:
                 return
-            record.status, record.reason, record.updated_at = "refused", RefusalCode.REVIEW_REJECTED.value, now
+            record.status = change(record.status, RecordState.REFUSED)
+            record.reason, record.updated_at = RefusalCode.REVIEW_REJECTED.value, now
             writer = Writer(session, record.programme, self._keys, now, self._random)
             fault = Fault(record.row_number, None, None, RefusalCode.REVIEW_REJECTED)
             writer.fault(delivery_of(session, self._vault, record), fault, record.record_id)
-            writer.tallies["held"] -= 1
-            writer.tallies["refused"] += 1
+            writer.tallies[RecordState.HELD] -= 1
+            writer.tallies[RecordState.REFUSED] += 1
             writer.flush()
 
     def revoke_false(
@@ -111,7 +113,11 @@ class Reviewing:
                 record = session.scalars(
                     select(IssuanceRecordRow).where(IssuanceRecordRow.dedupe_key.in_(keys)).with_for_update()
                 ).first()
-                if record is None or record.status not in ("accepted", "waiting") or record.reason == REVOKED:
+                if (
+                    record is None
+                    or record.status not in (RecordState.ACCEPTED, RecordState.WAITING)
+                    or record.reason == REVOKED
+                ):
                     continue
                 amount = record.granted_minor
                 record.granted_minor = 0
@@ -130,6 +136,6 @@ class Reviewing:
         review = session.get(IssuanceReviewRow, review_id, with_for_update=True)
         if review is None:
             raise ReviewNotFound(review_id)
-        if review.state != "open":
+        if review.state != ReviewState.OPEN:
             raise ReviewClosed(review_id, review.state)
         return review

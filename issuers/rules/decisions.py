@@ -15,6 +15,7 @@ from issuers.rules.rating import NOTHING, Rating, ResidentUsageKey, Used, rate_f
 from issuers.rules.refusals import RefusalCode
 from issuers.rules.rulebook import CertifierRule, CompiledActivity, Rulebook, in_force
 from issuers.rules.screens import Claim, Facts, Finding, screen
+from issuers.states import RecordState
 from ledger.standard.civil_time import day_start
 
 Params = tuple[tuple[str, str], ...]
@@ -39,7 +40,7 @@ class Candidate(NamedTuple):
 class Judgement(NamedTuple):
     """A decision: the record's new status and what goes with it."""
 
-    status: str
+    status: RecordState
     rating: Rating | None = None
     fingerprint: bytes | None = None
     finding: Finding | None = None
@@ -58,7 +59,7 @@ class Judgement(NamedTuple):
 
 def refused(code: RefusalCode, field: str | None = None, params: Params = ()) -> Judgement:
     """Return a refusal."""
-    return Judgement("refused", code=code, field=field, params=params)
+    return Judgement(RecordState.REFUSED, code=code, field=field, params=params)
 
 
 def rulebook_for(books: Sequence[Rulebook], deed: Deed) -> Rulebook | Judgement:
@@ -193,22 +194,22 @@ class Judge:
                 certified = self.certifiers.judge(one.record_id, deed, activity.certifier)
                 finding = finding or certified
             if finding is not None:
-                return Judgement("held", fingerprint=fingerprint, finding=finding)
+                return Judgement(RecordState.HELD, fingerprint=fingerprint, finding=finding)
         if activity.pending_days and not one.is_due:
             until = day_start(deed.day + 1 + activity.pending_days)
             if until > self._now:
-                return Judgement("pending", fingerprint=fingerprint, pending_until=until)
+                return Judgement(RecordState.PENDING, fingerprint=fingerprint, pending_until=until)
         rating = self.rate(book, one.resident_id, deed)
         if rating.refusal is not None:
             return Judgement(
-                "refused",
+                RecordState.REFUSED,
                 rating,
                 fingerprint,
                 code=rating.refusal,
                 field=rating.field,
                 params=rating.params,
             )
-        return Judgement("accepted", rating, fingerprint)
+        return Judgement(RecordState.ACCEPTED, rating, fingerprint)
 
     def rate(self, book: Rulebook, resident_id: int, deed: Deed) -> Rating:
         """Rate a deed that fits the rulebook after what its resident has used, and charge what it earns."""

@@ -12,6 +12,14 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
+class SourceIdState(StrEnum):
+    """Where a source id stands (the column ``state``)."""
+
+    LINKED = "linked"
+    FROZEN = "frozen"
+    UNLINKED = "unlinked"
+
+
 class LinkOutcome(StrEnum):
     """What became of a claim to a source id."""
 

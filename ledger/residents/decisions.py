@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from ledger.clock import Clock
 from ledger.custody.custodian import Custodian
-from ledger.residents.claims import Proof
+from ledger.residents.claims import Proof, SourceIdState
 from ledger.residents.errors import NoSuchClaim, ResidentNotFound, SameDecider
 from ledger.residents.registry import ResidentRegistry, log_link_event
 from ledger.store.models.residents import ResidentRow, SourceClaimRow, SourceDecisionRow, SourceIdRow
@@ -171,7 +171,9 @@ class SourceDecisions:
             claim.state = "live" if is_chosen else "refused"
             if is_chosen:
                 claim.proof = Proof.DECISION
-        holder, state = (row.resident_id, "unlinked") if resident_id is None else (resident_id, "linked")
+        holder, state = (
+            (row.resident_id, SourceIdState.UNLINKED) if resident_id is None else (resident_id, SourceIdState.LINKED)
+        )
         self._registry.set_owner(session, row.programme, row.source_hmac, holder, state)
 
     def _open(self, session: Session, programme: int, source_hmac: bytes) -> SourceDecisionRow | None:
@@ -207,7 +209,7 @@ class SourceDecisions:
                     claim.state,
                     claim.proof,
                     claim.claimed_at,
-                    row.state == "linked" and row.resident_id == claim.resident_id,
+                    row.state == SourceIdState.LINKED and row.resident_id == claim.resident_id,
                 )
             )
         proposed = self._open(session, row.programme, row.source_hmac)

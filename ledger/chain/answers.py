@@ -6,6 +6,9 @@ from typing import Any
 
 from ledger.chain.rpc import RpcError, RpcReason
 
+_ADDRESS_BYTES = 20
+_HASH_BYTES = 32
+
 
 def quantity(answer: Any, method: str) -> int:
     """Return a hexadecimal quantity (``0x1f``) as an integer. Raises `RpcError` (malformed answer)."""
@@ -26,12 +29,36 @@ def member(answer: Any, name: str, method: str) -> Any:
 
 def hash32(answer: Any, method: str) -> bytes:
     """Return 32 bytes in hexadecimal. Raises `RpcError` (malformed answer)."""
-    if isinstance(answer, str) and len(answer) == 66 and answer.startswith("0x"):
+    return hex_bytes(answer, method, _HASH_BYTES)
+
+
+def hex_bytes(answer: Any, method: str, length: int | None = None) -> bytes:
+    """Return bytes in hexadecimal: of any length, or of exactly ``length``. Raises `RpcError` (malformed answer)."""
+    if isinstance(answer, str) and answer.startswith("0x") and (length is None or len(answer) == 2 + 2 * length):
         try:
             return bytes.fromhex(answer[2:])
         except ValueError:
             pass
-    raise RpcError(RpcReason.MALFORMED_ANSWER, "a hash was expected", method=method)
+    raise RpcError(RpcReason.MALFORMED_ANSWER, "bytes in hexadecimal were expected", method=method)
+
+
+def logs(answer: Any, method: str) -> list[dict[str, Any]]:
+    """Return mined logs as they came, once each member has its shape. Raises `RpcError` (malformed answer)."""
+    if not isinstance(answer, list):
+        raise RpcError(RpcReason.MALFORMED_ANSWER, "a list of logs was expected", method=method)
+    for log in answer:
+        hex_bytes(member(log, "address", method), method, _ADDRESS_BYTES)
+        hex_bytes(member(log, "data", method), method)
+        for name in ("blockNumber", "transactionIndex", "logIndex"):
+            quantity(member(log, name, method), method)
+        for name in ("blockHash", "transactionHash"):
+            hash32(member(log, name, method), method)
+        topics = member(log, "topics", method)
+        if not isinstance(topics, list):
+            raise RpcError(RpcReason.MALFORMED_ANSWER, "a list of topics was expected", method=method)
+        for topic in topics:
+            hash32(topic, method)
+    return answer
 
 
 def contradiction(what: str, method: str) -> RpcError:

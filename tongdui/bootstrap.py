@@ -29,7 +29,7 @@ from ledger.clock import Clock, ManualClock, SystemClock
 from ledger.custody.keystore import Keystore
 from ledger.deployment.city import CityActors, CityConfig, RulebookRef
 from ledger.deployment.city import load as load_city
-from ledger.deployment.deploy import ensure_deployed
+from ledger.deployment.ensure import ensure_deployed
 from ledger.deployment.file import FILE_NAME, Deployment
 from ledger.errors import ConfigurationError
 from ledger.gateway import Gateway

@@ -3,15 +3,24 @@
 Idempotent: each step looks at the chain first, so a deployment that broke off anywhere is taken up where it stopped,
 and one that is complete is only checked. Contract addresses follow from the deployer's account and its first nonces,
 so nothing has to be remembered between runs but the deployer's key, which is worthless after the last step.
+
+Calls and views are built by web3's contracts. Transactions are signed by `sign_legacy` and submitted by the engine: the
+deployer is a signer whose secret need not be in this process, and the embedded engine makes the blocks itself.
+
+Warning: importing this module imports web3; `ledger.deployment.ensure` does so only where there is something to deploy.
 """
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
+
+from web3.contract import Contract
+from web3.contract.contract import ContractEvent, ContractFunction
+from web3.types import EventData
 
 from ledger.chain.engine import Engine
 from ledger.chain.errors import DeploymentFailed, DeploymentMismatch
@@ -19,7 +28,9 @@ from ledger.chain.rpc import RpcError, RpcReason
 from ledger.chain.transactions import DigestSigner, contract_address, sign_legacy
 from ledger.deployment import artifacts
 from ledger.deployment.city import CityActors, CityConfig, ProgrammeConfig
-from ledger.deployment.file import Contract, DeployedMerchant, DeployedProgramme, Deployment, bytes32
+from ledger.deployment.contracts import Contracts, call_data, read
+from ledger.deployment.file import Contract as DeployedContract
+from ledger.deployment.file import DeployedMerchant, DeployedProgramme, Deployment, bytes32
 from ledger.standard.ids import ZERO_ADDRESS, Address
 from ledger.standard.keccak import keccak256
 
@@ -79,11 +90,8 @@ class _Step:
     """A call that changes the chain, and a view that tells whether it has been made."""
 
     title: str
-    contract: str
-    function: str
-    args: tuple[Any, ...]
-    view: tuple[str, str, tuple[Any, ...]]
-    """(contract, function, arguments)"""
+    call: ContractFunction
+    view: ContractFunction
     is_done: Callable[[Any], bool]
 
 
@@ -106,32 +114,14 @@ def deploy(
     """
     salt = salt or keccak256(b"tongdui deployment" + engine.chain_id.to_bytes(32, "big") + deployer.address.encode())
     work = _Work(engine, deployer, _addresses(deployer.address), progress, timeout_s)
+    contracts = work.contracts
     work.create(_creations(work.addresses, deployer.address, salt, actors))
-    if work.view("AccessManager", "hasRole", (ADMIN, deployer.address))[0]:
-        work.perform(_city_steps(config, actors))
-        work.perform(_role_steps(work.addresses, actors))
-        work.perform(_hand_over_steps(work.addresses, deployer.address))
+    if work.view(contracts["AccessManager"].functions.hasRole(ADMIN, deployer.address)).isMember:
+        work.perform(_city_steps(contracts, config, actors))
+        work.perform(_role_steps(contracts, work.addresses, actors))
+        work.perform(_hand_over_steps(contracts["AccessManager"], work.addresses, deployer.address))
     _check_programmes(work, config)
     return _describe(work, config, actors, salt)
-
-
-def ensure_deployed(
-    engine: Engine,
-    config: CityConfig,
-    actors: CityActors,
-    deployer: DigestSigner,
-    path: Path,
-    *,
-    progress: Progress | None = None,
-) -> Deployment:
-    """Return the deployment that the file describes, after checking it; if there is no file, deploy and write it."""
-    if path.exists():
-        deployment = Deployment.read(path)
-    else:
-        deployment = deploy(engine, config, actors, deployer, progress=progress)
-        deployment.write(path)
-    deployment.check(engine)
-    return deployment
 
 
 # The plan ---------------------------------------------------------------------------------------------------------
@@ -169,19 +159,19 @@ def _creations(addresses: Mapping[str, Address], deployer: Address, salt: bytes,
     return [_Creation(name, arguments[name]) for name in _ORDER]
 
 
-def _city_steps(config: CityConfig, actors: CityActors) -> list[_Step]:
+def _city_steps(contracts: Contracts, config: CityConfig, actors: CityActors) -> list[_Step]:
+    book, finance_key = contracts["ClearingBook"].functions, contracts["Settlement"].functions.financeKey()
     steps: list[_Step] = []
     for programme in config.programmes:
-        steps += _programme_steps(programme, config, actors)
+        steps += _programme_steps(contracts, programme, config, actors)
     for merchant in config.merchants:
+        scope = _scope(config.scope_bits(merchant.scopes))
         steps.append(
             _Step(
                 f"register merchant {merchant.slug}",
-                "ClearingBook",
-                "registerMerchant",
-                (merchant.id, actors.merchants[merchant.id], _scope(config.scope_bits(merchant.scopes))),
-                ("ClearingBook", "merchant", (merchant.id,)),
-                lambda found: int(found[0], 16) != 0,
+                book.registerMerchant(merchant.id, actors.merchants[merchant.id], scope),
+                book.merchant(merchant.id),
+                lambda found: int(found.key, 16) != 0,
             )
         )
     for appropriation in config.appropriations:
@@ -189,56 +179,55 @@ def _city_steps(config: CityConfig, actors: CityActors) -> list[_Step]:
         steps.append(
             _Step(
                 f"record the appropriation of {appropriation.fiscal_year} to programme {appropriation.programme}",
-                "ClearingBook",
-                "recordAppropriation",
-                (*key, appropriation.fen, keccak256(appropriation.document.encode())),
-                ("ClearingBook", "appropriation", key),
-                lambda found: found[0] > 0,
+                book.recordAppropriation(*key, appropriation.fen, keccak256(appropriation.document.encode())),
+                book.appropriation(*key),
+                lambda found: found.recordedFen > 0,
             )
         )
     steps.append(
         _Step(
             "set the finance bureau's key for settlements",
-            "Settlement",
-            "setFinanceKey",
-            (actors.finance_bureau,),
-            ("Settlement", "financeKey", ()),
+            contracts["Settlement"].functions.setFinanceKey(actors.finance_bureau),
+            finance_key,
             lambda found: int(found, 16) != 0,
         )
     )
+    return steps + _cap_steps(contracts, config)
+
+
+def _cap_steps(contracts: Contracts, config: CityConfig) -> list[_Step]:
+    steps = []
     if config.resident_cap_fen:
+        exchange = contracts["Exchange"].functions
         steps.append(
             _Step(
                 "cap what a resident exchanges a day",
-                "Exchange",
-                "setResidentCap",
-                (config.resident_cap_fen,),
-                ("Exchange", "outflow", (ZERO_ADDRESS,)),
-                lambda found: found[0] == config.resident_cap_fen,
+                exchange.setResidentCap(config.resident_cap_fen),
+                exchange.outflow(ZERO_ADDRESS),
+                lambda found: found.capFen == config.resident_cap_fen,
             )
         )
     if config.rebirth_cap_fen:
+        ledger = contracts["PointsLedger"].functions
         steps.append(
             _Step(
                 "cap what is reborn for a resident a quarter",
-                "PointsLedger",
-                "setRebirthCap",
-                (config.rebirth_cap_fen,),
-                ("PointsLedger", "rebirthCapFen", ()),
+                ledger.setRebirthCap(config.rebirth_cap_fen),
+                ledger.rebirthCapFen(),
                 lambda found: found == config.rebirth_cap_fen,
             )
         )
     return steps
 
 
-def _programme_steps(programme: ProgrammeConfig, config: CityConfig, actors: CityActors) -> list[_Step]:
-    view = ("PointsLedger", "programme", (programme.id,))
+def _programme_steps(
+    contracts: Contracts, programme: ProgrammeConfig, config: CityConfig, actors: CityActors
+) -> list[_Step]:
+    ledger, exchange = contracts["PointsLedger"].functions, contracts["Exchange"].functions
     steps = [
         _Step(
             f"register programme {programme.slug}",
-            "PointsLedger",
-            "registerProgramme",
-            (
+            ledger.registerProgramme(
                 programme.id,
                 programme.par_microfen,
                 programme.flag_bits,
@@ -246,17 +235,15 @@ def _programme_steps(programme: ProgrammeConfig, config: CityConfig, actors: Cit
                 programme.names.zh,
                 programme.symbol,
             ),
-            view,
-            lambda found: found[2] != 0,
+            ledger.programme(programme.id),
+            lambda found: found.state != 0,
         )
     ]
     steps += [
         _Step(
             f"set issuer key {key} of {programme.slug}",
-            "PointsLedger",
-            "setIssuerKey",
-            (programme.id, key, True),
-            ("PointsLedger", "isIssuerKey", (programme.id, key)),
+            ledger.setIssuerKey(programme.id, key, True),
+            ledger.isIssuerKey(programme.id, key),
             bool,
         )
         for key in actors.issuers[programme.id]
@@ -266,29 +253,26 @@ def _programme_steps(programme: ProgrammeConfig, config: CityConfig, actors: Cit
         steps.append(
             _Step(
                 f"set rulebook {rulebook.version} of {programme.slug}",
-                "PointsLedger",
-                "setRulebook",
-                (programme.id, rulebook.version, rulebook.hash),
-                view,
-                lambda found: found[3] >= rulebook.version,
+                ledger.setRulebook(programme.id, rulebook.version, rulebook.hash),
+                ledger.programme(programme.id),
+                lambda found: found.rulebookVersion >= rulebook.version,
             )
         )
     if programme.inflow_cap_fen:
         steps.append(
             _Step(
                 f"cap what is exchanged into {programme.slug} a day",
-                "Exchange",
-                "setInflowCap",
-                (programme.id, programme.inflow_cap_fen),
-                ("Exchange", "inflow", (programme.id,)),
-                lambda found: found[0] == programme.inflow_cap_fen,
+                exchange.setInflowCap(programme.id, programme.inflow_cap_fen),
+                exchange.inflow(programme.id),
+                lambda found: found.capFen == programme.inflow_cap_fen,
             )
         )
     return steps
 
 
-def _role_steps(addresses: Mapping[str, Address], actors: CityActors) -> list[_Step]:
+def _role_steps(contracts: Contracts, addresses: Mapping[str, Address], actors: CityActors) -> list[_Step]:
     """Give the roles away. These steps come after the city's, for they take the city's functions from the deployer."""
+    manager = contracts["AccessManager"]
     steps = []
     for contract, functions, role in FUNCTION_ROLES:
         for function in functions:
@@ -296,10 +280,8 @@ def _role_steps(addresses: Mapping[str, Address], actors: CityActors) -> list[_S
             steps.append(
                 _Step(
                     f"give {contract}.{function} to role {ROLE_NAMES[role]}",
-                    "AccessManager",
-                    "setTargetFunctionRole",
-                    (addresses[contract], [selector], role),
-                    ("AccessManager", "getTargetFunctionRole", (addresses[contract], selector)),
+                    manager.functions.setTargetFunctionRole(addresses[contract], [selector], role),
+                    manager.functions.getTargetFunctionRole(addresses[contract], selector),
                     _equals(role),
                 )
             )
@@ -315,30 +297,26 @@ def _role_steps(addresses: Mapping[str, Address], actors: CityActors) -> list[_S
         (REGISTRAR, actors.registrar),
         *((DESK, desk) for desk in actors.desks),
     ]
-    return steps + [_grant(role, account) for role, account in holders]
+    return steps + [_grant(manager, role, account) for role, account in holders]
 
 
-def _grant(role: int, account: Address) -> _Step:
+def _grant(manager: Contract, role: int, account: Address) -> _Step:
     return _Step(
         f"grant role {ROLE_NAMES[role]} to {account}",
-        "AccessManager",
-        "grantRole",
-        (role, account, 0),
-        ("AccessManager", "hasRole", (role, account)),
-        lambda found: bool(found[0]),
+        manager.functions.grantRole(role, account, 0),
+        manager.functions.hasRole(role, account),
+        lambda found: bool(found.isMember),
     )
 
 
-def _hand_over_steps(addresses: Mapping[str, Address], deployer: Address) -> list[_Step]:
+def _hand_over_steps(manager: Contract, addresses: Mapping[str, Address], deployer: Address) -> list[_Step]:
     return [
-        _grant(ADMIN, addresses["Council"]),
+        _grant(manager, ADMIN, addresses["Council"]),
         _Step(
             "renounce the deployer's power",
-            "AccessManager",
-            "renounceRole",
-            (ADMIN, deployer),
-            ("AccessManager", "hasRole", (ADMIN, deployer)),
-            lambda found: not found[0],
+            manager.functions.renounceRole(ADMIN, deployer),
+            manager.functions.hasRole(ADMIN, deployer),
+            lambda found: not found.isMember,
         ),
     ]
 
@@ -359,6 +337,7 @@ class _Work:
     ) -> None:
         self.engine = engine
         self.addresses = addresses
+        self.contracts = Contracts(engine.rpc, addresses, engine.chain_id)
         self._deployer = deployer
         self._progress = progress
         self._timeout_s = timeout_s
@@ -382,12 +361,9 @@ class _Work:
         """Return the engine's final height."""
         return self.patiently(self.engine.final_height)
 
-    def view(self, contract: str, function: str, args: tuple[Any, ...] = ()) -> Any:
+    def view(self, function: ContractFunction) -> Any:
         """Ask a contract at the final height."""
-        address = self.addresses[contract]
-        return self.patiently(
-            lambda: artifacts.view(self.engine.rpc, contract, address, function, args, self.engine.final_height())
-        )
+        return self.patiently(lambda: read(function, self.engine.final_height()))
 
     def code(self, contract: str) -> bytes:
         """Return a contract's runtime code at the final height."""
@@ -403,7 +379,7 @@ class _Work:
                 raise DeploymentMismatch("the deployer's nonce", first, nonce)
             self._send(
                 [
-                    (f"create {each.contract}", None, artifacts.load(each.contract).constructor_data(each.args))
+                    (f"create {each.contract}", None, self.contracts.creation_data(each.contract, each.args))
                     for each in missing
                 ],
                 _CREATION_GAS,
@@ -417,10 +393,7 @@ class _Work:
         todo = [step for step, done in zip(steps, self._states(steps), strict=True) if not done]
         if not todo:
             return
-        calls = [
-            (step.title, self.addresses[step.contract], artifacts.call_data(step.contract, step.function, step.args))
-            for step in todo
-        ]
+        calls = [(step.title, Address(str(step.call.address)), call_data(step.call)) for step in todo]
         self._send(calls, _CALL_GAS, self._nonce())
         for step, done in zip(todo, self._states(todo), strict=True):
             if not done:
@@ -433,17 +406,10 @@ class _Work:
             raise DeploymentMismatch(what, "what contracts/artifacts has", "another version")
 
     def _states(self, steps: Sequence[_Step]) -> list[bool]:
-        height = hex(self.final_height())
-        calls = []
-        for step in steps:
-            contract, function, args = step.view
-            data = artifacts.call_data(contract, function, args)
-            calls.append(("eth_call", [{"to": self.addresses[contract], "data": "0x" + data.hex()}, height]))
-        answers = self.patiently(lambda: self.engine.rpc.batch(calls))
-        return [
-            step.is_done(artifacts.decode_result(step.view[0], step.view[1], bytes.fromhex(answer[2:])))
-            for step, answer in zip(steps, answers, strict=True)
-        ]
+        height = self.final_height()
+        views = [step.view for step in steps]
+        found = self.patiently(lambda: self.contracts.read_all(views, height))
+        return [step.is_done(state) for step, state in zip(steps, found, strict=True)]
 
     def _nonce(self) -> int:
         return int(self.call("eth_getTransactionCount", [self._deployer.address, hex(self.final_height())]), 16)
@@ -506,14 +472,13 @@ class _Work:
 def _check_programmes(work: _Work, config: CityConfig) -> None:
     """What never changes must be as configured. Raises DeploymentMismatch."""
     for programme in config.programmes:
-        found = work.view("PointsLedger", "programme", (programme.id,))
+        found = work.view(work.contracts["PointsLedger"].functions.programme(programme.id))
         wanted = (programme.par_microfen, programme.flag_bits, _scope(config.scope_bits(programme.spend_scope)))
-        if found[2] == 0:
+        if found.state == 0:
             raise DeploymentMismatch(f"programme {programme.slug}", "registered", "unknown to the ledger")
-        if (found[0], found[1], found[5]) != wanted:
-            raise DeploymentMismatch(
-                f"par, flags and scope of programme {programme.slug}", wanted, (found[0], found[1], found[5])
-            )
+        registered = (found.par, found.flags, found.spendScope)
+        if registered != wanted:
+            raise DeploymentMismatch(f"par, flags and scope of programme {programme.slug}", wanted, registered)
 
 
 def _describe(work: _Work, config: CityConfig, actors: CityActors, salt: bytes) -> Deployment:
@@ -523,7 +488,8 @@ def _describe(work: _Work, config: CityConfig, actors: CityActors, salt: bytes) 
         block=_first_block(work),
         city=config.names,
         contracts={
-            name: Contract(address, "0x" + keccak256(work.code(name)).hex()) for name, address in work.addresses.items()
+            name: DeployedContract(address, "0x" + keccak256(work.code(name)).hex())
+            for name, address in work.addresses.items()
         },
         programmes=tuple(
             DeployedProgramme(
@@ -555,17 +521,18 @@ def _describe(work: _Work, config: CityConfig, actors: CityActors, salt: bytes) 
 
 def _first_block(work: _Work) -> int:
     """Return the block of the first contract: there the AccessManager gave its first role, to the deployer."""
-    wanted = {
-        "address": work.addresses["AccessManager"],
-        "topics": ["0x" + artifacts.event_topic("AccessManager", "RoleGranted").hex(), bytes32(ADMIN)],
-    }
+    granted = work.contracts["AccessManager"].events.RoleGranted
     final = work.final_height()
     for first in range(0, final + 1, _LOG_RANGE):
         last = min(first + _LOG_RANGE - 1, final)
-        logs = work.call("eth_getLogs", [{**wanted, "fromBlock": hex(first), "toBlock": hex(last)}])
+        logs = work.patiently(functools.partial(_admins_granted, granted, first, last))
         if logs:
-            return int(logs[0]["blockNumber"], 16)
+            return int(logs[0]["blockNumber"])
     raise DeploymentMismatch("the AccessManager's first event", "there", "missing")
+
+
+def _admins_granted(granted: ContractEvent, first: int, last: int) -> Sequence[EventData]:
+    return list(granted.get_logs(argument_filters={"roleId": ADMIN}, from_block=first, to_block=last))
 
 
 _LOG_RANGE = 5_000

@@ -5,12 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import func, select
 
 from ledger.chain.engine import Engine
-from ledger.deployment import artifacts
 from ledger.indexer.indexer import LEDGER
 from ledger.standard.ids import Address, to_address
 from ledger.store.database import Database
@@ -21,6 +20,11 @@ from ledger.store.models.projection import (
     ProjectionCursorRow,
     SupplyRow,
 )
+
+if TYPE_CHECKING:
+    from web3.contract.contract import ContractFunction
+
+    from ledger.deployment.contracts import Contracts
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,10 @@ class ProjectionCheck:
         return not self.differences
 
 
-_Question = tuple[str, int, str, bytes]
-"""(what, projected value, contract, calldata)."""
+class _Question(NamedTuple):
+    what: str
+    projected: int
+    view: ContractFunction
 
 
 def check_projection(
@@ -63,39 +69,43 @@ def check_projection(
     With more accounts than that, those from a random one on are taken. Raises `RpcError` (BLOCK_UNAVAILABLE if the
     chain has gone on so far that the block's state is gone: check again).
     """
-    block, questions, differences = _questions(database, balances_max, draw)
-    calls = [
-        ("eth_call", [{"to": addresses[contract], "data": "0x" + data.hex()}, hex(block)])
-        for _, _, contract, data in questions
+    # Imports web3: at the first check, so that a worker's start does without it.
+    from ledger.deployment.contracts import Contracts
+
+    contracts = Contracts(engine.rpc, addresses, engine.chain_id)
+    block, questions, differences = _questions(contracts, database, balances_max, draw)
+    found = contracts.read_all([question.view for question in questions], block)
+    differences += [
+        Difference(question.what, question.projected, on_chain)
+        for question, on_chain in zip(questions, found, strict=True)
+        if on_chain != question.projected
     ]
-    answers = engine.rpc.batch(calls)
-    for (what, projected, _, _), answer in zip(questions, answers, strict=True):
-        found = int(answer, 16)
-        found = found - (1 << 256) if found >> 255 else found
-        if found != projected:
-            differences.append(Difference(what, projected, found))
     return ProjectionCheck(block, len(questions), tuple(differences))
 
 
 def _questions(
-    database: Database, balances_max: int, draw: Callable[[int], int]
+    contracts: Contracts, database: Database, balances_max: int, draw: Callable[[int], int]
 ) -> tuple[int, list[_Question], list[Difference]]:
+    ledger, book = contracts[LEDGER].functions, contracts["ClearingBook"].functions
     with database.read() as session:
         block = session.scalars(select(ProjectionCursorRow.block_number)).one()
-        questions: list[_Question] = [
-            (f"supply of {row.token_id}", row.supply_minor, LEDGER, _call("totalSupply", [row.token_id]))
+        questions = [
+            _Question(f"supply of {row.token_id}", row.supply_minor, ledger.totalSupply(row.token_id))
             for row in session.scalars(select(SupplyRow))
         ]
         for row in session.scalars(select(PositionRow)):
-            data = artifacts.call_data("ClearingBook", "position", [row.participant])
-            questions.append((f"position of {row.participant}", row.position_fen, "ClearingBook", data))
+            view = book.position(row.participant)
+            questions.append(_Question(f"position of {row.participant}", row.position_fen, view))
         for programme in session.scalars(select(ChainProgrammeRow)):
-            for name, fen in (("appropriated", programme.appropriated_fen), ("paid", programme.paid_fen)):
-                data = artifacts.call_data("ClearingBook", name, [programme.programme])
-                questions.append((f"{name} of programme {programme.programme}", fen, "ClearingBook", data))
+            key = programme.programme
+            for name, fen, view in (
+                ("appropriated", programme.appropriated_fen, book.appropriated(key)),
+                ("paid", programme.paid_fen, book.paid(key)),
+            ):
+                questions.append(_Question(f"{name} of programme {key}", fen, view))
         for account, token_id, amount in _some_balances(session, balances_max, draw):
-            data = _call("balanceOf", [to_address(account), token_id])
-            questions.append((f"balance of {to_address(account)} of {token_id}", amount, LEDGER, data))
+            view = ledger.balanceOf(to_address(account), token_id)
+            questions.append(_Question(f"balance of {to_address(account)} of {token_id}", amount, view))
         differences = _sums(session)
     return block, questions, differences
 
@@ -128,7 +138,3 @@ def _sums(session: Any) -> list[Difference]:
     if total != 0:
         differences.append(Difference("sum of positions", total, 0))
     return differences
-
-
-def _call(function: str, args: Sequence[Any]) -> bytes:
-    return artifacts.call_data(LEDGER, function, args)

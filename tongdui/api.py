@@ -14,7 +14,6 @@ from ledger_api.http.middleware import RateLimiter
 from ledger_api.ports import ProgrammeName
 from ledger_api.services import BodyLimits, Services
 from tongdui.bootstrap import City
-from tongdui.chain_view import EngineChainView
 from tongdui.offline import derive
 from tongdui.readiness import readiness_checks
 from tongdui.settings import Settings
@@ -27,6 +26,9 @@ def services_of(city: City) -> Services:
 
     Raises ConfigurationError where the local token issuer's key is damaged.
     """
+    # Imports web3, which only an API that answers needs: `tongdui token` uses this module too.
+    from tongdui.chain_view import EngineChainView
+
     settings, gateway = city.settings, city.gateway
     issuer = None if settings.uses_oidc else open_token_issuer(settings, city.clock)
     return Services(

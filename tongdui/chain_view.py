@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from typing import Any
 
+from eth_abi.exceptions import DecodingError
+from hexbytes import HexBytes
+from sqlalchemy import select
+from web3.contract.contract import ContractEvent
+from web3.exceptions import Web3Exception
+from web3.types import LogReceipt
+
+from ledger.chain.answers import contradiction
 from ledger.chain.engine import Engine
-from ledger.deployment import artifacts
+from ledger.deployment.contracts import Contracts
 from ledger.deployment.file import Deployment
 from ledger.standard.contract import BatchState
 from ledger.standard.evidence import EvidenceLeaf, verify
@@ -23,8 +31,6 @@ _EVENTS = {
     ("Redemption", "Refunded"): "refund",
     ("Redemption", "Rejected"): "rejected",
 }
-_FEN_IS_LAST = frozenset({"exchange", "redeem", "capture", "refund"})
-_WORD = 32
 
 
 class EngineChainView:
@@ -36,12 +42,13 @@ class EngineChainView:
 
     def __init__(self, engine: Engine, deployment: Deployment, database: Database) -> None:
         self._engine = engine
-        self._deployment = deployment
         self._database = database
-        self._kinds = {
-            (deployment.address(contract).lower(), "0x" + artifacts.event_topic(contract, event).hex()): kind
-            for (contract, event), kind in _EVENTS.items()
-        }
+        self._contracts = Contracts.of(engine, deployment)
+        self._addresses = [self._contracts[name].address for name in sorted({name for name, _ in _EVENTS})]
+        self._events: dict[tuple[str, bytes], tuple[str, ContractEvent]] = {}
+        for (name, event_name), kind in _EVENTS.items():
+            event = self._contracts[name].events[event_name]()
+            self._events[str(event.address), bytes.fromhex(event.topic[2:])] = (kind, event)
 
     def final_height(self) -> int:
         """Return the number of the last final block."""
@@ -58,20 +65,15 @@ class EngineChainView:
 
     def batch(self, programme: int, number: int) -> tuple[BatchState, bytes]:
         """Return (state, evidence root) of a batch at final height."""
-        height = self._engine.final_height()
-        state = self._view("batchState", (programme, number), height)
-        root = self._view("batchRoot", (programme, number), height)
-        return BatchState(int(state)), bytes(root)
+        issuance = self._contracts["Issuance"].functions
+        views = [issuance.batchState(programme, number), issuance.batchRoot(programme, number)]
+        state, root = self._contracts.read_all(views, self._engine.final_height())
+        return BatchState(state), bytes(root)
 
     def has_grant(self, programme: int, number: int, leaf: EvidenceLeaf, proof: list[bytes]) -> bool:
         """Return whether a grant is in a batch that landed, by its leaf and path to the batch's root."""
         state, root = self.batch(programme, number)
         return state is BatchState.LANDED and verify(root, leaf.hash(), proof)
-
-    def _view(self, function: str, args: tuple[int, ...], height: int) -> int | bytes:
-        address = self._deployment.address("Issuance")
-        answer: int | bytes = artifacts.view(self._engine.rpc, "Issuance", address, function, args, height)
-        return answer
 
     def _blocks_of(self, order_id: bytes) -> list[int]:
         with self._database.read() as session:
@@ -79,32 +81,30 @@ class EngineChainView:
             return sorted(session.scalars(query))
 
     def _in_block(self, order_id: bytes, block: int) -> list[OrderOnChain]:
-        addresses = sorted({address for address, _ in self._kinds})
-        logs = self._engine.rpc.call(
-            "eth_getLogs",
-            [
-                {
-                    "fromBlock": hex(block),
-                    "toBlock": hex(block),
-                    "address": addresses,
-                    "topics": [None, "0x" + order_id.hex()],
-                }
-            ],
+        logs = self._contracts.web3.eth.get_logs(
+            {
+                "fromBlock": block,
+                "toBlock": block,
+                "address": self._addresses,
+                "topics": [None, HexBytes(order_id)],
+            }
         )
-        found = []
-        for log in logs:
-            kind = self._kinds.get((log["address"].lower(), log["topics"][0]))
-            if kind is None:
-                continue
-            last = int.from_bytes(bytes.fromhex(log["data"][2:])[-_WORD:], "big")
-            found.append(
-                OrderOnChain(
-                    kind=kind,
-                    code=last if kind == "rejected" else 0,
-                    fen=last if kind in _FEN_IS_LAST else None,
-                    block_number=block,
-                    block_hash=bytes.fromhex(log["blockHash"][2:]),
-                    transaction_hash=bytes.fromhex(log["transactionHash"][2:]),
-                )
-            )
-        return found
+        return [found for log in logs if (found := self._outcome(log)) is not None]
+
+    def _outcome(self, log: LogReceipt) -> OrderOnChain | None:
+        known = self._events.get((log["address"], bytes(log["topics"][0])))
+        if known is None:
+            return None
+        kind, event = known
+        try:
+            found: dict[str, Any] = event.process_log(log)["args"]
+        except (Web3Exception, DecodingError) as error:
+            raise contradiction(f"the log of {event.event_name} does not decode", "eth_getLogs") from error
+        return OrderOnChain(
+            kind=kind,
+            code=found.get("code", 0),
+            fen=found.get("fen"),
+            block_number=log["blockNumber"],
+            block_hash=bytes(log["blockHash"]),
+            transaction_hash=bytes(log["transactionHash"]),
+        )

@@ -23,17 +23,14 @@ import orjson
 from issuers.agency.desk import Refused, SigningDesk, VoidsOnChain
 from issuers.agency.journal import Journal
 from issuers.agency.settings import AgencySettings, TlsSettings
-from ledger.chain.remote import Finality, RemoteEngine
-from ledger.chain.rpc import RpcError
+from ledger.chain.remote import Finality
 from ledger.clock import Clock
 from ledger.custody.keystore import Keystore
 from ledger.custody.master import load_master_key
 from ledger.custody.signer import LocalSigner
 from ledger.custody.web3signer import DOCUMENT_PATH, KEYS_PATH, SIGN_PATH, UPCHECK_PATH
-from ledger.deployment import artifacts
 from ledger.deployment.file import Deployment
 from ledger.errors import ConfigurationError
-from ledger.standard.contract import BatchState
 
 _LOG = logging.getLogger(__name__)
 BODY_BYTES_MAX = 16 * 1024 * 1024
@@ -99,24 +96,11 @@ def open_keys(folder: Path, settings: AgencySettings) -> dict[str, LocalSigner]:
 def _voids(folder: Path, settings: AgencySettings) -> VoidsOnChain:
     if settings.node is None:
         return lambda _numbers: frozenset()
-    node, finality = settings.node, Finality.parse(settings.finality)
-    issuance = Deployment.read(folder / settings.deployment).address("Issuance")
+    # Imports web3, which an agency without a node of its own does without.
+    from issuers.agency.voids import voids_on_chain
 
-    def voids(numbers: Any) -> frozenset[int]:
-        found = set()
-        try:
-            with RemoteEngine.open(node, finality) as engine:
-                height = engine.final_height()
-                for number in numbers:
-                    arguments = (settings.programme, number)
-                    state = artifacts.view(engine.rpc, "Issuance", issuance, "batchState", arguments, height)
-                    if state == BatchState.VOID:
-                        found.add(number)
-        except RpcError as error:
-            _LOG.warning("the agency's node cannot say which numbers are void: %s", error)
-        return frozenset(found)
-
-    return voids
+    addresses = {"Issuance": Deployment.read(folder / settings.deployment).address("Issuance")}
+    return voids_on_chain(settings.node, Finality.parse(settings.finality), addresses, settings.programme)
 
 
 def _token(path: Path) -> bytes:

@@ -23,11 +23,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from web3.contract.contract import ContractFunction
+
 from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions
 from ledger.chain.transactions import contract_address, sign_legacy
 from ledger.clock import ManualClock
-from ledger.deployment import artifacts
 from ledger.deployment.city import CityActors, CityConfig, load
+from ledger.deployment.contracts import Contracts, call_data
 from ledger.deployment.deploy import deploy
 from ledger.errors import TongduiError
 from ledger.standard import packed
@@ -111,19 +113,17 @@ class Sender:
             raise GasError(f"transaction {tx_hash.hex()} did not succeed")
         return _spent(receipt, data)
 
-    def create(self, name: str, args: Sequence[Any] = ()) -> str:
-        """Create a contract and return its address."""
-        address = contract_address(self._key.address, self._nonce)
-        self.send(None, artifacts.load(name).constructor_data(args))
-        return address
+    def call(self, function: ContractFunction) -> Spent:
+        """Call a contract with a transaction and wait. Raises GasError if it reverts."""
+        return self.send(str(function.address), call_data(function))
 
-    def view(self, name: str, address: str, function: str, calls: Sequence[Sequence[Any]]) -> list[Any]:
-        """Ask a view many times."""
-        data = [artifacts.call_data(name, function, args) for args in calls]
-        answers = self._engine.rpc.batch(
-            [("eth_call", [{"to": address, "data": "0x" + part.hex()}, "latest"]) for part in data]
+    def create(self, name: str) -> Contracts:
+        """Create a contract whose constructor takes nothing."""
+        contracts = Contracts(
+            self._engine.rpc, {name: contract_address(self._key.address, self._nonce)}, self._engine.chain_id
         )
-        return [artifacts.decode_result(name, function, bytes.fromhex(answer[2:])) for answer in answers]
+        self.send(None, contracts.creation_data(name))
+        return contracts
 
 
 def _spent(receipt: Mapping[str, Any], data: bytes) -> Spent:
@@ -152,8 +152,9 @@ class Ours:
             issuers={ProgrammeId(p.id): (key(f"issuer {p.id}").address,) for p in config.programmes},
             merchants={MerchantId(m.id): key(f"merchant {m.id}").address for m in config.merchants},
         )
-        self._deployment = deploy(engine, config, actors, key("deployer"))
-        self._domain = self._deployment.domain()
+        deployment = deploy(engine, config, actors, key("deployer"))
+        self._contracts = Contracts.of(engine, deployment)
+        self._domain = deployment.domain()
         self._number = 0
         self._deadline = int(START.timestamp()) + DAY_S
 
@@ -164,7 +165,8 @@ class Ours:
         root = keccak256(b"root" + self._number.to_bytes(8, "big"))
         batch = MintBatch(programme, quarter, self._number, root, keccak256(grants))
         signature = key(f"issuer {programme}").sign_digest(batch.digest(self._domain))
-        return self._call("Issuance", "mint", [programme, quarter, self._number, root, grants, signature])
+        mint = self._contracts["Issuance"].functions.mint
+        return self._sender.call(mint(programme, quarter, self._number, root, grants, signature))
 
     def redeem(self, holders: Sequence[SigningKey], nonce: int) -> Spent:
         """Redeem one lot of each holder."""
@@ -218,15 +220,12 @@ class Ours:
         ]
 
     def _executed(self, contract: str, function: str, data: bytes, event: str) -> Spent:
-        spent = self._call(contract, function, [data])
-        landed = spent.logs.get(artifacts.load(contract).event(event).hash, 0)
+        of = self._contracts[contract]
+        spent = self._sender.call(of.functions[function](data))
+        landed = spent.logs.get(bytes.fromhex(of.events[event]().topic[2:]), 0)
         if landed != ORDERS:
             raise GasError(f"{contract}.{function}: {landed} of {ORDERS} orders landed")
         return spent
-
-    def _call(self, contract: str, function: str, args: Sequence[Any]) -> Spent:
-        address = self._deployment.address(contract)
-        return self._sender.send(address, artifacts.call_data(contract, function, args))
 
 
 class OpenZeppelin:
@@ -236,7 +235,7 @@ class OpenZeppelin:
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
-        self._address = sender.create(self._NAME)
+        self._contracts = sender.create(self._NAME)
 
     def mint(self, lot: int, holders: Sequence[SigningKey]) -> Spent:
         """Mint one batch of one amount each."""
@@ -247,7 +246,8 @@ class OpenZeppelin:
         """Execute a batch of signed orders with one of the contract's functions; return their ids too."""
         deadline = int(START.timestamp()) + DAY_S
         terms = [(holder.address, lot, 100 + i, lot + 1, 20 + i, nonce, deadline) for i, holder in enumerate(holders)]
-        ids = self._sender.view(self._NAME, self._address, "orderIdOf", [[(*term, b"")] for term in terms])
+        order_id_of = self._contracts[self._NAME].functions.orderIdOf
+        ids = self._contracts.read_all([order_id_of((*term, b"")) for term in terms], "latest")
         orders = [
             (*term, holder.sign_digest(order_id)) for term, holder, order_id in zip(terms, holders, ids, strict=True)
         ]
@@ -259,7 +259,7 @@ class OpenZeppelin:
         return self._call("capture", [ids, lot, merchant.address, [merchant.sign_digest(i) for i in ids]])
 
     def _call(self, function: str, args: Sequence[Any]) -> Spent:
-        return self._sender.send(self._address, artifacts.call_data(self._NAME, function, args))
+        return self._sender.call(self._contracts[self._NAME].functions[function](*args))
 
 
 # Floors -----------------------------------------------------------------------------------------------------------

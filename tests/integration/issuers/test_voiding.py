@@ -16,7 +16,7 @@ from issuers.errors import BatchLanded, BatchNotFound
 from ledger.chain.transactions import sign_legacy
 from ledger.custody.signer import LocalSigner
 from ledger.custody.web3signer import Web3Signer
-from ledger.deployment import artifacts
+from ledger.deployment.contracts import Contracts, call_data, read
 from ledger.standard.ids import address_bytes
 from ledger.standard.signatures import SigningKey
 from ledger.store.models.issuance import IssuanceBatchRow, IssuanceGrantRow
@@ -219,10 +219,10 @@ def test_what_was_wholly_taken_back_gets_no_new_number(city: City, account: str)
 
 def rotate(city: City, new: SigningKey) -> None:
     """The council's decision: the new key in, the old one out. It takes effect a day later."""
-    ledger = city.deployment.address("PointsLedger")
+    ledger = Contracts.of(city.engine, city.deployment)["PointsLedger"]
     changes = ((new.address, True), (key("issuer 1").address, False))
     proposals = [
-        (ledger, artifacts.call_data("PointsLedger", "setIssuerKey", (1, account, active)), bytes(32))
+        (str(ledger.address), call_data(ledger.functions.setIssuerKey(1, account, active)), bytes(32))
         for account, active in changes
     ]
     for proposal in proposals:
@@ -231,13 +231,13 @@ def rotate(city: City, new: SigningKey) -> None:
     for proposal in proposals:
         council(city, "execute", proposal)
     for account, active in changes:
-        assert artifacts.view(city.engine.rpc, "PointsLedger", ledger, "isIssuerKey", (1, account)) is active
+        assert read(ledger.functions.isIssuerKey(1, account), "latest") is active
 
 
 def council(city: City, function: str, proposal: tuple[str, bytes, bytes]) -> None:
     """Let the city's council of one act."""
     engine, member = city.engine, key("council")
-    data = artifacts.call_data("Council", function, proposal)
+    data = call_data(Contracts.of(engine, city.deployment)["Council"].functions[function](*proposal))
     nonce = int(engine.rpc.call("eth_getTransactionCount", [member.address, "latest"]), 16)
     target = city.deployment.address("Council")
     raw, digest = sign_legacy(member, engine.chain_id, nonce, target, data, 2_000_000)

@@ -17,7 +17,7 @@ from ledger.clock import ManualClock
 from ledger.custody.keystore import Keystore
 from ledger.custody.master import load_master_key
 from ledger.custody.web3signer import Web3Signer
-from ledger.deployment import artifacts
+from ledger.deployment.contracts import Contracts, read
 from ledger.errors import ConfigurationError
 from ledger.store.models.issuance import IssuanceBatchRow
 from tests.integration.issuers.agency import Agency
@@ -68,9 +68,9 @@ def test_the_gateway_holds_no_key_that_mints_for_the_agency(tmp_path: Path) -> N
         assert signers == {bytes.fromhex(agency.key.address[2:])}
         accounts = readable_accounts(state)
         assert agency.key.address not in accounts
-        ledger = city.deployment.address("PointsLedger")
+        is_issuer_key = Contracts.of(city.engine, city.deployment)["PointsLedger"].functions.isIssuerKey
         for account in accounts:
-            assert not artifacts.view(city.engine.rpc, "PointsLedger", ledger, "isIssuerKey", (1, account)), account
+            assert not read(is_issuer_key(1, account), "latest"), account
         assert not (state / "keys" / "store" / "issuers" / "volunteer.key").exists()
         assert (state / "keys" / "store" / "issuers" / "culture.key").exists(), "the others keep the embedded default"
     Keystore(state / "keys" / "store", load_master_key(state / "master.key")).get_or_create("issuers/volunteer")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ledger.chain.transactions import sign_legacy
 from ledger.clock import ManualClock
 from ledger.deployment import artifacts
 from ledger.deployment.city import CityActors, load
+from ledger.deployment.contracts import Contracts, call_data
 from ledger.deployment.deploy import deploy
 from ledger.deployment.file import Deployment
 from ledger.standard import packed
@@ -132,6 +134,11 @@ class Lab:
     def close(self) -> None:
         self.engine.close()
 
+    @cached_property
+    def contracts(self) -> Contracts:
+        """The city's contracts, to call and to read."""
+        return Contracts.of(self.engine, self.deployment)
+
     @property
     def url(self) -> str:
         return self.engine.url
@@ -150,7 +157,8 @@ class Lab:
 
     def call(self, contract: str, function: str, args: Sequence[Any], sender: SigningKey | None = None) -> str:
         """Queue a call; return its transaction hash."""
-        return self.send(self.deployment.address(contract), artifacts.call_data(contract, function, args), sender)
+        to_call = self.contracts[contract].functions[function](*args)
+        return self.send(str(to_call.address), call_data(to_call), sender)
 
     def send(self, to: str, data: bytes, sender: SigningKey | None = None) -> str:
         """Queue raw call data."""
@@ -299,8 +307,9 @@ class Lab:
 
     def decide(self, contract: str, function: str, args: Sequence[Any]) -> None:
         """Have the council make a call: propose, wait, carry out."""
-        data = artifacts.call_data(contract, function, args)
-        proposal = (self.deployment.address(contract), data, keccak256(data))
+        decided = self.contracts[contract].functions[function](*args)
+        data = call_data(decided)
+        proposal = (decided.address, data, keccak256(data))
         self.call("Council", "propose", proposal, sender=key("council"))
         self.mine()
         self.advance(hours=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.deployment import artifacts
+from ledger.deployment.contracts import read
 from ledger.standard.ids import token_id
 from tests.integration.ledger.audit.lab import Lab, key
 
@@ -88,9 +88,10 @@ def _settle(lab: Lab) -> None:
     programmes, merchants = [1, 2, 3, 4, 5], list(range(1, 9))
     lab.call("Settlement", "closeCycle", (programmes, merchants), sender=key("finance"))
     lab.mine()
-    lines = artifacts.view(lab.engine.rpc, "Settlement", lab.deployment.address("Settlement"), "lines", (1,))
-    for index, (programme, merchant, fen, _) in enumerate(lines[:-1]):
-        lab.settle(1, index, (programme, merchant, fen), bytes([index + 1]) * 32, None if index else "finance")
+    lines = read(lab.contracts["Settlement"].functions.lines(1), "latest")
+    for index, line in enumerate(lines[:-1]):
+        terms = (line.programme, line.merchant, line.fen)
+        lab.settle(1, index, terms, bytes([index + 1]) * 32, None if index else "finance")
     lab.mine()
 
 
@@ -104,10 +105,8 @@ def _end_disputes(lab: Lab) -> None:
 
 def open_disputes(lab: Lab) -> list[bytes]:
     """Ids of the disputes that may be closed."""
-    topic = "0x" + artifacts.event_topic("Disputes", "Disputed").hex()
-    address = lab.deployment.address("Disputes")
-    wanted = {"address": address, "topics": [topic], "fromBlock": "0x0", "toBlock": "latest"}
-    return [bytes.fromhex(log["topics"][1][2:]) for log in lab.engine.rpc.call("eth_getLogs", [wanted])]
+    disputed = lab.contracts["Disputes"].events.Disputed
+    return [log["args"]["orderId"] for log in disputed.get_logs(from_block=0, to_block="latest")]
 
 
 def _hold(lab: Lab, volunteer: int, dying: int) -> None:

@@ -86,19 +86,16 @@ def test_storage_was_vouched_for_down_to_the_last_word(lab: Lab) -> None:
 
 def test_contract_views_agree_with_the_figures(lab: Lab) -> None:
     """The auditor reads storage by layout; the contracts' own views must say the same."""
-    from ledger.deployment import artifacts
+    from ledger.deployment.contracts import Contracts, read
 
+    contracts = Contracts.of(lab.engine, lab.deployment)
     report = audit(lab.url, lab.deployment)
     for listed in lab.deployment.programmes:
         figures = report.programmes[listed.slug]
-        address = lab.deployment.address("PointsLedger")
-        assert figures.outstanding == artifacts.view(
-            lab.engine.rpc, "PointsLedger", address, "programmeSupply", (listed.id,)
-        )
-        book = lab.deployment.address("ClearingBook")
-        assert figures.position_fen == artifacts.view(
-            lab.engine.rpc, "ClearingBook", book, "position", (1 << 32 | listed.id,)
-        )
+        supply = contracts["PointsLedger"].functions.programmeSupply(listed.id)
+        assert figures.outstanding == read(supply, "latest")
+        position = contracts["ClearingBook"].functions.position(1 << 32 | listed.id)
+        assert figures.position_fen == read(position, "latest")
 
 
 def test_the_report_is_json_with_amounts_as_strings(lab: Lab) -> None:

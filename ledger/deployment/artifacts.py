@@ -1,4 +1,7 @@
-"""Compiled contracts: what they accept, what they return, what they say when they revert.
+"""Compiled contracts: their code; calls, results, topics and reverts by their ABI, with eth-abi and eth-utils.
+
+web3's contracts (`ledger.deployment.contracts`) are made of the same files. This module serves those who do without
+web3: the outbox, which composes batches, the indexer, the auditor and the checks at a worker's start.
 
 The files are ``contracts/artifacts/<Name>.json`` of the project's folder (an editable install runs from there), or of
 the folder that TONGDUI_ARTIFACTS names.
@@ -16,11 +19,17 @@ from typing import Any
 import orjson
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError, EncodingError
+from eth_utils.abi import (
+    abi_to_signature,
+    event_signature_to_log_topic,
+    function_signature_to_4byte_selector,
+    get_abi_input_names,
+    get_abi_input_types,
+    get_abi_output_types,
+)
 
 from ledger.chain.errors import ArtifactMissing, ChainError, UnknownAbiEntry
-from ledger.chain.rpc import RpcClient
 from ledger.errors import ConfigurationError
-from ledger.standard.keccak import keccak256
 
 FOLDER_VARIABLE = "TONGDUI_ARTIFACTS"
 
@@ -76,14 +85,6 @@ class Artifact:
         """Return an event by its name or signature."""
         return self._entry("event", name)
 
-    def constructor_data(self, args: Sequence[Any]) -> bytes:
-        """Return the creation transaction's data: the code and the encoded arguments."""
-        types: tuple[str, ...] = ()
-        for item in self.abi:
-            if item.get("type") == "constructor":
-                types = tuple(_type(parameter) for parameter in item["inputs"])
-        return self.bytecode + _encode(f"{self.name} constructor", types, args)
-
     def without_immutables(self, code: bytes) -> bytes:
         """Return runtime code with zeros where immutables go: comparable with `deployed_bytecode`."""
         blanked = bytearray(code)
@@ -130,18 +131,6 @@ def event_topic(name: str, event: str) -> bytes:
     return load(name).event(event).hash
 
 
-def view(
-    rpc: RpcClient, name: str, address: str, function: str, args: Sequence[Any] = (), block: int | str = "latest"
-) -> Any:
-    """Call a view function of a contract on chain and decode what it returns.
-
-    ``block``: a height (take `final_height`) or a tag. Raises `RpcError` (REVERTED with the revert's data).
-    """
-    transaction = {"to": address, "data": "0x" + call_data(name, function, args).hex()}
-    answer = rpc.call("eth_call", [transaction, hex(block) if isinstance(block, int) else block])
-    return decode_result(name, function, bytes.fromhex(answer[2:]))
-
-
 def explain_revert(data: bytes | None, names: Sequence[str] = ()) -> str:
     """Say in words what revert data means, by the errors of the named contracts (none named: all there are)."""
     if not data:
@@ -159,7 +148,7 @@ def explain_revert(data: bytes | None, names: Sequence[str] = ()) -> str:
             )
             return f"{entry.name}({shown})"
     for signature, types in _BUILTIN_ERRORS.items():
-        if keccak256(signature.encode())[:4] == selector:
+        if function_signature_to_4byte_selector(signature) == selector:
             return f"{signature.partition('(')[0]}({', '.join(map(str, _decode(signature, types, payload)))})"
     return f"unknown error 0x{data[:36].hex()}"
 
@@ -199,26 +188,16 @@ def _load(name: str, path: Path) -> Artifact:
         raise ConfigurationError(f"{path} is not a compiled contract: {error!r}") from error
 
 
-def _entry(item: dict[str, Any]) -> AbiEntry:
-    inputs = tuple(_type(parameter) for parameter in item["inputs"])
-    signature = f"{item['name']}({','.join(inputs)})"
+def _entry(item: Any) -> AbiEntry:
+    signature = abi_to_signature(item)
     return AbiEntry(
         name=item["name"],
         signature=signature,
-        inputs=inputs,
-        outputs=tuple(_type(parameter) for parameter in item.get("outputs", [])),
-        input_names=tuple(parameter.get("name", "") for parameter in item["inputs"]),
-        hash=keccak256(signature.encode()),
+        inputs=tuple(get_abi_input_types(item)),
+        outputs=tuple(get_abi_output_types(item)) if item["type"] == "function" else (),
+        input_names=tuple(name or "" for name in get_abi_input_names(item)),
+        hash=event_signature_to_log_topic(signature),
     )
-
-
-def _type(parameter: dict[str, Any]) -> str:
-    """Return the canonical type of a parameter: a struct is the tuple of its members."""
-    kind: str = parameter["type"]
-    if not kind.startswith("tuple"):
-        return kind
-    members = ",".join(_type(member) for member in parameter["components"])
-    return f"({members}){kind.removeprefix('tuple')}"
 
 
 def _encode(signature: str, types: Sequence[str], args: Sequence[Any]) -> bytes:

@@ -62,10 +62,9 @@ def test_an_overloaded_function_needs_its_signature() -> None:
     assert artifacts.call_data("Purse", "set(uint256)", [1])[:4] == keccak256(b"set(uint256)")[:4]
 
 
-def test_events_and_creation_code() -> None:
+def test_events_and_immutables() -> None:
     assert artifacts.event_topic("Purse", "Paid") == keccak256(b"Paid(uint256)")
     purse = artifacts.load("Purse")
-    assert purse.constructor_data([9]) == b"\x60\x01" + (9).to_bytes(32, "big")
     assert purse.without_immutables(b"\x60\xaa\xbb\x00") == purse.deployed_bytecode
 
 

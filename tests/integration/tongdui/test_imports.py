@@ -61,4 +61,4 @@ def test_an_open_city_with_its_workers_has_no_web_framework(tmp_path: Path) -> N
     assert deployed.code == 0, deployed.err
     found = loaded(OPENING, str(tmp_path))
     assert "sqlalchemy" in found
-    assert found & (WEB | {"web3"}) == set()
+    assert found & WEB == set()

@@ -7,16 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import pydantic
 import typer
 
 from ledger.errors import ConfigurationError
 from tongdui.cli.console import Bars
 from tongdui.clock import clock_of
-from tongdui.settings import Settings
 
 if TYPE_CHECKING:
     from tongdui.offline import Books
+    from tongdui.settings import Settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on the last line of standard output.")]
 StateDir = Annotated[
@@ -30,6 +29,10 @@ def settings(state_dir: Path | None = None, **changes: Any) -> Settings:
 
     Raises ConfigurationError that names the setting.
     """
+    import pydantic
+
+    from tongdui.settings import Settings
+
     given = {name: value for name, value in changes.items() if value is not None}
     if state_dir is not None:
         given["state_dir"] = state_dir

@@ -11,7 +11,18 @@ import pytest
 from tests.e2e.runs import ROOT, environment, tongdui
 
 WEB = frozenset({"fastapi", "starlette", "uvicorn"})
-HEAVY = WEB | {"web3", "eth_account", "sqlalchemy", "psycopg", "httpx", "openpyxl", "lxml", "cryptography", "coincurve"}
+HEAVY = WEB | {
+    "pydantic",
+    "web3",
+    "eth_account",
+    "sqlalchemy",
+    "psycopg",
+    "httpx",
+    "openpyxl",
+    "lxml",
+    "cryptography",
+    "coincurve",
+}
 
 HELP = """
 import sys

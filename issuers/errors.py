@@ -104,7 +104,7 @@ class SourceUnavailable(IssuersError):
 
 
 class WebhookRefused(IssuersError):
-    """A push is not what a source system signed. The reason is for our log, not for whoever sent it."""
+    """A push is not what a source system signed. The reason is for our log, not for its sender."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason

@@ -208,7 +208,7 @@ class IssuerService:
     def resubmit(
         self, refusal_id: int, values: Mapping[str, str], mapping: str | Path | SourceMapping | None = None
     ) -> IngestReport:
-        """Submit a refused row again with its mended values (by the mapping's columns); closes the refusal if it is
+        """Submit a refused row again with its corrected values (by the mapping's columns); closes the refusal if it is
         taken. Raises RefusalNotFound."""
         with self._database.read() as session:
             row = session.get(IssuanceRefusalRow, refusal_id)
@@ -335,7 +335,7 @@ class IssuerService:
         return self._waiting.release_due()
 
     def expire_unlinked(self) -> int:
-        """Refuse records that nobody has linked within the rulebook's months; returns how many."""
+        """Refuse records that have not been linked within the rulebook's months; returns how many."""
         return self._waiting.expire_unlinked()
 
     # -------------------------------------------------------------------------------------- reviews, revocations
@@ -383,7 +383,7 @@ class IssuerService:
         return made
 
     def settle(self) -> Settled:
-        """Learn what became of batches and revocations in the outbox; publish leaf files of what landed."""
+        """Take the outcome of batches and revocations in the outbox; publish leaf files of what landed."""
         settled = self._batcher.settle()
         self._revocations.settle()
         return settled

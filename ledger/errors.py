@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class TongduiError(Exception):
-    """Base of all expected failures: what happened, where, and how to mend it."""
+    """Base of all expected failures: what happened, where, and how to fix it."""
 
 
 class InvariantViolation(TongduiError):
@@ -20,4 +20,4 @@ class Unavailable(TongduiError):
 
 
 class ConfigurationError(TongduiError):
-    """A setting, file or environment is missing or wrong; the message names it and says how to mend it."""
+    """A setting, file or environment is missing or wrong; the message names it and says how to fix it."""

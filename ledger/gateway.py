@@ -205,7 +205,7 @@ class Gateway:
 
     @property
     def alarm(self) -> str | None:
-        """Why a loop ended although nobody stopped it, or None while all of them run."""
+        """Why a loop ended although it was not stopped, or None while all of them run."""
         return self._alarm
 
     def health(self) -> GatewayHealth:

@@ -52,7 +52,7 @@ def principal_of(
 ) -> Principal:
     """Return who is asking. Raises Unauthenticated, BadToken, KeysUnavailable or TooManyRequests."""
     if bearer is None:
-        # Whoever guesses tokens is counted by address, whoever has one by subject.
+        # A caller without a valid token is counted by address, one with a token by subject.
         limited_by_address(request, services)
         raise Unauthenticated
     try:

@@ -49,7 +49,7 @@ class ChainView(Protocol):
         ...
 
     def order(self, order_id: bytes) -> OrderOnChain | None:
-        """Return what became of an order, from the node's logs at final height."""
+        """Return the outcome of an order, from the node's logs at final height."""
         ...
 
     def batch(self, programme: int, number: int) -> tuple[BatchState, bytes]:

@@ -23,7 +23,7 @@ from ledger_api.ports import ChainView, Check, InvariantReport, ProgrammeName, R
 from redemption.desk_approval import DeskConsent
 from redemption.fulfilment import Fulfilment
 from redemption.merchants import MerchantDirectory
-from redemption.offers import OfferShelf
+from redemption.offers import OfferCatalogue
 from redemption.orders import Redemptions
 from redemption.refunds import Refunds
 
@@ -52,7 +52,7 @@ class Services:
     registry: ResidentRegistry
     orders: OrderDesk
     merchants: MerchantDirectory
-    shelf: OfferShelf
+    offers: OfferCatalogue
     redemptions: Redemptions
     fulfilment: Fulfilment
     refunds: Refunds
@@ -64,7 +64,7 @@ class Services:
     appropriations: Appropriations
     chain: ChainView
     deployment: Mapping[str, Any]
-    """The deployment file's content: public, for whoever audits."""
+    """The deployment file's content: public, for auditors."""
     receipts: Receipts
     verifier: TokenVerifier
     local_issuer: LocalIssuer | None

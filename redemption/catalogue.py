@@ -1,4 +1,4 @@
-"""The first shelf of an installation: merchants' details and offers from a YAML file beside the deployment."""
+"""The first catalogue of an installation: merchants' details and offers from a YAML file beside the deployment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ledger.deployment.file import Deployment
 from ledger.errors import ConfigurationError
 from ledger.standard.ids import MerchantId
 from redemption.merchants import Merchant, MerchantDirectory
-from redemption.offers import Offer, OfferShelf
+from redemption.offers import Offer, OfferCatalogue
 
 
 class _Model(pydantic.BaseModel):
@@ -60,12 +60,12 @@ def load(path: Path) -> dict[str, MerchantEntry]:
         raise ConfigurationError(f"{path}: {place}: {first['msg']}") from error
 
 
-def stock_shelves(
+def load_catalogue(
     session: Session,
     deployment: Deployment,
     entries: Mapping[str, MerchantEntry],
     merchants: MerchantDirectory,
-    shelf: OfferShelf,
+    offers: OfferCatalogue,
     signer_names: Mapping[MerchantId, str],
 ) -> None:
     """Give each deployed merchant its details and each offer its place, where there is none yet.
@@ -89,7 +89,7 @@ def stock_shelves(
                 ),
             )
         for offer in entry.offers if entry else ():
-            shelf.ensure(
+            offers.ensure(
                 session,
                 Offer(
                     offer_id=offer.id,

@@ -31,7 +31,7 @@ _SEQUENCES = ("01234567890", "09876543210")
 
 
 class PinVerdict(StrEnum):
-    """What became of a try."""
+    """The outcome of a try."""
 
     RIGHT = "right"
     WRONG = "wrong"

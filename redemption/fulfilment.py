@@ -1,7 +1,7 @@
 """From a paid order to goods in a hand: slips with one-time codes, and the merchant's answer to them.
 
-Two people see every purchase made at a desk: whoever took the order can never hand it over, nor can anyone else of the
-same desk. A code opens nothing but one order at one merchant, once.
+Two people see every purchase made at a desk: the clerk who took the order can never hand it over, nor can anyone else
+of the same desk. A code opens nothing but one order at one merchant, once.
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ class Fulfilment:
         self._send_release(session, order, signature, f"resident:{resident_id}", reason)
 
     def release_overdue(self, session: Session, final_timestamp: int, limit: int = 500) -> int:
-        """Release holds whose merchant let the time pass; needs nobody's signature. Returns how many.
+        """Release holds whose merchant let the time pass; needs no signature. Returns how many.
 
         A capture that is still on its way lands no more: the chain refuses it after that time.
         """
@@ -249,7 +249,7 @@ class Fulfilment:
         return len(overdue)
 
     def settle_actions(self, session: Session, settled_block: int) -> int:
-        """Note what became of captures, releases and refunds on their way. Returns how many have ended.
+        """Record the outcome of captures, releases and refunds on their way. Returns how many have ended.
 
         ``settled_block``: up to which block the orders' states are what the chain said.
         """

@@ -58,7 +58,7 @@ def closed_because(offer: Offer, now: int) -> str | None:
     return None
 
 
-class OfferShelf:
+class OfferCatalogue:
     """The only writer of the offers' table."""
 
     def __init__(self, merchants: MerchantDirectory, clock: Clock, random: RandomBytes = os.urandom) -> None:
@@ -67,7 +67,7 @@ class OfferShelf:
         self._random = random
 
     def create(self, session: Session, offer: Offer) -> Offer:
-        """Put an offer on the shelf, under a drawn id where it has none. Raises UnknownMerchant."""
+        """Put an offer in the catalogue, under a generated id where it has none. Raises UnknownMerchant."""
         self._merchants.get(session, offer.merchant_id)
         now = self._clock.timestamp()
         made = replace(offer, offer_id=offer.offer_id or self._random(12).hex(), stock_reserved=0, stock_taken=0)

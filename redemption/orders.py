@@ -1,4 +1,5 @@
-"""Redemption orders: from "I want this" to a signed order in the outbox, and from the chain's answer back to the shelf.
+"""Redemption orders: from "I want this" to a signed order in the outbox, and from the chain's answer back to the
+catalogue.
 
 Everything takes the session of the caller's transaction, so that the order, its pieces, its nonce and the outbox
 message commit together. Nothing here waits for a network: the custodial signer is local, the outbox sends later.
@@ -30,7 +31,7 @@ from ledger.store.models.outbox import OutboxMessageRow
 from ledger.store.models.projection import OrderOutcomeRow, ProjectionCursorRow
 from ledger.store.models.redemption import RedemptionCursorRow, RedemptionLotRow, RedemptionOrderRow
 from redemption.errors import OrderUnfit, RequestKeyReused, UnknownOrder
-from redemption.offers import Offer, OfferShelf
+from redemption.offers import Offer, OfferCatalogue
 from redemption.purse import redeemable_at
 from redemption.states import Outcome, Progress, State, Stock, expire, fold
 
@@ -56,7 +57,7 @@ class Channel(StrEnum):
 
 
 class PlaceOutcome(StrEnum):
-    """What became of a request with a key of its own."""
+    """The outcome of a request with a key of its own."""
 
     CREATED = "created"
     EXISTS = "exists"
@@ -143,7 +144,7 @@ class Redemptions:
     """The only writer of the redemption orders' tables."""
 
     registry: ResidentRegistry
-    shelf: OfferShelf
+    offers: OfferCatalogue
     desk: OrderDesk
     domain: Domain
     clock: Clock
@@ -151,7 +152,7 @@ class Redemptions:
     def quote(self, session: Session, purchase: Purchase) -> Quote:
         """Return what a purchase would take now; see `place` for what can be wrong with it."""
         resident = self.registry.get(session, purchase.resident_id)
-        offer = self.shelf.available(session, purchase.offer_id, purchase.resident_id, purchase.quantity, lock=False)
+        offer = self.offers.available(session, purchase.offer_id, purchase.resident_id, purchase.quantity, lock=False)
         return self._quote(session, resident.account, offer, purchase)
 
     def place(self, session: Session, purchase: Purchase) -> Placed:
@@ -165,7 +166,7 @@ class Redemptions:
         if known is not None:
             return Placed(known, PlaceOutcome.EXISTS)
         signer = self.registry.signer(session, purchase.resident_id)
-        offer = self.shelf.available(session, purchase.offer_id, purchase.resident_id, purchase.quantity)
+        offer = self.offers.available(session, purchase.offer_id, purchase.resident_id, purchase.quantity)
         quote = self._quote(session, signer.address, offer, purchase)
         row = self._sign_and_keep(session, signer, quote, purchase)
         return Placed(self._order(session, row), PlaceOutcome.CREATED)
@@ -195,7 +196,7 @@ class Redemptions:
         known = session.scalar(select(RedemptionOrderRow).where(RedemptionOrderRow.order_id == order_id))
         if known is not None:
             return Placed(self._order(session, known), PlaceOutcome.EXISTS)
-        offer = self.shelf.available(session, purchase.offer_id, purchase.resident_id, purchase.quantity)
+        offer = self.offers.available(session, purchase.offer_id, purchase.resident_id, purchase.quantity)
         if order.merchant != offer.merchant_id:
             raise OrderUnfit("it pays another merchant")
         par = redeemable_at(session, offer.merchant_id, None)
@@ -343,7 +344,7 @@ class Redemptions:
         for place, lot in enumerate(placed.lots):
             session.add(RedemptionLotRow(order_id=row.order_id, place=place, token_id=lot.id, amount_minor=lot.amount))
         session.flush()
-        self.shelf.move(session, quote.offer.offer_id, purchase.quantity, Stock.NONE, Stock.RESERVED)
+        self.offers.move(session, quote.offer.offer_id, purchase.quantity, Stock.NONE, Stock.RESERVED)
         return row
 
     def _by_request_key(self, session: Session, purchase: Purchase) -> RedemptionOrder | None:
@@ -390,7 +391,7 @@ class Redemptions:
 
     def _store(self, session: Session, row: RedemptionOrderRow, after: Progress) -> None:
         if row.offer_id is not None:
-            self.shelf.move(session, row.offer_id, row.quantity, Stock(row.stock_state), after.stock)
+            self.offers.move(session, row.offer_id, row.quantity, Stock(row.stock_state), after.stock)
         row.state = after.state.value
         row.paid_fen = after.paid_fen
         row.stock_state = after.stock.value

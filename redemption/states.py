@@ -27,7 +27,7 @@ class State(StrEnum):
 
 
 class Stock(StrEnum):
-    """What has become of the pieces an order asked for."""
+    """The outcome of the pieces an order asked for."""
 
     NONE = "none"
     RESERVED = "reserved"
@@ -99,7 +99,7 @@ def expire(now: Progress) -> Progress:
 
 
 def _refund(now: Progress, outcome: Outcome) -> Progress:
-    """``fen`` of a refund is what goes back this time; a whole refund returns the pieces to the shelf."""
+    """``fen`` of a refund is what goes back this time; a whole refund returns the pieces to the catalogue."""
     if now.state not in {State.PAID, State.CAPTURED, State.PART_REFUNDED}:
         raise InvariantViolation(f"an order that is {now.state} cannot be refunded")
     left = now.paid_fen - outcome.fen
@@ -134,7 +134,7 @@ _STEPS: dict[tuple[State, str], tuple[State, Callable[[Stock], Stock]]] = {
 _PAID_LATER = frozenset({State.PAID, State.PART_REFUNDED, State.REFUNDED})
 _CAPTURED_LATER = frozenset({State.CAPTURED, State.PART_REFUNDED, State.REFUNDED})
 _AFTER: dict[str, frozenset[State]] = {
-    # Whoever relays an order a second time gets it rejected for its spent nonce; that changes nothing.
+    # An order that is relayed twice is rejected for its spent nonce; that changes nothing.
     "rejected": frozenset(State) - {State.PLACED},
     "redeem": _PAID_LATER | {State.CAPTURED},
     "hold": frozenset({State.HELD, State.RELEASED}) | _CAPTURED_LATER,

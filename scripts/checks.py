@@ -1,6 +1,6 @@
 """Run the project's checks and say the outcome in one JSON object on the last line: ``python -m scripts.checks lint``.
 
-All steps of a group run even where an earlier one failed, so that one run shows everything there is to mend.
+All steps of a group run even where an earlier one failed, so that one run shows everything there is to fix.
 """
 
 from __future__ import annotations

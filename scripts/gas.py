@@ -72,7 +72,7 @@ class GasError(TongduiError):
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """A transaction that landed: all its gas, and what of it nobody could save (intrinsic gas and logs)."""
+    """A transaction that landed: all its gas, and what of it cannot be saved (intrinsic gas and logs)."""
 
     gas: int
     unavoidable: int

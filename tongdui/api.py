@@ -44,7 +44,7 @@ def services_of(city: City) -> Services:
         registry=city.registry,
         orders=gateway.desk,
         merchants=city.merchants,
-        shelf=city.shelf,
+        offers=city.offers,
         redemptions=city.redemptions,
         fulfilment=city.fulfilment,
         refunds=city.refunds,

@@ -2,8 +2,8 @@
 `tongdui.api` adds what the HTTP routes need.
 
 ``open_city`` opens the state directory, the chain, the deployment, the database and the keys, and closes them in the
-opposite order. Whatever is not there yet is made on the first start: keys are drawn, the chain begins, the contracts
-are deployed. Whatever is there is checked before it is used.
+opposite order. What is not there yet is made on the first start: keys are generated, the chain begins, the contracts
+are deployed. What is there is checked before it is used.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from redemption.codes import CodeBook
 from redemption.desk_approval import DeskConsent
 from redemption.fulfilment import Fulfilment
 from redemption.merchants import MerchantDirectory
-from redemption.offers import OfferShelf
+from redemption.offers import OfferCatalogue
 from redemption.orders import Redemptions
 from redemption.refunds import Refunds
 from tongdui.invariants import InvariantWatch
@@ -68,7 +68,7 @@ class City(Books):
     keys: Keys
     gateway: Gateway
     merchants: MerchantDirectory
-    shelf: OfferShelf
+    offers: OfferCatalogue
     redemptions: Redemptions
     fulfilment: Fulfilment
     refunds: Refunds
@@ -77,12 +77,12 @@ class City(Books):
     receipts: ReceiptOffice
     invariants: InvariantWatch
     links: threading.Event
-    """Set by whoever links a source id, so that the issuers' round need not wait for its time."""
+    """Set when a source id is linked, so that the issuers' round need not wait for its time."""
     chain_url: str | None
     """Where auditors may read the chain: the proxy of the embedded engine, or the network's node."""
 
     def upkeep(self) -> bool:
-        """Settle orders and release what nobody captured; return whether something new is to be sent.
+        """Settle orders and release what was not captured in time; return whether something new is to be sent.
 
         One transaction: the settlement's cursor is the lock that lets several gateways take turns.
         """
@@ -127,7 +127,8 @@ def open_city(
         clock: the time, for the demo's fixed date; by default the machine's.
         config: the city to deploy where there is no deployment yet; by default the demo's.
         progress: hears (step, done, total) of the deployment and of the journal's replay.
-        steady: seconds of a clock that nobody sets, against which ``clock`` is watched; by default the machine's, and a
+        steady: seconds of a clock that cannot be set, against which ``clock`` is watched; by default the machine's, and
+        a
             clock that is moved by hand is not watched.
 
     Raises:
@@ -162,8 +163,8 @@ def _open(
     books = books_of(stack, settings, clock, keys, database, deployment, gateway.outbox)
     registry = books.registry
     merchants = MerchantDirectory(clock)
-    shelf = OfferShelf(merchants, clock)
-    redemptions = Redemptions(registry, shelf, gateway.desk, deployment.domain(), clock)
+    offers = OfferCatalogue(merchants, clock)
+    redemptions = Redemptions(registry, offers, gateway.desk, deployment.domain(), clock)
     fulfilment = Fulfilment(
         redemptions,
         merchants,
@@ -175,7 +176,7 @@ def _open(
     )
     refunds = Refunds(database, engine, deployment, redemptions, merchants, gateway.outbox, keystore, clock)
     consent = DeskConsent(clock)
-    _stock_shelves(database, deployment, keystore, merchants, shelf)
+    _load_catalogue(database, deployment, keystore, merchants, offers)
 
     invariants = InvariantWatch(gateway, clock)
     city = City(
@@ -193,7 +194,7 @@ def _open(
         keys=keys,
         gateway=gateway,
         merchants=merchants,
-        shelf=shelf,
+        offers=offers,
         redemptions=redemptions,
         fulfilment=fulfilment,
         refunds=refunds,
@@ -280,8 +281,8 @@ def city_actors(
     rulebooks: Mapping[ProgrammeId, RulebookRef] | None = None,
     signers: Mapping[str, IssuerSignerSettings] | None = None,
 ) -> CityActors:
-    """Return who holds which key in the embedded default: every actor's key is drawn into the keystore, but those of
-    the issuers who have a signer of their own (``signers``, by slug).
+    """Return who holds which key in the embedded default: every actor's key is generated into the keystore, but those
+    of the issuers who have a signer of their own (``signers``, by slug).
 
     Warning: in a city each actor holds its own key, and the deployment is made with their addresses.
     """
@@ -304,18 +305,18 @@ def city_actors(
     )
 
 
-def _stock_shelves(
+def _load_catalogue(
     database: Database,
     deployment: Deployment,
     keystore: Keystore,
     merchants: MerchantDirectory,
-    shelf: OfferShelf,
+    offers: OfferCatalogue,
 ) -> None:
     kept = set(keystore.names("merchants/"))
     signers = {one.id: f"merchants/{one.slug}" for one in deployment.merchants if f"merchants/{one.slug}" in kept}
     entries = catalogue.load(catalogue.default_path())
     with database.transaction() as session:
-        catalogue.stock_shelves(session, deployment, entries, merchants, shelf, signers)
+        catalogue.load_catalogue(session, deployment, entries, merchants, offers, signers)
 
 
 def _owner(settings: Settings) -> str:

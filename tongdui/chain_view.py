@@ -55,7 +55,7 @@ class EngineChainView:
         return self._engine.final_height()
 
     def order(self, order_id: bytes) -> OrderOnChain | None:
-        """Return what became of an order, last: its landing or what followed it, else its rejection."""
+        """Return the outcome of an order, last: its landing or what followed it, else its rejection."""
         final = self._engine.final_height()
         found = [
             one for block in self._blocks_of(order_id) if block <= final for one in self._in_block(order_id, block)

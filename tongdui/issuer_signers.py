@@ -19,7 +19,7 @@ def key_name(slug: str) -> str:
 
 
 def issuer_address(slug: str, keystore: Keystore, signers: Mapping[str, IssuerSignerSettings]) -> Address:
-    """Return the account that signs for a programme that is to be deployed. A key is drawn only for those that this
+    """Return the account that signs for a programme that is to be deployed. A key is generated only for those that this
     installation signs for itself."""
     remote = signers.get(slug)
     return keystore.get_or_create(key_name(slug)).address if remote is None else address_of(remote).account

@@ -69,7 +69,7 @@ class Books:
 
 @contextmanager
 def open_books(settings: Settings, clock: Clock | None = None) -> Iterator[Books]:
-    """Open an installation's books beside whoever runs its chain, and close them at the end of the block.
+    """Open an installation's books beside the process that runs its chain, and close them at the end of the block.
 
     Raises ConfigurationError where nothing was deployed yet: `tongdui serve` or `tongdui deploy` makes it.
     """
@@ -81,7 +81,7 @@ def open_books(settings: Settings, clock: Clock | None = None) -> Iterator[Books
 
 
 def open_keys(settings: Settings) -> Keys:
-    """Open the keys of the state directory, or draw them into it."""
+    """Open the keys of the state directory, or generate them into it."""
     settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder = settings.state_dir / "keys"
     master = load_master_key(settings.master_key_file or settings.state_dir / "master.key")

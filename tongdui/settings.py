@@ -1,6 +1,6 @@
 """Settings of an installation, from the environment (``TONGDUI_…``) or a ``.env`` file. Nothing needs to be set.
 
-No setting holds a secret by default: keys are drawn on the first start and kept in the state directory.
+No setting holds a secret by default: keys are generated on the first start and kept in the state directory.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class IssuerSignerSettings(BaseModel):
     """The key that signs, 64 bytes: Web3Signer's identifier. Its account must be an issuer key of the programme."""
 
     is_deriving: bool = True
-    """Whether it is shown what it signs. Warning: without it (a plain Web3Signer) it signs whatever it is given."""
+    """Whether it is shown what it signs. Warning: without it (a plain Web3Signer) it signs all that it is given."""
 
     bearer_file: Path | None = None
     """A file with the bearer token that it wants to see."""

@@ -119,7 +119,7 @@ def start_workers(stack: ExitStack, city: Workplace, links: threading.Event) -> 
         for thread in threads:
             thread.join(30)
 
-    # Whoever asks first shall not see a city without programmes, or yesterday's balances.
+    # The first request must not see a city without programmes, or yesterday's balances.
     city.gateway.indexer.run_until_idle()
     city.gateway.start()
     stack.callback(city.gateway.stop)

@@ -19,7 +19,7 @@ from ledger.standard.keccak import keccak256
 _LOG = logging.getLogger(__name__)
 
 VoidsOnChain = Callable[[Sequence[int]], frozenset[int]]
-"""Which of some batch numbers are void in a final block; whatever cannot be asked is not void."""
+"""Which of some batch numbers are void in a final block; what cannot be asked is not void."""
 
 
 class Refused(TongduiError):

@@ -55,7 +55,7 @@ class Objection(StrEnum):
     RECORD_MISSING = "record_missing"
     """The agency signs only for records that it is shown."""
     RECORD_DIFFERS = "record_differs"
-    """The record shown is not the one behind the commitment, or tells of another activity."""
+    """The record shown is not the one behind the commitment, or is of another activity."""
     RECORD_UNKNOWN = "record_unknown"
     """The agency's own exports hold no such record."""
     WORTH_LESS = "worth_less"

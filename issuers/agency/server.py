@@ -139,7 +139,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Shake hands in the connection's own thread, so that a slow one keeps nobody waiting."""
+        """Shake submits the connection's own thread, so that a slow one blocks no other."""
         if self._tls is None:
             super().finish_request(request, client_address)
             return

@@ -221,7 +221,7 @@ class Batcher:
         left: Sequence[LeafRow],
     ) -> list[IssuanceBatchRow]:
         """Number the batches and place their grants. Raises _TakenByAnother or _TakenBack."""
-        # Deleting the row is the claim: whoever comes second finds nothing to delete.
+        # Deleting the row is the claim: the second finds nothing to delete.
         done: Any = session.execute(delete(IssuanceReadyRow).where(IssuanceReadyRow.ready_id.in_(ready_ids)))
         if done.rowcount != len(ready_ids):
             raise _TakenByAnother
@@ -347,7 +347,7 @@ class Batcher:
     # ---------------------------------------------------------------------------------------------- settlement
 
     def settle(self) -> Settled:
-        """Learn from the outbox what became of batches; publish leaves of what landed."""
+        """Take from the outbox the outcome of batches; publish leaves of what landed."""
         with self._database.read() as session:
             open_rows = session.scalars(
                 select(IssuanceBatchRow)
@@ -469,7 +469,7 @@ class Batcher:
         return 1
 
     def _is_curable(self, row: IssuanceBatchRow) -> bool:
-        """Whether signing it again mends a batch that failed: its key was rotated, or its lot died, in flight."""
+        """Whether signing it again fixes a batch that failed: its key was rotated, or its lot died, in flight."""
         if row.state != BatchState.FAILED or row.reason is None:
             return False
         if self._signing.is_rotated(row.programme, row.reason):

@@ -156,7 +156,7 @@ class Revocations:
         )
 
     def settle(self) -> None:
-        """Learn from the outbox what became of revocations."""
+        """Take from the outbox the outcome of revocations."""
         with self._database.read() as session:
             rows = session.scalars(
                 select(IssuanceRevocationRow).where(IssuanceRevocationRow.state == RevocationState.QUEUED)

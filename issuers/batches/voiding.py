@@ -106,7 +106,7 @@ class Voiding:
             return _status(void)
 
     def give_up_overtaken(self, programme: int) -> int:
-        """Ask for the voids of batches that nobody has signed yet and that hold a grant that was taken back as a whole
+        """Ask for the voids of batches that are not signed yet and that hold a grant that was taken back as a whole
         since they were made: its points need never be minted, and its record says something else by now, so that an
         agency could not derive it. Returns how many batches were given up."""
         overtaken = (
@@ -160,7 +160,7 @@ class Voiding:
         return sent
 
     def settle(self) -> int:
-        """Learn what became of voids, and give the grants of those that are final back; returns how many ended."""
+        """Take the outcome of voids, and give the grants of those that are final back; returns how many ended."""
         with self._database.read() as session:
             queued = session.scalars(select(IssuanceVoidRow).where(IssuanceVoidRow.state == VoidState.QUEUED)).all()
             statuses = self._outbox.statuses(session, [void_key(row.programme, row.number) for row in queued])

@@ -42,7 +42,7 @@ _MONTH_DAYS = 30.44
 
 
 class ChunkResult(NamedTuple):
-    """What became of a chunk's rows, by status, and of its refusals, by code."""
+    """The outcome of a chunk's rows, by status, and of its refusals, by code."""
 
     statuses: Counter[str]
     refusals: Counter[str]
@@ -81,15 +81,15 @@ class Pipeline:
         ``draft``: the same chunk, judged before; what others have changed since is judged again.
         ``is_contended``: see `sql.load_usage`.
         """
-        shaken = None if draft is None else draft.shaken(session)
-        if draft is None or shaken is None:
-            draft, shaken = self._judged(session, chunk, is_contended=is_contended), []
-        draft.drop(shaken)
+        stale = None if draft is None else draft.stale(session)
+        if draft is None or stale is None:
+            draft, stale = self._judged(session, chunk, is_contended=is_contended), []
+        draft.drop(stale)
         self._write(session, draft)
         statuses, writer = draft.statuses, draft.writer
-        if shaken:
-            record_ids = [one.record_id for one in shaken]
-            rest = chunk._replace(deeds=[one.prepared for one in shaken], faults=(), record_ids=record_ids)
+        if stale:
+            record_ids = [one.record_id for one in stale]
+            rest = chunk._replace(deeds=[one.prepared for one in stale], faults=(), record_ids=record_ids)
             again = self._judged(session, rest, corrected={one.dedupe_key for one in draft.repeated})
             self._write(session, again)
             statuses += again.statuses

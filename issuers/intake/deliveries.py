@@ -64,9 +64,9 @@ ProgressCallback = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What a delivery brought. ``outcome`` is that of this call, whoever else takes the same bytes in meanwhile:
-    ``created`` (from the first row on), ``resumed`` (behind rows that were taken in before), ``exists`` (nothing was
-    left to take in)."""
+    """What a delivery brought. ``outcome`` is that of this call, even if another call takes the same bytes in
+    meanwhile: ``created`` (from the first row on), ``resumed`` (behind rows that were taken in before), ``exists``
+    (nothing was left to take in)."""
 
     delivery_id: int
     name: str
@@ -192,7 +192,8 @@ class Intake:
         return run.report(outcome)
 
     def rows(self, programme: int, mapping: Mapping, kind: str, name: str, documents: Sequence[Any]) -> IngestReport:
-        """Take in records that came as JSON objects (a webhook's bulk push, a mended refusal), once by their content.
+        """Take in records that came as JSON objects (a webhook's bulk push, a corrected refusal), once by their
+        content.
 
         Numbers must be text. Raises ReadFailure if the objects are no list.
         """
@@ -210,7 +211,7 @@ class Intake:
         progress: ProgressCallback | None,
         total: int | None,
     ) -> IngestReport:
-        """Read a delivery to its end, whoever else reads it too: nobody says "exists" before all of it is taken in."""
+        """Read a delivery to its end; a concurrent call says "exists" only when all of it is taken in."""
         run, state, _ = self._open(*delivery)
         while state != DeliveryState.DONE:
             try:

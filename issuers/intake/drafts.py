@@ -6,7 +6,7 @@ others have written since the snapshot:
 
 - Records are only ever added, so the new ones are those behind the snapshot's last row. They may have used a resident's
   caps, told of another deed at the same time, or used the same device: what rests on them is judged again.
-- Whatever else changes a fact (a link, an erasure, a correction, a review) is rare. Triggers count it
+- What else changes a fact (a link, an erasure, a correction, a review) is rare. Triggers count it
   (`ledger.store.facts`), and if their count has moved, the whole chunk is judged again.
 
 What is judged again is judged behind the lock, from look-ups of its own, and so is a whole chunk on PostgreSQL, where
@@ -80,7 +80,7 @@ class Draft:
     """Deeds whose natural id is known, or comes twice: decided when they are written."""
     statuses: Counter[str]
 
-    def shaken(self, session: Session) -> list[Placed] | None:
+    def stale(self, session: Session) -> list[Placed] | None:
         """Return the new records whose judgement may be another one by now; None: all that the chunk says.
 
         Who shares a resident or a device with one of them is among them, so that the others rest on none of them. By
@@ -101,11 +101,11 @@ class Draft:
         found = [one for one in self.placed if one.candidate is not None and one.candidate.resident_id in residents]
         return None if found and is_whole else found
 
-    def drop(self, shaken: Sequence[Placed]) -> None:
+    def drop(self, stale: Sequence[Placed]) -> None:
         """Take back what was decided about some records. They are all that the chunk has of their residents."""
-        if shaken:
-            self.statuses -= self.writer.drop({one.record_id for one in shaken})
-            self.judge.forget({one.holder.resident_id for one in shaken if one.holder is not None})
+        if stale:
+            self.statuses -= self.writer.drop({one.record_id for one in stale})
+            self.judge.forget({one.holder.resident_id for one in stale if one.holder is not None})
 
     def _knows(self, dedupe_keys: set[bytes]) -> bool:
         return not dedupe_keys.isdisjoint([one.dedupe_key for one in self.chunk.deeds])

@@ -105,7 +105,7 @@ def _put_away(path: Path, where: str, report: dict[str, Any] | None) -> None:
 
 
 def _report(path: Path, report: IngestReport, refused: Sequence[Refusal]) -> dict[str, Any]:
-    """Return what the agency needs to mend a file: places and reasons, no value of a record."""
+    """Return what the agency needs to fix a file: places and reasons, no value of a record."""
     return {
         "file": path.name,
         "outcome": report.outcome,

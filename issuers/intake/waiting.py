@@ -86,7 +86,7 @@ class WaitingRecords:
         )
 
     def expire_unlinked(self) -> int:
-        """Refuse records that nobody has linked within the rulebook's months; returns how many."""
+        """Refuse records that have not been linked within the rulebook's months; returns how many."""
         now = self._clock.timestamp()
         expired = 0
         for number, books in self._books.items():

@@ -1,7 +1,7 @@
 """Certifications in SQL: looked up around a chunk within bounds, and written once a record.
 
 Bounded whatever the history: people are certified a few times a month, so the edges towards a chunk's people are few;
-who is certified by nobody, as an organisation, ends the search; a ring is followed a few steps, over so many people.
+who has no certifier, as an organisation, ends the search; a ring is followed a few steps, over so many people.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ledger.store.models.issuance import IssuanceCertificationRow, IssuanceRecor
 PEOPLE_MAX = 5_000
 """Beyond a chunk's own people, how many are followed at each step of a ring."""
 COUNTED_MAX = 10_000
-"""A certifier's deeds are counted so far: whoever has more has no captive."""
+"""A certifier's deeds are counted so far: a person with more has no captive."""
 _TABLE = cast(Table, IssuanceCertificationRow.__table__)
 _COLUMNS = ("record_id", "programme", "certifier", "subject", "deed_day", "started_at", "ended_at")
 _EDGES = (

@@ -1,7 +1,7 @@
 """Screens of who certifies whom: pure functions over edges that were looked up by index.
 
 A certification is an edge from a certifier to the person whose deed it is; both are keyed HMACs of source ids of one
-programme. An organisation that certifies many people is no ring: nobody certifies it. Only programmes whose rulebook
+programme. An organisation that certifies many people is no ring: it has no certifier. Only programmes whose rulebook
 has a ``certifier`` rule take part; the others pay nothing.
 """
 

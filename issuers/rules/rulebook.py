@@ -149,7 +149,7 @@ class Activity(_Model):
     speed_max: Number | None = None
     """Most units an hour of one deed with start and end: a ride faster than that was no ride."""
     certifier: CertifierRule | None = None
-    """Screens of who certifies whom; none: nobody is looked at."""
+    """Screens of who certifies whom; none: certifiers are not examined."""
     same_deed: Code | None = None
     """Deeds of this class on one day by one person are one deed, whatever programme they are claimed in."""
 

@@ -1,7 +1,8 @@
 """Rows of the five source systems as dictionaries, clean first, then with the dirt that real exports have.
 
 `Plan` holds the rows of one programme and counts what was planted, by the refusal code that each piece must meet, so
-that tests compare the pipeline with the truth. Clean rows keep clear of every cap; rows that run into one are planted.
+that tests compare the pipeline with the expected results. Clean rows keep clear of every cap; rows that run into one
+are planted.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _CATEGORIES: Final = ("museum", "theatre", "concert", "opera", "bookfair", "cine
 
 @dataclass(slots=True)
 class Plan:
-    """The rows of one programme in delivery order, and the truth about them."""
+    """The rows of one programme in delivery order, and the expected results."""
 
     programme: str
     rows: list[Row] = field(default_factory=list)
@@ -321,7 +322,7 @@ def _sampler(rng: random.Random, clean: Sequence[Row]) -> Callable[..., Row]:
 
 
 def _await_links(plan: Plan, people: Sequence[Person], clean: list[Row], column: str) -> None:
-    """Add the clean rows; those of source ids that nobody has linked yet are counted as awaiting the link."""
+    """Add the clean rows; those of source ids that are not linked yet are counted as awaiting the link."""
     unlinked = {p.source_ids[plan.programme] for p in people if plan.programme in p.source_ids} - {
         p.source_ids[plan.programme] for p in people if plan.programme in p.linked
     }

@@ -1,4 +1,4 @@
-"""Write the sample exports of the made-up city into a folder, with the truth about them beside.
+"""Write the sample exports of the made-up city into a folder, with the expected results beside.
 
 ``python -m issuers.samples.generate FOLDER [--seed N] [--people N] [--records N]``
 """

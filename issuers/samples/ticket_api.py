@@ -28,7 +28,7 @@ class TicketApi:
     url: str
     """Base address; the tickets are at ``PATH``."""
     token: str
-    """Bearer token, drawn when the server started."""
+    """Bearer token, generated when the server started."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A refused row that somebody has mended, as a record that can be taken in again."""
+"""A refused row that was corrected, as a record that can be taken in again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DOT = "\u2024"
 
 
 def mended(mapping: SourceMapping, values: Mapping[str, str]) -> tuple[SourceMapping, dict[str, Any]]:
-    """Return mended values (by the mapping's columns) as a JSON object, and the mapping that reads it."""
+    """Return corrected values (by the mapping's columns) as a JSON object, and the mapping that reads it."""
     plain = mapping.model_copy(update={"format": "json", "records": ""})
     document: dict[str, Any] = {}
     if mapping.format in ("json", "jsonl"):

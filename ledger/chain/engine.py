@@ -1,4 +1,4 @@
-"""The port between Tongdui and a chain: hand in signed transactions, have blocks made, know what is final.
+"""The port between Tongdui and a chain: submit signed transactions, have blocks made, know what is final.
 
 Finality is the engine's policy and never the node's ``finalized`` tag (0 on Anvil, absent on GoQuorum).
 """
@@ -56,7 +56,7 @@ class Engine(Protocol):
         ...
 
     def submit(self, raw: Sequence[bytes]) -> list[SubmitOutcome]:
-        """Hand in signed raw transactions, in order; one outcome each.
+        """Submit signed raw transactions, in order; one outcome each.
 
         Raises `RpcError` if the node cannot be reached: then nothing is known, and submitting the same bytes again is
         harmless.

@@ -130,7 +130,7 @@ class SnapshotUnfit(ChainError):
 
 
 class UnexpectedBlock(InvariantViolation):
-    """The node made a block that does not follow the head, or contains what nobody submitted."""
+    """The node made a block that does not follow the head, or contains what was not submitted."""
 
     def __init__(self, block_number: int, reason: str) -> None:
         self.block_number = block_number

@@ -290,7 +290,7 @@ Call = tuple[str, Sequence[Any]]
 class RpcClient:
     """Calls one node over HTTP with keep-alive. Safe to share between threads. It never retries by itself.
 
-    Raises `RpcError`, and nothing else, for whatever goes wrong on the way.
+    Raises `RpcError`, and nothing else, for each failure on the way.
     """
 
     def __init__(

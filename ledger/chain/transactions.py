@@ -20,7 +20,7 @@ _CHAIN_ID_MAX = 2**53 - 1
 
 
 class DigestSigner(Protocol):
-    """Whatever signs 32 bytes for one account: a key in memory, or one that never leaves its vault."""
+    """What signs 32 bytes for one account: a key in memory, or one that never leaves its vault."""
 
     @property
     def address(self) -> Address:

@@ -1,4 +1,4 @@
-"""Netting: a cycle's positions become a short list of payments. Pure, and the same list for whoever computes it.
+"""Netting: a cycle's positions become a short list of payments. Pure, and the same list for everyone who computes it.
 
 Only merchants receive money; programmes with a credit carry it forward. The merchants' total is split once over the
 debtors in proportion to what they owe, by largest remainder (ties: the lower id); then merchants are filled by id from

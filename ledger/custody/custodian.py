@@ -15,7 +15,7 @@ from coincurve import PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger.custody.errors import CannotDecrypt
-from ledger.custody.keystore import draw_private_key
+from ledger.custody.keystore import generate_private_key
 from ledger.custody.master import Envelope, RandomBytes
 from ledger.custody.signer import LocalSigner
 from ledger.standard.ids import Address, to_address
@@ -31,15 +31,15 @@ class CustodialAccount:
 
 
 class Custodian:
-    """Draws, wraps and opens residents' account keys and data keys."""
+    """Generates, wraps and opens residents' account keys and data keys."""
 
     def __init__(self, envelope: Envelope, random: RandomBytes = os.urandom) -> None:
         self._envelope = envelope
         self._random = random
 
     def new_account(self, resident_id: int) -> CustodialAccount:
-        """Draw an account key for a resident."""
-        secret = draw_private_key(self._random)
+        """Generate an account key for a resident."""
+        secret = generate_private_key(self._random)
         # The public key alone: preparing a signing key costs twice as much, and bulk registration signs nothing.
         public = PublicKey.from_secret(secret).format(compressed=False)
         address = to_address(keccak256(public[1:])[12:])

@@ -87,7 +87,7 @@ class SignerReason(StrEnum):
 
 
 REFUSES_ALL = frozenset({"day_limit"})
-"""Named reasons by which a signer refuses whatever comes next too, for the time being."""
+"""Named reasons by which a signer refuses all that comes next too, for the time being."""
 
 
 class SignerError(CustodyError):

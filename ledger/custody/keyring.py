@@ -27,7 +27,7 @@ class Keyring:
     """HMAC keys by purpose and version. The newest version writes; every live version is tried when reading."""
 
     def __init__(self, path: Path, envelope: Envelope, random: RandomBytes = os.urandom) -> None:
-        """Open the file, or draw version 1 of every purpose into a new one. Raises CannotDecrypt."""
+        """Open the file, or generate version 1 of every purpose into a new one. Raises CannotDecrypt."""
         self._path = path
         self._envelope = envelope
         self._random = random
@@ -48,7 +48,7 @@ class Keyring:
         return sorted(self._keys[purpose].items(), reverse=True)
 
     def rotate(self, purpose: str) -> int:
-        """Draw a new version, durably, and return its number."""
+        """Generate a new version, durably, and return its number."""
         with self._lock:
             version = self.current(purpose)[0] + 1
             keys = {name: dict(versions) for name, versions in self._keys.items()}

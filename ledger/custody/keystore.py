@@ -97,7 +97,7 @@ class Keystore:
         try:
             return self.get(name)
         except KeyNotFound:
-            self._store(name, draw_private_key(self._random))
+            self._store(name, generate_private_key(self._random))
             return self.get(name)  # another process may have been first: its key is the one in the file
 
     def put(self, name: str, private_key: bytes) -> LocalSigner:
@@ -167,7 +167,7 @@ def key_password(master_key: bytes, name: str) -> str:
     return _derive(master_key, f"tongdui key {name}").hex()
 
 
-def draw_private_key(random: RandomBytes = os.urandom) -> bytes:
+def generate_private_key(random: RandomBytes = os.urandom) -> bytes:
     """Return 32 random bytes that are a key of secp256k1: from 1 to the order less one (SEC 2, 2.4.1)."""
     while True:
         secret = random(32)

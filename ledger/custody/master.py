@@ -1,4 +1,4 @@
-"""The master key: 32 random bytes in a file of mode 0600, drawn at the first start, under which all other keys lie.
+"""The master key: 32 random bytes in a file of mode 0600, generated at the first start, under which all other keys lie.
 
 Envelope encryption: AES-256-GCM with a random 96-bit nonce a message. NIST SP 800-38D 8.3 allows 2**32 messages under
 one key with random nonces; two keys a resident of a city of 20 million are 2**25.3.
@@ -48,7 +48,7 @@ class Envelope:
 
 
 def load_master_key(path: Path, random: RandomBytes = os.urandom) -> bytes:
-    """Return the master key in ``path``; draw one into a new file of mode 0600 if there is none.
+    """Return the master key in ``path``; generate one into a new file of mode 0600 if there is none.
 
     Raises:
         MasterKeyUnsafe: the file is damaged, or others may read it.

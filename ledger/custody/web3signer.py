@@ -11,7 +11,7 @@ So an EIP-712 digest is signed by sending its preimage, ``0x1901 | domain separa
 digest. A signer that derives what it signs (``issuers.agency``) is shown the document first, at
 ``POST /api/v1/tongdui/documents/{identifier}``, and then signs only preimages whose hash it has derived itself.
 
-Warning: a plain Web3Signer signs whatever it is given. It keeps the key out of the gateway, not the power to mint.
+Warning: a plain Web3Signer signs all that it is given. It keeps the key out of the gateway, not the power to mint.
 """
 
 from __future__ import annotations

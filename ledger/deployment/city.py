@@ -1,7 +1,7 @@
 """What a city decides before its ledger exists: programmes, merchants, appropriations, caps; and who holds which key.
 
 `load` reads it from YAML; `city.default.yaml` beside this file is the city of the demo. Keys are no part of the file:
-each installation draws its own and passes them in as `CityActors`.
+each installation generates its own and passes them in as `CityActors`.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def parse(text: str, source: str = "city") -> CityConfig:
 
 
 def _problems(config: CityConfig) -> Iterable[str]:
-    """Yield, in words, whatever does not hold together."""
+    """Yield, in words, each contradiction."""
     if len(config.scopes) > _SCOPE_BITS:
         yield f"there are more than {_SCOPE_BITS} scopes"
     for kind, entries in (("programme", config.programmes), ("merchant", config.merchants)):

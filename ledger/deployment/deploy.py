@@ -35,7 +35,7 @@ from ledger.standard.ids import ZERO_ADDRESS, Address
 from ledger.standard.keccak import keccak256
 
 ADMIN = 0
-"""The council's role; whatever has no other role belongs to it."""
+"""The council's role; what has no other role belongs to it."""
 ISSUANCE, EXCHANGE, REDEMPTION, SETTLEMENT, FINANCE, GUARDIAN, DESK, REGISTRAR, DISPUTES = range(1, 10)
 
 ROLE_NAMES: Mapping[int, str] = {

@@ -134,7 +134,7 @@ class Indexer:
         return self._cursor or self._start()
 
     def projected_height(self) -> int:
-        """Return the last projected block as the database has it, whoever projected it. Raises OtherChain.
+        """Return the last projected block as the database has it, projected by any process. Raises OtherChain.
 
         `cursor` is what this indexer knows, and that grows old where another process does the work.
         """

@@ -1,1 +1,1 @@
-"""Residents' orders: which lots, which nonce, who signs, and what became of them."""
+"""Residents' orders: which lots, which nonce, who signs, and the outcome."""

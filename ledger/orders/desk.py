@@ -258,10 +258,10 @@ class OrderDesk:
         """Take a hold order that its holder signed. Raises as `accept_exchange`."""
         return self._accept(session, "hold", order, order.lots, signature, pack_hold_order(order, signature))
 
-    # What became of them -----------------------------------------------------------------------------------------
+    # The outcome of them -----------------------------------------------------------------------------------------
 
     def status(self, session: Session, order_id: bytes) -> OrderStatus | None:
-        """Return what is known of an order, or None if nobody has placed it here."""
+        """Return what is known of an order, or None if it was not placed here."""
         return self.statuses(session, [order_id]).get(order_id)
 
     def statuses(self, session: Session, order_ids: Sequence[bytes]) -> dict[bytes, OrderStatus]:
@@ -275,7 +275,7 @@ class OrderDesk:
             if outcome is not None:
                 found[order_id] = outcome
             elif message is not None:
-                # Done but not projected yet is still under way for whoever asks.
+                # Done but not projected yet is still under way for the one who asks.
                 state = OrderState.SENT if message.state is MessageState.DONE else OrderState(message.state.value)
                 found[order_id] = OrderStatus(OrderId(order_id), state, reason=message.reason)
         return found

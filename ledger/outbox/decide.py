@@ -1,7 +1,7 @@
 """What the sender decides, as pure functions of what is known: (state, facts, now) -> action. No I/O, no clock.
 
 The one rule behind them: a transaction's outcome is its receipt in a final block. Nothing else, not the node's pending
-count nor its answer to a submission, ends a transaction; whatever is not ended is handed in again, byte for byte.
+count nor its answer to a submission, ends a transaction; what is not ended is submitted again, byte for byte.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class AfterSubmit(StrEnum):
     WAIT = "wait"
     """The node has it, or used its nonce: the receipt will say."""
     RETRY = "retry"
-    """Hand in the same bytes later."""
+    """Submit the same bytes later."""
     RETRY_WITH_ALARM = "retry_with_alarm"
     """As RETRY, but somebody must change something first: permission, funds, an unknown answer."""
     ABANDON = "abandon"
@@ -206,9 +206,9 @@ class InFlight:
     relayer: bytes
     nonce: int
     unseen_s: float
-    """Seconds of the steady clock since it was last handed in."""
+    """Seconds of the steady clock since it was last submitted."""
     attempts: int
-    """How often it was handed in."""
+    """How often it was submitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +220,8 @@ class Receipt:
     gas_used: int
 
 
-class Fate(StrEnum):
-    """What became of a transaction."""
+class TransactionOutcome(StrEnum):
+    """The outcome of a transaction."""
 
     OPEN = "open"
     RESUBMIT = "resubmit"
@@ -231,31 +231,31 @@ class Fate(StrEnum):
     """Another transaction used its nonce in a final block; it can never land."""
 
 
-def fate(
+def transaction_outcome(
     transaction: InFlight,
     receipt: Receipt | None,
     final_height: int,
     nonces_used: Mapping[bytes, int],
     patience_s: float,
-) -> Fate:
-    """Decide what became of a transaction.
+) -> TransactionOutcome:
+    """Decide the outcome of a transaction.
 
     ``nonces_used`` is each relayer's transaction count at ``final_height``, read before the receipt: a nonce below it
     with no receipt was used by another transaction. ``patience_s`` doubles with each attempt, up to 64-fold.
     """
     if receipt is not None:
         if receipt.block_number > final_height:
-            return Fate.OPEN
-        return Fate.MINED if receipt.succeeded else Fate.REVERTED
+            return TransactionOutcome.OPEN
+        return TransactionOutcome.MINED if receipt.succeeded else TransactionOutcome.REVERTED
     if transaction.nonce < nonces_used.get(transaction.relayer, 0):
-        return Fate.REPLACED
+        return TransactionOutcome.REPLACED
     wait_s = patience_s * (1 << min(max(transaction.attempts - 1, 0), 6))
-    return Fate.RESUBMIT if transaction.unseen_s >= wait_s else Fate.OPEN
+    return TransactionOutcome.RESUBMIT if transaction.unseen_s >= wait_s else TransactionOutcome.OPEN
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of a message whose transaction reverted: a state of the outbox, why, and when to try again."""
+    """The outcome of a message whose transaction reverted: a state of the outbox, why, and when to try again."""
 
     state: str
     reason: str

@@ -46,7 +46,7 @@ class Leases:
         self.held: frozenset[bytes] = frozenset()
 
     def renew(self) -> None:
-        """Take or renew our relayers; a relayer new to this process starts by handing in again what it left open.
+        """Take or renew our relayers; a relayer new to this process starts by resubmitting what it left open.
 
         Raises RpcError, and what the database raises.
         """

@@ -40,7 +40,7 @@ class MessageState(StrEnum):
 
     QUEUED = "queued"
     SENT = "sent"
-    """Part of a signed transaction, which is persisted and will be handed in until its outcome is known."""
+    """Part of a signed transaction, which is persisted and will be submitted until its outcome is known."""
     DONE = "done"
     """Landed in a final block. What it did is for the projections to say."""
     WAITING_FUNDING = "waiting_funding"
@@ -52,7 +52,7 @@ class MessageState(StrEnum):
 
 
 class Enqueued(StrEnum):
-    """What became of an idempotent request to enqueue."""
+    """The outcome of an idempotent request to enqueue."""
 
     CREATED = "created"
     EXISTS = "exists"

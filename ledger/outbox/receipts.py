@@ -1,4 +1,4 @@
-"""What a node says became of transactions, taken with care: one wrong answer must not end a transaction.
+"""The outcome that a node reports of transactions, taken with care: one wrong answer must not end a transaction.
 
 A node behind a balancer lags, forgets and contradicts itself. So a receipt counts only if it is the asked one's, lies
 in the block that the node shows at that height, and has events exactly if it succeeded; and that another transaction
@@ -27,7 +27,7 @@ class ReceiptReader:
 
     ``witnesses`` are contracts that emit at least one event in each successful call of theirs, and not many more: one
     query for their logs then replaces hundreds of receipts, which carry a log for each grant. They are a part of the
-    receipts, and only speak for success; whatever they are silent about is asked for by its receipt.
+    receipts, and only speak for success; what they are silent about is asked for by its receipt.
     """
 
     def __init__(self, engine: Engine, witnesses: Sequence[str]) -> None:

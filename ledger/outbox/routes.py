@@ -17,7 +17,7 @@ GAS_MAX = 16_000_000
 """Under the 2**24 = 16,777,216 gas that EIP-7825 allows a transaction on newer engines."""
 
 ORDERS_MAX = 120
-"""Orders a call; more save no gas, and fewer neighbours share a call's fate."""
+"""Orders a call; more save no gas, and fewer neighbours share a call's outcome."""
 
 _BASE = 150_000
 _BYTE = 40  # 16 for calldata, twice as much again for copying and hashing it

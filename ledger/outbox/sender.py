@@ -1,10 +1,10 @@
 """The sender: the shell around ``decide``. It loads, decides, records, and calls the node between transactions.
 
 One pass is *settle* (ask for receipts, record outcomes), *plan* (sign what is queued and persist the bytes) and
-*broadcast* (hand in what no node has, or has had too long). Each is safe to repeat and to lose at any point: a crash
-after signing finds the bytes in SQL, a crash after broadcasting hands in the same bytes again.
+*broadcast* (submit what no node has, or has had too long). Each is safe to repeat and to lose at any point: a crash
+after signing finds the bytes in SQL, a crash after broadcasting submits the same bytes again.
 
-Several senders may share a database (PostgreSQL): each leases its relayers and takes only rows that nobody has locked.
+Several senders may share a database (PostgreSQL): each leases its relayers and takes only rows that are not locked.
 """
 
 from __future__ import annotations
@@ -24,7 +24,16 @@ from ledger.clock import Clock
 from ledger.deployment.artifacts import explain_revert
 from ledger.errors import InvariantViolation
 from ledger.outbox import decide
-from ledger.outbox.decide import AfterSubmit, Fate, InFlight, Planned, Queued, Receipt, RelayerLoad, Verdict
+from ledger.outbox.decide import (
+    AfterSubmit,
+    InFlight,
+    Planned,
+    Queued,
+    Receipt,
+    RelayerLoad,
+    TransactionOutcome,
+    Verdict,
+)
 from ledger.outbox.leases import Leases
 from ledger.outbox.outbox import MessageState
 from ledger.outbox.receipts import ReceiptReader
@@ -71,7 +80,7 @@ class SenderLimits:
     orders_max: int = 4_000
     """Orders signed in one pass."""
     patience_s: float = 5.0
-    """How long a transaction may be unseen before its bytes are handed in again; doubles with each time."""
+    """How long a transaction may be unseen before its bytes are submitted again; doubles with each time."""
     lease_s: int = 30
     """How long a relayer stays ours without a sign of life."""
 
@@ -93,7 +102,7 @@ class SenderReport:
 
 @dataclass(slots=True)
 class _Watch:
-    """What this process remembers of a transaction. A crash forgets it, and then everything is handed in once more."""
+    """What this process remembers of a transaction. A crash forgets it, and then everything is submitted once more."""
 
     sent_s: float
     attempts: int
@@ -283,7 +292,7 @@ class Sender:
     # Broadcasting -----------------------------------------------------------------------------------------------
 
     def broadcast(self) -> int:
-        """Hand in what is signed and unsent; returns how many transactions. Raises RpcError."""
+        """Submit what is signed and unsent; returns how many transactions. Raises RpcError."""
         with self._database.read() as session:
             signed = session.execute(
                 select(OutboxTransactionRow.transaction_id, OutboxTransactionRow.raw)
@@ -361,47 +370,57 @@ class Sender:
         # In this order: a nonce used at a height, and no receipt asked for later, means that another one used it.
         used = self._receipts.nonces_used(sorted({row.relayer for row in rows}), height)
         receipts = self._receipts.receipts([row.hash for row in rows], height)
-        fates: dict[Fate, list[_Open]] = {one: [] for one in Fate}
+        outcomes: dict[TransactionOutcome, list[_Open]] = {one: [] for one in TransactionOutcome}
         for row in rows:
             watch = self._watched.setdefault(row.transaction_id, _Watch(self._steady(), 1))
             watch.checked_height = height
             unseen_s = self._steady() - watch.sent_s
             known = InFlight(row.transaction_id, row.relayer, row.nonce, unseen_s, watch.attempts)
-            fates[decide.fate(known, receipts[row.hash], height, used, self._limits.patience_s)].append(row)
-        if fates[Fate.REPLACED]:
+            outcomes[
+                decide.transaction_outcome(known, receipts[row.hash], height, used, self._limits.patience_s)
+            ].append(row)
+        if outcomes[TransactionOutcome.REPLACED]:
             # A receipt that the node has mislaid for a moment would send the same messages a second time.
-            asked = [(row.hash, row.relayer, row.nonce) for row in fates[Fate.REPLACED]]
+            asked = [(row.hash, row.relayer, row.nonce) for row in outcomes[TransactionOutcome.REPLACED]]
             gone = self._receipts.are_gone(asked, height)
-            fates[Fate.REPLACED] = [row for row in fates[Fate.REPLACED] if row.hash in gone]
-        explained = self._explain(fates[Fate.REVERTED], receipts)
-        self._record_fates(fates, receipts, explained)
-        ended = [*fates[Fate.MINED], *fates[Fate.REVERTED], *fates[Fate.REPLACED]]
+            outcomes[TransactionOutcome.REPLACED] = [
+                row for row in outcomes[TransactionOutcome.REPLACED] if row.hash in gone
+            ]
+        explained = self._explain(outcomes[TransactionOutcome.REVERTED], receipts)
+        self._record_outcomes(outcomes, receipts, explained)
+        ended = [
+            *outcomes[TransactionOutcome.MINED],
+            *outcomes[TransactionOutcome.REVERTED],
+            *outcomes[TransactionOutcome.REPLACED],
+        ]
         for row in ended:
             self._watched.pop(row.transaction_id, None)
-        if fates[Fate.MINED]:
+        if outcomes[TransactionOutcome.MINED]:
             self._alarms.clear()
-        self._fill_gaps(used, fates[Fate.OPEN] + fates[Fate.RESUBMIT])
+        self._fill_gaps(used, outcomes[TransactionOutcome.OPEN] + outcomes[TransactionOutcome.RESUBMIT])
         return len(ended)
 
-    def _record_fates(
+    def _record_outcomes(
         self,
-        fates: Mapping[Fate, Sequence[_Open]],
+        outcomes: Mapping[TransactionOutcome, Sequence[_Open]],
         receipts: Mapping[bytes, Receipt | None],
         explained: Mapping[int, tuple[str | None, bool]],
     ) -> None:
-        if not any(fates[one] for one in Fate if one is not Fate.OPEN):
+        if not any(outcomes[one] for one in TransactionOutcome if one is not TransactionOutcome.OPEN):
             return
         now = self._clock.timestamp()
         with self._database.transaction() as session:
-            self._record_mined(session, fates[Fate.MINED], receipts, now)
-            for row in fates[Fate.REVERTED]:
+            self._record_mined(session, outcomes[TransactionOutcome.MINED], receipts, now)
+            for row in outcomes[TransactionOutcome.REVERTED]:
                 self._record_revert(session, row, receipts[row.hash], explained[row.transaction_id], now)
-            for row in fates[Fate.REPLACED]:
+            for row in outcomes[TransactionOutcome.REPLACED]:
                 self._record_replaced(session, row, now)
-            set_transactions(session, [row.transaction_id for row in fates[Fate.RESUBMIT]], state="signed")
+            set_transactions(
+                session, [row.transaction_id for row in outcomes[TransactionOutcome.RESUBMIT]], state="signed"
+            )
 
     def _fill_gaps(self, used: Mapping[bytes, int], still_open: Sequence[_Open]) -> None:
-        """Fill nonces that nobody sent with empty transactions, for what comes after them can never be mined.
+        """Fill unsent nonces with empty transactions, for what comes after them can never be mined.
 
         A node's wrong count at our start, or a pool that another process filled, leaves such a gap. It counts once it
         has been seen for longer than ``patience_s``.
@@ -442,7 +461,7 @@ class Sender:
         return NewTransaction(relayer, nonce, "filler", digest, raw, _FILLER_GAS, "signed", 0, 0, 0, now)
 
     def _to_check(self, height: int) -> list[_Open]:
-        """What is handed in and open, and was not looked at since the last final block, or is unseen for too long."""
+        """What is submitted and open, and was not looked at since the last final block, or is unseen for too long."""
         with self._database.read() as session:
             rows = session.execute(
                 select(

@@ -21,7 +21,7 @@ class SourceIdState(StrEnum):
 
 
 class LinkOutcome(StrEnum):
-    """What became of a claim to a source id."""
+    """The outcome of a claim to a source id."""
 
     LINKED = "linked"
     EXISTS = "exists"

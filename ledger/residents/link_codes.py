@@ -1,4 +1,4 @@
-"""Link codes: the agency's word that whoever shows one is the member whose source id it names.
+"""Link codes: the agency's word that the person who shows it is the member whose source id it names.
 
 The agency gives the code to the member it has checked: in its own app after login, at its counter, or by letter. It is
 computed, not stored: 4 bytes of expiry and 48 bits of HMAC-SHA256 over programme, source id and expiry, in base32.

@@ -49,7 +49,7 @@ CONTESTED_MAX = 3
 
 
 class Outcome(StrEnum):
-    """What became of an idempotent request."""
+    """The outcome of an idempotent request."""
 
     CREATED = "created"
     EXISTS = "exists"
@@ -260,7 +260,7 @@ class ResidentRegistry:
         if outcome is LinkOutcome.LINKED and before[1] != "unlinked":
             for other, claim in claims.items():
                 if other != resident and claim.state in ("live", "waiting"):
-                    # A code is the agency's word; whoever had only the number has lost.
+                    # A code is the agency's word; a claimant with only the number has lost.
                     claims[other] = claim._replace(state="refused")
                     self._set_claim(session, programme, digest, other, claims[other])
                     log_link_event(session, key, other, "taken_over", now)
@@ -363,7 +363,7 @@ class ResidentRegistry:
         return shown
 
     def erase(self, session: Session, resident_id: int) -> None:
-        """Destroy the data key, the account key and every link. The chain's history stays, and points to nobody.
+        """Destroy the data key, the account key and every link. The chain's history stays, and points to no person.
 
         The identity's tombstone (under a key of its own) stays too, so that a person who comes back is known to
         have been here. Warning: points left in a custodial account can never be spent again. Raises ResidentNotFound.
@@ -402,7 +402,7 @@ class ResidentRegistry:
         holder, state = owner
         left = [one for one, claim in claims.items() if claim.state in ("live", "waiting") and one != resident_id]
         if state == "linked" and holder != resident_id:
-            return  # whoever only waited takes nothing along
+            return  # a resident who only waited takes nothing along
         if not left:
             self.set_owner(session, programme, digest, resident_id, "unlinked")
             return

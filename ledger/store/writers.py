@@ -14,7 +14,7 @@ if sys.platform != "win32":
 class WriterQueue:
     """One writer at a time.
 
-    SQLite itself lets the others poll, with sleeps of up to a tenth of a second, in which nobody may be writing. Here
+    SQLite itself lets the others poll, with sleeps of up to a tenth of a second, in which no writer may be active. Here
     the kernel wakes the next one, and lets go of a lock whose process has died.
 
     It is only about order: SQLite's own lock is taken behind it, so a program that does not queue does no harm.

@@ -1,6 +1,6 @@
 """Who may do what. A scope is a word, or a word and the one thing it is good for (``merchant:7``).
 
-``resident:self``         act for the resident that the token's subject is bound to, and for nobody else
+``resident:self``         act for the resident that the token's subject is bound to, and for no other
 ``resident:register``     become a resident (the identity provider gives it to people whose document it has checked)
 ``issuer:<programme>``    see what one programme minted, owes and refused
 ``merchant:<id>``         keep one merchant's offers, hand over its orders, see its statements

@@ -1,7 +1,8 @@
 """Bearer tokens: JWTs (RFC 7519) with scopes, from a local issuer or from an identity provider's JWKS.
 
-The local issuer's key (ES256) is drawn on the first start and kept in the state directory with mode 0600. There is no
-default secret and no unsigned token. Issuer, audience, expiry and id are demanded of every token, wherever it is from.
+The local issuer's key (ES256) is generated on the first start and kept in the state directory with mode 0600. There is
+no default secret and no unsigned token. Issuer, audience, expiry and id are demanded of every token, wherever it is
+from.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class LocalIssuer:
 
     @classmethod
     def open(cls, path: Path, issuer: str, audience: str, clock: Clock) -> LocalIssuer:
-        """Load the signing key, or draw it where there is none yet. Raises ConfigurationError for a bad file."""
+        """Load the signing key, or generate it where there is none yet. Raises ConfigurationError for a bad file."""
         return cls(_load_or_draw(path), issuer, audience, clock)
 
     def issue(
@@ -136,7 +137,7 @@ class LocalIssuer:
 class RemoteKeys:
     """The keys of an identity provider, fetched from its JWKS URL and kept for five minutes.
 
-    A key that is not known is asked for at once, though not more often than every ``cooldown_s``: tokens of nobody must
+    A key that is not known is asked for at once, though not more often than every ``cooldown_s``: invalid tokens must
     not become requests to the provider. Keys are kept as a set only, so one that the provider drops is dropped here.
     """
 
@@ -175,7 +176,7 @@ class TokenVerifier:
         """Return who the token speaks for.
 
         Raises:
-            BadToken: whatever is wrong with it.
+            BadToken: for each fault.
             KeysUnavailable: it cannot be checked at present.
         """
         try:

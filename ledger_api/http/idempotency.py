@@ -49,7 +49,7 @@ def write_request(
 ) -> WriteRequest:
     """Return what identifies a write. Raises IdempotencyKeyMissing.
 
-    The digest is keyed by ``secret``: bodies carry document numbers and PINs, and whoever reads a plain hash of such a
+    The digest is keyed by ``secret``: bodies carry document numbers and PINs, and a reader of a plain hash of such a
     body could guess them.
     """
     if key is None or not KEY_FORM.fullmatch(key):
@@ -66,7 +66,7 @@ def run_once(
 
     Raises:
         IdempotencyKeyReused: the key belongs to a different request.
-        TongduiError: whatever ``effect`` raises; nothing is stored then.
+        TongduiError: what ``effect`` raises; nothing is stored then.
     """
     stored = stored_answer(database, request)
     if stored is not None:
@@ -99,7 +99,7 @@ def run_apart(
 
     Raises:
         IdempotencyKeyReused: the key belongs to a different request.
-        TongduiError: whatever ``effect`` raises; the key is free again then, unless another run had claimed it.
+        TongduiError: what ``effect`` raises; the key is free again then, unless another run had claimed it.
     """
     was_begun = False
     try:
@@ -118,7 +118,7 @@ def run_apart(
     try:
         status, answer = effect(was_begun)
     except Exception:
-        if not was_begun:  # else whoever began it may be at work still, and its claim is not ours to drop
+        if not was_begun:  # else the caller that began it may be at work still, and its claim is not ours to drop
             with database.transaction() as session:
                 session.execute(_mine(delete(IdempotencyRow), request).where(IdempotencyRow.status == _CLAIMED))
         raise

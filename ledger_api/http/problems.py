@@ -244,7 +244,7 @@ def _detail(kind: ProblemType, error: TongduiError | None, chinese: bool) -> str
 
 
 def _json(value: Any) -> Any:
-    """JSON numbers are for small things; whoever shows ids or amounts gets text."""
+    """JSON numbers are for small things; ids and amounts are text."""
     if isinstance(value, bytes):
         return "0x" + value.hex()
     if isinstance(value, list | tuple | frozenset | set):

@@ -102,7 +102,7 @@ class RefusedRow(Out):
 
 
 class ResubmitIn(In):
-    """A refused row, mended."""
+    """A refused row, corrected."""
 
     values: dict[str, Annotated[str, StringConstraints(max_length=4096)]] = Field(
         min_length=1, max_length=100, description="By the column names of the source.", examples=[{"服务时长": "3"}]
@@ -110,7 +110,7 @@ class ResubmitIn(In):
 
 
 class IngestOut(Out):
-    """What became of what was handed in."""
+    """The outcome of what was submitted."""
 
     outcome: str
     rows: int
@@ -260,7 +260,7 @@ class PushRefusal(Out):
 
 
 class PushOut(Out):
-    """What became of a push. Refused records are kept with their reasons and never stop their neighbours."""
+    """The outcome of a push. Refused records are kept with their reasons and never stop their neighbours."""
 
     outcome: Literal["created", "resumed", "exists"] = Field(
         description="`exists`: the very same body came before, under this or another id, and has had its effect."

@@ -78,7 +78,7 @@ class ResidentIn(In):
 
 
 class SourceLinkOut(Out):
-    """What became of a link, in the order asked. The source id is not repeated: answers to writes are stored."""
+    """The outcome of a link, in the order asked. The source id is not repeated: answers to writes are stored."""
 
     programme: int
     state: Literal["linked", "exists", "frozen", "waiting", "refused"] = Field(
@@ -108,7 +108,7 @@ class SourcesIn(In):
 
 
 class SourceLinksOut(Out):
-    """What became of each link, in the order asked."""
+    """The outcome of each link, in the order asked."""
 
     links: list[SourceLinkOut]
 

@@ -1,7 +1,7 @@
-"""``bench curve``: does a record cost more when there are more of them, or more people? Measured, kept and drawn.
+"""``bench curve``: does a record cost more when there are more of them, or more people? Measured, kept and plotted.
 
 Each size is a run of ``bench issue`` in a process of its own, so that memory is its own too. What was measured is kept
-in a file, so that a curve can be measured in several sittings and drawn again at any time.
+in a file, so that a curve can be measured in several sittings and plotted again at any time.
 """
 
 from __future__ import annotations

@@ -190,7 +190,7 @@ class _Flow:
         self.workers_rss_mib = 0.0
 
     def cpu_s(self) -> dict[str, float]:
-        """Return the processor seconds used so far, by kind of process; kinds that nobody counts are left out."""
+        """Return the processor seconds used so far, by kind of process; kinds that are not counted are left out."""
         used: dict[str, float | None] = {"gateway": own_cpu_s()}
         if self._workers:
             each = [cpu_s(worker.pid) for worker in self._workers]
@@ -227,7 +227,7 @@ class _Flow:
         }
 
     def _beside(self, files: Sequence[SourceFile]) -> dict[str, Counter[str]]:
-        """Share the files among the workers, the longest first to whoever has least."""
+        """Share the files among the workers, the longest first to the one that has least."""
         shares: list[list[SourceFile]] = [[] for _ in self._workers]
         for one in sorted(files, key=lambda file: -file.rows):
             min(shares, key=lambda share: sum(file.rows for file in share)).append(one)
@@ -278,7 +278,7 @@ class _Flow:
 
 
 def _watch(city: City, stages: Stages) -> None:
-    """Time the stages where they are called. Names of private parts, for nobody else needs a door into them."""
+    """Time the stages where they are called. Names of private parts, for no other caller needs access to them."""
     batcher: Any = city.issuers._batcher
     watch_intake(city.issuers, stages)
     stages.watch(batcher, "_prepare", "batch")

@@ -59,7 +59,7 @@ class Server:
         _run([*self._control, *self._start])
 
     def create(self, name: str, template: str | None = None) -> str:
-        """Create a database, empty or as a copy of one that nobody uses now, and return its URL."""
+        """Create a database, empty or as a copy of one that is not in use, and return its URL."""
         copied = "" if template is None else f' TEMPLATE "{template}"'
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"{copied}'.encode())
@@ -73,7 +73,7 @@ class Server:
             connection.execute("CHECKPOINT")
 
     def drop(self, name: str) -> None:
-        """Drop a database, whoever is connected to it."""
+        """Drop a database, even if somebody is connected to it."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
 

@@ -22,7 +22,7 @@ def own_cpu_s() -> float:
 
 
 def cpu_s(pid: int) -> float | None:
-    """Return what a process and all its children have used, ended ones too; None where nobody says."""
+    """Return what a process and all its children have used, ended ones too; None where it is unknown."""
     fields = _stat(pid)
     if fields is None:
         return None

@@ -2,7 +2,7 @@
 
 The rows are those of `issuers.samples`, in the columns that the committed mappings read, with the dirt of a good
 export: one row in a hundred is sent twice, is negative, is of an unknown kind, or belongs to somebody who has not
-linked the source yet. What must become of them is counted beside, so that a run that is fast and wrong is noticed.
+linked the source yet. Their expected outcome is counted beside, so that a run that is fast and wrong is noticed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TICKETS = (("theatre", "独立影院"), ("cinema", "独立影院"), ("museum", 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One file, and what must become of its rows."""
+    """One file, and the expected outcome of its rows."""
 
     programme: str
     path: Path
@@ -65,7 +65,7 @@ def write_files(
 
 @dataclass(slots=True)
 class _Rows:
-    """Who does what when, and what is to become of it."""
+    """Who does what when, and the outcome."""
 
     programme: str
     folder: Path

@@ -117,7 +117,7 @@ def mapping_of(file: SourceFile) -> SourceMapping | None:
 
 
 def watch_intake(service: IssuerService, stages: Stages) -> None:
-    """Time the stages of the intake where they are called; nobody else needs a door into these parts."""
+    """Time the stages of the intake where they are called; no other caller needs access to these parts."""
     intake: Any = service._intake
     stages.watch(intake, "file", "read, map, validate, seal")
     for step in ("draft", "take"):

@@ -100,7 +100,7 @@ def own_shops(deployment: Deployment) -> dict[int, set[int]]:
 def all_offers(city: City) -> list[Offer]:
     """Return every offer in the catalogue."""
     with city.database.read() as session:
-        return list(city.shelf.page(session, merchant_id=None, after=None, limit=1_000, only_open=False))
+        return list(city.offers.page(session, merchant_id=None, after=None, limit=1_000, only_open=False))
 
 
 def measure_reach(env: Environment) -> dict[int, Useful]:
@@ -400,7 +400,7 @@ def _receipt(inputs: Inputs) -> Receipt:
 def _slip(env: Environment, visit: DeskVisit) -> Slip:
     city = env.city
     with city.database.read() as session:
-        offer = city.shelf.get(session, scenario.RICE)
+        offer = city.offers.get(session, scenario.RICE)
         merchant = city.merchants.get(session, offer.merchant_id)
     born = env.citizens[scenario.ELDER].person.birth_year
     return Slip(
@@ -422,7 +422,7 @@ def _slip(env: Environment, visit: DeskVisit) -> Slip:
 
 def _ride(env: Environment, inputs: Inputs) -> Ride:
     with env.city.database.read() as session:
-        offer = env.city.shelf.get(session, scenario.TICKET)
+        offer = env.city.offers.get(session, scenario.TICKET)
     return Ride(
         rides=inputs.rides,
         green_in_minor=inputs.ride.green_before,

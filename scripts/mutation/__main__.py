@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _Watch:
-    """Shows progress with the time left, and tells of each survivor."""
+    """Shows progress with the time left, and reports each survivor."""
 
     def __init__(self, total: int, equivalents: Mapping[str, Equivalent]) -> None:
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)

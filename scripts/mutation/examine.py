@@ -1,4 +1,4 @@
-"""Take one mutant after another, compile it, show it to the tests, and say what became of it."""
+"""Take one mutant after another, compile it, show it to the tests, and report the outcome of it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Examiner:
         self._standing = self._deploying = None
 
     def examine(self, mutant: Mutant) -> Result:
-        """Return what becomes of a mutant."""
+        """Return the outcome of a mutant."""
         project = self._known.project
         contracts = project.reached_by(mutant.file)
         changed = {mutant.file: mutant.apply(project.sources[mutant.file])}

@@ -20,7 +20,7 @@ compile)."""
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a mutant, and what it was. ``code`` is a digest of what it compiles to: two mutants with the same
+    """The outcome of a mutant, and what it was. ``code`` is a digest of what it compiles to: two mutants with the same
     one are one."""
 
     id: str

@@ -115,7 +115,7 @@ class Output:
 
     @contextmanager
     def bars(self) -> Iterator[Bars]:
-        """Show progress bars on standard error while the block runs; nothing where nobody watches."""
+        """Show progress bars on standard error while the block runs; nothing where no terminal is attached."""
         progress = Progress(
             TextColumn("{task.description}", table_column=Column(width=36, no_wrap=True, overflow="ellipsis")),
             BarColumn(bar_width=18),

@@ -226,7 +226,7 @@ def explain(
 
 
 def counts(state_dir: StateDir = None, as_json: AsJson = False) -> None:
-    """Say what became of every programme's records, and what waits for how much money."""
+    """Report the outcome of every programme's records, and what waits for how much money."""
     output = Output(as_json=as_json)
     with output.bars() as bars, _service(state_dir, bars) as service:
         found = service.counts()
@@ -316,7 +316,7 @@ def _service(state_dir: Path | None, bars: Bars) -> Iterator[IssuerService]:
 
 
 def _carry_out(state_dir: Path | None, service: IssuerService, slug: str, bars: Bars) -> None:
-    """Batch, send and project, or wait until whoever runs the chain has done it. Raises GatewayStuck."""
+    """Batch, send and project, or wait until the process that runs the chain has done it. Raises GatewayStuck."""
     from ledger.chain.errors import EngineBusy
     from ledger.gateway import GatewayStuck
     from tongdui.bootstrap import open_city

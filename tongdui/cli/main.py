@@ -81,7 +81,7 @@ def run(commands: Callable[[], object]) -> None:
     except TongduiError as error:
         sys.exit(failure(error, as_json=as_json))
     except BrokenPipeError:
-        # Whoever read our output has gone; Python must not complain about it once more when it closes the stream.
+        # The reader of our output has gone; Python must not complain about it once more when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.NO)
     except OSError as error:

@@ -59,7 +59,7 @@ def init(
     day_points_max: Annotated[int, typer.Option(min=1, help="Most points a day.")] = 10_000_000,
     as_json: AsJson = False,
 ) -> None:
-    """Draw a key and a token and write settings to begin with; once more in the same folder draws one more key.
+    """Generate a key and a token and write settings to begin with; once more in the same folder generates one more key.
 
     Put the city's deployment.json into the folder before the signer is served. The public key goes to the council,
     which registers its account on chain, and with the token to the gateway (TONGDUI_ISSUER_SIGNERS).

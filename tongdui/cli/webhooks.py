@@ -55,7 +55,7 @@ def rotate(
     state_dir: StateDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw a new secret for a system; the former one stays good for a while, so that no push is lost."""
+    """Generate a new secret for a system; the former one stays good for a while, so that no push is lost."""
     output = Output(as_json=as_json)
     _is_new(to)
     with (
@@ -99,7 +99,7 @@ def show(state_dir: StateDir = None, as_json: AsJson = False) -> None:
 
 
 def _is_new(to: Path | None) -> None:
-    """Look before a secret is drawn that would then be nowhere."""
+    """Look before a secret is generated that would then be nowhere."""
     if to is not None and to.exists():
         raise ConfigurationError(f"{to} exists; name a new file")
 

@@ -28,7 +28,7 @@ class WebhookSource:
     mapping: str
     """A mapping's name, or the path of its file."""
     secrets: tuple[bytes, ...] = ()
-    """All live ones, newest first; empty where nobody asked for them."""
+    """All live ones, newest first; empty where none were created."""
     is_active: bool = True
 
 

@@ -73,7 +73,7 @@ def find_binary() -> Path:
 
 
 class AnvilNode:
-    """One running Anvil. Create with `start`; it dies with this process, whatever happens."""
+    """One running Anvil. Create with `start`; it always dies with this process."""
 
     def __init__(self, process: subprocess.Popen[bytes], keeper: threading.Thread, url: str, folder: Path) -> None:
         self._process = process
@@ -92,7 +92,7 @@ class AnvilNode:
 
         ``not_at`` is the address of the node before, which readers may still call: this one gets another.
 
-        An orphan of an earlier run is killed first, never adopted: what it mined, nobody may have journaled. Raises
+        An orphan of an earlier run is killed first, never adopted: what it mined may not be journaled. Raises
         NodeBinaryMissing or NodeStartFailed.
         """
         binary = binary or find_binary()

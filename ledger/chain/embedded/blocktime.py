@@ -41,7 +41,7 @@ _SLEW = 0.0005
 
 
 def steady_now() -> float:
-    """Return seconds of a clock that nobody sets and that runs on while the machine sleeps, where there is one."""
+    """Return seconds of a clock that cannot be set and that runs on while the machine sleeps, where there is one."""
     clock_id = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if clock_id is None else time.clock_gettime(clock_id)
 
@@ -51,17 +51,17 @@ TOLERANCE_S = 30.0
 
 
 class WatchedClock:
-    """A clock that nobody may set unseen: from a jump on, whoever asks it for the time gets ClockJumped.
+    """A clock that nobody may set unseen: from a jump on, each caller that asks it for the time gets ClockJumped.
 
     Not only blocks depend on the time. With a clock that was set back, a deed of today lies in the future and its
-    record is refused; with one set forward, links and orders expire. So whatever asks stops, until a person has set
+    record is refused; with one set forward, links and orders expire. So each caller stops, until a person has set
     the clock right and the process is started again. Safe to share between threads.
     """
 
     def __init__(
         self, clock: Clock, steady: Callable[[], float] | None = None, tolerance_s: float = TOLERANCE_S
     ) -> None:
-        """Watch ``clock``. ``steady``: seconds of a clock that nobody sets; by default the machine's."""
+        """Watch ``clock``. ``steady``: seconds of a clock that cannot be set; by default the machine's."""
         self._clock = clock
         self._steady = steady or steady_now
         self._tolerance_s = tolerance_s

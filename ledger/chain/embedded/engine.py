@@ -3,7 +3,7 @@
 The order that makes `kill -9` harmless: a block is mined, then journaled durably, then it counts as final. A start
 replays the journal from the fixed genesis and compares every hash. A node that died, was killed, answered late or got
 ahead of the journal is thrown away and replaced by a replay, in the middle of a call too; what waited in its pool is
-handed in again.
+submitted again.
 
 Measured traps of Anvil 1.7.1, and what is done about them here:
 
@@ -75,7 +75,7 @@ class EmbeddedOptions:
     """What may differ between installations or runs; the first two are fixed by the first start."""
 
     chain_id: int | None = None
-    """None: drawn at the first start."""
+    """None: generated at the first start."""
     genesis_timestamp: int | None = None
     """Unix seconds; None: the clock's time at the first start."""
     block_gas_limit: int = 1_000_000_000
@@ -145,10 +145,10 @@ class EmbeddedEngine:
     ) -> EmbeddedEngine:
         """Take the folder's lock, start a node and replay the journal into it.
 
-        ``draw(n)`` gives a random integer below n (for a new chain id). ``steady`` is a clock nobody sets, in seconds.
-        Raises EngineBusy if another process has the lock, GenesisMismatch if the folder holds another chain than
-        ``options`` ask for, ReplayMismatch or JournalCorrupt if what was final cannot be made again, NodeBinaryMissing
-        or NodeStartFailed if there is no node, `RpcError` if it fails again and again.
+        ``draw(n)`` returns a random integer below n (for a new chain id). ``steady`` is a clock that cannot be set, in
+        seconds. Raises EngineBusy if another process has the lock, GenesisMismatch if the folder holds another chain
+        than ``options`` ask for, ReplayMismatch or JournalCorrupt if what was final cannot be made again,
+        NodeBinaryMissing or NodeStartFailed if there is no node, `RpcError` if it fails again and again.
         """
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock_path = state_dir / "engine.lock"
@@ -298,7 +298,7 @@ class EmbeddedEngine:
         self._restarts = 0
 
     def _begin(self) -> Genesis:
-        """Draw the parameters of a new chain and journal them with the hash that the node gives its genesis block."""
+        """Generate the parameters of a new chain and journal them with the genesis block's hash, as the node has it."""
         options = self._options
         settings = NodeSettings(
             chain_id=options.chain_id or _CHAIN_ID_FIRST + self._draw(_CHAIN_ID_SPAN),

@@ -1,6 +1,6 @@
 """Child processes that never outlive us, and orphans that are recognised beyond doubt.
 
-A pid alone names nobody: it is reused. A pid with the process's start time does.
+A pid alone identifies no process: it is reused. A pid with the process's start time does.
 """
 
 from __future__ import annotations

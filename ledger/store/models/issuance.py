@@ -162,7 +162,7 @@ class IssuanceCertificationRow(Base):
 
 
 class IssuanceRefusalRow(Base):
-    """A row that was refused: where it stood, why, and its sealed bytes, so that it can be mended and resubmitted."""
+    """A refused row: where it stood, why, and its sealed bytes, so that it can be corrected and resubmitted."""
 
     __tablename__ = "issuance_refusals"
 
@@ -244,7 +244,8 @@ class IssuanceGrantRow(Base):
 
 
 class IssuanceReadyRow(Base):
-    """Grants that wait for a batch, as many as one commit left over, packed. Whoever deletes the row batches them.
+    """Grants that wait for a batch, as many as one commit left over, packed. The process that deletes the row batches
+    them.
 
     Grants are found here, and a batch's in its own row, so that no index of grants covers what batching changes: on
     PostgreSQL a row is then changed in place.

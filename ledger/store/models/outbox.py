@@ -1,4 +1,4 @@
-"""What must reach the chain, persisted before anything is sent, and what became of it."""
+"""What must reach the chain, persisted before anything is sent, and the outcome."""
 
 from __future__ import annotations
 

@@ -244,7 +244,7 @@ class RevocationRow(Base):
 
 
 class ChainHoldRow(Base):
-    """A hold: what is in escrow for a merchant, or what became of it."""
+    """A hold: what is in escrow for a merchant, or the outcome."""
 
     __tablename__ = "chain_holds"
 

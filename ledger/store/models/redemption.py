@@ -141,7 +141,7 @@ class RedemptionLotRow(Base):
 
 
 class RedemptionActionRow(Base):
-    """A capture, release or refund on its way to the chain, and what became of it."""
+    """A capture, release or refund on its way to the chain, and the outcome."""
 
     __tablename__ = "redemption_actions"
 

@@ -40,7 +40,7 @@ NOBODY = "nobody"
 
 @router.post("/link-codes", operation_id="makeLinkCode", response_model=LinkCodeOut)
 def link_code(programme: ProgrammeNumber, body: LinkCodeIn, services: Deps, principal: Who) -> LinkCodeOut:
-    """Make a link code for a member whom the agency has checked. Whoever shows it links the number with proof.
+    """Make a link code for a member whom the agency has checked. The person who shows it links the number with proof.
 
     Nothing is stored, so this needs no Idempotency-Key; each call's code is good until its own end.
     """

@@ -1,4 +1,4 @@
-"""For an issuing agency: what became of its records, what was refused and why, what waits for two people."""
+"""For an issuing agency: the outcome of its records, what was refused and why, what waits for two people."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def refused_row(programme: ProgrammeNumber, refusal_id: Number, services: Deps, 
 
 @router.post("/refusals/{refusal_id}/resubmit", operation_id="resubmitRefusal", response_model=IngestOut)
 def resubmit(programme: ProgrammeNumber, refusal_id: Number, body: ResubmitIn, write: Write) -> Response:
-    """Hand a refused row in again with its mended values; the refusal closes if it is taken."""
+    """Resubmit a refused row with corrected values; the refusal closes if it is taken."""
     require(write.principal, scopes.issuer(programme))
     issuers = write.services.issuers
     _own_refusal(write.services, programme, refusal_id)

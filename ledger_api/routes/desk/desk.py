@@ -54,7 +54,7 @@ def approve(body: DeskApprovalIn, write: Write) -> Response:
 
     def effect(session: Session) -> tuple[int, BaseModel]:
         services.registry.get(session, int(body.resident_id))
-        services.shelf.get(session, body.offer)
+        services.offers.get(session, body.offer)
         purchase = Purchase(desk_id, int(body.resident_id), body.offer, body.quantity)
         approval_id = services.consent.approve(session, purchase, write.principal.subject)
         expires_at = services.clock.timestamp() + APPROVAL_LIFETIME_S
@@ -118,7 +118,7 @@ def reissue(order_id: str, write: Write) -> Response:
 
 @router.post("/v1/desk/pins", operation_id="setPinAtDesk", response_model=Done)
 def set_pin(body: DeskPinIn, write: Write) -> Response:
-    """Set a PIN for a resident who is at the desk with the identity document. Whoever set it can never use it."""
+    """Set a PIN for a resident who is at the desk with the identity document. The clerk who set it can never use it."""
     desk_of(write.principal)
     services = write.services
 
@@ -170,7 +170,7 @@ def _slip_for(session: Session, services: Services, principal: Principal, slip_i
 
 def _content(session: Session, services: Services, slip: Slip, order: RedemptionOrder) -> SlipContent:
     merchant = services.merchants.get(session, order.merchant_id)
-    offer = services.shelf.get(session, order.offer_id or "")
+    offer = services.offers.get(session, order.offer_id or "")
     lines = []
     for lot in order.lots:
         name = services.names[split_token_id(lot.id)[0]]

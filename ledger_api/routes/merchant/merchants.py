@@ -93,7 +93,7 @@ def save_merchant(merchant_id: MerchantNumber, body: MerchantIn, write: Write) -
     def effect(session: Session) -> tuple[int, BaseModel]:
         known = directory.get(session, merchant_id) if directory.exists(session, merchant_id) else None
         status = body.status or (ACTIVE if known is None else known.status)
-        if known is None or status != known.status:  # whoever was suspended must not come back by itself
+        if known is None or status != known.status:  # a suspended merchant must not come back by itself
             require(write.principal, scopes.OPERATOR)
         directory.save(
             session,
@@ -119,7 +119,7 @@ def list_offers(
 ) -> Response:
     """Return the offers that can be redeemed now, with their price in each programme's points."""
     with services.database.read() as session:
-        found = services.shelf.page(session, merchant_id=merchant, after=after, limit=limit + 1, only_open=True)
+        found = services.offers.page(session, merchant_id=merchant, after=after, limit=limit + 1, only_open=True)
         items = [_offer(session, services, one) for one in found[:limit]]
     next_cursor = found[limit - 1].offer_id if len(found) > limit else None
     return cacheable(request, OfferPage(items=items, next_cursor=next_cursor), is_public=True, max_age_s=5)
@@ -129,18 +129,18 @@ def list_offers(
 def get_offer(offer_id: OfferIdText, request: Request, services: Deps) -> Response:
     """Return an offer."""
     with services.database.read() as session:
-        answer = _offer(session, services, services.shelf.get(session, offer_id))
+        answer = _offer(session, services, services.offers.get(session, offer_id))
     return cacheable(request, answer, is_public=True, max_age_s=5)
 
 
 @router.post("/v1/merchants/{merchant_id}/offers", operation_id="createOffer", status_code=201, response_model=OfferOut)
 def create_offer(merchant_id: MerchantNumber, body: OfferIn, write: Write) -> Response:
-    """Put an offer on the shelf. Its price never changes: end it and make another."""
+    """Put an offer in the catalogue. Its price never changes: end it and make another."""
     require(write.principal, scopes.merchant(merchant_id))
     services = write.services
 
     def effect(session: Session) -> tuple[int, BaseModel]:
-        made = services.shelf.create(
+        made = services.offers.create(
             session,
             Offer(
                 offer_id="",
@@ -168,13 +168,13 @@ def change_offer(merchant_id: MerchantNumber, offer_id: OfferIdText, body: Offer
     services = write.services
 
     def effect(session: Session) -> tuple[int, BaseModel]:
-        found = services.shelf.get(session, offer_id)
+        found = services.offers.get(session, offer_id)
         if found.merchant_id != merchant_id:
             raise UnknownOffer(offer_id)
         if "stock_total" in body.model_fields_set:
-            found = services.shelf.restock(session, offer_id, body.stock_total)
+            found = services.offers.restock(session, offer_id, body.stock_total)
         if body.status is not None:
-            found = services.shelf.set_status(session, offer_id, body.status)
+            found = services.offers.set_status(session, offer_id, body.status)
         return 200, _offer(session, services, found, shows_money=True)
 
     return write.once(body, effect)
@@ -210,7 +210,7 @@ def check_code(merchant_id: MerchantNumber, body: CodeIn, services: Deps, princi
 def hand_over(merchant_id: MerchantNumber, body: CodeIn, write: Write) -> Response:
     """Use up a code: the goods change hands, and a held order is captured.
 
-    Refused to whoever took the order at a community desk, and to that desk: two people see every purchase.
+    Refused to the clerk who took the order at a community desk, and to that desk: two people see every purchase.
     """
     require(write.principal, scopes.merchant(merchant_id))
     services = write.services
@@ -336,7 +336,7 @@ def _offer(session: Session, services: Services, found: Offer, *, shows_money: b
 
 
 def _order(session: Session, services: Services, order: RedemptionOrder) -> MerchantOrderOut:
-    found = None if order.offer_id is None else services.shelf.get(session, order.offer_id)
+    found = None if order.offer_id is None else services.offers.get(session, order.offer_id)
     return merchant_order_out(order, found)
 
 

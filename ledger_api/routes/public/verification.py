@@ -52,7 +52,7 @@ def verify_grant(body: GrantIn, services: Deps) -> VerdictOut:
 
 @router.get("/orders/{order_id}", operation_id="verifyOrder", response_model=ChainOrderOut)
 def verify_order(order_id: str, request: Request, services: Deps) -> Response:
-    """Ask the chain itself what became of an order. An order's id is known to who signed it, and says nothing."""
+    """Ask the chain itself for the outcome of an order. An order's id is known to who signed it, and says nothing."""
     key = hash_of("order_id", order_id)
     height = services.chain.final_height()
     found = services.chain.order(key)

@@ -1,4 +1,4 @@
-"""What became of an order, for those who may know: its resident, its merchant."""
+"""The outcome of an order, for those who may know: its resident, its merchant."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ router = APIRouter(tags=["Redemption"])
 @router.post("/v1/redemptions/quotes", operation_id="quoteRedemption", response_model=RedeemQuoteOut)
 def quote(body: RedeemIn, services: Deps, principal: ResidentToken) -> RedeemQuoteOut:
     """Say which points a redemption would take now. Changes nothing."""
-    # A write transaction is not wanted for a question; the shelf's lock is for those who buy.
+    # A write transaction is not wanted for a question; the catalogue's lock is for those who buy.
     with services.database.read() as session:
         found = services.redemptions.quote(session, _purchase(body, own_resident(session, principal)))
     return RedeemQuoteOut(

@@ -44,7 +44,7 @@ router = APIRouter(tags=["Residents"])
 def register(body: ResidentIn, write: Write) -> Response:
     """Register the token's subject as a resident and link source ids, in one step.
 
-    One verified person is one resident: whoever was registered before finds the same account again. The document
+    One verified person is one resident: a person who was registered before finds the same account again. The document
     number comes from the token, where the identity provider puts it (claim `identity`). Only the local token issuer of
     a single machine does without: then it comes from the body, and opens no account that another login uses.
     """
@@ -126,7 +126,8 @@ def set_pin(body: PinIn, write: Write) -> Response:
 
 @router.post("/v1/residents/me/erase", operation_id="eraseResident", response_model=Done)
 def erase(body: EraseIn, write: Write) -> Response:
-    """Erase oneself: keys, links and what the records say are destroyed; what the chain has points to nobody any more.
+    """Erase oneself: keys, links and what the records say are destroyed; what the chain has points to no person any
+    more.
 
     Points left in a custodial account can never be spent again, so spend or exchange them first.
     """
@@ -154,7 +155,8 @@ def erase(body: EraseIn, write: Write) -> Response:
 def _usable(services: Services, body: ResidentIn, principal: Principal) -> Address:
     """Return the account that a resident brings along, shown to be theirs.
 
-    The ledger reverts a whole batch for one grant to the zero address or itself, so nobody may ask for points there.
+    The ledger reverts a whole batch for one grant to the zero address or itself, so points must not be asked for points
+    there.
     """
     account = to_address(body.account or "")
     if account in {ZERO_ADDRESS, to_address(services.redemptions.domain.ledger_address)}:
@@ -189,7 +191,7 @@ def _bind(session: Session, services: Services, principal: Principal, registrati
     if bound is None:
         others = select(ApiSubjectRow.subject).where(ApiSubjectRow.resident_id == resident.resident_id)
         if principal.identity is None and session.scalar(others.limit(1)) is not None:
-            raise IdentityUnproven  # whoever knows a document number is not yet that person
+            raise IdentityUnproven  # a person who knows a document number is not yet that person
         now = services.clock.timestamp()
         session.add(ApiSubjectRow(subject=principal.subject, resident_id=resident.resident_id, bound_at=now))
         session.flush()

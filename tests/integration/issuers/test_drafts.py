@@ -230,16 +230,16 @@ def meanwhile(world: World, act: Act, seen: Counter[str]) -> Iterator[None]:
         act(world.other)
         return mine[-1]
 
-    def shaken(self: Draft, session: Session) -> list[Placed] | None:
+    def stale(self: Draft, session: Session) -> list[Placed] | None:
         found = look(self, session)
         if self in mine:
             seen["whole" if found is None else "part" if 0 < len(found) < len(self.placed) else "none"] += 1
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        look = Draft.shaken
+        look = Draft.stale
         patch.setattr(pipeline, "draft", draft)
-        patch.setattr(Draft, "shaken", shaken)
+        patch.setattr(Draft, "stale", stale)
         yield
 
 

@@ -45,6 +45,6 @@ def test_a_rush_on_scarce_goods_sells_each_piece_once(served: Served) -> None:
         headers = {"Authorization": sent["authorization"]}
         assert served.wait(order_id, headers)["state"] == "paid"
     with served.city.database.read() as session:
-        found = served.city.shelf.get(session, offer)
+        found = served.city.offers.get(session, offer)
     assert (found.stock_reserved, found.stock_taken) == (0, STOCK)
     assert served.city.gateway.check_projection().is_equal

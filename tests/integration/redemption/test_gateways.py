@@ -73,7 +73,7 @@ def test_settlement_and_release_happen_once(city: City) -> None:
     with city.database.read() as session:
         found = [city.redemptions.get(session, order.order_id) for order in orders]
         actions = session.query(RedemptionActionRow).all()
-        offer = city.shelf.get(session, "rice-5kg")
+        offer = city.offers.get(session, "rice-5kg")
     assert [order.state for order in found] == [State.RELEASED] * 3
     assert [action.kind for action in actions] == ["release"] * 3
     assert (offer.stock_reserved, offer.stock_taken) == (0, 0)

@@ -195,6 +195,6 @@ def test_after_ninety_days_nothing_goes_back(town: Town) -> None:
 
 def _stock_left(town: Town) -> int:
     with town.city.database.read() as session:
-        left = town.city.shelf.get(session, "rice-5kg").stock_left
+        left = town.city.offers.get(session, "rice-5kg").stock_left
     assert left is not None
     return left

@@ -106,7 +106,7 @@ class Api:
             registry=world.registry,
             orders=world.desk,
             merchants=world.merchants,
-            shelf=world.shelf,
+            offers=world.offers,
             redemptions=world.redemptions,
             fulfilment=world.fulfilment,
             refunds=create_autospec(Refunds, instance=True),  # refunds need a chain: tests/integration/redemption

@@ -15,38 +15,38 @@ OIL = Offer("oil", GROCER, "菜籽油", "Rapeseed oil", 6000, stock_total=2)
 
 def test_an_offer_is_made_once_under_its_id(world: World) -> None:
     with world.database.transaction() as session:
-        first = world.shelf.ensure(session, OIL)
-        again = world.shelf.ensure(session, replace(OIL, price_fen=1))
+        first = world.offers.ensure(session, OIL)
+        again = world.offers.ensure(session, replace(OIL, price_fen=1))
     assert first == again == OIL
 
 
 def test_an_offer_without_an_id_draws_one(world: World) -> None:
     with world.database.transaction() as session:
-        made = world.shelf.create(session, replace(OIL, offer_id=""))
+        made = world.offers.create(session, replace(OIL, offer_id=""))
     assert len(made.offer_id) == 24
 
 
 def test_no_offer_without_a_merchant(world: World) -> None:
     with world.database.transaction() as session, pytest.raises(UnknownMerchant):
-        world.shelf.create(session, replace(OIL, merchant_id=MerchantId(99)))
+        world.offers.create(session, replace(OIL, merchant_id=MerchantId(99)))
 
 
 def test_stock_cannot_fall_below_what_is_promised(world: World) -> None:
     with world.database.transaction() as session:
-        world.shelf.move(session, "rice", 2, Stock.NONE, Stock.RESERVED)
-        world.shelf.move(session, "rice", 1, Stock.RESERVED, Stock.TAKEN)
+        world.offers.move(session, "rice", 2, Stock.NONE, Stock.RESERVED)
+        world.offers.move(session, "rice", 1, Stock.RESERVED, Stock.TAKEN)
     with world.database.transaction() as session, pytest.raises(OutOfStock):
-        world.shelf.restock(session, "rice", 1)
+        world.offers.restock(session, "rice", 1)
     with world.database.transaction() as session:
-        assert world.shelf.restock(session, "rice", 2).stock_left == 0
-        assert world.shelf.restock(session, "rice", None).stock_left is None
+        assert world.offers.restock(session, "rice", 2).stock_left == 0
+        assert world.offers.restock(session, "rice", None).stock_left is None
 
 
 def test_what_has_ended_stays_ended(world: World) -> None:
     with world.database.transaction() as session:
-        world.shelf.set_status(session, "rice", "ended")
+        world.offers.set_status(session, "rice", "ended")
     with world.database.transaction() as session, pytest.raises(OfferClosed):
-        world.shelf.set_status(session, "rice", "active")
+        world.offers.set_status(session, "rice", "active")
 
 
 def test_an_offer_is_open_from_its_first_second_to_its_last() -> None:
@@ -56,11 +56,11 @@ def test_an_offer_is_open_from_its_first_second_to_its_last() -> None:
 
 def test_pages_follow_the_id_and_can_leave_out_what_is_closed(world: World) -> None:
     with world.database.transaction() as session:
-        world.shelf.create(session, replace(OIL, closes_at=world.now))
+        world.offers.create(session, replace(OIL, closes_at=world.now))
     with world.database.read() as session:
-        everything = world.shelf.page(session, merchant_id=None, after=None, limit=10, only_open=False)
-        opened = world.shelf.page(session, merchant_id=GROCER, after=None, limit=10, only_open=True)
-        after = world.shelf.page(session, merchant_id=None, after="rice", limit=10, only_open=False)
+        everything = world.offers.page(session, merchant_id=None, after=None, limit=10, only_open=False)
+        opened = world.offers.page(session, merchant_id=GROCER, after=None, limit=10, only_open=True)
+        after = world.offers.page(session, merchant_id=None, after="rice", limit=10, only_open=False)
     assert [one.offer_id for one in everything] == ["oil", "rice", "ticket"]
     assert [one.offer_id for one in opened] == ["rice"]
     assert [one.offer_id for one in after] == ["ticket"]
@@ -68,4 +68,4 @@ def test_pages_follow_the_id_and_can_leave_out_what_is_closed(world: World) -> N
 
 def test_an_unknown_offer_is_said_so(world: World) -> None:
     with world.database.read() as session, pytest.raises(UnknownOffer):
-        world.shelf.get(session, "nothing")
+        world.offers.get(session, "nothing")

@@ -174,7 +174,7 @@ def test_checks_come_in_the_documented_order(world: World, resident: Resident) -
     with world.database.transaction() as session:
         shop = world.merchants.get(session, GROCER)
         world.merchants.save(session, replace(shop, status=SUSPENDED))
-        world.shelf.set_status(session, "rice", "paused")
+        world.offers.set_status(session, "rice", "paused")
     with pytest.raises(MerchantSuspended):
         place(world, Purchase(resident.resident_id, "rice"))
     with world.database.transaction() as session:
@@ -182,7 +182,7 @@ def test_checks_come_in_the_documented_order(world: World, resident: Resident) -
     with pytest.raises(OfferClosed):
         place(world, Purchase(resident.resident_id, "rice"))
     with world.database.transaction() as session:
-        world.shelf.set_status(session, "rice", "active")
+        world.offers.set_status(session, "rice", "active")
     with pytest.raises(OutOfStock) as caught:
         place(world, Purchase(resident.resident_id, "rice", 4))
     assert (caught.value.asked, caught.value.left) == (4, 3)

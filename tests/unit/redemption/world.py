@@ -33,7 +33,7 @@ from redemption.codes import CodeBook
 from redemption.desk_approval import DeskConsent
 from redemption.fulfilment import Fulfilment
 from redemption.merchants import Merchant, MerchantDirectory
-from redemption.offers import Offer, OfferShelf
+from redemption.offers import Offer, OfferCatalogue
 from redemption.orders import Redemptions
 
 START = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
@@ -75,8 +75,8 @@ class World:
         self.outbox = Outbox(self.clock)
         self.desk = OrderDesk(self.domain, self.outbox, self.clock)
         self.merchants = MerchantDirectory(self.clock)
-        self.shelf = OfferShelf(self.merchants, self.clock)
-        self.redemptions = Redemptions(self.registry, self.shelf, self.desk, self.domain, self.clock)
+        self.offers = OfferCatalogue(self.merchants, self.clock)
+        self.redemptions = Redemptions(self.registry, self.offers, self.desk, self.domain, self.clock)
         self.codes = CodeBook(b"\x03" * 32)
         self.fulfilment = Fulfilment(
             self.redemptions, self.merchants, self.outbox, OneKey(), self.codes, self.domain, self.clock
@@ -146,7 +146,7 @@ class World:
 
     def offer(self, offer_id: str = "rice") -> Offer:
         with self.database.read() as session:
-            return self.shelf.get(session, offer_id)
+            return self.offers.get(session, offer_id)
 
     def _cursor(self, session: Session) -> None:
         session.merge(
@@ -207,5 +207,5 @@ class World:
                 signer_name="merchants/grocer",
             ),
         )
-        self.shelf.create(session, Offer("rice", GROCER, "大米 5 公斤", "Rice, 5 kg", 2800, stock_total=3))
-        self.shelf.create(session, Offer("ticket", MUSEUM, "门票", "Ticket", 5000, per_resident_max=1))
+        self.offers.create(session, Offer("rice", GROCER, "大米 5 公斤", "Rice, 5 kg", 2800, stock_total=3))
+        self.offers.create(session, Offer("ticket", MUSEUM, "门票", "Ticket", 5000, per_resident_max=1))

@@ -67,7 +67,7 @@ def arm(lab: GatewayLab, moment: str, which: int) -> None:
         case "journaled":  # final, and nobody heard of it
             kill_at(lab.engine.journal, "append", which, before=False)
         case "settled":  # the outcome is written, the projection not
-            kill_at(lab.gateway.sender, "_record_fates", which, before=False)
+            kill_at(lab.gateway.sender, "_record_outcomes", which, before=False)
         case "projecting":  # in the middle of the projection's transaction
             kill_at(projector, "_add_balances", which, before=False)
         case _:

@@ -11,7 +11,7 @@ import pytest
 from eth_account import Account
 
 from ledger.custody.errors import CannotDecrypt, KeyExists, KeyNotFound
-from ledger.custody.keystore import Keystore, draw_private_key, key_password
+from ledger.custody.keystore import Keystore, generate_private_key, key_password
 from ledger.errors import ConfigurationError
 from ledger.standard.signatures import recover
 
@@ -59,11 +59,11 @@ def test_a_passphrase_is_no_master_key(tmp_path: Path, passphrase: bytes) -> Non
 
 
 def test_a_name_keeps_its_key(tmp_path: Path) -> None:
-    store, secret = Keystore(tmp_path, MASTER), draw_private_key()
+    store, secret = Keystore(tmp_path, MASTER), generate_private_key()
     assert store.put("bureau", secret).private_key == secret
     assert store.put("bureau", secret).private_key == secret
     with pytest.raises(KeyExists):
-        store.put("bureau", draw_private_key())
+        store.put("bureau", generate_private_key())
 
 
 @pytest.mark.parametrize("name", ["../escape", "Upper", "", "a//b", "a/../b", "a.key"])
@@ -90,7 +90,7 @@ def test_an_unknown_version_is_refused(tmp_path: Path) -> None:
 
 def test_a_drawn_key_that_is_none_is_drawn_again() -> None:
     draws = iter([b"\0" * 32, b"\xff" * 32, b"\x01" * 32])
-    assert draw_private_key(lambda _size: next(draws)) == b"\x01" * 32
+    assert generate_private_key(lambda _size: next(draws)) == b"\x01" * 32
 
 
 def test_the_password_is_what_the_docstring_lets_openssl_compute() -> None:
@@ -149,7 +149,7 @@ def test_a_key_put_beside_another_process_is_refused_if_it_differs(tmp_path: Pat
     store = Keystore(tmp_path, MASTER)
     kept = Keystore(tmp_path, MASTER).get_or_create("bureau")
     with pytest.raises(KeyExists):
-        store.put("bureau", draw_private_key())
+        store.put("bureau", generate_private_key())
     assert store.get("bureau").private_key == kept.private_key
 
 

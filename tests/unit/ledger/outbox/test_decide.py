@@ -6,7 +6,7 @@ import pytest
 
 from ledger.chain.rpc import RpcReason
 from ledger.outbox import decide
-from ledger.outbox.decide import AfterSubmit, Fate, InFlight, Queued, Receipt, RelayerLoad
+from ledger.outbox.decide import AfterSubmit, InFlight, Queued, Receipt, RelayerLoad, TransactionOutcome
 from ledger.outbox.errors import UnknownKind
 from ledger.outbox.routes import GAS_MAX, ORDERS_MAX, Routes, mint_gas
 
@@ -150,25 +150,32 @@ def receipt(block: int, *, succeeded: bool = True) -> Receipt:
 
 
 def test_a_receipt_in_a_final_block_is_the_outcome() -> None:
-    assert decide.fate(in_flight(), receipt(10), 10, {A: 6}, 5) is Fate.MINED
-    assert decide.fate(in_flight(), receipt(10, succeeded=False), 10, {A: 6}, 5) is Fate.REVERTED
+    assert decide.transaction_outcome(in_flight(), receipt(10), 10, {A: 6}, 5) is TransactionOutcome.MINED
+    assert (
+        decide.transaction_outcome(in_flight(), receipt(10, succeeded=False), 10, {A: 6}, 5)
+        is TransactionOutcome.REVERTED
+    )
 
 
 def test_a_receipt_in_a_block_that_is_not_final_is_no_outcome() -> None:
-    assert decide.fate(in_flight(unseen_s=1e9), receipt(11), 10, {A: 5}, 5) is Fate.OPEN
+    assert decide.transaction_outcome(in_flight(unseen_s=1e9), receipt(11), 10, {A: 5}, 5) is TransactionOutcome.OPEN
 
 
 def test_a_used_nonce_without_a_receipt_was_used_by_another() -> None:
-    assert decide.fate(in_flight(nonce=5), None, 10, {A: 6}, 5) is Fate.REPLACED
-    assert decide.fate(in_flight(nonce=5), None, 10, {A: 5}, 5) is Fate.OPEN
+    assert decide.transaction_outcome(in_flight(nonce=5), None, 10, {A: 6}, 5) is TransactionOutcome.REPLACED
+    assert decide.transaction_outcome(in_flight(nonce=5), None, 10, {A: 5}, 5) is TransactionOutcome.OPEN
 
 
 def test_what_is_unseen_is_handed_in_again_less_and_less_often() -> None:
-    assert decide.fate(in_flight(unseen_s=4.9), None, 10, {}, 5) is Fate.OPEN
-    assert decide.fate(in_flight(unseen_s=5), None, 10, {}, 5) is Fate.RESUBMIT
-    assert decide.fate(in_flight(unseen_s=9, attempts=2), None, 10, {}, 5) is Fate.OPEN
-    assert decide.fate(in_flight(unseen_s=10, attempts=2), None, 10, {}, 5) is Fate.RESUBMIT
-    assert decide.fate(in_flight(unseen_s=320, attempts=99), None, 10, {}, 5) is Fate.RESUBMIT
+    assert decide.transaction_outcome(in_flight(unseen_s=4.9), None, 10, {}, 5) is TransactionOutcome.OPEN
+    assert decide.transaction_outcome(in_flight(unseen_s=5), None, 10, {}, 5) is TransactionOutcome.RESUBMIT
+    assert decide.transaction_outcome(in_flight(unseen_s=9, attempts=2), None, 10, {}, 5) is TransactionOutcome.OPEN
+    assert (
+        decide.transaction_outcome(in_flight(unseen_s=10, attempts=2), None, 10, {}, 5) is TransactionOutcome.RESUBMIT
+    )
+    assert (
+        decide.transaction_outcome(in_flight(unseen_s=320, attempts=99), None, 10, {}, 5) is TransactionOutcome.RESUBMIT
+    )
 
 
 # reverts

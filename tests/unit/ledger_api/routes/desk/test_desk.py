@@ -116,7 +116,7 @@ def test_an_approval_is_not_used_up_by_a_purchase_that_fails(api: Api, made: dic
     body = {**order_body(made, kind="second_clerk", approval_id=approval["approval_id"]), "quantity": 4}
     assert problem(api.post("/v1/desk/orders", body, clerk(api))) == (409, "/problems/out-of-stock")
     with api.world.database.transaction() as session:
-        api.world.shelf.restock(session, "rice", 10)
+        api.world.offers.restock(session, "rice", 10)
     assert api.post("/v1/desk/orders", body, clerk(api)).status_code == 202
 
 

@@ -12,7 +12,7 @@ from tests.e2e.runs import ROOT, environment, tongdui
 
 WEB = frozenset({"fastapi", "starlette", "uvicorn"})
 HEAVY = WEB | {
-    "pydantic",
+    "pydantic_settings",
     "web3",
     "eth_account",
     "sqlalchemy",

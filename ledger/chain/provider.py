@@ -8,6 +8,7 @@ the blocks: a transaction that went round it would be in no journal.
 
 Warning: importing this module imports web3, which takes most of a second. Workers, the command line's start and
 verification must not import it; import contracts in pyproject.toml hold that.
+See `docs/adr/0014-what-stands-on-web3.md`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Sign and read the only transactions this chain takes: type 0, EIP-155, gas price 0, value 0.
 
-Written by hand because it is hot: eth_account takes a millisecond for what takes 60 microseconds here. A test compares
-both. RLP: https://ethereum.org/en/developers/docs/data-structures-and-encoding/rlp/ ; EIP-155 for v.
+Written by hand because the signer port has no secret in hand, and because it is hot: eth_account takes ten times as
+long (`docs/adr/0014-what-stands-on-web3.md`). A test compares both.
+
+RLP: https://ethereum.org/en/developers/docs/data-structures-and-encoding/rlp/ ; EIP-155 for v.
 """
 
 from __future__ import annotations

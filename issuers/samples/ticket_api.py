@@ -41,6 +41,7 @@ def serve_tickets(items_file: Path, fault_every: int = 4) -> Iterator[TicketApi]
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)

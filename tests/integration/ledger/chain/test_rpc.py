@@ -32,6 +32,7 @@ class Node:
 def node() -> Iterator[Node]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
             request = orjson.loads(self.rfile.read(int(self.headers["content-length"])))

@@ -48,6 +48,7 @@ def serve(agency: Agency, tls: ssl.SSLContext | None = None) -> Callable[[], Non
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             agency.seen.append((self.path, None, self.headers.get("authorization")))

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from ledger.clock import SystemClock
 from ledger.residents.registry import NewResident
 from ledger.standard.civil_time import CITY_TZ
 from tests.e2e.runs import ROOT, environment
+from tests.eventually import eventually
 from tongdui.api import open_token_issuer
 from tongdui.offline import open_books
 from tongdui.settings import Settings
@@ -149,15 +149,13 @@ def token(state_dir: Path, scope: str) -> dict[str, str]:
 
 
 def wait_for_supply(client: httpx.Client, minor: int) -> None:
-    until = time.monotonic() + 120
-    while True:
+    def supply() -> int:
         items = client.get("/v1/programmes").json()["items"]
-        [found] = [int(one["supply"]["minor"]) for one in items if one["programme"] == GREEN]
-        if found == minor:
-            return
-        assert found < minor, "more was minted than granted"
-        assert time.monotonic() < until, f"{found} of {minor}"
-        time.sleep(0.2)
+        [found] = [int(item["supply"]["minor"]) for item in items if item["programme"] == GREEN]
+        assert found <= minor, "more was minted than granted"
+        return found
+
+    eventually(supply, lambda found: found == minor, timeout_s=120, poll_s=0.1)
 
 
 @contextmanager

@@ -8,11 +8,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.eventually import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = ("--people", "240", "--records", "200")
@@ -80,13 +81,13 @@ def wait_until(
     process: subprocess.Popen[bytes], reached: Callable[[], bool], timeout_s: float = DEMO_TIMEOUT_S
 ) -> bool:
     """Wait until something is so; return False if the process ended before."""
-    until = time.monotonic() + timeout_s
-    while not reached():
-        if process.poll() is not None:
-            return False
-        assert time.monotonic() < until, "the moment never came"
-        time.sleep(0.005)
-    return True
+    # The moment is looked at first: what was reached before the process ended was reached.
+    seen = eventually(
+        lambda: "reached" if reached() else "ended" if process.poll() is not None else None,
+        timeout_s=timeout_s,
+        poll_s=0.005,
+    )
+    return seen == "reached"
 
 
 def count(database: Path, query: str) -> int:

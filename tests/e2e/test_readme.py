@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.runs import ROOT, environment
+from tests.eventually import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -77,16 +77,16 @@ def served(folder: Path, block: str, port: int) -> Iterator[None]:
     """Run the block that serves until the with-block ends."""
     process = in_shell(folder, block, port)
     try:
-        until = time.monotonic() + 60
-        while True:
+
+        def status() -> int | str:
             assert process.poll() is None, process.communicate()[1][-2000:]
-            assert time.monotonic() < until, "it did not come up"
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
-                    if answer.status == 200:
-                        break
-            except OSError:
-                time.sleep(0.2)
+                    return int(answer.status)
+            except OSError as error:
+                return str(error)
+
+        eventually(status, lambda seen: seen == 200, timeout_s=60, poll_s=0.1)
         yield
     finally:
         os.killpg(process.pid, signal.SIGINT)

@@ -6,7 +6,6 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from tests.e2e.processes import (
     write_records,
 )
 from tests.e2e.runs import ROOT, environment, tongdui
+from tests.eventually import eventually
 from tests.integration.ledger import postgres
 from tongdui.readiness import LAG_BLOCKS_MAX
 from tongdui.settings import Settings
@@ -42,15 +42,17 @@ def drop(state_dir: Path, first: int, last: int) -> None:
 
 
 def wait_for_granted(state_dir: Path, records: int) -> None:
-    until = time.monotonic() + 90
-    while True:
+    def stages() -> dict[str, int]:
         ended = tongdui("issuers", "stages", str(GREEN), "--state-dir", str(state_dir), "--json")
         assert ended.code == 0, ended.err
-        done = {stage["name"]: stage["done"] for stage in ended.last["stages"]}
-        if done["batch"] == records and done["chain"] == done["sign"] > 0:
-            return
-        assert time.monotonic() < until, done
-        time.sleep(0.2)
+        return {stage["name"]: stage["done"] for stage in ended.last["stages"]}
+
+    eventually(
+        stages,
+        lambda done: done["batch"] == records and done["chain"] == done["sign"] > 0,
+        timeout_s=90,
+        poll_s=0.2,
+    )
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -93,11 +95,12 @@ def test_a_signal_while_the_city_opens_interrupts_it_and_leaves_no_node_behind(
     process = subprocess.Popen(
         [sys.executable, "-m", "tongdui", "work", "--state-dir", str(chain.parent)], cwd=ROOT, env=environment()
     )
-    until = time.monotonic() + 30
-    while not (chain / at).exists():
+
+    def is_there() -> bool:
         assert process.poll() is None
-        assert time.monotonic() < until
-        time.sleep(0.01)
+        return (chain / at).exists()
+
+    eventually(is_there, poll_s=0.01)
     process.send_signal(number)
     assert process.wait(30) == 130
     assert not [path for path in Path("/proc").glob("[0-9]*/environ") if bytes(chain) in _bytes_of(path)]
@@ -131,10 +134,9 @@ def test_workers_beside_an_api_process_on_postgresql(tmp_path: Path) -> None:
         assert client.get("/readyz").status_code == 503
         assert readiness(client)["projection"] is False
         with workers(state, **shared):
-            until = time.monotonic() + 30
-            while client.get("/readyz").status_code != 200:
-                assert time.monotonic() < until, readiness(client)
-                time.sleep(0.1)
+            eventually(
+                lambda: client.get("/readyz").status_code, lambda code: code == 200, context=lambda: readiness(client)
+            )
         rpc.close()
         agency = token(state, f"issuer:{GREEN}")
         counts = client.get(f"/v1/issuers/{GREEN}/records", headers=agency).json()

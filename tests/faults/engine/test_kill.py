@@ -21,6 +21,7 @@ import pytest
 from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions
 from ledger.chain.embedded.processes import identify, read_identity
 from ledger.clock import ManualClock
+from tests.eventually import eventually
 from tests.faults.engine.load import Load
 from tests.integration.ledger.chain.kit import START, chain_hashes, senders
 
@@ -41,14 +42,6 @@ def read_report(report: Path) -> list[tuple[int, str, list[str]]]:
     return blocks
 
 
-def wait_for(condition: object, timeout_s: float = 30.0) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.005)
-
-
 def test_killing_the_process_that_makes_blocks(tmp_path: Path) -> None:
     rng = random.Random(SEED)
     state, report = tmp_path / "state", tmp_path / "report"
@@ -60,14 +53,14 @@ def test_killing_the_process_that_makes_blocks(tmp_path: Path) -> None:
         )
         before = len(read_report(report))
         if rng.random() < 0.75:  # else it dies while it starts and replays
-            wait_for(lambda seen=before: len(read_report(report)) > seen)
+            eventually(lambda: len(read_report(report)), lambda blocks, seen=before: blocks > seen, poll_s=0.005)
             time.sleep(rng.random() * 0.8)
         else:
             time.sleep(rng.random() * 1.2)
         node = read_identity(state / "anvil" / "anvil.json")
         worker.kill()
         worker.wait()
-        wait_for(lambda node=node: node is None or not node.is_running(), timeout_s=5)
+        eventually(lambda node=node: node is None or not node.is_running(), timeout_s=5, poll_s=0.005)
         check_nothing_is_lost(state, report)
     assert len(read_report(report)) > ROUNDS / 2
 
@@ -129,7 +122,7 @@ def make_trouble(engine: EmbeddedEngine, way: str, rng: random.Random) -> None:
             continue
         restarts = engine.restarts
         os.kill(identity.pid, signal.SIGKILL if way == "kill" else signal.SIGSTOP)
-        wait_for(lambda before=restarts: engine.restarts > before, timeout_s=60)
+        eventually(lambda: engine.restarts, lambda count, before=restarts: count > before, timeout_s=60, poll_s=0.005)
 
 
 def read_along(engine: EmbeddedEngine, stop: threading.Event, problems: list[str]) -> None:

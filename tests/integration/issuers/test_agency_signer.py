@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +29,7 @@ from ledger.standard.keccak import keccak256
 from ledger.standard.quarters import expiry_quarter
 from ledger.standard.signatures import recover
 from ledger.store.models.issuance import IssuanceBatchRow
+from tests.eventually import eventually
 from tests.integration.issuers.agency import ROOT, Agency
 from tests.integration.issuers.chain import City, open_city
 from tests.integration.issuers.lab import NOW
@@ -69,14 +69,13 @@ def batches(city: City) -> list[IssuanceBatchRow]:
 
 def work_until(city: City, state: str, seconds: float = 30.0) -> None:
     """Let the worker go round until all batches are in a state."""
-    until = time.monotonic() + seconds
-    while True:
+
+    def go_round() -> list[tuple[int, str, str | None]]:
         city.desk.service.work()
         city.land()
-        if {one.state for one in batches(city)} == {state}:
-            return
-        assert time.monotonic() < until, [(one.number, one.state, one.reason) for one in batches(city)]
-        time.sleep(0.05)
+        return [(batch.number, batch.state, batch.reason) for batch in batches(city)]
+
+    eventually(go_round, lambda found: {each for _, each, _ in found} == {state}, timeout_s=seconds)
 
 
 def document_of(city: City, number: int) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from eth_account.messages import encode_typed_data
 from ledger.audit.auditor import audit
 from ledger.deployment.file import Deployment
 from ledger.proofs.receipt import verify_receipt
+from tests.eventually import eventually
 from tests.integration.ledger_api.served import Served
 
 Resident = tuple[dict[str, str], dict[str, Any]]
@@ -24,10 +24,7 @@ def balance(served: Served, headers: dict[str, str], programme: int) -> str:
 
 
 def wait_for_balance(served: Served, headers: dict[str, str], programme: int, points: str) -> None:
-    until = time.monotonic() + 30
-    while balance(served, headers, programme) != points:
-        assert time.monotonic() < until, balance(served, headers, programme)
-        time.sleep(0.05)
+    eventually(lambda: balance(served, headers, programme), lambda found: found == points)
 
 
 @pytest.fixture(scope="module")
@@ -105,11 +102,11 @@ def test_a_resident_without_a_phone_gets_rice_by_a_slip(served: Served) -> None:
     _, made = served.resident("li-no-phone", "510107195001011234")
     served.grant(made["account"], 1, 20_000)
     looking, second = served.token("clerk-a", "desk:shuangnan"), served.token("clerk-b", "desk:shuangnan")
-    until = time.monotonic() + 30
     path = f"/v1/desk/residents/{made['resident_id']}/wallet"
-    while served.get(path, looking).json()["programmes"][0]["balance"]["points"] != "200.00":
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    eventually(
+        lambda: served.get(path, looking).json()["programmes"][0],
+        lambda shown: shown["balance"]["points"] == "200.00",
+    )
     asked = {"resident_id": made["resident_id"], "offer": "rice-5kg", "quantity": 1}
     approval = served.post("/v1/desk/approvals", asked, second).json()
     proof = {"kind": "second_clerk", "approval_id": approval["approval_id"]}
@@ -134,10 +131,11 @@ def test_a_hold_is_captured_in_part_and_the_rest_comes_back(served: Served) -> N
     shop = served.token("shop", "merchant:1")
     capture = f"/v1/merchants/1/orders/{order['order_id']}/capture"
     assert served.post(capture, {"keep_fen": "1000"}, shop).status_code == 202
-    until = time.monotonic() + 20
-    while served.get(f"/v1/orders/{order['order_id']}", headers).json()["state"] != "captured":
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    eventually(
+        lambda: served.get(f"/v1/orders/{order['order_id']}", headers).json(),
+        lambda shown: shown["state"] == "captured",
+        timeout_s=20,
+    )
     assert balance(served, headers, 1) == "250.00"
     listed = served.get("/v1/merchants/1/orders", shop).json()["items"]
     [own] = [one for one in listed if one["order_id"] == order["order_id"]]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from ledger.standard.civil_time import CITY_TZ
+from tests.eventually import eventually
 from tests.integration.ledger_api.served import Served
 
 GREEN = 2
@@ -41,10 +41,10 @@ def link(served: Served, headers: dict[str, str], source_id: str, code: str | No
 
 
 def wait_for_points(served: Served, headers: dict[str, str], points: str) -> None:
-    until = time.monotonic() + 30
-    while (found := served.get("/v1/wallet", headers).json()["programmes"][1]["balance"]["points"]) != points:
-        assert time.monotonic() < until, found
-        time.sleep(0.05)
+    eventually(
+        lambda: served.get("/v1/wallet", headers).json()["programmes"][1],
+        lambda shown: shown["balance"]["points"] == points,
+    )
 
 
 def test_a_number_that_two_claim_goes_to_whom_two_people_of_the_agency_name(served: Served, tmp_path: Path) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
+from tests.eventually import eventually
 from tests.integration.ledger_api.test_push import GREEN, lines, record, rows_done
 from tests.integration.ledger_api.test_serve import serving, token
 from tongdui.offline import open_books
@@ -15,10 +15,7 @@ TOTAL = 12_000
 
 
 def wait_for(path: Path, timeout_s: float = 90.0) -> None:
-    until = time.monotonic() + timeout_s
-    while not path.exists():
-        assert time.monotonic() < until, f"{path} never came: {sorted(path.parent.parent.rglob('*'))}"
-        time.sleep(0.02)
+    eventually(path.exists, timeout_s=timeout_s, context=lambda: (path, sorted(path.parent.parent.rglob("*"))))
 
 
 def test_dropped_files_survive_a_kill_and_bad_ones_stand_aside(tmp_path: Path) -> None:
@@ -29,10 +26,7 @@ def test_dropped_files_survive_a_kill_and_bad_ones_stand_aside(tmp_path: Path) -
         wait_for(folder)
         (folder / "big.jsonl.part").write_bytes(big)
         (folder / "big.jsonl.part").rename(folder / "big.jsonl")
-        until = time.monotonic() + 60
-        while not 0 < rows_done(state) < TOTAL:
-            assert time.monotonic() < until
-            time.sleep(0.002)
+        eventually(lambda: rows_done(state), lambda rows: 0 < rows < TOTAL, timeout_s=60, poll_s=0.002)
         process.kill()
         process.wait(20)
         assert client.is_closed is False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,6 +13,7 @@ import pytest
 
 from ledger.deployment.city import load as load_city
 from ledger.standard.civil_time import CITY_TZ
+from tests.eventually import eventually
 from tests.integration.ledger_api.served import Served, served_city
 
 GREEN = 2  # 0.05 yuan a point
@@ -49,14 +49,13 @@ def counts(city: Served) -> dict[str, Any]:
 
 
 def wait_until(city: Served, accepted: str, waiting: str, points: str) -> dict[str, Any]:
-    until = time.monotonic() + 40
-    while True:
+    def shown() -> tuple[str, str, str]:
         found = counts(city)
         balance = city.get("/v1/wallet", city.token("saver", "resident:self")).json()["programmes"][1]["balance"]
-        if (found["accepted"], found["waiting"], balance["points"]) == (accepted, waiting, points):
-            return counts(city)  # what is missing now that the balance is there
-        assert time.monotonic() < until, (found, balance)
-        time.sleep(0.1)
+        return found["accepted"], found["waiting"], balance["points"]
+
+    eventually(shown, lambda seen: seen == (accepted, waiting, points), timeout_s=40)
+    return counts(city)  # what is missing now that the balance is there
 
 
 def pipeline(city: Served) -> dict[str, Any]:
@@ -87,10 +86,8 @@ def test_nothing_is_dropped_at_the_limit_and_money_lets_it_go_on(city: Served, t
     assert funding["reason_en"] == "the appropriations do not cover it: 4.01 yuan are missing"
     assert funding["reason_zh"] == "经费额度不足,尚缺 4.01 元。"
 
-    until = time.monotonic() + 30
-    while "sending" in (stages := pipeline(city))["chain"]["waits"]:  # the issuers' next round hears of it
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    # The issuers' next round hears of it.
+    stages = eventually(lambda: pipeline(city), lambda stages: "sending" not in stages["chain"]["waits"])
     assert (stages["read"]["done"], stages["grant"]["done"], stages["sign"]["done"]) == ("3", "3", "3")
     assert (stages["chain"]["done"], stages["chain"]["waits"]) == ("2", {"funding": 1})
     metrics = city.get("/metrics", city.token("op", "operator")).text
@@ -105,10 +102,7 @@ def test_nothing_is_dropped_at_the_limit_and_money_lets_it_go_on(city: Served, t
     first = appropriate(city, "4.00", "追加一", key="appropriation-0001")
     assert (first.status_code, first.json()["state"]) == (202, "ordered"), first.text
     assert appropriate(city, "4.00", "追加一", key="appropriation-0001").headers["idempotency-replayed"] == "true"
-    until = time.monotonic() + 30
-    while counts(city)["funding"]["missing"]["fen"] != "1":
-        assert time.monotonic() < until, counts(city)
-        time.sleep(0.1)
+    eventually(lambda: counts(city), lambda found: found["funding"]["missing"]["fen"] == "1")
     again = appropriate(city, "4.00", "追加一")
     assert again.json()["state"] == "recorded", "the same document under another key is the same appropriation"
     other = appropriate(city, "5.00", "追加一")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 
 from ledger.proofs.receipt import verify_receipt
 from ledger.standard.civil_time import CITY_TZ
+from tests.eventually import eventually
 from tests.integration.ledger_api.served import Served
 
 GREEN = 2
@@ -33,6 +33,13 @@ def row(record_id: str, item: str, quantity: str, unit: str = "kg", user: str = 
     )
 
 
+def wait_for_points(served: Served, headers: dict[str, str], points: str) -> None:
+    eventually(
+        lambda: served.get("/v1/wallet", headers).json()["programmes"][1],
+        lambda shown: shown["balance"]["points"] == points,
+    )
+
+
 @pytest.fixture(scope="module")
 def linked(served: Served, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], dict[str, Any]]:
     """Records arrive, one of them useless; only then does the resident register and link."""
@@ -46,10 +53,7 @@ def linked(served: Served, tmp_path_factory: pytest.TempPathFactory) -> tuple[di
     body = {"document_number": "510107199901011234", "links": [{"programme": GREEN, "source_id": "zd_0a1b2c3d"}]}
     answer = served.post("/v1/residents", body, headers)
     assert answer.status_code == 201, answer.text
-    until = time.monotonic() + 30
-    while served.get("/v1/wallet", headers).json()["programmes"][1]["balance"]["points"] != "120.00":
-        assert time.monotonic() < until, served.get("/v1/wallet", headers).json()["programmes"][1]
-        time.sleep(0.05)
+    wait_for_points(served, headers, "120.00")
     return headers, answer.json()
 
 
@@ -57,10 +61,11 @@ def test_a_grant_says_how_it_came_about_and_proves_itself(
     served: Served, linked: tuple[dict[str, str], dict[str, Any]]
 ) -> None:
     headers, _ = linked
-    until = time.monotonic() + 20
-    while (grant := served.get("/v1/wallet/grants", headers).json()["items"][0])["receipt"] is None:
-        assert time.monotonic() < until, grant
-        time.sleep(0.05)
+    grant = eventually(
+        lambda: served.get("/v1/wallet/grants", headers).json()["items"][0],
+        lambda grant: grant["receipt"] is not None,
+        timeout_s=20,
+    )
     assert (grant["amount"]["points"], grant["activity"]) == ("120.00", "RECYCLE-PAPER")
     assert grant["steps_en"]
     assert grant["steps_zh"]
@@ -107,10 +112,7 @@ def test_a_mended_row_is_granted_once(served: Served, linked: tuple[dict[str, st
     assert first.json()["statuses"] == {"correction": 1}, first.text
     again = served.post(path, {"values": values}, agency, key="resubmit-0001")
     assert again.headers["idempotency-replayed"] == "true"
-    until = time.monotonic() + 30
-    while served.get("/v1/wallet", headers).json()["programmes"][1]["balance"]["points"] != "140.00":
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    wait_for_points(served, headers, "140.00")
     assert [one["row"] for one in served.get(f"/v1/issuers/{GREEN}/refusals", agency).json()["items"]] == [3]
 
 

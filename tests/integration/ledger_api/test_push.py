@@ -18,6 +18,7 @@ import pytest
 
 from issuers.sources.webhooks.signatures import sign
 from ledger.standard.civil_time import CITY_TZ
+from tests.eventually import eventually
 from tests.integration.ledger_api.served import Served
 from tests.integration.ledger_api.test_serve import serving, token
 from tongdui.offline import open_books
@@ -101,10 +102,10 @@ def test_what_is_pushed_becomes_points_and_what_is_refused_says_why(
     assert [(one["row"], one["line"]) for one in bulk["refused"]] == [(3, 3)]
     unreadable = push(served.client, secret, b"<xml/>").json()
     assert [one["row"] for one in unreadable["refused"]] == [0]
-    until = time.monotonic() + 30
-    while served.get("/v1/wallet", headers).json()["programmes"][1]["balance"]["points"] != "100.00":
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    eventually(
+        lambda: served.get("/v1/wallet", headers).json()["programmes"][1],
+        lambda shown: shown["balance"]["points"] == "100.00",
+    )
     assert list((served.city.settings.state_dir / "push").iterdir()) == [], "a body is kept nowhere in clear"
 
 
@@ -200,10 +201,7 @@ def test_a_bulk_push_that_a_kill_interrupts_counts_once(tmp_path: Path) -> None:
 
         sender = threading.Thread(target=send)
         sender.start()
-        until = time.monotonic() + 60
-        while not (0 < rows_done(state) < total):
-            assert time.monotonic() < until
-            time.sleep(0.002)
+        eventually(lambda: rows_done(state), lambda rows: 0 < rows < total, timeout_s=60, poll_s=0.002)
         process.kill()
         sender.join()
     assert 0 < rows_done(state) < total, "the kill came too late to show anything"

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ledger.outbox.outbox import MessageState
 from ledger.store.models.outbox import OutboxMessageRow
 from ledger.store.models.projection import BalanceRow, BatchRow, EntryRow
+from tests.eventually import eventually
 from tests.integration.ledger import postgres
 from tests.integration.ledger.gateway import crash_worker
 from tests.integration.ledger.gateway.lab import GatewayLab, key, open_lab
@@ -59,10 +60,7 @@ def test_a_database_server_that_crashes_under_load_loses_nothing(tmp_path: Path)
             _enqueue_stubbornly(lab, number)
             if number % 20 == 0:
                 server.crash_and_restart()
-        deadline = time.monotonic() + 60
-        while not _is_quiet(lab):
-            assert time.monotonic() < deadline, lab.gateway.health()
-            time.sleep(0.1)
+        eventually(lambda: _is_quiet(lab), timeout_s=60, context=lab.gateway.health)
         lab.gateway.stop()
         lab.gateway.run_until_idle()
         assert lab.gateway.check_projection().differences == ()

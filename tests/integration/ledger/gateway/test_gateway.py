@@ -32,6 +32,7 @@ from ledger.standard.typed_data import ExchangeOrder, Lot, RedeemOrder
 from ledger.store.base import Base
 from ledger.store.models.outbox import OrderNonceRow, OutboxMessageRow, OutboxTransactionRow, RelayerRow
 from ledger.store.models.projection import BalanceRow, BatchRow, EntryRow, PositionRow
+from tests.eventually import eventually
 from tests.integration.ledger.gateway.lab import QUARTER, GatewayLab, key
 
 ALICE, BOB = key("alice"), key("bob")
@@ -385,10 +386,9 @@ def test_threads_do_the_same(lab: GatewayLab) -> None:
     lab.gateway.start()
     keys = [lab.enqueue_mint(VOLUNTEER, [(ALICE.address, 10)], number) for number in range(1, 6)]
     lab.gateway.wake()
-    deadline = time.monotonic() + 30
-    while balance(lab, ALICE.address, lab.lot(VOLUNTEER)) != 50:
-        assert time.monotonic() < deadline, lab.gateway.health()
-        time.sleep(0.05)
+    eventually(
+        lambda: balance(lab, ALICE.address, lab.lot(VOLUNTEER)), lambda minor: minor == 50, context=lab.gateway.health
+    )
     health = lab.gateway.health()
     assert (health.is_running, health.alarms) == (True, ())
     lab.gateway.stop()
@@ -415,10 +415,7 @@ def test_under_load_blocks_are_fewer_and_fuller(lab: GatewayLab, monkeypatch: py
         keys.append(lab.enqueue_mint(VOLUNTEER, [(ALICE.address, 5)], number))
         lab.gateway.wake()
         time.sleep(0.1)
-    deadline = time.monotonic() + 30
-    while any(status(lab, one)[0] is not MessageState.DONE for one in keys):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    eventually(lambda: {status(lab, key)[0] for key in keys}, lambda states: states == {MessageState.DONE})
     lab.gateway.stop()
     long = [at for at, (began, ended) in enumerate(made) if ended - began >= 0.2]
     assert len(long) < len(keys)
@@ -433,10 +430,7 @@ def test_a_gateway_that_stops_leaves_its_relayers_to_the_next(lab: GatewayLab) -
         for owner in ("first", "second", "idle")
     )
     first.start()
-    deadline = time.monotonic() + 30
-    while owners(lab) != {"first"}:
-        assert time.monotonic() < deadline, owners(lab)
-        time.sleep(0.01)
+    eventually(lambda: owners(lab), lambda found: found == {"first"})
     idle.stop()
     second.step()
     assert owners(lab) == {"first"}, "a living gateway keeps what it leased"

@@ -23,6 +23,7 @@ from ledger.gateway import Gateway
 from ledger.outbox.outbox import MessageState
 from ledger.outbox.sender import SenderLimits
 from ledger.store.models.outbox import OutboxTransactionRow
+from tests.eventually import eventually
 from tests.integration.ledger.gateway.lab import QUARTER, START, key
 from tests.integration.ledger.gateway.test_remote import ALICE, BOB, RemoteLab, Steady, open_remote
 from tests.integration.ledger.outbox.between import Between, error
@@ -291,10 +292,12 @@ def test_a_reverted_batch_frees_its_nonce_and_keeps_nobody_waiting(lab: RemoteLa
 
 def until_landed(lab: RemoteLab, keys: list[str], minor: int) -> None:
     """Wait for the loops, which nobody helps."""
-    until = time.monotonic() + 60
-    while {lab.state_of(one) for one in keys} != {MessageState.DONE} or lab.balance() != minor:
-        assert time.monotonic() < until, transactions(lab)
-        time.sleep(0.05)
+    eventually(
+        lambda: ({lab.state_of(key) for key in keys}, lab.balance()),
+        lambda seen: seen == ({MessageState.DONE}, minor),
+        timeout_s=60,
+        context=lambda: transactions(lab),
+    )
 
 
 def test_a_running_gateway_outlives_the_way_to_its_node(tmp_path: Path, node: AnvilNode) -> None:

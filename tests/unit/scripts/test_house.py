@@ -15,6 +15,7 @@ from scripts.house import (
     long_files,
     long_functions,
     misplaced_tests,
+    waits,
 )
 
 
@@ -72,3 +73,11 @@ def test_a_function_may_not_be_long(tmp_path: Path, kind: str) -> None:
     write(path, f"class A:\n  {kind} f():\n" + long * FUNCTION_LINES_MAX)
     assert list(long_functions(tmp_path)) == ["tongdui/a.py:2: f has 71 lines, at most 70"]
     assert list(long_functions(tmp_path, allowed)) == []
+
+
+def test_a_test_waits_with_eventually(tmp_path: Path) -> None:
+    write(tmp_path / "tests/e2e/test_a.py", "for _ in range(3):\n    time.sleep(0.1)\n")
+    assert list(waits(tmp_path)) == [], "a rhythm is no wait"
+    wait = "while not f():\n    assert time.monotonic() < until\n    time.sleep(0.1)\n"
+    write(tmp_path / "tests/e2e/test_a.py", wait)
+    assert list(waits(tmp_path)) == ["tests/e2e/test_a.py:1: waits in a loop of its own, not with eventually()"]

@@ -68,10 +68,10 @@ FIRST ?= 1
 test-faults: setup ## Kill, cut, fill, lie and set clocks under load; count what was lost or doubled (ROUNDS, SEED, FIRST)
 	@.venv/bin/python -m scripts faults --json --rounds $(ROUNDS) --seed $(SEED) --first $(FIRST) $(ARGS)
 
-mutate: setup .venv-brownie/.stamp ## Put faults into the contracts one at a time: the tests must notice (goes on where it was ended)
+mutate: setup .venv/.dev.stamp .venv-brownie/.stamp ## Put faults into the contracts one at a time: the tests must notice (goes on where it was ended)
 	@.venv/bin/python -m scripts.mutation $(ARGS)
 
-mutate-sample: setup .venv-brownie/.stamp ## The same for a few faults, judged anew; all must be noticed (ARGS="--sample 12 --seed 7")
+mutate-sample: setup .venv/.dev.stamp .venv-brownie/.stamp ## The same for a few faults, judged anew; all must be noticed (ARGS="--sample 12 --seed 7")
 	@.venv/bin/python -m scripts.mutation --sample 24 $(ARGS)
 
 # make lives LIVES=400 STEPS=300 TONGDUI_SEED=7
@@ -94,10 +94,10 @@ format: .venv/.dev.stamp node_modules/.dev.stamp ## Put Python and Solidity into
 docs: setup .venv/.dev.stamp ## Write what docs/ has from the code: openapi.json, schemas, reference pages
 	@.venv/bin/python -m scripts.reference
 
-compile: setup ## Compile the contracts and write contracts/artifacts
+compile: setup .venv/.dev.stamp ## Compile the contracts and write contracts/artifacts
 	@.venv/bin/python -m scripts.compile $(ARGS)
 
-check-artifacts: setup ## Rebuild the contracts' artifacts and compare them with the committed ones
+check-artifacts: setup .venv/.dev.stamp ## Rebuild the contracts' artifacts and compare them with the committed ones
 	@.venv/bin/python -m scripts.checks artifacts
 
 lock: .venv/bin/python ## Write the requirements files anew from pyproject.toml (ARGS=--upgrade for newer versions)

@@ -19,6 +19,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 REPORTS = Path("build") / "reports"
+PRODUCT = ("ledger", "ledger_api", "issuers", "redemption", "tongdui")
+TOOLS_AND_TESTS = ("--ignore", "DEP002,DEP004", "--exclude", "tests/contracts")
+"""For deptry: tools and tests need not use what the product declares, and may use the extras. The contracts' tests have
+an environment of their own."""
 PYTEST_FOLDERS = ("tests/unit", "tests/integration", "tests/e2e", "tests/faults")
 
 
@@ -54,6 +58,8 @@ def steps_of(group: str, extra: Sequence[str], root: Path = ROOT) -> list[Step]:
         Step("solidity", (str(BIN / "python"), "-m", "scripts.solidity_form", "--check")),
         Step("types", (str(BIN / "mypy"),)),
         Step("imports", (str(BIN / "lint-imports"),)),
+        Step("dependencies", (str(BIN / "deptry"), *PRODUCT)),
+        Step("dependencies of tools", (str(BIN / "deptry"), "scripts", "tests", *TOOLS_AND_TESTS)),
         Step("house", (str(BIN / "python"), "-m", "scripts.house")),
         Step("reference", (str(BIN / "python"), "-m", "scripts.reference", "--check")),
         artifacts,

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from ledger.clock import Clock
 from ledger.custody.master import RandomBytes
 from ledger.custody.signer import Signer
+from ledger.orders.terms import pars
 from ledger.outbox.outbox import MessageState, OrderMessage, Outbox, order_key
 from ledger.standard.civil_time import DAY_S
 from ledger.standard.ids import OrderId, split_token_id
@@ -36,7 +37,6 @@ from redemption.errors import (
 from redemption.lots import keep_down
 from redemption.merchants import MerchantDirectory
 from redemption.orders import Kind, RedemptionOrder, Redemptions
-from redemption.purse import pars
 from redemption.states import State
 
 SLIP_LIFETIME_S = 7 * DAY_S

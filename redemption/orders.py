@@ -7,7 +7,7 @@ message commit together. Nothing here waits for a network: the custodial signer 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
@@ -18,8 +18,10 @@ from sqlalchemy.orm import Session
 from ledger.clock import Clock
 from ledger.custody.signer import Signer
 from ledger.orders.desk import OrderDesk, PlacedOrder
-from ledger.orders.errors import WrongSignature
+from ledger.orders.eligibility import MerchantTerms, Terms
+from ledger.orders.errors import OrdersPaused, WrongSignature
 from ledger.orders.lots import for_value
+from ledger.orders.terms import load_merchant, load_terms
 from ledger.outbox.outbox import MessageState
 from ledger.residents.registry import ResidentRegistry
 from ledger.standard.civil_time import DAY_S
@@ -30,9 +32,8 @@ from ledger.store.database import bulk_insert_new
 from ledger.store.models.outbox import OutboxMessageRow
 from ledger.store.models.projection import OrderOutcomeRow, ProjectionCursorRow
 from ledger.store.models.redemption import RedemptionCursorRow, RedemptionLotRow, RedemptionOrderRow
-from redemption.errors import OrderUnfit, RequestKeyReused, UnknownOrder
+from redemption.errors import OrderUnfit, RequestKeyReused, UnknownMerchant, UnknownOrder
 from redemption.offers import Offer, OfferCatalogue
-from redemption.purse import redeemable_at
 from redemption.states import Outcome, Progress, State, Stock, expire, fold
 
 ORDER_LIFETIME_S = 15 * 60
@@ -159,8 +160,8 @@ class Redemptions:
         """Reserve the pieces, choose the lots, sign the order and put it in the outbox.
 
         Checks in order: RequestKeyReused, ResidentNotFound, ResidentErased, NotCustodial, UnknownOffer,
-        MerchantSuspended, OfferClosed, OfferLimitReached, OutOfStock, UnknownMerchant (on chain), InsufficientPoints,
-        TooManyLots, TooManyOpenOrders.
+        MerchantSuspended, OfferClosed, OfferLimitReached, OutOfStock, UnknownMerchant (on chain), OrdersPaused,
+        InsufficientPoints, TooManyLots, TooManyOpenOrders.
         """
         known = self._by_request_key(session, purchase)
         if known is not None:
@@ -199,10 +200,11 @@ class Redemptions:
         offer = self.offers.available(session, purchase.offer_id, purchase.resident_id, purchase.quantity)
         if order.merchant != offer.merchant_id:
             raise OrderUnfit("it pays another merchant")
-        par = redeemable_at(session, offer.merchant_id, None)
-        if any(split_token_id(lot.id)[0] not in par for lot in order.lots):
-            raise OrderUnfit("the merchant cannot take these points")
-        value = sum(basket_debits_down([(par[split_token_id(lot.id)[0]], lot.amount) for lot in order.lots]))
+        terms, merchant = self._terms(session, offer.merchant_id)
+        refused = terms.refuses_payment([lot.id for lot in order.lots], merchant, self.clock.timestamp())
+        if refused is not None:
+            raise OrderUnfit(refused.refusal.text)
+        value = _value_down(terms, order.lots)
         price = offer.price_fen * purchase.quantity
         if value < price:
             raise OrderUnfit("it is worth less than the price")
@@ -273,12 +275,26 @@ class Redemptions:
         return row
 
     def _quote(self, session: Session, account: Address, offer: Offer, purchase: Purchase) -> Quote:
-        par = redeemable_at(session, offer.merchant_id, purchase.programmes)
-        spendable = [lot for lot in self.desk.spendable(session, account) if split_token_id(lot.token_id)[0] in par]
+        terms, merchant = self._terms(session, offer.merchant_id)
+        now = self.clock.timestamp()
+        usable = [
+            lot
+            for lot in self.desk.spendable(session, account)
+            if purchase.programmes is None or split_token_id(lot.token_id)[0] in purchase.programmes
+            if terms.refuses_payment([lot.token_id], merchant, now) is None
+        ]
         price = offer.price_fen * purchase.quantity
-        lots = for_value(spendable, price)
-        value = sum(basket_debits_down([(par[split_token_id(lot.id)[0]], lot.amount) for lot in lots]))
-        return Quote(offer, purchase.quantity, price, value, lots)
+        lots = for_value(usable, price)
+        return Quote(offer, purchase.quantity, price, _value_down(terms, lots), lots)
+
+    def _terms(self, session: Session, merchant_id: MerchantId) -> tuple[Terms, MerchantTerms]:
+        """Return the terms of all programmes and of a merchant. Raises UnknownMerchant (on chain) or OrdersPaused."""
+        terms, merchant = load_terms(session), load_merchant(session, merchant_id)
+        if merchant is None:
+            raise UnknownMerchant(merchant_id)
+        if self.clock.timestamp() < terms.redemption_paused_until:
+            raise OrdersPaused(terms.redemption_paused_until)
+        return terms, merchant
 
     def _sign_and_keep(self, session: Session, signer: Signer, quote: Quote, purchase: Purchase) -> RedemptionOrderRow:
         now = self.clock.timestamp()
@@ -437,3 +453,12 @@ class Redemptions:
             created_at=row.created_at,
             final_at=row.final_at,
         )
+
+
+def _value_down(terms: Terms, lots: Sequence[Lot]) -> int:
+    """Return what lots of known programmes are worth together, in fen, floored once."""
+    priced = []
+    for lot in lots:
+        programme = terms.of_lot(lot.id)
+        priced.append((0 if programme is None else programme.par_microfen, lot.amount))
+    return sum(basket_debits_down(priced))

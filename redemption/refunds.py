@@ -18,6 +18,7 @@ from ledger.clock import Clock
 from ledger.deployment import artifacts
 from ledger.deployment.file import Deployment
 from ledger.errors import InvariantViolation
+from ledger.orders.terms import pars
 from ledger.outbox.outbox import Outbox
 from ledger.proofs.orders import orders_in
 from ledger.standard.civil_time import DAY_S
@@ -34,7 +35,6 @@ from redemption.fulfilment import FAILED, QUEUED, Actor, Keys, merchant_key
 from redemption.lots import keep_down, kept_lots, prefix_value_down
 from redemption.merchants import MerchantDirectory
 from redemption.orders import Redemptions
-from redemption.purse import pars
 from redemption.states import State
 
 REFUND_DAYS = REFUND_MAX_S // DAY_S

@@ -54,6 +54,12 @@ class _Question(NamedTuple):
     what: str
     projected: int
     view: ContractFunction
+    member: int | None = None
+    """Which member of a struct that the view returns; None where it returns a number."""
+
+
+_PROGRAMME_MEMBERS = {"par_microfen": 0, "flags": 1, "state": 2, "rulebook_version": 3, "spendable_until": 7}
+"""Columns, and the members of Types.sol's Programme that they mirror."""
 
 
 def check_projection(
@@ -64,8 +70,9 @@ def check_projection(
     balances_max: int = 1_000,
     draw: Callable[[int], int] = random.randrange,
 ) -> ProjectionCheck:
-    """Compare supplies, positions, funding and at most ``balances_max`` balances with the chain at the cursor's block.
+    """Compare the projection with the chain at the cursor's block.
 
+    That is supplies, positions, funding, programmes, and at most ``balances_max`` balances.
     With more accounts than that, those from a random one on are taken. Raises `RpcError` (BLOCK_UNAVAILABLE if the
     chain has gone on so far that the block's state is gone: check again).
     """
@@ -74,12 +81,11 @@ def check_projection(
 
     contracts = Contracts(engine.rpc, addresses, engine.chain_id)
     block, questions, differences = _questions(contracts, database, balances_max, draw)
-    found = contracts.read_all([question.view for question in questions], block)
-    differences += [
-        Difference(question.what, question.projected, on_chain)
-        for question, on_chain in zip(questions, found, strict=True)
-        if on_chain != question.projected
-    ]
+    answers = contracts.read_all([question.view for question in questions], block)
+    for question, answer in zip(questions, answers, strict=True):
+        on_chain = answer if question.member is None else answer[question.member]
+        if on_chain != question.projected:
+            differences.append(Difference(question.what, question.projected, on_chain))
     return ProjectionCheck(block, len(questions), tuple(differences))
 
 
@@ -103,6 +109,9 @@ def _questions(
                 ("paid", programme.paid_fen, book.paid(key)),
             ):
                 questions.append(_Question(f"{name} of programme {key}", fen, view))
+            for column, member in _PROGRAMME_MEMBERS.items():
+                what, projected = f"{column} of programme {key}", getattr(programme, column)
+                questions.append(_Question(what, projected, ledger.programme(key), member))
         for account, token_id, amount in _some_balances(session, balances_max, draw):
             view = ledger.balanceOf(to_address(account), token_id)
             questions.append(_Question(f"balance of {to_address(account)} of {token_id}", amount, view))

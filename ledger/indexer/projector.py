@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from ledger.indexer.decode import Changes, Header, add_flow
 from ledger.indexer.errors import ProjectionBroken
+from ledger.standard.contract import SPENDING_AFTER_CLOSING_S, ProgrammeState
 from ledger.store.base import SUM_LIMIT
 from ledger.store.database import bulk_add, bulk_add_existing, bulk_insert, fetch_by_keys
 from ledger.store.models import projection as tables
@@ -158,19 +159,32 @@ def rebuild_registry(session: Session) -> None:
     merchants: dict[int, tuple[bytes, bytes]] = {}
     event = tables.ChainEventRow
     rows = session.execute(
-        select(event.name, event.topics, event.data)
+        select(event.name, event.topics, event.data, event.block_timestamp)
         .where(event.name.in_(_REGISTRY_EVENTS))
         .order_by(event.block_number, event.log_index)
     )
-    for name, topics, data in rows:
+    for name, topics, data, time in rows:
         subject = int.from_bytes(topics[32:64], "big")
         words = [int.from_bytes(data[at : at + 32], "big") for at in range(0, len(data), 32)]
         match name:
             case "ProgrammeRegistered":
                 scope = data[64:96]
-                programmes[subject] = [subject, words[0], words[1], 1, scope, 0, None, 0, 0]
+                programmes[subject] = [
+                    subject,
+                    words[0],
+                    words[1],
+                    ProgrammeState.ACTIVE.value,
+                    scope,
+                    0,
+                    None,
+                    0,
+                    0,
+                    0,
+                ]
             case "ProgrammeStateSet":
                 programmes[subject][3] = words[0]
+                if words[0] == ProgrammeState.CLOSING:  # the event names the state; the ledger counts from its block
+                    programmes[subject][9] = time + SPENDING_AFTER_CLOSING_S
             case "RulebookSet":
                 programmes[subject][5], programmes[subject][6] = words[0], data[32:64]
             case "IssuerKeySet":

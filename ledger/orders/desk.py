@@ -16,37 +16,36 @@ from ledger.clock import Clock
 from ledger.custody.signer import Signer
 from ledger.indexer.projector import table_of
 from ledger.orders import nonces
+from ledger.orders.eligibility import MerchantTerms, Refusal, Terms
 from ledger.orders.errors import (
     DeadlineUnfit,
     MerchantUnknown,
     NonceTaken,
     NothingToGain,
+    OrdersPaused,
     ProgrammeForbids,
     TooManyOpenOrders,
     WrongSignature,
 )
 from ledger.orders.lots import SpendableLot, for_amount, for_value, soonest_first
 from ledger.orders.quote import Quote, quote
+from ledger.orders.terms import load_merchant, load_terms
 from ledger.outbox.outbox import MessageState, Outbox, order_key
 from ledger.standard.civil_time import DAY_S
-from ledger.standard.contract import NONCE_LEFT, ProgrammeFlag, ProgrammeState, Verdict, rejection_word
+from ledger.standard.contract import NONCE_LEFT, Verdict, rejection_word
 from ledger.standard.errors import BadSignature
-from ledger.standard.ids import ZERO_ACCOUNT, OrderId, address_bytes, split_token_id
+from ledger.standard.ids import OrderId, ProgrammeId, address_bytes, split_token_id
 from ledger.standard.packed import pack_exchange_order, pack_hold_order, pack_redeem_order
-from ledger.standard.quarters import is_dead
 from ledger.standard.signatures import recover
 from ledger.standard.typed_data import Domain, ExchangeOrder, HoldOrder, Lot, RedeemOrder
 from ledger.store.database import fetch_by_keys
 from ledger.store.models.outbox import OrderNonceRow
 from ledger.store.models.projection import (
     BalanceRow,
-    ChainMerchantRow,
-    ChainProgrammeRow,
     OrderOutcomeRow,
     ProjectionCursorRow,
 )
 
-_SPENDABLE_STATES = (ProgrammeState.ACTIVE, ProgrammeState.CLOSING)
 _SPENT_KEPT = 64
 OPEN_MAX = 128
 """Orders that a resident with an own key may have on their way: the nonces of two years' lots, each window full."""
@@ -124,7 +123,7 @@ class OrderDesk:
         account = address_bytes(holder)
         reserved = self._reserved(session, account)
         now = self._clock.timestamp()
-        pars = dict(session.execute(select(ChainProgrammeRow.programme, ChainProgrammeRow.par_microfen)).all())
+        terms = load_terms(session)
         rows = session.execute(
             select(BalanceRow.token_id, BalanceRow.amount_minor).where(
                 BalanceRow.account == account, BalanceRow.amount_minor > 0
@@ -132,19 +131,20 @@ class OrderDesk:
         )
         lots = []
         for token, amount in rows:
-            programme, quarter = split_token_id(token)
             left = amount - reserved.get(token, 0)
-            if left > 0 and not is_dead(quarter, now):
-                lots.append(SpendableLot(token, left, pars.get(programme, 0)))
+            if left > 0 and not terms.is_dead(token, now):
+                known = terms.of_lot(token)
+                par, until = (0, 0) if known is None else (known.par_microfen, known.spendable_until)
+                lots.append(SpendableLot(token, left, par, until))
         return soonest_first(lots)
 
     def quote_exchange(
         self, session: Session, holder: str, from_programme: int, to_programme: int, amount_minor: int
     ) -> Quote:
-        """Return what an exchange would give now. Raises ProgrammeForbids or InsufficientPoints."""
-        source, target = self._exchange_programmes(session, from_programme, to_programme)
+        """Return what an exchange would give now. Raises OrdersPaused, ProgrammeForbids or InsufficientPoints."""
+        source, target = self._exchange_pars(session, from_programme, to_programme)
         lots = [lot for lot in self.spendable(session, holder) if lot.token_id >> 32 == from_programme]
-        return quote(for_amount(lots, amount_minor), to_programme, source.par_microfen, target.par_microfen)
+        return quote(for_amount(lots, amount_minor), to_programme, source, target)
 
     # Orders that we sign for custodial residents -----------------------------------------------------------------
 
@@ -162,7 +162,7 @@ class OrderDesk:
         """Exchange ``amount_minor`` of one programme, soonest expiry first, an order for each lot.
 
         ``min_out_minor`` bounds the sum; each order carries its own quote as minimum, for a quote does not move.
-        Raises ProgrammeForbids, InsufficientPoints, NothingToGain, TooManyOpenOrders, DeadlineUnfit.
+        Raises OrdersPaused, ProgrammeForbids, InsufficientPoints, NothingToGain, TooManyOpenOrders, DeadlineUnfit.
         """
         self._lock(session, signer.address)
         quoted = self.quote_exchange(session, signer.address, from_programme, to_programme, amount_minor)
@@ -200,7 +200,8 @@ class OrderDesk:
     ) -> PlacedOrder:
         """Pay a merchant: ``lots`` as given (in debit order), or lots worth ``value_fen``, soonest expiry first.
 
-        Raises MerchantUnknown, ProgrammeForbids, InsufficientPoints, TooManyLots, TooManyOpenOrders, DeadlineUnfit.
+        Raises OrdersPaused, MerchantUnknown, ProgrammeForbids, InsufficientPoints, TooManyLots, TooManyOpenOrders,
+        DeadlineUnfit.
         """
         self._lock(session, signer.address)
         chosen = self._basket(session, signer.address, merchant, value_fen, lots)
@@ -245,17 +246,17 @@ class OrderDesk:
     def accept_exchange(self, session: Session, order: ExchangeOrder, signature: bytes) -> PlacedOrder:
         """Take an exchange order that its holder signed.
 
-        Raises WrongSignature, NonceTaken, DeadlineUnfit, TooManyOpenOrders.
+        Raises WrongSignature, DeadlineUnfit, NonceTaken, OrdersPaused, ProgrammeForbids, TooManyOpenOrders.
         """
         lots = (Lot(order.from_id, order.amount),)
         return self._accept(session, "exchange", order, lots, signature, pack_exchange_order(order, signature))
 
     def accept_redeem(self, session: Session, order: RedeemOrder, signature: bytes) -> PlacedOrder:
-        """Take a redeem order that its holder signed. Raises as `accept_exchange`."""
+        """Take a redeem order that its holder signed. Raises as `accept_exchange`, and MerchantUnknown."""
         return self._accept(session, "redeem", order, order.lots, signature, pack_redeem_order(order, signature))
 
     def accept_hold(self, session: Session, order: HoldOrder, signature: bytes) -> PlacedOrder:
-        """Take a hold order that its holder signed. Raises as `accept_exchange`."""
+        """Take a hold order that its holder signed. Raises as `accept_redeem`."""
         return self._accept(session, "hold", order, order.lots, signature, pack_hold_order(order, signature))
 
     # The outcome of them -----------------------------------------------------------------------------------------
@@ -306,6 +307,7 @@ class OrderDesk:
             raise NonceTaken(order.holder, order.nonce)
         if row is not None:
             return PlacedOrder(order_id, kind, lots, order.nonce, order.deadline)
+        self._check(session, order)
         account = address_bytes(order.holder)
         self._settle(session, account)
         if len(self._open(session, account)) >= OPEN_MAX:
@@ -341,34 +343,55 @@ class OrderDesk:
     def _basket(
         self, session: Session, holder: str, merchant: int, value_fen: int | None, lots: Sequence[Lot] | None
     ) -> tuple[Lot, ...]:
-        shop = session.get(ChainMerchantRow, merchant)
-        if shop is None or shop.key == ZERO_ACCOUNT:
+        now = self._clock.timestamp()
+        terms, shop = load_terms(session), load_merchant(session, merchant)
+        if shop is None:
             raise MerchantUnknown(merchant)
-        programmes = {row.programme: row for row in session.scalars(select(ChainProgrammeRow))}
+        if now < terms.redemption_paused_until:
+            raise OrdersPaused(terms.redemption_paused_until)
         if lots is not None:
-            for lot in lots:
-                if reason := _cannot_pay(programmes.get(lot.id >> 32), shop):
-                    raise ProgrammeForbids(lot.id >> 32, reason)
+            self._check_payment(terms, shop, merchant, lots)
             return tuple(lots)
         usable = [
-            lot
-            for lot in self.spendable(session, holder)
-            if _cannot_pay(programmes.get(lot.token_id >> 32), shop) is None
+            lot for lot in self.spendable(session, holder) if terms.refuses_payment([lot.token_id], shop, now) is None
         ]
         return for_value(usable, value_fen or 0)
 
-    def _exchange_programmes(
-        self, session: Session, from_programme: int, to_programme: int
-    ) -> tuple[ChainProgrammeRow, ChainProgrammeRow]:
-        source = session.get(ChainProgrammeRow, from_programme)
-        target = session.get(ChainProgrammeRow, to_programme)
-        if source is None or source.state not in _SPENDABLE_STATES or not source.flags & ProgrammeFlag.EXCHANGEABLE_OUT:
-            raise ProgrammeForbids(from_programme, "its points cannot be exchanged")
-        if target is None or target.state != ProgrammeState.ACTIVE or not target.flags & ProgrammeFlag.EXCHANGEABLE_IN:
-            raise ProgrammeForbids(to_programme, "it takes no exchanged points")
-        if from_programme == to_programme:
-            raise ProgrammeForbids(to_programme, "source and target are the same")
-        return source, target
+    def _check(self, session: Session, order: ExchangeOrder | RedeemOrder | HoldOrder) -> None:
+        """Raise where the chain would refuse a signed order for whose points they are, whatever their amount."""
+        terms = load_terms(session)
+        match order:
+            case ExchangeOrder():
+                source = split_token_id(order.from_id)[0]
+                self._check_exchange(terms, source, order.to_programme, order.from_id)
+            case RedeemOrder() | HoldOrder():
+                self._check_payment(terms, load_merchant(session, order.merchant), order.merchant, order.lots)
+
+    def _check_payment(self, terms: Terms, shop: MerchantTerms | None, merchant: int, lots: Sequence[Lot]) -> None:
+        refused = terms.refuses_payment([lot.id for lot in lots], shop, self._clock.timestamp())
+        if refused is None:
+            return
+        if refused.refusal is Refusal.PAUSED:
+            raise OrdersPaused(terms.redemption_paused_until)
+        if refused.refusal is Refusal.UNKNOWN_MERCHANT:
+            raise MerchantUnknown(merchant)
+        raise ProgrammeForbids(split_token_id(refused.token_id)[0], refused.refusal)
+
+    def _check_exchange(self, terms: Terms, source: int, target: int, token_id: int | None = None) -> None:
+        refusal = terms.refuses_exchange(source, target, self._clock.timestamp(), token_id=token_id)
+        if refusal is None:
+            return
+        if refusal is Refusal.PAUSED:
+            raise OrdersPaused(terms.exchange_paused_until)
+        is_targets = refusal in (Refusal.SAME_PROGRAMME, Refusal.NOT_EXCHANGEABLE_IN, Refusal.NOT_ACTIVE)
+        is_unknown = refusal is Refusal.UNKNOWN_PROGRAMME and source in terms.programmes
+        raise ProgrammeForbids(target if is_targets or is_unknown else source, refusal)
+
+    def _exchange_pars(self, session: Session, source: int, target: int) -> tuple[int, int]:
+        terms = load_terms(session)
+        self._check_exchange(terms, source, target)
+        known = terms.programmes
+        return known[ProgrammeId(source)].par_microfen, known[ProgrammeId(target)].par_microfen
 
     def _deadline(self, deadline: int | None) -> int:
         now = self._clock.timestamp()
@@ -454,18 +477,6 @@ class OrderDesk:
             session.execute(update(OrderNonceRow).where(OrderNonceRow.order_id.in_(spent)).values(state="spent"))
         if free:
             session.execute(delete(OrderNonceRow).where(OrderNonceRow.order_id.in_(free)))
-
-
-def _cannot_pay(programme: ChainProgrammeRow | None, merchant: ChainMerchantRow) -> str | None:
-    """Say why a programme's points cannot pay this merchant, or None."""
-    if programme is None or programme.state not in _SPENDABLE_STATES:
-        return "it is unknown or closed"
-    if not programme.flags & ProgrammeFlag.REDEEMABLE or programme.par_microfen == 0:
-        return "its points cannot be redeemed"
-    scope = int.from_bytes(programme.spend_scope, "big")
-    if scope and not scope & int.from_bytes(merchant.scope, "big"):
-        return "its points cannot be spent at this merchant"
-    return None
 
 
 def _outcomes(session: Session, order_ids: Sequence[bytes]) -> dict[bytes, OrderStatus]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ledger.errors import TongduiError
+from ledger.orders.eligibility import Refusal
 
 
 class OrderError(TongduiError):
@@ -20,12 +21,20 @@ class InsufficientPoints(OrderError):
 
 
 class ProgrammeForbids(OrderError):
-    """The programme is unknown, not active, or its flags forbid this."""
+    """The points of a programme may not be used so now: see `ledger.orders.eligibility`."""
 
-    def __init__(self, programme: int, reason: str) -> None:
+    def __init__(self, programme: int, refusal: Refusal) -> None:
         self.programme = programme
-        self.reason = reason
-        super().__init__(f"programme {programme}: {reason}")
+        self.refusal = refusal
+        super().__init__(f"programme {programme}: {refusal.text}")
+
+
+class OrdersPaused(OrderError):
+    """The module that would carry out the order is paused. ``until``: Unix time."""
+
+    def __init__(self, until: int) -> None:
+        self.until = until
+        super().__init__(f"orders of this kind are paused until {until}")
 
 
 class MerchantUnknown(OrderError):

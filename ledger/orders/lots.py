@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ledger.orders.eligibility import dies_at
 from ledger.orders.errors import InsufficientPoints, TooManyLots
 from ledger.standard.contract import LOTS_MAX
 from ledger.standard.typed_data import Lot
 from ledger.standard.value import MICROFEN_MINOR
+
+_NEVER = 1 << 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +21,13 @@ class SpendableLot:
     token_id: int
     amount_minor: int
     par_microfen: int
+    spendable_until: int = 0
+    """Unix time at which its programme's points end with or without their quarter; 0 while that is not set."""
 
 
 def soonest_first(lots: Iterable[SpendableLot]) -> list[SpendableLot]:
-    """Order lots by expiry, then programme; lots that never expire come last."""
-    return sorted(lots, key=lambda lot: ((lot.token_id & 0xFFFFFFFF) or 1 << 32, lot.token_id))
+    """Order lots by the time from which they cannot be spent, then programme; lots that never expire come last."""
+    return sorted(lots, key=lambda lot: (_end(lot), lot.token_id))
 
 
 def for_value(lots: Iterable[SpendableLot], fen: int) -> tuple[Lot, ...]:
@@ -58,6 +63,11 @@ def for_amount(lots: Iterable[SpendableLot], minor: int) -> tuple[Lot, ...]:
     if left > 0 or minor <= 0:
         raise InsufficientPoints("minor", minor, minor - left)
     return tuple(chosen)
+
+
+def _end(lot: SpendableLot) -> int:
+    end = dies_at(lot.token_id, lot.spendable_until)
+    return _NEVER if end is None else end
 
 
 def _take(lots: Sequence[SpendableLot], fen: int) -> tuple[Lot, ...]:

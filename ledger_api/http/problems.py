@@ -170,6 +170,7 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
     issuing.UnknownSource: _kind("unknown-source", 404),
     issuing.SourceUnavailable: _kind("source-unavailable", 503, hides_detail=True),
     # ours
+    orders.OrdersPaused: UNAVAILABLE,
     RpcError: UNAVAILABLE,
     ClockJumped: UNAVAILABLE,
     ConfigurationError: INTERNAL,

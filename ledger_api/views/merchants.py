@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ledger.standard.ids import ProgrammeId
 from ledger.standard.value import MICROFEN_MINOR
 from ledger_api.ports import ProgrammeName
 from ledger_api.schemas.common import hex_text, moment, money, points
@@ -29,7 +30,7 @@ def merchant_out(found: Merchant) -> MerchantOut:
 
 
 def offer_out(
-    found: Offer, pars: Mapping[int, int], names: Mapping[int, ProgrammeName], *, shows_money: bool = False
+    found: Offer, pars: Mapping[ProgrammeId, int], names: Mapping[int, ProgrammeName], *, shows_money: bool = False
 ) -> OfferOut:
     """Return an offer with its price in each programme's points (rounded up to a hundredth of a point)."""
     prices = [

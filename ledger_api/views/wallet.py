@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
+from ledger.orders.eligibility import Terms
 from ledger.standard.civil_time import DAY_S
 from ledger.standard.ids import split_token_id
-from ledger.standard.quarters import NEVER, is_dead, quarter_end_timestamp
+from ledger.standard.quarters import NEVER
 from ledger_api.ports import ProgrammeName
 from ledger_api.schemas.common import hex_text, moment, points
 from ledger_api.schemas.wallet import HistoryItem, LotOut, ProgrammeBalance, WalletOut
@@ -21,16 +22,17 @@ def quarter_text(quarter: int) -> str | None:
     return None if quarter == NEVER else f"{2000 + (quarter - 1) // 4}Q{(quarter - 1) % 4 + 1}"
 
 
-def lot_out(token: int, minor: int, now: int) -> LotOut:
-    """Return a lot as of Unix time ``now``."""
+def lot_out(token: int, minor: int, terms: Terms, now: int) -> LotOut:
+    """Return a lot as of Unix time ``now``; it expires with its quarter, or with its programme's time for spending."""
     programme, quarter = split_token_id(token)
+    end = terms.dies_at(token)
     return LotOut(
         token_id=str(token),
         programme=programme,
         expiry_quarter=quarter_text(quarter),
-        expires_at=None if quarter == NEVER else moment(quarter_end_timestamp(quarter)),
+        expires_at=None if end is None else moment(end),
         amount=points(minor),
-        is_expired=is_dead(quarter, now),
+        is_expired=end is not None and now >= end,
     )
 
 
@@ -39,16 +41,16 @@ def wallet_out(
     block: queries.Block,
     balances: Sequence[tuple[int, int]],
     spendable: Mapping[int, int],
-    programmes: Iterable[queries.ChainProgramme],
+    terms: Terms,
     names: Mapping[int, ProgrammeName],
     now: int,
 ) -> WalletOut:
     """Return a wallet; ``spendable`` are minor units by token id, less those in orders on their way."""
     shown = []
-    for programme in programmes:
+    for programme in terms.programmes.values():
         own = [(token, minor) for token, minor in balances if split_token_id(token)[0] == programme.programme]
-        live = [(token, minor) for token, minor in own if not is_dead(split_token_id(token)[1], now)]
-        soon = [(token, minor) for token, minor in live if _dies_before(token, now + EXPIRING_SOON_S)]
+        live = [(token, minor) for token, minor in own if not terms.is_dead(token, now)]
+        soon = [(token, minor) for token, minor in live if terms.is_dead(token, now + EXPIRING_SOON_S)]
         total = sum(minor for _, minor in live)
         available = sum(spendable.get(token, 0) for token, _ in live)
         name = names.get(programme.programme) or nameless(programme.programme)
@@ -62,15 +64,15 @@ def wallet_out(
                 available=points(available),
                 expiring=points(sum(minor for _, minor in soon)),
                 expired=points(sum(minor for _, minor in own) - total),
-                is_spendable=programme.par_microfen > 0,
+                is_spendable=programme.can_spend(now),
             )
         )
-    ordered = sorted(balances, key=lambda one: _expiry(one[0]))
+    ordered = sorted(balances, key=lambda one: _expiry(one[0], terms))
     return WalletOut(
         account=account,
         as_of=as_of(block),
         programmes=shown,
-        lots=[lot_out(token, minor, now) for token, minor in ordered],
+        lots=[lot_out(token, minor, terms, now) for token, minor in ordered],
     )
 
 
@@ -87,11 +89,6 @@ def history_item_out(entry: queries.Entry) -> HistoryItem:
     )
 
 
-def _expiry(token: int) -> tuple[bool, int, int]:
-    found, quarter = split_token_id(token)
-    return quarter == NEVER, quarter, found
-
-
-def _dies_before(token: int, moment_s: int) -> bool:
-    quarter = split_token_id(token)[1]
-    return quarter != NEVER and quarter_end_timestamp(quarter) <= moment_s
+def _expiry(token: int, terms: Terms) -> tuple[bool, int, int]:
+    end = terms.dies_at(token)
+    return end is None, end or 0, token

@@ -121,6 +121,8 @@ class ChainProgrammeRow(Base):
     rulebook_hash: Mapped[Hash32 | None]
     appropriated_fen: Mapped[Fen]
     paid_fen: Mapped[Fen]
+    spendable_until: Mapped[UnixTime] = mapped_column(server_default="0")
+    """From when no lot of it can be spent; 0 until it starts closing."""
 
 
 class IssuerKeyRow(Base):

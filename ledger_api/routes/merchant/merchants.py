@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ledger.orders.terms import accepted_programmes
 from ledger.standard.ids import MerchantId
 from ledger_api.auth import scopes
 from ledger_api.dependencies import (
@@ -58,7 +59,6 @@ from redemption.errors import UnknownOffer
 from redemption.merchants import ACTIVE, Merchant
 from redemption.offers import Offer
 from redemption.orders import RedemptionOrder
-from redemption.purse import takes
 
 router = APIRouter(tags=["Merchants"])
 
@@ -331,7 +331,7 @@ def get_statement(
 
 
 def _offer(session: Session, services: Services, found: Offer, *, shows_money: bool = False) -> OfferOut:
-    pars = takes(session, found.merchant_id)
+    pars = accepted_programmes(session, found.merchant_id, services.clock.timestamp())
     return offer_out(found, pars, services.names, shows_money=shows_money)
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ledger.orders.terms import load_terms
 from ledger.standard.civil_time import DAY_S
 from ledger.standard.ids import Address
 from ledger_api.dependencies import DEFAULT_LIMIT, Cursor, Deps, Limit, ResidentToken, hash_of, own_resident
@@ -45,9 +46,10 @@ def expiring(
     with services.database.read() as session:
         resident = services.registry.get(session, own_resident(session, principal))
         balances = queries.balances(session, resident.account)
+        terms = load_terms(session)
     now = services.clock.timestamp()
     last = moment(now + within_days * DAY_S)
-    lots = [lot_out(token, minor, now) for token, minor in balances]
+    lots = [lot_out(token, minor, terms, now) for token, minor in balances]
     soon = [lot for lot in lots if lot.expires_at is not None and not lot.is_expired and lot.expires_at <= last]
     return sorted(soon, key=lambda lot: (lot.expires_at, lot.programme))
 
@@ -108,7 +110,7 @@ def wallet_of(session: Session, services: Services, account: Address) -> WalletO
         queries.projected_block(session),
         queries.balances(session, account),
         spendable,
-        queries.programmes(session),
+        load_terms(session),
         services.names,
         services.clock.timestamp(),
     )

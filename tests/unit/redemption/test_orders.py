@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from ledger.custody.errors import NotCustodial
-from ledger.orders.errors import InsufficientPoints
+from ledger.orders.errors import InsufficientPoints, OrdersPaused
 from ledger.outbox.outbox import order_key
 from ledger.residents.errors import ResidentNotFound
 from ledger.residents.registry import NewResident, Resident
@@ -142,6 +142,32 @@ def test_only_points_in_scope_pay(world: World, resident: Resident) -> None:
     assert museum.lots[1].id == token_id(CULTURE, Q2026_4)
     with pytest.raises(InsufficientPoints):
         place(world, Purchase(resident.resident_id, "rice", programmes={CULTURE}))
+
+
+def test_points_of_a_programme_that_ended_do_not_pay_and_those_that_end_first_pay_first(
+    world: World, resident: Resident
+) -> None:
+    world.give(resident.account, GREEN, Q2027_1 + 8, 60_000)
+    world.end_spending(GREEN, world.now + 60)
+    order = place(world, Purchase(resident.resident_id, "rice")).order
+    assert [lot.id for lot in order.lots] == [token_id(GREEN, Q2027_1 + 8)]
+    world.say(order.order_id, "rejected", code=11)
+    world.clock.set(world.clock.now() + timedelta(seconds=60))
+    assert [lot.id for lot in place(world, Purchase(resident.resident_id, "rice")).order.lots] == [
+        token_id(VOLUNTEER, Q2026_4)
+    ]
+    with pytest.raises(InsufficientPoints):
+        place(world, Purchase(resident.resident_id, "ticket", programmes={GREEN}))
+
+
+def test_a_pause_is_told_before_anything_is_reserved(world: World, resident: Resident) -> None:
+    world.pause("Redemption", world.now + 60)
+    with pytest.raises(OrdersPaused) as caught:
+        place(world, Purchase(resident.resident_id, "rice"))
+    assert caught.value.until == world.now + 60
+    assert world.offer().stock_reserved == 0
+    world.pause("Redemption", 0)
+    place(world, Purchase(resident.resident_id, "rice"))
 
 
 def test_chosen_programmes_alone_pay(world: World, resident: Resident) -> None:

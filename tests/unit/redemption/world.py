@@ -17,11 +17,13 @@ from ledger.orders.desk import OrderDesk
 from ledger.outbox.outbox import Outbox
 from ledger.residents.decisions import SourceDecisions
 from ledger.residents.registry import NewResident, Resident, ResidentRegistry
+from ledger.standard.contract import ProgrammeState
 from ledger.standard.ids import Address, MerchantId, address_bytes, token_id
 from ledger.standard.typed_data import Domain
 from ledger.store.database import Database
 from ledger.store.models.projection import (
     BalanceRow,
+    ChainEventRow,
     ChainMerchantRow,
     ChainProgrammeRow,
     OrderOutcomeRow,
@@ -138,6 +140,29 @@ class World:
         """Make an empty block now."""
         self._block += 1
         with self.database.transaction() as session:
+            self._cursor(session)
+
+    def end_spending(self, programme: int, until: int) -> None:
+        """Let a programme be closing, its points spendable until a Unix time."""
+        with self.database.transaction() as session:
+            row = session.get_one(ChainProgrammeRow, programme)
+            row.state, row.spendable_until = ProgrammeState.CLOSING.value, until
+
+    def pause(self, module: str, until: int) -> None:
+        """Pause a module until a Unix time; 0 ends the pause."""
+        self._block += 1
+        with self.database.transaction() as session:
+            session.add(
+                ChainEventRow(
+                    block_number=self._block,
+                    log_index=0,
+                    contract=module,
+                    name="Paused" if until else "Unpaused",
+                    topics=bytes(32),
+                    data=until.to_bytes(32, "big") if until else b"",
+                    block_timestamp=self.now,
+                )
+            )
             self._cursor(session)
 
     def settle(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import alembic.command
 from sqlalchemy import text
 
+from ledger.standard.contract import SPENDING_AFTER_CLOSING_S
+from ledger.standard.keccak import keccak256
 from ledger.store.database import WRITE_OPTION, Database
 from ledger.store.migrations import differences, run, upgrade
 
@@ -22,8 +24,8 @@ def _content(database: Database) -> list[list[tuple[object, ...]]]:
         return [sorted(map(tuple, session.execute(text(f"SELECT * FROM {name}")).all())) for name in _TABLES]
 
 
-def _move(database: Database, revision: str) -> None:
-    move = alembic.command.downgrade if revision < "0009" else alembic.command.upgrade
+def _move(database: Database, revision: str, *, down: bool) -> None:
+    move = alembic.command.downgrade if down else alembic.command.upgrade
     with database.engine.execution_options(**{WRITE_OPTION: True}).begin() as connection:
         move(run._config(connection), revision)
 
@@ -41,7 +43,44 @@ def test_tables_that_are_rebuilt_keep_every_row(database_url: str) -> None:
     before = _content(database)
     assert [len(rows) for rows in before] == [300, 300, 300]
     for revision in ("0008", "0009", "head"):
-        _move(database, revision)
+        _move(database, revision, down=revision == "0008")
         assert _content(database) == before
+    assert differences(database) == []
+    database.close()
+
+
+_PROGRAMME = (
+    "INSERT INTO chain_programmes (programme, par_microfen, flags, state, spend_scope, rulebook_version, "
+    "appropriated_fen, paid_fen) VALUES (:programme, 1, 14, :state, :scope, 0, 0, 0)"
+)
+_EVENT = (
+    "INSERT INTO chain_events (block_number, log_index, contract, name, topics, data, block_timestamp) "
+    "VALUES (:block, 0, 'PointsLedger', :name, :topics, :data, :time)"
+)
+
+
+def test_when_spending_ends_is_computed_for_what_was_projected_before(database_url: str) -> None:
+    """Active, closing and closed programmes, projected by a release that did not know the column."""
+    database = Database(database_url)
+    upgrade(database)
+    _move(database, "0011", down=True)
+    states = {1: [(1, 1_000)], 2: [(1, 1_000), (2, 2_000_000)], 3: [(1, 1_000), (2, 3_000_000), (3, 60_000_000)]}
+    block = 0
+    with database.transaction() as session:
+        for programme, events in states.items():
+            values = {"programme": programme, "state": events[-1][0], "scope": bytes(32)}
+            session.execute(text(_PROGRAMME), values)
+            for name, words in [("RulebookSet", [2, 7]), *[("ProgrammeStateSet", [state]) for state, _ in events]]:
+                block += 1
+                time = dict(events).get(words[0], 5) if name == "ProgrammeStateSet" else 9_000_000
+                topics = keccak256(name.encode()) + programme.to_bytes(32, "big")
+                data = b"".join(word.to_bytes(32, "big") for word in words)
+                row = {"block": block, "name": name, "topics": topics, "data": data, "time": time}
+                session.execute(text(_EVENT), row)
+    upgrade(database)
+    with database.transaction() as session:
+        query = text("SELECT programme, spendable_until FROM chain_programmes ORDER BY programme")
+        until = {row.programme: row.spendable_until for row in session.execute(query)}
+        assert until == {1: 0, 2: 2_000_000 + SPENDING_AFTER_CLOSING_S, 3: 3_000_000 + SPENDING_AFTER_CLOSING_S}
     assert differences(database) == []
     database.close()

@@ -98,6 +98,24 @@ def test_an_exchange_is_prepared_signed_by_a_wallet_and_taken_in(api: Api, heade
     assert api.get(f"/v1/orders/{unsigned['order_id']}", headers).json()["state"] == "placed"
 
 
+def test_a_signed_order_of_points_that_ended_meanwhile_is_not_sent_and_its_repeat_is_still_answered(
+    api: Api, headers: dict[str, str]
+) -> None:
+    """The chain would reject it, and the holder's nonce would be spent."""
+    wanted = {"from_programme": VOLUNTEER, "to_programme": GREEN, "amount": "10"}
+    exchange = api.client.post("/v1/own-key/exchanges/unsigned", json=wanted, headers=headers).json()
+    body = exchange_body(exchange, sign(exchange))
+    assert api.post("/v1/own-key/exchanges", body, headers).status_code == 202
+    later = api.client.post("/v1/own-key/exchanges/unsigned", json=wanted, headers=headers).json()
+    redemption = api.client.post("/v1/own-key/redemptions/unsigned", json={"offer": "rice"}, headers=headers).json()
+    api.world.end_spending(VOLUNTEER, api.world.now)
+    answer = api.post("/v1/own-key/exchanges", exchange_body(later, sign(later)), headers)
+    assert problem(answer) == (409, "/problems/programme-forbids")
+    assert api.post("/v1/own-key/exchanges", body, headers).status_code == 202
+    answer = api.post("/v1/own-key/redemptions", redeem_body(redemption, sign(redemption)), headers)
+    assert problem(answer) == (422, "/problems/order-unfit")
+
+
 def test_orders_on_their_way_are_bounded(api: Api, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever signs without end is stopped; what was placed stays, and its repeat is answered."""
     monkeypatch.setattr("ledger.orders.desk.OPEN_MAX", 2)

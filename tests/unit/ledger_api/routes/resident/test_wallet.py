@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from ledger.standard.civil_time import DAY_S, moment_text
 from ledger.standard.ids import address_bytes, token_id
 from ledger.store.models.projection import EntryRow
 from tests.unit.ledger_api.api import Api, problem
@@ -41,6 +42,29 @@ def test_a_wallet_says_what_lives_what_dies_soon_and_what_is_dead(
     assert [lot["expiry_quarter"] for lot in wallet["lots"]] == ["2026Q3", "2026Q4", "2028Q1", None]
     assert wallet["lots"][1]["expires_at"] == "2027-01-01T00:00:00+08:00"
     assert wallet["as_of"] == {"block_number": "0", "time": "2026-11-20T10:00:00+08:00"}
+
+
+def test_points_of_a_closing_programme_end_with_its_time_for_spending(
+    api: Api, resident: tuple[dict[str, str], dict[str, Any]]
+) -> None:
+    """Green points would live until 2028; their programme closes before."""
+    headers, _ = resident
+    until = api.world.now + 30 * DAY_S
+    api.world.end_spending(GREEN, until)
+    wallet = api.get("/v1/wallet", headers).json()
+    green = of(wallet, GREEN)
+    assert (green["balance"]["points"], green["available"]["points"], green["expiring"]["points"]) == ("50.50",) * 3
+    assert green["is_spendable"] is True
+    assert [lot["programme"] for lot in wallet["lots"]] == [VOLUNTEER, GREEN, VOLUNTEER, RESIDENCE]
+    assert wallet["lots"][1]["expires_at"] == moment_text(until)
+
+    api.world.end_spending(GREEN, api.world.now)
+    wallet = api.get("/v1/wallet", headers).json()
+    green = of(wallet, GREEN)
+    assert (green["balance"]["points"], green["available"]["points"]) == ("0.00", "0.00")
+    assert (green["expired"]["points"], green["is_spendable"]) == ("50.50", False)
+    assert [lot["programme"] for lot in wallet["lots"] if lot["is_expired"]] == [VOLUNTEER, GREEN]
+    assert GREEN not in [lot["programme"] for lot in api.get("/v1/wallet/expiring", headers).json()]
 
 
 def test_points_on_their_way_are_not_available(api: Api, resident: tuple[dict[str, str], dict[str, Any]]) -> None:

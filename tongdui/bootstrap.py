@@ -127,9 +127,8 @@ def open_city(
         clock: the time, for the demo's fixed date; by default the machine's.
         config: the city to deploy where there is no deployment yet; by default the demo's.
         progress: hears (step, done, total) of the deployment and of the journal's replay.
-        steady: seconds of a clock that cannot be set, against which ``clock`` is watched; by default the machine's, and
-        a
-            clock that is moved by hand is not watched.
+        steady: seconds of a clock that cannot be set, against which ``clock`` is watched; by default the machine's,
+            and a clock that is moved by hand is not watched.
 
     Raises:
         ConfigurationError: a setting, key or file is missing or wrong.

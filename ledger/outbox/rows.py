@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Table, update
 from sqlalchemy.orm import Session
 
 from ledger.outbox import decide
+from ledger.outbox.decide import Receipt, Verdict
 from ledger.outbox.leases import CLOCKS_APART_S
 from ledger.store.database import bulk_insert, bulk_insert_new, fetch_by_keys
 from ledger.store.models.outbox import OutboxMessageRow, OutboxTransactionRow
@@ -72,3 +73,17 @@ def set_transactions(session: Session, ids: Sequence[int], **values: Any) -> Non
             .values(**values)
             .execution_options(synchronize_session=False)
         )
+
+
+def apply_verdict(
+    message: OutboxMessageRow, verdict: Verdict, attempts: int, receipt: Receipt | None, now: int
+) -> None:
+    """Write down what is to become of a message whose transaction reverted."""
+    message.state = verdict.state
+    message.reason = verdict.reason[:512]
+    message.not_before = verdict.not_before
+    message.attempts = attempts
+    message.updated_at = now
+    message.block_number = receipt.block_number if receipt is not None and verdict.state != "queued" else None
+    if verdict.gas is not None and not message.is_order:
+        message.gas = verdict.gas

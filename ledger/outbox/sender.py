@@ -32,7 +32,6 @@ from ledger.outbox.decide import (
     Receipt,
     RelayerLoad,
     TransactionOutcome,
-    Verdict,
 )
 from ledger.outbox.leases import Leases
 from ledger.outbox.outbox import MessageState
@@ -41,6 +40,7 @@ from ledger.outbox.routes import Routes
 from ledger.outbox.rows import (
     AHEAD_S,
     NewTransaction,
+    apply_verdict,
     insert_new_transactions,
     insert_transactions,
     is_message_due,
@@ -496,10 +496,8 @@ class Sender:
                 raise InvariantViolation("a reverted transaction has no receipt")
             target, data = self._call_of(row.transaction_id)
             out_of_gas = receipt.gas_used >= row.gas - row.gas // 64
-            explained[row.transaction_id] = (
-                (None if target is None else self._replay(row, target, data, receipt)),
-                (out_of_gas),
-            )
+            error = None if target is None else self._replay(row, target, data, receipt)
+            explained[row.transaction_id] = (error, out_of_gas)
         return explained
 
     def _replay(self, row: _Open, target: bytes, data: bytes, receipt: Receipt) -> str | None:
@@ -577,7 +575,7 @@ class Sender:
         for message in messages:
             attempts = message.attempts + 1
             verdict = decide.after_revert(message.kind, message.is_order, error, out_of_gas, attempts, message.gas, now)
-            _apply(message, verdict, attempts, receipt, now)
+            apply_verdict(message, verdict, attempts, receipt, now)
         _LOG.warning("%s reverted: %s", row.kind, error or "no reason")
         session.flush()
 
@@ -589,14 +587,3 @@ class Sender:
             .where(OutboxMessageRow.transaction_id == row.transaction_id, OutboxMessageRow.state == "sent")
             .values(state="queued", transaction_id=None, updated_at=now)
         )
-
-
-def _apply(message: OutboxMessageRow, verdict: Verdict, attempts: int, receipt: Receipt | None, now: int) -> None:
-    message.state = verdict.state
-    message.reason = verdict.reason[:512]
-    message.not_before = verdict.not_before
-    message.attempts = attempts
-    message.updated_at = now
-    message.block_number = receipt.block_number if receipt is not None and verdict.state != "queued" else None
-    if verdict.gas is not None and not message.is_order:
-        message.gas = verdict.gas

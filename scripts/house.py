@@ -56,7 +56,8 @@ def misplaced_tests(root: Path) -> Iterator[str]:
 
 def _places(folder: Path, name: str) -> list[str]:
     if folder.parts[:1] == ("docs",):
-        return [name.replace("_", "-") + ".md", f"{name}/README.md"]
+        page = name.replace("_", "-")
+        return [f"{page}.md", f"{page}/README.md"]
     return [f"{name}.py", f"{name}/__init__.py", f"__{name}__.py", f"{name}.sh"]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from issuers.states import RecordState
+from ledger.standard.ids import Address, ProgrammeSlug
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Refusal:
     """A refused row as its agency sees it."""
 
     refusal_id: int
-    programme: str
+    programme: ProgrammeSlug
     file: str
     delivery_id: int
     row: int
@@ -92,7 +93,7 @@ class Review:
     """A held record as its reviewers see it."""
 
     review_id: int
-    programme: str
+    programme: ProgrammeSlug
     record_id: int
     screen: str
     reason_en: str
@@ -109,8 +110,8 @@ class Explanation:
     """Why a grant is what it is."""
 
     grant_id: str
-    programme: str
-    account: str
+    programme: ProgrammeSlug
+    account: Address
     amount_minor: int
     revoked_minor: int
     activity: str
@@ -160,7 +161,7 @@ class Explanation:
 class OpenBatch:
     """A batch that has not landed, and why: for its signer, for funding, for its void, or because it failed."""
 
-    programme: str
+    programme: ProgrammeSlug
     number: int
     state: str
     reason: str | None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from ledger.errors import TongduiError
+from ledger.standard.ids import ProgrammeId, ProgrammeSlug
 
 
 class IssuersError(TongduiError):
@@ -20,7 +23,7 @@ class UnknownProgramme(IssuersError):
 class UnknownMapping(IssuersError):
     """No mapping of that name, or the mapping belongs to another programme."""
 
-    def __init__(self, mapping: str, programme: str) -> None:
+    def __init__(self, mapping: str, programme: ProgrammeSlug | Literal["*"]) -> None:
         self.mapping = mapping
         self.programme = programme
         super().__init__(f"no mapping {mapping!r} for programme {programme!r}")
@@ -37,7 +40,7 @@ class GrantNotFound(IssuersError):
 class BatchNotFound(IssuersError):
     """The programme has no batch of this number."""
 
-    def __init__(self, programme: int, number: int) -> None:
+    def __init__(self, programme: ProgrammeId, number: int) -> None:
         self.programme = programme
         self.number = number
         super().__init__(f"programme {programme} has no batch {number}")
@@ -46,7 +49,7 @@ class BatchNotFound(IssuersError):
 class BatchLanded(IssuersError):
     """The batch is on chain; its number cannot be given up any more."""
 
-    def __init__(self, programme: int, number: int) -> None:
+    def __init__(self, programme: ProgrammeId, number: int) -> None:
         self.programme = programme
         self.number = number
         super().__init__(f"batch {number} of programme {programme} has landed; revoke what shall be taken back")

@@ -59,7 +59,7 @@ from ledger.custody.signer import IssuerSigner
 from ledger.deployment.file import Deployment
 from ledger.outbox.outbox import Outbox
 from ledger.residents.registry import ResidentRegistry
-from ledger.standard.ids import BatchNumber, ProgrammeId
+from ledger.standard.ids import Address, BatchNumber, ProgrammeId, ProgrammeSlug, address_bytes
 from ledger.store.database import Database
 from ledger.store.models.issuance import (
     IssuanceBatchRow,
@@ -85,7 +85,7 @@ class IssuerService:
         envelope: Envelope,
         outbox: Outbox,
         deployment: Deployment,
-        signers: Mapping[int, IssuerSigner],
+        signers: Mapping[ProgrammeId, IssuerSigner],
         *,
         rulebooks: Mapping[ProgrammeId, tuple[Rulebook, ...]] | None = None,
         mappings_folder: Path = MAPPINGS,
@@ -102,7 +102,7 @@ class IssuerService:
         self._database = database
         self._clock = clock
         self._registry = registry
-        self._books: dict[int, tuple[Rulebook, ...]] = {int(key): value for key, value in books.items()}
+        self._books: dict[ProgrammeId, tuple[Rulebook, ...]] = books
         self._slugs = {programme: many[-1].file.slug for programme, many in self._books.items()}
         self._mappings = MappingFolder(mappings_folder)
         self._limits = limits or Limits()
@@ -125,7 +125,7 @@ class IssuerService:
 
     def ingest_file(
         self,
-        programme: int | str,
+        programme: ProgrammeId | ProgrammeSlug,
         path: Path,
         mapping: str | Path | SourceMapping | None = None,
         progress: ProgressCallback | None = None,
@@ -140,7 +140,7 @@ class IssuerService:
 
     def ingest_drop_folder(
         self,
-        programme: int | str,
+        programme: ProgrammeId | ProgrammeSlug,
         folder: Path,
         mapping: str | Path | SourceMapping | None = None,
         progress: ProgressCallback | None = None,
@@ -162,7 +162,7 @@ class IssuerService:
 
     def pull_rest(
         self,
-        programme: int | str,
+        programme: ProgrammeId | ProgrammeSlug,
         base_url: str,
         token: str | TokenSource,
         mapping: str | Path | SourceMapping | None = None,
@@ -180,7 +180,13 @@ class IssuerService:
         return self._intake.rest(number, source_mapping, source, progress)
 
     def push(
-        self, programme: int | str, name: str, path: Path, mapping: str | Path | SourceMapping, *, is_lines: bool
+        self,
+        programme: ProgrammeId | ProgrammeSlug,
+        name: str,
+        path: Path,
+        mapping: str | Path | SourceMapping,
+        *,
+        is_lines: bool,
     ) -> IngestReport:
         """Take in the body of a push, spooled to a file; the same bytes again have no effect, whatever their name.
 
@@ -231,7 +237,7 @@ class IssuerService:
 
     # -------------------------------------------------------------------------------------------- what is there
 
-    def counts(self, programme: int | str | None = None) -> dict[str, ProgrammeCounts]:
+    def counts(self, programme: ProgrammeId | ProgrammeSlug | None = None) -> dict[ProgrammeSlug, ProgrammeCounts]:
         """Return where the records of each programme (or of one) stand, by slug."""
         wanted = list(self._books) if programme is None else [self.programme_id(programme)]
         with self._database.read() as session:
@@ -253,20 +259,25 @@ class IssuerService:
             tallies[number][kind] = int(total)
         return {self._slugs[one]: ProgrammeCounts.of(tallies[one], repeats.get(one, 0)) for one in sorted(wanted)}
 
-    def pipeline(self, programme: int | str | None = None) -> dict[str, PipelineView]:
+    def pipeline(self, programme: ProgrammeId | ProgrammeSlug | None = None) -> dict[ProgrammeSlug, PipelineView]:
         """Return every stage's counts and refusals, of each programme or of one, by slug (`reports.stages`)."""
         wanted = sorted(self._books) if programme is None else [self.programme_id(programme)]
         with self._database.read() as session:
             return {self._slugs[one.programme]: one for one in pipeline_views(session, wanted)}
 
-    def funding_waits(self) -> dict[str, FundingWait]:
+    def funding_waits(self) -> dict[ProgrammeSlug, FundingWait]:
         """Return what waits for funding and how much is missing, by slug; who waits for nothing is left out."""
         with self._database.read() as session:
             found = funding_waits(session)
         return {self._slugs[number]: one for number, one in sorted(found.items()) if number in self._slugs}
 
     def refusals(
-        self, programme: int | str, cursor: int | None = None, limit: int = 100, *, open_only: bool = True
+        self,
+        programme: ProgrammeId | ProgrammeSlug,
+        cursor: int | None = None,
+        limit: int = 100,
+        *,
+        open_only: bool = True,
     ) -> RefusalPage:
         """Return a page of refusals behind a cursor, oldest first."""
         number = self.programme_id(programme)
@@ -291,18 +302,20 @@ class IssuerService:
         seal = self._vault.open(row.programme, bytes(delivery.data_key))
         return seal.open(bytes(row.raw), b"refusal").decode("utf-8", "replace")
 
-    def reviews(self, programme: int | str | None = None, state: str = "open", limit: int = 500) -> list[Review]:
+    def reviews(
+        self, programme: ProgrammeId | ProgrammeSlug | None = None, state: str = "open", limit: int = 500
+    ) -> list[Review]:
         """Return records that screens have held, oldest first."""
         number = None if programme is None else self.programme_id(programme)
         with self._database.read() as session:
             return listing.reviews(session, self._slugs, number, state, limit)
 
-    def review(self, programme: int | str, review_id: int) -> Review:
+    def review(self, programme: ProgrammeId | ProgrammeSlug, review_id: int) -> Review:
         """Return one held record of a programme. Raises ReviewNotFound."""
         with self._database.read() as session:
             return listing.review(session, self._slugs, self.programme_id(programme), review_id)
 
-    def records_awaiting(self, programme: int | str, source_hmac: bytes) -> int:
+    def records_awaiting(self, programme: ProgrammeId | ProgrammeSlug, source_hmac: bytes) -> int:
         """Return how many records await the link of one source id, by its HMAC."""
         number = self.programme_id(programme)
         query = select(func.count()).where(
@@ -319,14 +332,16 @@ class IssuerService:
         with self._database.read() as session:
             return explain(session, key, self._books, self._slugs)
 
-    def grants_of(self, account: str, limit: int = 100) -> list[str]:
+    def grants_of(self, account: Address, limit: int = 100) -> list[str]:
         """Return ids of the latest grants of the resident whose account it is, newest first, for `explain`."""
         with self._database.read() as session:
-            return listing.latest_grants(session, bytes.fromhex(account.removeprefix("0x")), limit)
+            return listing.latest_grants(session, address_bytes(account), limit)
 
     # ----------------------------------------------------------------------------------- records that waited
 
-    def grant_linked(self, programme: int | str | None = None, source_ids: Sequence[str] | None = None) -> int:
+    def grant_linked(
+        self, programme: ProgrammeId | ProgrammeSlug | None = None, source_ids: Sequence[str] | None = None
+    ) -> int:
         """Decide records that awaited a link that now exists; see `WaitingRecords.grant_linked`."""
         return self._waiting.grant_linked(None if programme is None else [self.programme_id(programme)], source_ids)
 
@@ -350,7 +365,7 @@ class IssuerService:
 
     def revoke_false(
         self,
-        programme: int | str,
+        programme: ProgrammeId | ProgrammeSlug,
         record_ids: Sequence[str],
         by: str,
         note: str | None = None,
@@ -368,7 +383,9 @@ class IssuerService:
 
     # ------------------------------------------------------------------------------------------ batches and chain
 
-    def make_batches(self, programme: int | str | None = None, *, flush: bool = True) -> list[tuple[str, BatchNumber]]:
+    def make_batches(
+        self, programme: ProgrammeId | ProgrammeSlug | None = None, *, flush: bool = True
+    ) -> list[tuple[ProgrammeSlug, BatchNumber]]:
         """Batch, sign and enqueue all ready grants; returns (slug, number) of each. ``flush=False`` leaves what does
         not fill a batch of 500 for later."""
         wanted = list(self._books) if programme is None else [self.programme_id(programme)]
@@ -388,7 +405,7 @@ class IssuerService:
         self._revocations.settle()
         return settled
 
-    def retry_waiting(self, programme: int | str | None = None) -> int:
+    def retry_waiting(self, programme: ProgrammeId | ProgrammeSlug | None = None) -> int:
         """Send batches that wait for funding (or failed) again, under the same numbers; returns how many."""
         return self._batcher.retry_waiting(None if programme is None else self.programme_id(programme))
 
@@ -396,18 +413,18 @@ class IssuerService:
         """Sign and enqueue wanted revocations whose grants have landed; returns how many."""
         return self._revocations.send()
 
-    def void_batch(self, programme: int | str, number: int, by: str, reason: str) -> VoidStatus:
+    def void_batch(self, programme: ProgrammeId | ProgrammeSlug, number: int, by: str, reason: str) -> VoidStatus:
         """Give up a batch number: the issuer signs a void, and once it is final the batch's grants get new numbers.
 
         Asking again says where it stands. Raises BatchNotFound, or BatchLanded for a batch that is on chain.
         """
         return self._voiding.request(self.programme_id(programme), number, by, reason)
 
-    def void_status(self, programme: int | str, number: int) -> VoidStatus | None:
+    def void_status(self, programme: ProgrammeId | ProgrammeSlug, number: int) -> VoidStatus | None:
         """Return where the void of a batch stands, if one was asked for."""
         return self._voiding.status(self.programme_id(programme), number)
 
-    def open_batches(self, programme: int | str | None = None) -> list[OpenBatch]:
+    def open_batches(self, programme: ProgrammeId | ProgrammeSlug | None = None) -> list[OpenBatch]:
         """Return the batches that have not landed, and why, lowest number first."""
         number = None if programme is None else self.programme_id(programme)
         with self._database.read() as session:
@@ -424,7 +441,7 @@ class IssuerService:
         moved += len(self.make_batches()) + self._batcher.retry_waiting(only_funded=True) + self.send_revocations()
         return bool(moved or settled.landed or settled.waiting or settled.failed)
 
-    def under_way(self, programme: int | str) -> int:
+    def under_way(self, programme: ProgrammeId | ProgrammeSlug) -> int:
         """Return how many grants and batches of a programme are still on their way to the chain; what waits for
         funding or for the issuer's signer, or has failed, is not."""
         number = self.programme_id(programme)
@@ -506,19 +523,19 @@ class IssuerService:
 
     # -------------------------------------------------------------------------------------------------- inside
 
-    def programme_id(self, programme: int | str) -> int:
+    def programme_id(self, programme: ProgrammeId | ProgrammeSlug) -> ProgrammeId:
         """Return a programme's id by id or slug. Raises UnknownProgramme."""
         for number, slug in self._slugs.items():
             if programme in (number, slug):
                 return number
         raise UnknownProgramme(programme)
 
-    def rulebooks(self) -> dict[str, tuple[Rulebook, ...]]:
+    def rulebooks(self) -> dict[ProgrammeSlug, tuple[Rulebook, ...]]:
         """Return all rulebooks by slug, oldest version first."""
         return {self._slugs[number]: books for number, books in self._books.items()}
 
     def mapping(
-        self, programme: int | str, mapping: str | Path | SourceMapping | None, path: Path | None
+        self, programme: ProgrammeId | ProgrammeSlug, mapping: str | Path | SourceMapping | None, path: Path | None
     ) -> SourceMapping:
         """Return a mapping by name or file, or the programme's own for a file's extension. Raises UnknownMapping."""
         return self._mappings.find(self._slugs[self.programme_id(programme)], mapping, path)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ledger.standard.ids import OrderId, OrderIdText
 from ledger.store.models.api import ApiSubjectRow, IdentityLookRow, WithdrawnTokenRow
 from ledger_api.auth import scopes
 from ledger_api.auth.tokens import BadToken, Principal
@@ -136,6 +137,11 @@ def hash_of(field: str, text: str) -> bytes:
     if len(value) != 32 or not text.startswith("0x"):
         raise MalformedId(field)
     return value
+
+
+def order_id_of(text: OrderIdText) -> OrderId:
+    """Return the id of an order from a path. Raises MalformedId."""
+    return OrderId(hash_of("order_id", text))
 
 
 IdempotencyKey = Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ledger.errors import TongduiError
+from ledger.standard.ids import Address, GrantIdText, OrderIdText
 
 
 class RequestError(TongduiError):
@@ -55,7 +56,7 @@ class IdentityUnproven(RequestError):
 class UnusableAccount(RequestError):
     """The account can never hold points: the zero address, or the ledger itself."""
 
-    def __init__(self, account: str) -> None:
+    def __init__(self, account: Address) -> None:
         self.account = account
         super().__init__(f"account {account} can never hold points")
 
@@ -109,7 +110,7 @@ class NotFound(RequestError):
 class NotFinal(RequestError):
     """A receipt was asked for before the chain has the answer."""
 
-    def __init__(self, order_id: str) -> None:
+    def __init__(self, order_id: OrderIdText | GrantIdText) -> None:
         self.order_id = order_id
         super().__init__(f"order {order_id} is not final yet; wait for it (wait_s) and ask again")
 

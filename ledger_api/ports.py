@@ -8,13 +8,14 @@ from typing import Any, Protocol
 
 from ledger.standard.contract import BatchState
 from ledger.standard.evidence import EvidenceLeaf
+from ledger.standard.ids import OrderId, ProgrammeId
 
 
 @dataclass(frozen=True, slots=True)
 class ProgrammeName:
     """How a programme is called."""
 
-    programme: int
+    programme: ProgrammeId
     slug: str
     name_zh: str
     name_en: str
@@ -48,15 +49,15 @@ class ChainView(Protocol):
         """Return the number of the last final block."""
         ...
 
-    def order(self, order_id: bytes) -> OrderOnChain | None:
+    def order(self, order_id: OrderId) -> OrderOnChain | None:
         """Return the outcome of an order, from the node's logs at final height."""
         ...
 
-    def batch(self, programme: int, number: int) -> tuple[BatchState, bytes]:
+    def batch(self, programme: ProgrammeId, number: int) -> tuple[BatchState, bytes]:
         """Return (state, evidence root) from contract state at final height."""
         ...
 
-    def has_grant(self, programme: int, number: int, leaf: EvidenceLeaf, proof: list[bytes]) -> bool:
+    def has_grant(self, programme: ProgrammeId, number: int, leaf: EvidenceLeaf, proof: list[bytes]) -> bool:
         """Return whether a grant is in a batch that landed, by its leaf and path to the batch's root."""
         ...
 
@@ -64,7 +65,7 @@ class ChainView(Protocol):
 class Receipts(Protocol):
     """Makes receipts that prove themselves, and checks them."""
 
-    def for_order(self, order_id: bytes) -> dict[str, Any] | None:
+    def for_order(self, order_id: OrderId) -> dict[str, Any] | None:
         """Return an order's receipt, or None while it is not final."""
         ...
 

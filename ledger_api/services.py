@@ -15,6 +15,7 @@ from ledger.orders.desk import OrderDesk
 from ledger.residents.decisions import SourceDecisions
 from ledger.residents.link_codes import LinkCodes
 from ledger.residents.registry import ResidentRegistry
+from ledger.standard.ids import ProgrammeId
 from ledger.store.database import Database
 from ledger_api.auth.tokens import LocalIssuer, TokenVerifier
 from ledger_api.http.metrics import Metrics
@@ -48,7 +49,7 @@ class Services:
     limits: BodyLimits
     clock: Clock
     database: Database
-    names: Mapping[int, ProgrammeName]
+    names: Mapping[ProgrammeId, ProgrammeName]
     registry: ResidentRegistry
     orders: OrderDesk
     merchants: MerchantDirectory

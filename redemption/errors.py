@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ledger.errors import TongduiError
+from ledger.standard.ids import MerchantId, OrderIdText
 
 
 class RedemptionError(TongduiError):
@@ -12,7 +13,7 @@ class RedemptionError(TongduiError):
 class UnknownMerchant(RedemptionError):
     """No merchant has this number."""
 
-    def __init__(self, merchant_id: int) -> None:
+    def __init__(self, merchant_id: MerchantId) -> None:
         self.merchant_id = merchant_id
         super().__init__(f"merchant {merchant_id} is not registered")
 
@@ -20,7 +21,7 @@ class UnknownMerchant(RedemptionError):
 class MerchantSuspended(RedemptionError):
     """The merchant takes no new orders."""
 
-    def __init__(self, merchant_id: int) -> None:
+    def __init__(self, merchant_id: MerchantId) -> None:
         self.merchant_id = merchant_id
         super().__init__(f"merchant {merchant_id} takes no orders at present")
 
@@ -73,7 +74,7 @@ class NotEnoughHeld(RedemptionError):
 class UnknownOrder(RedemptionError):
     """No redemption order has this id (or it is somebody else's)."""
 
-    def __init__(self, order_id: str) -> None:
+    def __init__(self, order_id: OrderIdText) -> None:
         self.order_id = order_id
         super().__init__(f"order {order_id} is not known")
 
@@ -81,7 +82,7 @@ class UnknownOrder(RedemptionError):
 class OrderStateConflict(RedemptionError):
     """The order is not in a state in which this can be done."""
 
-    def __init__(self, order_id: str, state: str, wanted: str) -> None:
+    def __init__(self, order_id: OrderIdText, state: str, wanted: str) -> None:
         self.order_id = order_id
         self.state = state
         self.wanted = wanted
@@ -146,7 +147,7 @@ class WeakPin(RedemptionError):
 class OwnOrder(RedemptionError):
     """Who served the resident may not hand over (capture) the order: two people see every purchase at a desk."""
 
-    def __init__(self, order_id: str) -> None:
+    def __init__(self, order_id: OrderIdText) -> None:
         self.order_id = order_id
         super().__init__(f"order {order_id} was taken by this clerk; somebody else has to hand it over")
 
@@ -154,7 +155,7 @@ class OwnOrder(RedemptionError):
 class MerchantHoldsKey(RedemptionError):
     """The merchant signs captures and refunds itself; the gateway has no key to do it."""
 
-    def __init__(self, merchant_id: int) -> None:
+    def __init__(self, merchant_id: MerchantId) -> None:
         self.merchant_id = merchant_id
         super().__init__(f"merchant {merchant_id} holds its own key; the signature has to come from there")
 
@@ -162,7 +163,7 @@ class MerchantHoldsKey(RedemptionError):
 class RefundTooLate(RedemptionError):
     """Refunds end some days after the payment."""
 
-    def __init__(self, order_id: str, days: int) -> None:
+    def __init__(self, order_id: OrderIdText, days: int) -> None:
         self.order_id = order_id
         self.days = days
         super().__init__(f"order {order_id} was paid more than {days} days ago")
@@ -171,7 +172,7 @@ class RefundTooLate(RedemptionError):
 class NotRefundable(RedemptionError):
     """Nothing would go back, or the payment cannot be shown to the chain."""
 
-    def __init__(self, order_id: str, reason: str) -> None:
+    def __init__(self, order_id: OrderIdText, reason: str) -> None:
         self.order_id = order_id
         self.reason = reason
         super().__init__(f"order {order_id} cannot be refunded so: {reason}")

@@ -21,7 +21,7 @@ from ledger.custody.signer import Signer
 from ledger.orders.terms import pars
 from ledger.outbox.outbox import MessageState, OrderMessage, Outbox, order_key
 from ledger.standard.civil_time import DAY_S
-from ledger.standard.ids import OrderId, split_token_id
+from ledger.standard.ids import MerchantId, OrderId, order_id_text, split_token_id
 from ledger.standard.packed import pack_capture, pack_release
 from ledger.standard.typed_data import Capture, Domain, HoldOrder, Release
 from ledger.store.models.redemption import RedemptionActionRow, RedemptionOrderRow, SlipRow
@@ -120,12 +120,12 @@ class Fulfilment:
     random: RandomBytes = os.urandom
 
     def issue_slip(
-        self, session: Session, order_id: bytes, issued_by: str, *, lifetime_s: int = SLIP_LIFETIME_S
+        self, session: Session, order_id: OrderId, issued_by: str, *, lifetime_s: int = SLIP_LIFETIME_S
     ) -> Slip:
         """Issue a slip for an order; an earlier one becomes void. Raises UnknownOrder or OrderStateConflict."""
         row = self.redemptions.row(session, order_id)
         if State(row.state) not in _CAN_HAVE_SLIP or row.handed_over_at is not None:
-            raise OrderStateConflict("0x" + order_id.hex(), row.state, "issue a slip")
+            raise OrderStateConflict(order_id_text(order_id), row.state, "issue a slip")
         session.execute(
             update(SlipRow).where(SlipRow.order_id == order_id, SlipRow.used_at.is_(None)).values(is_replaced=True)
         )
@@ -156,14 +156,14 @@ class Fulfilment:
             raise BadSlipCode
         return _slip(row)
 
-    def look_up(self, session: Session, merchant_id: int, text: str) -> RedemptionOrder:
+    def look_up(self, session: Session, merchant_id: MerchantId, text: str) -> RedemptionOrder:
         """Return the order behind a code, for the merchant to see before it hands anything over.
 
         Raises BadSlipCode (another merchant's code too), SlipExpired or SlipUsed.
         """
         return self.redemptions.get(session, self._open_slip(session, merchant_id, text, lock=False).order_id)
 
-    def hand_over(self, session: Session, merchant_id: int, text: str, actor: Actor) -> RedemptionOrder:
+    def hand_over(self, session: Session, merchant_id: MerchantId, text: str, actor: Actor) -> RedemptionOrder:
         """Use up a code: the goods change hands. A held order is captured whole.
 
         Checks in order: BadSlipCode, SlipExpired, SlipUsed, OwnOrder, OrderStateConflict (an order that is not final
@@ -171,7 +171,7 @@ class Fulfilment:
         """
         slip = self._open_slip(session, merchant_id, text)
         row = self.redemptions.row(session, slip.order_id)
-        name = "0x" + row.order_id.hex()
+        name = order_id_text(row.order_id)
         if row.clerk is not None and (slip.issued_by == actor.subject or actor.took_part(row)):
             raise OwnOrder(name)
         if State(row.state) not in {State.PAID, State.HELD}:
@@ -186,7 +186,7 @@ class Fulfilment:
         return self.redemptions.get(session, row.order_id)
 
     def capture_part(
-        self, session: Session, merchant_id: int, order_id: bytes, keep_fen: int, actor: Actor
+        self, session: Session, merchant_id: MerchantId, order_id: OrderId, keep_fen: int, actor: Actor
     ) -> RedemptionOrder:
         """Capture the shortest prefix of a hold that is worth ``keep_fen``; the rest is released.
 
@@ -199,7 +199,7 @@ class Fulfilment:
         self._capture(session, order, kept, last, "captured in part", actor.subject)
         return order
 
-    def release(self, session: Session, merchant_id: int, order_id: bytes, actor: Actor, reason: str) -> None:
+    def release(self, session: Session, merchant_id: MerchantId, order_id: OrderId, actor: Actor, reason: str) -> None:
         """Give a hold back, by the merchant. Raises UnknownOrder, OwnOrder, OrderStateConflict or MerchantHoldsKey."""
         order = self._held(session, merchant_id, order_id, actor, "release")
         signature = merchant_key(session, self.merchants, self.keys, merchant_id).sign_digest(
@@ -207,17 +207,17 @@ class Fulfilment:
         )
         self._send_release(session, order, signature, actor.subject, reason)
 
-    def cancel(self, session: Session, resident_id: int, order_id: bytes, reason: str) -> None:
+    def cancel(self, session: Session, resident_id: int, order_id: OrderId, reason: str) -> None:
         """Give a hold back, by the resident, where the order allows it or the merchant let its time pass.
 
         Raises UnknownOrder, OrderStateConflict, or NotCustodial.
         """
         order = self.redemptions.get(session, order_id)
         if order.resident_id != resident_id or order.state is not State.HELD:
-            raise OrderStateConflict("0x" + order_id.hex(), order.state.value, "cancel")
+            raise OrderStateConflict(order_id_text(order_id), order.state.value, "cancel")
         is_overdue = order.capture_by is not None and self.clock.timestamp() > order.capture_by
         if not order.is_cancellable and not is_overdue:
-            raise OrderStateConflict("0x" + order_id.hex(), "not cancellable", "cancel")
+            raise OrderStateConflict(order_id_text(order_id), "not cancellable", "cancel")
         signer = self.redemptions.registry.signer(session, resident_id)
         signature = signer.sign_digest(Release(order_id).digest(self.domain))
         self._send_release(session, order, signature, f"resident:{resident_id}", reason)
@@ -288,12 +288,13 @@ class Fulfilment:
             return None
         return FAILED
 
-    def _digest(self, action: RedemptionActionRow) -> bytes:
+    def _digest(self, action: RedemptionActionRow) -> OrderId:
+        """Return the digest under which the outbox keeps an action, as it keeps an order under its id."""
         if action.kind == "release":
-            return Release(action.order_id).digest(self.domain)
-        return Capture(action.order_id, action.kept_lots, action.kept_last_minor).digest(self.domain)
+            return OrderId(Release(action.order_id).digest(self.domain))
+        return OrderId(Capture(action.order_id, action.kept_lots, action.kept_last_minor).digest(self.domain))
 
-    def _give_up_captures(self, session: Session, order_id: bytes) -> None:
+    def _give_up_captures(self, session: Session, order_id: OrderId) -> None:
         session.execute(
             update(RedemptionActionRow)
             .where(
@@ -304,7 +305,7 @@ class Fulfilment:
             .values(state=FAILED, updated_at=self.clock.timestamp())
         )
 
-    def _open_slip(self, session: Session, merchant_id: int, text: str, *, lock: bool = True) -> SlipRow:
+    def _open_slip(self, session: Session, merchant_id: MerchantId, text: str, *, lock: bool = True) -> SlipRow:
         finder = self.codes.finder(parse(text))
         query = select(SlipRow).where(SlipRow.code_hmac == finder)
         row = session.scalar(query.with_for_update() if lock else query)
@@ -321,9 +322,11 @@ class Fulfilment:
             raise SlipExpired(row.slip_id)
         return row
 
-    def _held(self, session: Session, merchant_id: int, order_id: bytes, actor: Actor, wanted: str) -> RedemptionOrder:
+    def _held(
+        self, session: Session, merchant_id: MerchantId, order_id: OrderId, actor: Actor, wanted: str
+    ) -> RedemptionOrder:
         order = self.redemptions.get(session, order_id)
-        name = "0x" + order_id.hex()
+        name = order_id_text(order_id)
         if order.merchant_id != merchant_id or order.state is not State.HELD:
             raise OrderStateConflict(name, order.state.value, wanted)
         if actor.took_part(order):
@@ -369,7 +372,7 @@ class Fulfilment:
         for one in actions:
             if one.state == QUEUED:
                 if one.kind != kind:
-                    raise OrderStateConflict("0x" + order.order_id.hex(), f"in {one.kind}", kind)
+                    raise OrderStateConflict(order_id_text(order.order_id), f"in {one.kind}", kind)
                 return _Noted.OPEN
         now = self.clock.timestamp()
         for one in actions:
@@ -402,7 +405,7 @@ class _Noted(Enum):
     OPEN = "open"
 
 
-def merchant_key(session: Session, merchants: MerchantDirectory, keys: Keys, merchant_id: int) -> Signer:
+def merchant_key(session: Session, merchants: MerchantDirectory, keys: Keys, merchant_id: MerchantId) -> Signer:
     """Return the key that signs for a merchant. Raises UnknownMerchant or MerchantHoldsKey."""
     name = merchants.get(session, merchant_id).signer_name
     if name is None:
@@ -412,7 +415,7 @@ def merchant_key(session: Session, merchants: MerchantDirectory, keys: Keys, mer
 
 def _hold(order: RedemptionOrder) -> HoldOrder:
     if order.kind is not Kind.HOLD or order.capture_by is None:
-        raise OrderStateConflict("0x" + order.order_id.hex(), order.state.value, "treat it as a hold")
+        raise OrderStateConflict(order_id_text(order.order_id), order.state.value, "treat it as a hold")
     return HoldOrder(
         order.holder,
         order.merchant_id,

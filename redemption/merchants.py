@@ -55,18 +55,18 @@ class MerchantDirectory:
         session.flush()
         return True
 
-    def exists(self, session: Session, merchant_id: int) -> bool:
+    def exists(self, session: Session, merchant_id: MerchantId) -> bool:
         """Return whether there is such a merchant."""
         return session.get(MerchantRow, merchant_id) is not None
 
-    def get(self, session: Session, merchant_id: int) -> Merchant:
+    def get(self, session: Session, merchant_id: MerchantId) -> Merchant:
         """Return a merchant. Raises UnknownMerchant."""
         row = session.get(MerchantRow, merchant_id)
         if row is None:
             raise UnknownMerchant(merchant_id)
         return _merchant(row)
 
-    def taking_orders(self, session: Session, merchant_id: int) -> Merchant:
+    def taking_orders(self, session: Session, merchant_id: MerchantId) -> Merchant:
         """Return a merchant that takes new orders. Raises UnknownMerchant or MerchantSuspended."""
         merchant = self.get(session, merchant_id)
         if merchant.status != ACTIVE:

@@ -128,7 +128,7 @@ class OfferCatalogue:
         return _offer(row)
 
     def page(
-        self, session: Session, *, merchant_id: int | None, after: str | None, limit: int, only_open: bool
+        self, session: Session, *, merchant_id: MerchantId | None, after: str | None, limit: int, only_open: bool
     ) -> Sequence[Offer]:
         """Return offers by id, those after ``after``; with ``only_open`` those that can be redeemed now."""
         query = select(OfferRow).order_by(OfferRow.offer_id).limit(limit)

@@ -25,7 +25,16 @@ from ledger.orders.terms import load_merchant, load_terms
 from ledger.outbox.outbox import MessageState
 from ledger.residents.registry import ResidentRegistry
 from ledger.standard.civil_time import DAY_S
-from ledger.standard.ids import Address, MerchantId, OrderId, address_bytes, split_token_id, to_address
+from ledger.standard.ids import (
+    Address,
+    MerchantId,
+    OrderId,
+    ProgrammeId,
+    address_bytes,
+    order_id_text,
+    split_token_id,
+    to_address,
+)
 from ledger.standard.typed_data import Domain, Lot, RedeemOrder
 from ledger.standard.value import basket_debits_down
 from ledger.store.database import bulk_insert_new
@@ -71,7 +80,7 @@ class Purchase:
     resident_id: int
     offer_id: str
     quantity: int = 1
-    programmes: Collection[int] | None = None
+    programmes: Collection[ProgrammeId] | None = None
     kind: Kind = Kind.REDEEM
     is_cancellable: bool = True
     channel: Channel = Channel.APP
@@ -215,7 +224,7 @@ class Redemptions:
             PlaceOutcome.CREATED,
         )
 
-    def get(self, session: Session, order_id: bytes) -> RedemptionOrder:
+    def get(self, session: Session, order_id: OrderId) -> RedemptionOrder:
         """Return an order. Raises UnknownOrder."""
         return self._order(session, self.row(session, order_id, lock=False))
 
@@ -224,7 +233,9 @@ class Redemptions:
         query = select(RedemptionOrderRow).where(RedemptionOrderRow.resident_id == resident_id)
         return self._page(session, query, before, limit)
 
-    def of_merchant(self, session: Session, merchant_id: int, before: int | None, limit: int) -> list[RedemptionOrder]:
+    def of_merchant(
+        self, session: Session, merchant_id: MerchantId, before: int | None, limit: int
+    ) -> list[RedemptionOrder]:
         """Return a merchant's orders, newest first, those before the sequence number ``before``."""
         query = select(RedemptionOrderRow).where(RedemptionOrderRow.merchant_id == merchant_id)
         return self._page(session, query, before, limit)
@@ -266,12 +277,12 @@ class Redemptions:
         session.flush()
         return Settled(head.block_number, len(touched), expired)
 
-    def row(self, session: Session, order_id: bytes, *, lock: bool = True) -> RedemptionOrderRow:
+    def row(self, session: Session, order_id: OrderId, *, lock: bool = True) -> RedemptionOrderRow:
         """Return the stored order, locked for this transaction (this package only). Raises UnknownOrder."""
         query = select(RedemptionOrderRow).where(RedemptionOrderRow.order_id == order_id)
         row = session.scalar(query.with_for_update() if lock else query)
         if row is None:
-            raise UnknownOrder("0x" + order_id.hex())
+            raise UnknownOrder(order_id_text(order_id))
         return row
 
     def _quote(self, session: Session, account: Address, offer: Offer, purchase: Purchase) -> Quote:

@@ -24,7 +24,7 @@ from ledger.proofs.orders import orders_in
 from ledger.standard.civil_time import DAY_S
 from ledger.standard.contract import REFUND_MAX_S
 from ledger.standard.evidence import MerkleTree, RedemptionReceipt
-from ledger.standard.ids import address_bytes, split_token_id
+from ledger.standard.ids import MerchantId, OrderId, address_bytes, order_id_text, split_token_id
 from ledger.standard.packed import OrderCall
 from ledger.standard.typed_data import HoldOrder, Lot, RedeemOrder, Refund, lots_hash
 from ledger.store.database import Database
@@ -58,8 +58,8 @@ class PaidProof:
 class _Payment:
     """What the projection says of one payment in a transaction, in order of execution."""
 
-    order_id: bytes
-    merchant: int
+    order_id: OrderId
+    merchant: MerchantId
     fen: int
     time: int
 
@@ -77,7 +77,7 @@ class Refunds:
     keys: Keys
     clock: Clock
 
-    def prove(self, order_id: bytes) -> PaidProof:
+    def prove(self, order_id: OrderId) -> PaidProof:
         """Make the proof that an order paid. Asks the chain, so call it outside of a transaction.
 
         Raises:
@@ -96,7 +96,7 @@ class Refunds:
                 )
             )
             if paid is None:
-                raise UnknownOrder("0x" + order_id.hex())
+                raise UnknownOrder(order_id_text(order_id))
             transaction = paid.transaction_hash
             payments = _payments(session, transaction)
             batches = session.scalars(
@@ -116,7 +116,7 @@ class Refunds:
         for payment in payments:
             order = orders.get(payment.order_id)
             if order is None:
-                raise NotRefundable("0x" + order_id.hex(), "its transaction does not carry the order")
+                raise NotRefundable(order_id_text(order_id), "its transaction does not carry the order")
             taken = order.lots
             if payment.order_id in kept:
                 taken = kept_lots(order.lots, *kept[payment.order_id])
@@ -128,14 +128,14 @@ class Refunds:
             )
         return _find(order_id, receipts, lots, [(row.batch, row.orders, row.root) for row in batches])
 
-    def require_own(self, merchant_id: int, order_id: bytes) -> None:
+    def require_own(self, merchant_id: MerchantId, order_id: OrderId) -> None:
         """Look whose order it is before the chain is asked about it. Raises UnknownOrder."""
         with self.database.read() as session:
             if self.redemptions.row(session, order_id).merchant_id != merchant_id:
-                raise UnknownOrder("0x" + order_id.hex())
+                raise UnknownOrder(order_id_text(order_id))
 
     def refund(
-        self, session: Session, merchant_id: int, proof: PaidProof, keep_fen: int, actor: Actor, reason: str
+        self, session: Session, merchant_id: MerchantId, proof: PaidProof, keep_fen: int, actor: Actor, reason: str
     ) -> int:
         """Sign a refund after which the merchant keeps (at least) ``keep_fen``; return the fen that go back.
 
@@ -143,7 +143,7 @@ class Refunds:
         NotRefundable (nothing would go back), MerchantHoldsKey.
         """
         order_id = proof.receipt.order_id
-        name = "0x" + order_id.hex()
+        name = order_id_text(order_id)
         row = self.redemptions.row(session, order_id)
         if row.merchant_id != merchant_id:
             raise UnknownOrder(name)
@@ -182,7 +182,7 @@ class Refunds:
             if call in {OrderCall.REDEEM, OrderCall.CAPTURE} and isinstance(order, RedeemOrder | HoldOrder)
         }
 
-    def _note(self, session: Session, order_id: bytes, kept: int, last_minor: int, reason: str, by: str) -> str:
+    def _note(self, session: Session, order_id: OrderId, kept: int, last_minor: int, reason: str, by: str) -> str:
         """Note a refund: ``new``, ``again`` (the chain refused it before) or ``known`` (on its way, or done)."""
         known = session.scalar(
             select(RedemptionActionRow).where(
@@ -226,11 +226,11 @@ def _payments(session: Session, transaction: bytes) -> list[_Payment]:
         )
         .order_by(OrderOutcomeRow.log_index)
     )
-    return [_Payment(row.order_id, row.merchant or 0, row.fen or 0, row.block_timestamp) for row in rows]
+    return [_Payment(row.order_id, row.merchant or MerchantId(0), row.fen or 0, row.block_timestamp) for row in rows]
 
 
 def _find(
-    order_id: bytes,
+    order_id: OrderId,
     receipts: Sequence[RedemptionReceipt],
     lots: Sequence[tuple[Lot, ...]],
     batches: Sequence[tuple[int, int, bytes]],

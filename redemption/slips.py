@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ledger.standard.civil_time import city_moment
+from ledger.standard.ids import OrderIdText
 from redemption.codes import QR_PREFIX, grouped
 
 _TEMPLATES = Environment(loader=PackageLoader("redemption", ""), autoescape=True, undefined=StrictUndefined)
@@ -33,7 +34,7 @@ class SlipContent:
     """All that a slip says. There is no name and no account on it: who holds the slip gets the goods."""
 
     code: str
-    order_id: str
+    order_id: OrderIdText
     merchant_zh: str
     merchant_en: str
     address_zh: str

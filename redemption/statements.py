@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from ledger.standard.ids import OrderId, merchant_participant
+from ledger.standard.ids import MerchantId, OrderId, merchant_participant
 from ledger.store.models.projection import OrderOutcomeRow, PositionRow
 from ledger.store.models.redemption import RedemptionOrderRow
 
@@ -32,7 +32,7 @@ class Line:
 class Statement:
     """Totals over the whole time, and one page of lines, oldest first. ``position_fen`` is the position now."""
 
-    merchant_id: int
+    merchant_id: MerchantId
     since: int
     until: int
     orders: int
@@ -43,7 +43,7 @@ class Statement:
 
 
 def statement(
-    session: Session, merchant_id: int, since: int, until: int, after: tuple[int, ...] | None, limit: int
+    session: Session, merchant_id: MerchantId, since: int, until: int, after: tuple[int, ...] | None, limit: int
 ) -> Statement:
     """Return a merchant's statement from Unix time ``since`` up to, not including, ``until``."""
     in_time = and_(

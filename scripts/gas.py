@@ -46,8 +46,8 @@ REPORTED = ("mint_new", "mint_existing", "mint_new_lot", "redeem", "exchange", "
 START = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 GRANTS = 500
 ORDERS = 100
-VOLUNTEER, CULTURE = 1, 4
-MERCHANT = 1
+VOLUNTEER, CULTURE = ProgrammeId(1), ProgrammeId(4)
+MERCHANT = MerchantId(1)
 GAS_LIMIT = 40_000_000
 
 # What London charges (EIP-2028, 2200, 2929, 3529), in gas.
@@ -158,7 +158,7 @@ class Ours:
         self._number = 0
         self._deadline = int(START.timestamp()) + DAY_S
 
-    def mint(self, programme: int, quarter: int, holders: Sequence[SigningKey]) -> Spent:
+    def mint(self, programme: ProgrammeId, quarter: int, holders: Sequence[SigningKey]) -> Spent:
         """Mint one batch of one grant each."""
         self._number += 1
         grants = packed.pack_grants([(holder.address, 1_000 + i) for i, holder in enumerate(holders)])
@@ -179,7 +179,7 @@ class Ours:
 
     def exchange(self, holders: Sequence[SigningKey], nonce: int) -> Spent:
         """Exchange part of one lot of each holder."""
-        lot = token_id(ProgrammeId(VOLUNTEER), self.quarter)
+        lot = token_id(VOLUNTEER, self.quarter)
         orders = [
             ExchangeOrder(holder.address, lot, 100 + i, CULTURE, 1, nonce, self._deadline)
             for i, holder in enumerate(holders)
@@ -211,7 +211,7 @@ class Ours:
         ]
 
     def _lot(self, amount: int) -> Lot:
-        return Lot(token_id(ProgrammeId(VOLUNTEER), self.quarter), amount)
+        return Lot(token_id(VOLUNTEER, self.quarter), amount)
 
     def _signed(self, orders: Sequence[Any], holders: Sequence[SigningKey]) -> list[tuple[Any, bytes]]:
         return [
@@ -293,7 +293,7 @@ def measure(engine: EmbeddedEngine, config: CityConfig) -> dict[str, Figure]:
     """Deploy both and measure every operation, each by holders whose slots were used before."""
     sender = Sender(engine)
     ours, theirs = Ours(engine, sender, config), OpenZeppelin(sender)
-    lot = token_id(ProgrammeId(VOLUNTEER), ours.quarter)
+    lot = token_id(VOLUNTEER, ours.quarter)
     holders = [key(f"holder {i}") for i in range(GRANTS)]
     some = holders[:ORDERS]
     # The programmes' first batch and first orders make slots that every later batch finds.

@@ -8,6 +8,7 @@ from issuers.service import IssuerService
 from ledger.clock import Clock
 from ledger.deployment.file import Deployment
 from ledger.gateway import Gateway
+from ledger.standard.ids import ProgrammeId
 from ledger_api.auth.tokens import LOCAL_ALGORITHM, OIDC_ALGORITHMS, LocalIssuer, RemoteKeys, TokenVerifier
 from ledger_api.http.metrics import Metrics, issuance_metrics
 from ledger_api.http.middleware import RateLimiter
@@ -70,7 +71,7 @@ def services_of(city: City) -> Services:
     )
 
 
-def programme_names(deployment: Deployment) -> dict[int, ProgrammeName]:
+def programme_names(deployment: Deployment) -> dict[ProgrammeId, ProgrammeName]:
     """Return how a deployment's programmes are called, by number."""
     return {
         programme.id: ProgrammeName(programme.id, programme.slug, programme.names.zh, programme.names.en)

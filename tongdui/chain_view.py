@@ -17,6 +17,7 @@ from ledger.deployment.contracts import Contracts
 from ledger.deployment.file import Deployment
 from ledger.standard.contract import BatchState
 from ledger.standard.evidence import EvidenceLeaf, verify
+from ledger.standard.ids import OrderId, ProgrammeId
 from ledger.store.database import Database
 from ledger.store.models.projection import OrderOutcomeRow
 from ledger_api.ports import OrderOnChain
@@ -54,7 +55,7 @@ class EngineChainView:
         """Return the number of the last final block."""
         return self._engine.final_height()
 
-    def order(self, order_id: bytes) -> OrderOnChain | None:
+    def order(self, order_id: OrderId) -> OrderOnChain | None:
         """Return the outcome of an order, last: its landing or what followed it, else its rejection."""
         final = self._engine.final_height()
         found = [
@@ -63,24 +64,24 @@ class EngineChainView:
         landed = [one for one in found if one.code == 0]
         return landed[-1] if landed else (found[0] if found else None)
 
-    def batch(self, programme: int, number: int) -> tuple[BatchState, bytes]:
+    def batch(self, programme: ProgrammeId, number: int) -> tuple[BatchState, bytes]:
         """Return (state, evidence root) of a batch at final height."""
         issuance = self._contracts["Issuance"].functions
         views = [issuance.batchState(programme, number), issuance.batchRoot(programme, number)]
         state, root = self._contracts.read_all(views, self._engine.final_height())
         return BatchState(state), bytes(root)
 
-    def has_grant(self, programme: int, number: int, leaf: EvidenceLeaf, proof: list[bytes]) -> bool:
+    def has_grant(self, programme: ProgrammeId, number: int, leaf: EvidenceLeaf, proof: list[bytes]) -> bool:
         """Return whether a grant is in a batch that landed, by its leaf and path to the batch's root."""
         state, root = self.batch(programme, number)
         return state is BatchState.LANDED and verify(root, leaf.hash(), proof)
 
-    def _blocks_of(self, order_id: bytes) -> list[int]:
+    def _blocks_of(self, order_id: OrderId) -> list[int]:
         with self._database.read() as session:
             query = select(OrderOutcomeRow.block_number).where(OrderOutcomeRow.order_id == order_id).distinct()
             return sorted(session.scalars(query))
 
-    def _in_block(self, order_id: bytes, block: int) -> list[OrderOnChain]:
+    def _in_block(self, order_id: OrderId, block: int) -> list[OrderOnChain]:
         logs = self._contracts.web3.eth.get_logs(
             {
                 "fromBlock": block,

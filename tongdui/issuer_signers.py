@@ -9,7 +9,7 @@ from ledger.custody.signer import IssuerSigner
 from ledger.custody.web3signer import Web3Signer, Web3SignerAddress
 from ledger.deployment.file import Deployment
 from ledger.errors import ConfigurationError
-from ledger.standard.ids import Address
+from ledger.standard.ids import Address, ProgrammeId
 from tongdui.settings import IssuerSignerSettings, Settings
 
 
@@ -25,7 +25,7 @@ def issuer_address(slug: str, keystore: Keystore, signers: Mapping[str, IssuerSi
     return keystore.get_or_create(key_name(slug)).address if remote is None else address_of(remote).account
 
 
-def open_signers(deployment: Deployment, keystore: Keystore, settings: Settings) -> dict[int, IssuerSigner]:
+def open_signers(deployment: Deployment, keystore: Keystore, settings: Settings) -> dict[ProgrammeId, IssuerSigner]:
     """Return every programme's signer that this installation has, by programme id.
 
     Raises ConfigurationError for a programme that is not deployed, for settings that cannot work, and if the keystore
@@ -40,7 +40,7 @@ def open_signers(deployment: Deployment, keystore: Keystore, settings: Settings)
                 f"the keystore still holds {key_name(slug)}, but an agency's signer is set for {slug}: "
                 "have the council revoke that key on chain, then move its file away"
             )
-    signers: dict[int, IssuerSigner] = {}
+    signers: dict[ProgrammeId, IssuerSigner] = {}
     for one in deployment.programmes:
         if one.slug in remote:
             signers[one.id] = Web3Signer(address_of(remote[one.slug]))
@@ -49,7 +49,7 @@ def open_signers(deployment: Deployment, keystore: Keystore, settings: Settings)
     return signers
 
 
-def close_signers(signers: Mapping[int, IssuerSigner]) -> None:
+def close_signers(signers: Mapping[ProgrammeId, IssuerSigner]) -> None:
     """Close the connections of those that have some."""
     for signer in signers.values():
         if isinstance(signer, Web3Signer):

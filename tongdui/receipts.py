@@ -9,7 +9,7 @@ from issuers.batches.evidence import leaf_rows, tree_of
 from ledger.chain.engine import Engine
 from ledger.deployment.file import Deployment
 from ledger.proofs.receipt import build_grant_receipt, build_receipt, verify_receipt
-from ledger.standard.ids import token_id
+from ledger.standard.ids import OrderId, token_id
 from ledger.store.database import Database
 from ledger.store.models.issuance import IssuanceBatchRow, IssuanceGrantRow
 from ledger_api.views.queries import order_outcome
@@ -26,7 +26,7 @@ class ReceiptOffice:
         self._database = database
         self._validators = validators
 
-    def for_order(self, order_id: bytes) -> dict[str, Any] | None:
+    def for_order(self, order_id: OrderId) -> dict[str, Any] | None:
         """Return the receipt of the last event that carried an order out, or None while there is none.
 
         Raises UnprovableLog where the chain does not show what the projection says, or RpcError.

@@ -20,6 +20,7 @@ from ledger.clock import Clock
 from ledger.errors import ConfigurationError, InvariantViolation, TongduiError
 from ledger.gateway import Gateway
 from ledger.standard.civil_time import DAY_S
+from ledger.standard.ids import ProgrammeSlug
 from ledger.store.database import Database
 from ledger_api.http.idempotency import forget_before
 from tongdui.invariants import InvariantWatch
@@ -128,7 +129,7 @@ def start_workers(stack: ExitStack, city: Workplace, links: threading.Event) -> 
     stack.callback(stop)
 
 
-def drop_folders(city: Workplace) -> dict[str, Path]:
+def drop_folders(city: Workplace) -> dict[ProgrammeSlug, Path]:
     """Make each programme's drop folder where there is none, for its agency to write to; return them by slug."""
     root = city.settings.drop_dir or city.settings.state_dir / "drop"
     folders = {slug: root / slug for slug in city.issuers.rulebooks()}
@@ -137,7 +138,7 @@ def drop_folders(city: Workplace) -> dict[str, Path]:
     return folders
 
 
-def _take_drops(city: Workplace, folders: Mapping[str, Path]) -> int:
+def _take_drops(city: Workplace, folders: Mapping[ProgrammeSlug, Path]) -> int:
     """Take in what was dropped; returns how many files."""
     taken = 0
     for slug, folder in folders.items():

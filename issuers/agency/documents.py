@@ -16,7 +16,7 @@ from ledger.errors import TongduiError
 from ledger.standard.contract import GRANTS_MAX
 from ledger.standard.errors import StandardError
 from ledger.standard.evidence import EvidenceLeaf, MerkleTree
-from ledger.standard.ids import to_address, token_id
+from ledger.standard.ids import AccountBytes, ProgrammeId, to_address, token_id
 from ledger.standard.keccak import keccak256
 from ledger.standard.packed import pack_grants
 from ledger.standard.typed_data import Domain, MintBatch, Revocation, VoidBatch
@@ -24,7 +24,7 @@ from ledger.standard.typed_data import Domain, MintBatch, Revocation, VoidBatch
 Hex32 = Annotated[str, pydantic.Field(pattern=r"^0x[0-9a-f]{64}$")]
 Account = Annotated[str, pydantic.Field(pattern=r"^0x[0-9a-f]{40}$")]
 Uint64 = Annotated[str, pydantic.Field(pattern=r"^(0|[1-9][0-9]{0,19})$")]
-Programme = Annotated[int, pydantic.Field(ge=1, lt=1 << 32)]
+Programme = Annotated[ProgrammeId, pydantic.Field(ge=1, lt=1 << 32)]
 
 
 class NotADocument(TongduiError):
@@ -178,7 +178,7 @@ def _derived(domain: Domain, struct_hash: bytes, amount_minor: int, content: byt
 
 
 def mint_document(
-    domain: Domain, programme: int, quarter: int, number: int, leaves: Sequence[Mapping[str, Any]]
+    domain: Domain, programme: ProgrammeId, quarter: int, number: int, leaves: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Return the document of a batch; ``leaves`` as of `leaf_document`."""
     return {
@@ -193,7 +193,7 @@ def mint_document(
 
 def leaf_document(
     grant_id: bytes,
-    account: bytes,
+    account: AccountBytes,
     amount_minor: int,
     activity: str,
     rulebook_version: int,
@@ -215,13 +215,19 @@ def leaf_document(
     return leaf
 
 
-def void_document(domain: Domain, programme: int, number: int) -> dict[str, Any]:
+def void_document(domain: Domain, programme: ProgrammeId, number: int) -> dict[str, Any]:
     """Return the document of a void."""
     return {"kind": "void", "domain": DomainDocument.of(domain), "programme": programme, "number": str(number)}
 
 
 def revocation_document(
-    domain: Domain, programme: int, number: int, quarter: int, leaf: Mapping[str, Any], total_minor: int, reason: int
+    domain: Domain,
+    programme: ProgrammeId,
+    number: int,
+    quarter: int,
+    leaf: Mapping[str, Any],
+    total_minor: int,
+    reason: int,
 ) -> dict[str, Any]:
     """Return the document of a revocation."""
     return {

@@ -22,7 +22,7 @@ from issuers.rules.rating import rate, unfit
 from issuers.rules.rulebook import CompiledActivity, Rulebook
 from issuers.rules.units import MICRO, UNITS
 from ledger.standard.civil_time import CITY_TZ
-from ledger.standard.ids import address_bytes
+from ledger.standard.ids import ProgrammeId, address_bytes
 from ledger.standard.keccak import keccak256
 from ledger.standard.quarters import NEVER, expiry_quarter
 from ledger.standard.typed_data import Domain
@@ -83,7 +83,7 @@ class Refusal:
 class Policy:
     """The agency's own rules. Amounts in minor units."""
 
-    programme: int
+    programme: ProgrammeId
     domain: Domain
     books: Mapping[int, Rulebook]
     """By version."""
@@ -173,7 +173,7 @@ def record_hash(canonical: bytes) -> bytes:
 
 
 def _place(
-    programme: int, chain_id: int, document: MintDocument | VoidDocument | RevocationDocument, policy: Policy
+    programme: ProgrammeId, chain_id: int, document: MintDocument | VoidDocument | RevocationDocument, policy: Policy
 ) -> Refusal | None:
     named = (chain_id, document.domain.ledger, document.domain.salt)
     own = (policy.domain.chain_id, policy.domain.ledger_address.lower(), "0x" + policy.domain.salt.hex())

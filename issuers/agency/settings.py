@@ -12,6 +12,7 @@ from issuers.rules.rulebook import Rulebook
 from issuers.yaml_file import load_yaml
 from ledger.deployment.file import Deployment
 from ledger.errors import ConfigurationError
+from ledger.standard.ids import ProgrammeId
 
 FILE_NAME = "signer.yaml"
 Minor = Annotated[int, pydantic.Field(ge=1, lt=1 << 62)]
@@ -32,7 +33,7 @@ class AgencySettings(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
-    programme: Annotated[int, pydantic.Field(ge=1, lt=1 << 32)]
+    programme: Annotated[ProgrammeId, pydantic.Field(ge=1, lt=1 << 32)]
     deployment: Path = Path("deployment.json")
     """The agency's own copy of the deployment file: it fixes the signing domain."""
     rulebooks: Annotated[tuple[Path, ...], pydantic.Field(min_length=1)]

@@ -10,12 +10,14 @@ from ledger.chain.remote import Finality, RemoteEngine
 from ledger.chain.rpc import RpcError
 from ledger.deployment.contracts import Contracts
 from ledger.standard.contract import BatchState
-from ledger.standard.ids import Address
+from ledger.standard.ids import Address, ProgrammeId
 
 _LOG = logging.getLogger(__name__)
 
 
-def voids_on_chain(node: str, finality: Finality, addresses: Mapping[str, Address], programme: int) -> VoidsOnChain:
+def voids_on_chain(
+    node: str, finality: Finality, addresses: Mapping[str, Address], programme: ProgrammeId
+) -> VoidsOnChain:
     """Return the question to a node; a node that cannot answer makes no number void, and is named in the log."""
 
     def voids(numbers: Sequence[int]) -> frozenset[int]:

@@ -31,7 +31,7 @@ from ledger.deployment.file import Deployment
 from ledger.errors import InvariantViolation
 from ledger.outbox.outbox import CallMessage, MessageState, Outbox
 from ledger.outbox.routes import mint_gas
-from ledger.standard.ids import BatchNumber, address_bytes, programme_participant, token_id
+from ledger.standard.ids import BatchNumber, ProgrammeId, address_bytes, programme_participant, token_id
 from ledger.standard.keccak import keccak256
 from ledger.standard.typed_data import MintBatch
 from ledger.standard.value import MICROFEN_MINOR
@@ -76,7 +76,7 @@ class Settled:
     failed: int = 0
 
 
-def mint_key(programme: int, number: int) -> str:
+def mint_key(programme: ProgrammeId, number: int) -> str:
     """Return the outbox key of a batch."""
     return f"mint:{programme}:{number}"
 
@@ -126,7 +126,7 @@ class Batcher:
             )
             return {row[0] for row in (*waiting, *unsigned)}
 
-    def make(self, programme: int, validity: Validity, *, flush: bool = True) -> list[BatchNumber]:
+    def make(self, programme: ProgrammeId, validity: Validity, *, flush: bool = True) -> list[BatchNumber]:
         """Batch all ready grants of a programme, sign and enqueue them; return the numbers.
 
         ``validity``: quarters by rulebook version (None: the points never expire). Without ``flush`` grants that fill
@@ -146,7 +146,7 @@ class Batcher:
             numbers += [BatchNumber(row.number) for row in prepared]
         return numbers
 
-    def sign_prepared(self, programme: int) -> tuple[list[BatchNumber], bool]:
+    def sign_prepared(self, programme: ProgrammeId) -> tuple[list[BatchNumber], bool]:
         """Sign and enqueue batches that intake made, or that a crash or a signer that was away left unsigned.
 
         Returns the numbers that were signed, of some at once, and whether the signer is there.
@@ -174,7 +174,7 @@ class Batcher:
                     row.evidence_root = tree_of(leaves, token_id(row.programme, quarter)).root
         return self._sign_and_queue(programme, rows)
 
-    def _prepare(self, programme: int, validity: Validity, flush: bool) -> list[IssuanceBatchRow]:
+    def _prepare(self, programme: ProgrammeId, validity: Validity, flush: bool) -> list[IssuanceBatchRow]:
         """Make batches of what waits. Everything but the numbers is worked out before the transaction begins."""
         ready_ids, leaves = self._waiting(programme, flush)
         while leaves:
@@ -194,7 +194,7 @@ class Batcher:
             self._forget(ready_ids)
         return []
 
-    def _waiting(self, programme: int, flush: bool) -> tuple[list[int], list[LeafRow]]:
+    def _waiting(self, programme: ProgrammeId, flush: bool) -> tuple[list[int], list[LeafRow]]:
         """Return what waits, oldest first, about as much as is batched at once; nothing if it fills no batch yet."""
         with self._database.read() as session:
             mine = select(IssuanceReadyRow.ready_id, IssuanceReadyRow.grants).where(
@@ -215,7 +215,7 @@ class Batcher:
     def _store(
         self,
         session: Session,
-        programme: int,
+        programme: ProgrammeId,
         ready_ids: Sequence[int],
         made: Sequence[IssuanceBatchRow],
         left: Sequence[LeafRow],
@@ -250,7 +250,9 @@ class Batcher:
         with self._database.transaction() as session:
             session.execute(delete(IssuanceReadyRow).where(IssuanceReadyRow.ready_id.in_(ready_ids)))
 
-    def _sign_and_queue(self, programme: int, rows: Sequence[IssuanceBatchRow]) -> tuple[list[BatchNumber], bool]:
+    def _sign_and_queue(
+        self, programme: ProgrammeId, rows: Sequence[IssuanceBatchRow]
+    ) -> tuple[list[BatchNumber], bool]:
         """Sign and enqueue; what is refused, or cannot be signed now, keeps the reason. Returns as `sign_prepared`."""
         signed: list[tuple[IssuanceBatchRow, bytes]] = []
         unsigned: list[tuple[IssuanceBatchRow, str]] = []
@@ -433,7 +435,7 @@ class Batcher:
         row.quarter = landed.quarter or 0
         row.evidence_root = root
 
-    def retry_waiting(self, programme: int | None = None, *, only_funded: bool = False) -> int:
+    def retry_waiting(self, programme: ProgrammeId | None = None, *, only_funded: bool = False) -> int:
         """Send batches again that wait for funding or failed; re-sign where quarter or key has changed.
 
         Number and grants stay what they are. With ``only_funded``: only those that wait for funding and that the
@@ -542,7 +544,9 @@ def mint_call(row: IssuanceBatchRow, signature: bytes) -> bytes:
     )
 
 
-def store_rulebook(session: Session, programme: int, version: int, digest: bytes, content: str, now: int) -> None:
+def store_rulebook(
+    session: Session, programme: ProgrammeId, version: int, digest: bytes, content: str, now: int
+) -> None:
     """Keep a rulebook version for ever. Raises InvariantViolation if that version was kept with other content."""
     bulk_insert_new(
         session,

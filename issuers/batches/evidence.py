@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from issuers.agency.documents import leaf_document
 from ledger.standard.evidence import EvidenceLeaf, MerkleTree, activity_code
-from ledger.standard.ids import to_address, token_id
+from ledger.standard.ids import AccountBytes, ProgrammeId, to_address, token_id
 from ledger.standard.keccak import keccak256
 from ledger.store.models.issuance import IssuanceBatchRow
 
@@ -25,7 +25,7 @@ class LeafRow(NamedTuple):
     """What a leaf is made of, but for the lot. A NamedTuple: millions are made, none changes."""
 
     grant_id: bytes
-    account: bytes
+    account: AccountBytes
     amount_minor: int
     activity: str
     rulebook_version: int
@@ -80,7 +80,7 @@ class LeafRow(NamedTuple):
 
 
 def pack_leaf(
-    grant_id: bytes, account: bytes, amount_minor: int, activity: str, rulebook_version: int, commitment: bytes
+    grant_id: bytes, account: AccountBytes, amount_minor: int, activity: str, rulebook_version: int, commitment: bytes
 ) -> bytes:
     """Return a leaf in 128 bytes: grant id 32, commitment 32, activity 32, account 20, amount 8, version 4."""
     return _LEAF.pack(grant_id, commitment, activity.encode("ascii"), account, amount_minor, rulebook_version)
@@ -99,17 +99,17 @@ def grant_ids(packed: bytes) -> list[bytes]:
     return [packed[at : at + 32] for at in range(0, len(packed), _LEAF.size)]
 
 
-def batch_grants(session: Session, programme: int, number: int) -> list[bytes]:
+def batch_grants(session: Session, programme: ProgrammeId, number: int) -> list[bytes]:
     """Return the ids of a batch's grants in the order of its packed grants; empty for a number without a batch."""
     return grant_ids(_packed(session, programme, number))
 
 
-def leaf_rows(session: Session, programme: int, number: int) -> list[LeafRow]:
+def leaf_rows(session: Session, programme: ProgrammeId, number: int) -> list[LeafRow]:
     """Return a batch's leaves in the order of its packed grants; empty for a number without a batch."""
     return unpack_leaves(_packed(session, programme, number))
 
 
-def _packed(session: Session, programme: int, number: int) -> bytes:
+def _packed(session: Session, programme: ProgrammeId, number: int) -> bytes:
     packed = session.scalar(
         select(IssuanceBatchRow.leaves).where(
             IssuanceBatchRow.programme == programme, IssuanceBatchRow.number == number

@@ -19,6 +19,7 @@ from issuers.rules.deeds import Deed
 from issuers.rules.refusals import Fault
 from issuers.states import GrantState, RecordState, RefusalState, ReviewState
 from ledger.custody.master import RandomBytes
+from ledger.standard.ids import AccountBytes, ProgrammeId
 from ledger.standard.keccak import keccak256
 from ledger.store.database import bulk_insert
 from ledger.store.models.issuance import IssuanceBatchRow
@@ -61,7 +62,7 @@ class Opening(NamedTuple):
 
 
 def prepare(
-    deed: Deed, programme: int, system: str, keys: RecordKeys, seal: Seal, random: RandomBytes = os.urandom
+    deed: Deed, programme: ProgrammeId, system: str, keys: RecordKeys, seal: Seal, random: RandomBytes = os.urandom
 ) -> Prepared:
     """Hash and seal a deed. What most deeds need is done here, for others wait while a transaction is open."""
     dedupe_key = keys.dedupe(programme, system, deed.record_id)
@@ -79,7 +80,9 @@ def prepare(
 class Writer:
     """Collects the rows that one transaction of one programme writes, and writes them set-wise."""
 
-    def __init__(self, session: Session, programme: int, keys: RecordKeys, now: int, random: RandomBytes) -> None:
+    def __init__(
+        self, session: Session, programme: ProgrammeId, keys: RecordKeys, now: int, random: RandomBytes
+    ) -> None:
         self.session = session
         self.programme = programme
         self.keys = keys
@@ -206,7 +209,7 @@ class Writer:
         opening: Opening,
         record_id: int,
         resident_id: int,
-        account: bytes,
+        account: AccountBytes,
         deed: Deed,
         amount_minor: int,
         version: int,

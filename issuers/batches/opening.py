@@ -13,10 +13,11 @@ from issuers.errors import ErasedRecord
 from issuers.records.vault import Delivery, Seal, Vault
 from issuers.rules.deeds import Deed
 from issuers.rules.units import UNITS
+from ledger.standard.ids import ProgrammeId
 from ledger.standard.keccak import keccak256
 from ledger.store.models.issuance import IssuanceDeliveryRow, IssuanceGrantRow, IssuanceRecordRow
 
-Openings = Callable[[Session, int, int], dict[bytes, tuple[bytes, bytes]]]
+Openings = Callable[[Session, ProgrammeId, int], dict[bytes, tuple[bytes, bytes]]]
 """(salt, canonical record) by grant id, of a batch of a programme."""
 
 
@@ -56,7 +57,7 @@ def openings_of(vault: Vault) -> Openings:
     Left out: what was erased, and a record that was corrected since, for its grant vouches for the earlier version.
     """
 
-    def openings(session: Session, programme: int, number: int) -> dict[bytes, tuple[bytes, bytes]]:
+    def openings(session: Session, programme: ProgrammeId, number: int) -> dict[bytes, tuple[bytes, bytes]]:
         rows = session.execute(
             select(
                 IssuanceGrantRow.grant_id,

@@ -15,7 +15,7 @@ from issuers.rules.rulebook import Rulebook
 from issuers.states import BatchState
 from ledger.standard import contract
 from ledger.standard.civil_time import city_moment
-from ledger.standard.ids import token_id
+from ledger.standard.ids import ProgrammeId, token_id
 from ledger.standard.quarters import NEVER, expiry_quarter
 from ledger.store.models.issuance import IssuanceBatchRow
 
@@ -35,7 +35,7 @@ def validity_of(books: Iterable[Rulebook]) -> Validity:
 
 
 def pack_batches(
-    programme: int, leaves: Sequence[LeafRow], validity: Validity, now: int, *, flush: bool
+    programme: ProgrammeId, leaves: Sequence[LeafRow], validity: Validity, now: int, *, flush: bool
 ) -> tuple[list[IssuanceBatchRow], list[LeafRow]]:
     """Return batches without numbers, and the leaves that fill none; with ``flush`` the last batches may be short."""
     by_quarters: dict[int, list[LeafRow]] = {}
@@ -74,7 +74,7 @@ def pack_batches(
     return made, left
 
 
-def waits_for_signer(session: Session, programme: int) -> bool:
+def waits_for_signer(session: Session, programme: ProgrammeId) -> bool:
     """Return whether batches say why they could not be signed. Then nothing more should be batched: as long as grants
     wait for a batch, they can be taken back without a trace on the chain."""
     told = select(IssuanceBatchRow.number).where(
@@ -85,7 +85,7 @@ def waits_for_signer(session: Session, programme: int) -> bool:
     return session.execute(told.limit(1)).first() is not None
 
 
-def store_batches(session: Session, programme: int, made: Sequence[IssuanceBatchRow]) -> None:
+def store_batches(session: Session, programme: ProgrammeId, made: Sequence[IssuanceBatchRow]) -> None:
     """Number batches and store them. Other transactions that number this programme's wait until this one ends."""
     for number, row in enumerate(made, sql.allot(session, f"batch:{programme}", len(made))):
         row.number = number

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ledger.custody.errors import SignerError, SignerReason
 from ledger.custody.signer import Document, IssuerSigner
-from ledger.standard.ids import Address
+from ledger.standard.ids import Address, ProgrammeId
 from ledger.standard.typed_data import Domain, MintBatch, Revocation, VoidBatch
 
 REASON_MAX = 512
@@ -36,7 +36,7 @@ class Signing:
     def __init__(
         self,
         domain: Domain,
-        signers: Mapping[int, IssuerSigner],
+        signers: Mapping[ProgrammeId, IssuerSigner],
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self.domain = domain
@@ -45,11 +45,11 @@ class Signing:
         self._rests: dict[tuple[int, str], _Rest] = {}
         self._lock = threading.Lock()
 
-    def address(self, programme: int) -> Address:
+    def address(self, programme: ProgrammeId) -> Address:
         """Return the account that signs for a programme. Raises SignerError if none is set."""
         return self._signer(programme).address
 
-    def is_rotated(self, programme: int, revert: str | None) -> bool:
+    def is_rotated(self, programme: ProgrammeId, revert: str | None) -> bool:
         """Return whether a call reverted for a signature by a key that is not the programme's signer any more.
 
         ``revert``: the error with its arguments, of which one is the account that the signature recovers to.
@@ -75,11 +75,11 @@ class Signing:
             self._rests.pop((programme, name), None)
         return signature
 
-    def is_away(self, programme: int) -> bool:
+    def is_away(self, programme: ProgrammeId) -> bool:
         """Return whether the signer could not be used a short while ago, and is left alone until it is asked again."""
         return self._resting(programme, "") is not None
 
-    def not_refused(self, programme: int, numbers: Iterable[int]) -> list[int]:
+    def not_refused(self, programme: ProgrammeId, numbers: Iterable[int]) -> list[int]:
         """Return the batches that the signer did not refuse a short while ago."""
         return [number for number in numbers if self._resting(programme, f"mint {number}") is None]
 
@@ -88,14 +88,14 @@ class Signing:
         with self._lock:
             return {programme: str(rest.error) for (programme, about), rest in self._rests.items() if not about}
 
-    def _signer(self, programme: int) -> IssuerSigner:
+    def _signer(self, programme: ProgrammeId) -> IssuerSigner:
         signer = self._signers.get(programme)
         if signer is None:
             detail = f"none is set for programme {programme} (TONGDUI_ISSUER_SIGNERS, or a key in the keystore)"
             raise SignerError(SignerReason.UNKNOWN_KEY, detail)
         return signer
 
-    def _resting(self, programme: int, name: str) -> SignerError | None:
+    def _resting(self, programme: ProgrammeId, name: str) -> SignerError | None:
         with self._lock:
             rest = self._rests.get((programme, name))
             return rest.error if rest is not None and self._steady() < rest.until_s else None

@@ -26,7 +26,7 @@ from ledger.custody.errors import SignerError
 from ledger.deployment.artifacts import call_data
 from ledger.deployment.file import Deployment
 from ledger.outbox.outbox import MessageState, MessageStatus, Outbox
-from ledger.standard.ids import Address, address_bytes
+from ledger.standard.ids import Address, ProgrammeId, address_bytes
 from ledger.standard.typed_data import VoidBatch
 from ledger.store.database import Database
 from ledger.store.models.issuance import (
@@ -46,14 +46,14 @@ _LANDED_FIRST = "PointsLedgerBatchLanded"
 class VoidStatus:
     """Where a void stands: ``wanted``, ``queued``, ``final`` or ``failed``, with the problem if there is one."""
 
-    programme: int
+    programme: ProgrammeId
     number: int
     state: str
     reason: str
     problem: str | None
 
 
-def void_key(programme: int, number: int) -> str:
+def void_key(programme: ProgrammeId, number: int) -> str:
     """Return the outbox key of a void."""
     return f"void:{programme}:{number}"
 
@@ -70,7 +70,7 @@ class Voiding:
         self._issuance = deployment.address("Issuance")
         self._signing = signing
 
-    def request(self, programme: int, number: int, by: str, reason: str) -> VoidStatus:
+    def request(self, programme: ProgrammeId, number: int, by: str, reason: str) -> VoidStatus:
         """Set a batch aside and ask for its void; the same request again changes nothing.
 
         Raises BatchNotFound, or BatchLanded: then only revocations take its grants back.
@@ -105,7 +105,7 @@ class Voiding:
             session.flush()
             return _status(void)
 
-    def give_up_overtaken(self, programme: int) -> int:
+    def give_up_overtaken(self, programme: ProgrammeId) -> int:
         """Ask for the voids of batches that are not signed yet and that hold a grant that was taken back as a whole
         since they were made: its points need never be minted, and its record says something else by now, so that an
         agency could not derive it. Returns how many batches were given up."""
@@ -132,7 +132,7 @@ class Voiding:
             self.request(programme, number, "intake", "a grant was taken back before the batch was signed")
         return len(numbers)
 
-    def status(self, programme: int, number: int) -> VoidStatus | None:
+    def status(self, programme: ProgrammeId, number: int) -> VoidStatus | None:
         """Return where the void of a batch stands, if one was asked for."""
         with self._database.read() as session:
             void = session.get(IssuanceVoidRow, (programme, number))
@@ -205,7 +205,7 @@ class Voiding:
                 .values(problem=problem, updated_at=self._clock.timestamp())
             )
 
-    def _end(self, session: Session, programme: int, number: int, status: MessageStatus) -> int:
+    def _end(self, session: Session, programme: ProgrammeId, number: int, status: MessageStatus) -> int:
         void = session.get_one(IssuanceVoidRow, (programme, number), with_for_update=True)
         batch = _locked(session, programme, number)
         if void.state != VoidState.QUEUED or batch is None:
@@ -240,7 +240,7 @@ class Voiding:
         if status.state is MessageState.FAILED:
             self._outbox.requeue(session, key)
 
-    def _give_back(self, session: Session, programme: int, number: int, now: int) -> None:
+    def _give_back(self, session: Session, programme: ProgrammeId, number: int, now: int) -> None:
         """Make the grants ready for new numbers; what was wholly taken back meanwhile never gets one."""
         self._wait_no_more(session, programme, number, now)
         mine = _grants_of(session, programme, number)
@@ -265,7 +265,7 @@ class Voiding:
                 .execution_options(synchronize_session=False)
             )
 
-    def _wait_no_more(self, session: Session, programme: int, number: int, now: int) -> None:
+    def _wait_no_more(self, session: Session, programme: ProgrammeId, number: int, now: int) -> None:
         """Records whose batch waited for funding do not wait for that any more."""
         done: Any = session.execute(
             update(IssuanceRecordRow)
@@ -281,12 +281,14 @@ class Voiding:
         sql.add_tallies(session, programme, {RecordState.WAITING: -done.rowcount, RecordState.ACCEPTED: done.rowcount})
 
 
-def _grants_of(session: Session, programme: int, number: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+def _grants_of(
+    session: Session, programme: ProgrammeId, number: int
+) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     ids = batch_grants(session, programme, number)
     return (IssuanceGrantRow.grant_id.in_(ids), IssuanceGrantRow.batch_number == number)
 
 
-def _locked(session: Session, programme: int, number: int) -> IssuanceBatchRow | None:
+def _locked(session: Session, programme: ProgrammeId, number: int) -> IssuanceBatchRow | None:
     return session.get(IssuanceBatchRow, (programme, number), with_for_update=True)
 
 

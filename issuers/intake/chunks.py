@@ -21,7 +21,7 @@ from issuers.records import sql
 from issuers.records.certifications import load_certifications, store_certifications
 from issuers.records.revoking import take_back
 from issuers.records.vault import Delivery, RecordKeys
-from issuers.rules.decisions import Candidate, Judge, Judgement, fit, refused, rulebook_for
+from issuers.rules.decisions import NO_ACCOUNT, Candidate, Judge, Judgement, fit, refused, rulebook_for
 from issuers.rules.deeds import Deed
 from issuers.rules.refusals import Fault, RefusalCode
 from issuers.rules.rulebook import Rulebook
@@ -29,7 +29,7 @@ from issuers.states import RecordState, RefusalState, ReviewState, change
 from ledger.custody.master import RandomBytes
 from ledger.residents.registry import ResidentRegistry
 from ledger.standard.civil_time import civil_day
-from ledger.standard.ids import address_bytes
+from ledger.standard.ids import ProgrammeId, address_bytes
 from ledger.store.models.issuance import (
     IssuanceCorrectionRow,
     IssuanceDeliveryRow,
@@ -56,7 +56,7 @@ class Pipeline:
         self,
         registry: ResidentRegistry,
         keys: RecordKeys,
-        books: dict[int, tuple[Rulebook, ...]],
+        books: dict[ProgrammeId, tuple[Rulebook, ...]],
         random: RandomBytes = os.urandom,
     ) -> None:
         self._registry = registry
@@ -64,7 +64,7 @@ class Pipeline:
         self._books = books
         self._random = random
 
-    def books(self, programme: int) -> tuple[Rulebook, ...]:
+    def books(self, programme: ProgrammeId) -> tuple[Rulebook, ...]:
         """Return a programme's rulebooks, oldest first."""
         return self._books[programme]
 
@@ -127,7 +127,7 @@ class Pipeline:
             holder = holders.get(one.source_hmac)
             candidate = None
             if holder is not None:
-                candidate = Candidate(record_id, one.dedupe_key, one.deed, holder.resident_id, b"", one.device)
+                candidate = Candidate(record_id, one.dedupe_key, one.deed, holder.resident_id, NO_ACCOUNT, one.device)
             placed.append(Placed(record_id, one, holder, candidate))
         owned = [one.candidate for one in placed if one.candidate is not None]
         look_up(session, judge, owned, is_contended=is_contended)
@@ -152,7 +152,7 @@ class Pipeline:
         writer.flush()
 
     def holders(
-        self, session: Session, programme: int, source_hmacs: Sequence[bytes], deeds: Sequence[Prepared]
+        self, session: Session, programme: ProgrammeId, source_hmacs: Sequence[bytes], deeds: Sequence[Prepared]
     ) -> dict[bytes, sql.Holder]:
         """Return who owns source ids. An id that was linked under an older key is found by its older HMAC."""
         found = sql.load_holders(session, programme, source_hmacs)
@@ -302,7 +302,7 @@ class Pipeline:
         granted = record.granted_minor
         if granted and record.resident_id is not None:
             judge = Judge(self._books[writer.programme], writer.programme, self._keys.fingerprint, now)
-            former = Candidate(record.record_id, one.dedupe_key, before, record.resident_id, b"", None)
+            former = Candidate(record.record_id, one.dedupe_key, before, record.resident_id, NO_ACCOUNT, None)
             judge.usage, judge.stored = sql.load_usage(session, judge.needs([former]).usage)
             judge.charge(record.resident_id, before, -granted, -record.counted_micro, -1)
             sql.set_usage(session, judge.changes(), judge.stored)
@@ -332,7 +332,9 @@ class Pipeline:
         if resident_id is None:
             return
         judge = Judge(self._books[writer.programme], writer.programme, self._keys.fingerprint, now)
-        keys = [Candidate(record.record_id, one.dedupe_key, d, resident_id, b"", None) for d in (before, one.deed)]
+        keys = [
+            Candidate(record.record_id, one.dedupe_key, d, resident_id, NO_ACCOUNT, None) for d in (before, one.deed)
+        ]
         judge.usage, judge.stored = sql.load_usage(session, judge.needs(keys).usage)
         judge.charge(resident_id, before, -record.granted_minor, -record.counted_micro, -1)
         book = rulebook_for(self._books[writer.programme], one.deed)
@@ -402,7 +404,7 @@ class Pipeline:
                     record.dedupe_key,
                     deed,
                     holder.resident_id,
-                    b"",
+                    NO_ACCOUNT,
                     record.device_hmac,
                     record.grants_made,
                     is_screened,
@@ -425,7 +427,7 @@ class Pipeline:
         session.flush()
         return outcome
 
-    def _older_holder(self, session: Session, programme: int, deed: Deed) -> list[sql.Holder]:
+    def _older_holder(self, session: Session, programme: ProgrammeId, deed: Deed) -> list[sql.Holder]:
         older = self._keys.source_live(programme, deed.source_id)[1:]
         return list(sql.load_holders(session, programme, older).values())
 
@@ -513,7 +515,7 @@ def stored_deed(record: IssuanceRecordRow) -> Deed:
         "",
         record.revision,
         None,
-        b"",
+        NO_ACCOUNT,
         frozenset(),
     )
 

@@ -35,6 +35,7 @@ from issuers.states import DeliveryState, RecordState, change
 from ledger.clock import Clock
 from ledger.custody.master import RandomBytes
 from ledger.python_gc import collector_paused
+from ledger.standard.ids import ProgrammeId
 from ledger.store.database import Database
 from ledger.store.models.issuance import IssuanceDeliveryRow
 
@@ -159,7 +160,7 @@ class Intake:
 
     def file(
         self,
-        programme: int,
+        programme: ProgrammeId,
         mapping: Mapping,
         path: Path,
         progress: ProgressCallback | None = None,
@@ -174,7 +175,7 @@ class Intake:
         return self._finish(delivery, lambda: read_file(path, mapping, self._limits), progress, total)
 
     def rest(
-        self, programme: int, mapping: Mapping, source: RestSource, progress: ProgressCallback | None = None
+        self, programme: ProgrammeId, mapping: Mapping, source: RestSource, progress: ProgressCallback | None = None
     ) -> IngestReport:
         """Pull all pages behind the stored cursor. Raises SourceUnavailable; what was committed stands."""
         identity = hashlib.sha256(f"rest:{mapping.system}".encode()).digest()
@@ -191,7 +192,9 @@ class Intake:
             _tell(progress, run, None)
         return run.report(outcome)
 
-    def rows(self, programme: int, mapping: Mapping, kind: str, name: str, documents: Sequence[Any]) -> IngestReport:
+    def rows(
+        self, programme: ProgrammeId, mapping: Mapping, kind: str, name: str, documents: Sequence[Any]
+    ) -> IngestReport:
         """Take in records that came as JSON objects (a webhook's bulk push, a corrected refusal), once by their
         content.
 
@@ -206,7 +209,7 @@ class Intake:
 
     def _finish(
         self,
-        delivery: tuple[int, Mapping, str, str, bytes],
+        delivery: tuple[ProgrammeId, Mapping, str, str, bytes],
         items: Callable[[], Iterator[Item]],
         progress: ProgressCallback | None,
         total: int | None,
@@ -224,7 +227,9 @@ class Intake:
                     break
         return run.report(run.outcome)
 
-    def _open(self, programme: int, mapping: Mapping, kind: str, name: str, digest: bytes) -> tuple[_Run, str, str]:
+    def _open(
+        self, programme: ProgrammeId, mapping: Mapping, kind: str, name: str, digest: bytes
+    ) -> tuple[_Run, str, str]:
         """Find or make a delivery's row; a worker that loses the race to make it finds the winner's."""
         try:
             return self._find_or_make(programme, mapping, kind, name, digest)
@@ -232,7 +237,7 @@ class Intake:
             return self._find_or_make(programme, mapping, kind, name, digest)
 
     def _find_or_make(
-        self, programme: int, mapping: Mapping, kind: str, name: str, digest: bytes
+        self, programme: ProgrammeId, mapping: Mapping, kind: str, name: str, digest: bytes
     ) -> tuple[_Run, str, str]:
         now = self._clock.timestamp()
         with self._database.transaction() as session:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from issuers.answers import CheckReport
-from issuers.rules.decisions import Candidate, Judge, Judgement, rulebook_for
+from issuers.rules.decisions import NO_ACCOUNT, Candidate, Judge, Judgement, rulebook_for
 from issuers.rules.rating import render
 from issuers.rules.refusals import Fault, ReadFailure, RefusalCode
 from issuers.rules.rulebook import Rulebook
@@ -52,7 +52,7 @@ def dry_run(
                 continue
             seen.add(deed.record_id)
             person = people.setdefault(deed.source_id, len(people) + 1)
-            judgement = judge.decide(Candidate(rows, b"", deed, person, b"", None, is_screened=True))
+            judgement = judge.decide(Candidate(rows, b"", deed, person, NO_ACCOUNT, None, is_screened=True))
             rating = judgement.rating
             if judgement.code is not None:
                 refuse(Fault(deed.row, deed.line, judgement.field, judgement.code, judgement.params))

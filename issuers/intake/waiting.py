@@ -18,6 +18,7 @@ from issuers.states import RecordState, change
 from ledger.clock import Clock
 from ledger.custody.master import RandomBytes
 from ledger.residents.claims import SourceIdState
+from ledger.standard.ids import ProgrammeId
 from ledger.store.database import Database
 from ledger.store.models.issuance import IssuanceRecordRow
 from ledger.store.models.residents import SourceIdRow
@@ -33,7 +34,7 @@ class WaitingRecords:
         database: Database,
         clock: Clock,
         pipeline: Pipeline,
-        books: Mapping[int, tuple[Rulebook, ...]],
+        books: Mapping[ProgrammeId, tuple[Rulebook, ...]],
         keys: RecordKeys,
         vault: Vault,
         random: RandomBytes = os.urandom,
@@ -46,7 +47,9 @@ class WaitingRecords:
         self._vault = vault
         self._random = random
 
-    def grant_linked(self, programmes: Sequence[int] | None = None, source_ids: Sequence[str] | None = None) -> int:
+    def grant_linked(
+        self, programmes: Sequence[ProgrammeId] | None = None, source_ids: Sequence[str] | None = None
+    ) -> int:
         """Decide records that awaited a link that now exists: of some source ids, of some programmes, or of all.
 
         Returns how many records were decided. Call it when a link is made; calling it again does nothing.
@@ -112,7 +115,7 @@ class WaitingRecords:
                 writer.flush()
         return expired
 
-    def _sweep(self, programme: int, query: Any, *, is_screened: bool = False, is_due: bool = False) -> int:
+    def _sweep(self, programme: ProgrammeId, query: Any, *, is_screened: bool = False, is_due: bool = False) -> int:
         """Reconsider all records that a query finds, chunk by chunk, each once."""
         now = self._clock.timestamp()
         after, decided = 0, 0

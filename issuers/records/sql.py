@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import orjson
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from issuers.rules.rating import ResidentUsageKey, Used
 from issuers.rules.screens import Claim, Facts
 from issuers.states import GrantState, RecordState
+from ledger.standard.ids import AccountBytes, ProgrammeId
 from ledger.store.database import (
     SQLITE_PARAMETERS_MAX,
     bulk_add,
@@ -166,7 +167,7 @@ def allot(session: Session, name: str, count: int) -> int:
     return int(first)
 
 
-def add_ready(session: Session, programme: int, leaves: Sequence[bytes]) -> None:
+def add_ready(session: Session, programme: ProgrammeId, leaves: Sequence[bytes]) -> None:
     """Let packed grants (see `issuers.batches.evidence`) wait for a batch."""
     if leaves:
         bulk_insert(session, READY, ("programme", "grants", "leaves"), [(programme, len(leaves), b"".join(leaves))])
@@ -178,7 +179,7 @@ def not_ready(session: Session, grant_ids: Sequence[bytes]) -> set[bytes]:
     return {bytes(row[0]) for row in rows}
 
 
-def add_tallies(session: Session, programme: int, changes: dict[str, int]) -> None:
+def add_tallies(session: Session, programme: ProgrammeId, changes: dict[str, int]) -> None:
     """Add to a programme's running counts."""
     rows = [(programme, kind, change) for kind, change in changes.items() if change]
     bulk_add(session, TALLIES, ["programme", "kind"], ["total"], rows)
@@ -248,8 +249,11 @@ class Holder(NamedTuple):
     """Where grants for a source id go; the account as raw bytes."""
 
     resident_id: int
-    account: bytes
+    account: AccountBytes
 
+
+_account = cast("Callable[[bytes], AccountBytes]", bytes)
+"""`bytes`, under the type of an account: rows are many, so nothing wraps each."""
 
 _HOLDER_SQL = (
     "SELECT s.source_hmac, s.resident_id, r.account FROM source_ids s JOIN residents r "
@@ -258,10 +262,10 @@ _HOLDER_SQL = (
 )
 
 
-def load_holders(session: Session, programme: int, source_hmacs: Sequence[bytes]) -> dict[bytes, Holder]:
+def load_holders(session: Session, programme: ProgrammeId, source_hmacs: Sequence[bytes]) -> dict[bytes, Holder]:
     """Return who owns linked source ids; as `ResidentRegistry.resolve`, in one query and without checksums."""
     rows = rows_in(session, _HOLDER_SQL, source_hmacs, (programme,))
-    return {bytes(digest): Holder(resident, bytes(account)) for digest, resident, account in rows}
+    return {bytes(digest): Holder(resident, _account(account)) for digest, resident, account in rows}
 
 
 CLAIM_COLUMNS = "programme, record_id, activity, deed_day, started_at, ended_at, quantity_micro"

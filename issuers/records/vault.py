@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from ledger.custody.errors import CannotDecrypt
 from ledger.custody.keyring import DEDUPE, FINGERPRINT, SOURCE, Keyring, normalise
 from ledger.custody.master import Envelope, RandomBytes
+from ledger.standard.ids import ProgrammeId
 
 _NONCE: Final = 12
 _BLOCK: Final = 64
@@ -52,7 +53,7 @@ class RecordKeys:
         self._fingerprint = _Hmac(keyring.current(FINGERPRINT)[1])
         self._source = (b"", _Hmac(b""))
 
-    def dedupe(self, programme: int, system: str, record_id: str) -> bytes:
+    def dedupe(self, programme: ProgrammeId, system: str, record_id: str) -> bytes:
         """Return the key by which a record is known: HMAC of programme, system and natural id."""
         message = f"{programme}\0{system}\0{record_id}".encode()
         return self._dedupe.digest(message)
@@ -77,7 +78,7 @@ class RecordKeys:
         """Return the HMAC of a device's name."""
         return self._fingerprint.digest(b"device\0" + device.encode())
 
-    def source(self, programme: int, source_id: str) -> bytes:
+    def source(self, programme: ProgrammeId, source_id: str) -> bytes:
         """Return the HMAC of a source id under the newest key, as `ledger.custody` makes it."""
         _, key = self._keyring.current(SOURCE)
         known, keyed = self._source
@@ -86,7 +87,7 @@ class RecordKeys:
             self._source = (key, keyed)
         return keyed.digest(programme.to_bytes(4, "big") + normalise(source_id).encode())
 
-    def source_live(self, programme: int, source_id: str) -> list[bytes]:
+    def source_live(self, programme: ProgrammeId, source_id: str) -> list[bytes]:
         """Return the HMACs of a source id under all live keys, newest first."""
         message = programme.to_bytes(4, "big") + normalise(source_id).encode()
         return [hmac.digest(key, message, "sha256") for _, key in self._keyring.live(SOURCE)]
@@ -121,17 +122,17 @@ class Vault:
         self._envelope = envelope
         self._random = random
 
-    def new_key(self, programme: int) -> tuple[bytes, Seal]:
+    def new_key(self, programme: ProgrammeId) -> tuple[bytes, Seal]:
         """Return a new data key, wrapped for the delivery's row, and its seal."""
         key = AESGCM.generate_key(256)
         return self._envelope.wrap(key, _context(programme)), Seal(key, self._random)
 
-    def open(self, programme: int, wrapped: bytes) -> Seal:
+    def open(self, programme: ProgrammeId, wrapped: bytes) -> Seal:
         """Return the seal of a wrapped data key. Raises CannotDecrypt."""
         return Seal(self._envelope.unwrap(wrapped, _context(programme)), self._random)
 
 
-def _context(programme: int) -> bytes:
+def _context(programme: ProgrammeId) -> bytes:
     return b"delivery:" + str(programme).encode()
 
 
@@ -139,5 +140,5 @@ class Delivery(NamedTuple):
     """The delivery that a chunk belongs to."""
 
     delivery_id: int
-    programme: int
+    programme: ProgrammeId
     seal: Seal

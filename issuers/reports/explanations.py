@@ -16,7 +16,7 @@ from issuers.rules.rulebook import CompiledActivity, CompiledCap, Rulebook, Rule
 from issuers.rules.units import UNITS
 from issuers.states import BatchState
 from ledger.standard.civil_time import day_text
-from ledger.standard.ids import to_address, token_id
+from ledger.standard.ids import ProgrammeId, ProgrammeSlug, to_address, token_id
 from ledger.store.models.issuance import (
     IssuanceBatchRow,
     IssuanceDeliveryRow,
@@ -30,7 +30,10 @@ from ledger.store.models.projection import ChainProgrammeRow
 
 
 def explain(
-    session: Session, key: bytes, books: Mapping[int, Sequence[Rulebook]], slugs: Mapping[int, str]
+    session: Session,
+    key: bytes,
+    books: Mapping[ProgrammeId, Sequence[Rulebook]],
+    slugs: Mapping[ProgrammeId, ProgrammeSlug],
 ) -> Explanation:
     """Explain a grant; leaf, path and root once it is in a batch, and the chain's word once that has landed.
 
@@ -98,7 +101,7 @@ def explain(
     )
 
 
-def _book(session: Session, grant: IssuanceGrantRow, books: Mapping[int, Sequence[Rulebook]]) -> Rulebook:
+def _book(session: Session, grant: IssuanceGrantRow, books: Mapping[ProgrammeId, Sequence[Rulebook]]) -> Rulebook:
     """Return the version that rated a grant: from those in use, or as it was kept when it was in force."""
     for one in books[grant.programme]:
         if one.version == grant.rulebook_version:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from issuers.states import BatchState
 from ledger.clearing.views import funding
 from ledger.standard.amounts import yuan_text
+from ledger.standard.ids import ProgrammeId
 from ledger.standard.value import MICROFEN_MINOR
 from ledger.store.models.issuance import IssuanceBatchRow
 
@@ -36,7 +37,7 @@ class FundingWait:
         return f"经费额度不足,尚缺 {yuan_text(self.missing_fen)} 元。"
 
 
-def funding_waits(session: Session) -> dict[int, FundingWait]:
+def funding_waits(session: Session) -> dict[ProgrammeId, FundingWait]:
     """Return what waits for funding, by programme; who waits for nothing is left out."""
     waiting = {
         programme: (int(count), int(amount))

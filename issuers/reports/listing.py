@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from issuers.answers import OpenBatch, Refusal, RefusalPage, Review
 from issuers.errors import ReviewNotFound
 from issuers.states import BatchState, RefusalState
+from ledger.standard.ids import AccountBytes, ProgrammeId, ProgrammeSlug
 from ledger.store.models.issuance import (
     IssuanceBatchRow,
     IssuanceDeliveryRow,
@@ -22,11 +23,11 @@ from ledger.store.models.issuance import (
 )
 from ledger.store.models.residents import ResidentRow
 
-Slugs = Mapping[int, str]
+Slugs = Mapping[ProgrammeId, ProgrammeSlug]
 
 
 def refusal_page(
-    session: Session, slugs: Slugs, programme: int, cursor: int | None, limit: int, *, open_only: bool
+    session: Session, slugs: Slugs, programme: ProgrammeId, cursor: int | None, limit: int, *, open_only: bool
 ) -> RefusalPage:
     """Return a page of a programme's refusals behind a cursor, oldest first."""
     query = _refusals().where(IssuanceRefusalRow.programme == programme, IssuanceRefusalRow.refusal_id > (cursor or 0))
@@ -43,7 +44,7 @@ def refusals_of_delivery(session: Session, slugs: Slugs, delivery_id: int, limit
     return [_refusal(row, name, slugs) for row, name in session.execute(query)]
 
 
-def reviews(session: Session, slugs: Slugs, programme: int | None, state: str, limit: int) -> list[Review]:
+def reviews(session: Session, slugs: Slugs, programme: ProgrammeId | None, state: str, limit: int) -> list[Review]:
     """Return records that screens have held, of one programme or of all, oldest first."""
     query = select(IssuanceReviewRow).where(IssuanceReviewRow.state == state)
     if programme is not None:
@@ -52,7 +53,7 @@ def reviews(session: Session, slugs: Slugs, programme: int | None, state: str, l
     return [_review(row, slugs) for row in rows]
 
 
-def review(session: Session, slugs: Slugs, programme: int, review_id: int) -> Review:
+def review(session: Session, slugs: Slugs, programme: ProgrammeId, review_id: int) -> Review:
     """Return one held record of a programme. Raises ReviewNotFound."""
     row = session.get(IssuanceReviewRow, review_id)
     if row is None or row.programme != programme:
@@ -60,7 +61,7 @@ def review(session: Session, slugs: Slugs, programme: int, review_id: int) -> Re
     return _review(row, slugs)
 
 
-def open_batches(session: Session, slugs: Slugs, programme: int | None) -> list[OpenBatch]:
+def open_batches(session: Session, slugs: Slugs, programme: ProgrammeId | None) -> list[OpenBatch]:
     """Return the batches, of one programme or of all, that have not landed, and why, lowest number first."""
     query = select(IssuanceBatchRow).where(IssuanceBatchRow.state.not_in((BatchState.LANDED, BatchState.VOID)))
     if programme is not None:
@@ -80,7 +81,7 @@ def open_batches(session: Session, slugs: Slugs, programme: int | None) -> list[
     ]
 
 
-def latest_grants(session: Session, account: bytes, limit: int) -> list[str]:
+def latest_grants(session: Session, account: AccountBytes, limit: int) -> list[str]:
     """Return ids of the latest grants of the resident whose account it is, newest first."""
     owner = select(ResidentRow.resident_id).where(ResidentRow.account == account).scalar_subquery()
     query = (

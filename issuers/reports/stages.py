@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from issuers.rules.refusals import RefusalCode
 from issuers.states import BatchState, DeliveryState, RecordState
+from ledger.standard.ids import ProgrammeId
 from ledger.store.models.issuance import (
     IssuanceBatchRow,
     IssuanceDeliveryRow,
@@ -55,7 +56,7 @@ class DeliveryProgress:
 class PipelineView:
     """All stages of one programme, and what is being read."""
 
-    programme: int
+    programme: ProgrammeId
     stages: tuple[Stage, ...]
     reading: tuple[DeliveryProgress, ...]
 
@@ -114,7 +115,7 @@ def stage_of(code: RefusalCode) -> str:
             assert_never(code)
 
 
-def pipeline_views(session: Session, programmes: list[int]) -> list[PipelineView]:
+def pipeline_views(session: Session, programmes: list[ProgrammeId]) -> list[PipelineView]:
     """Return the stages of some programmes."""
     tallies: dict[int, dict[str, int]] = {one: {} for one in programmes}
     for programme, kind, total in session.execute(

@@ -18,6 +18,7 @@ from issuers.rules.refusals import Fault, RefusalCode
 from issuers.states import RecordState, ReviewState, change
 from ledger.clock import Clock
 from ledger.custody.master import RandomBytes
+from ledger.standard.ids import ProgrammeId
 from ledger.store.database import Database
 from ledger.store.models.issuance import IssuanceRecordRow, IssuanceReviewRow
 
@@ -92,7 +93,7 @@ class Reviewing:
 
     def revoke_false(
         self,
-        programme: int,
+        programme: ProgrammeId,
         systems: Sequence[str],
         record_ids: Sequence[str],
         by: str,

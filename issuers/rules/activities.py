@@ -19,7 +19,7 @@ from issuers.rules.rulebook import RULEBOOKS, Activity, Code, Number, Rulebook, 
 from issuers.rules.units import UNITS
 from issuers.yaml_file import load_yaml
 from ledger.errors import ConfigurationError
-from ledger.standard.ids import ProgrammeId
+from ledger.standard.ids import ProgrammeId, ProgrammeSlug
 
 ACTIVITIES = RULEBOOKS.parent / "activities.yaml"
 
@@ -48,14 +48,14 @@ class Entry(_Model):
 class Catalogue(_Model):
     """The activities of each programme, by the programme's slug."""
 
-    programmes: dict[str, tuple[Entry, ...]]
+    programmes: dict[ProgrammeSlug, tuple[Entry, ...]]
 
     @classmethod
     def load(cls, path: Path = ACTIVITIES) -> Catalogue:
         """Read a catalogue from YAML. Raises ConfigurationError that names the file and the place."""
         return load_yaml(cls, path)
 
-    def find(self, slug: str, code: str) -> Entry | None:
+    def find(self, slug: ProgrammeSlug, code: str) -> Entry | None:
         """Return an activity's entry, or None if the catalogue does not have it."""
         return next((one for one in self.programmes.get(slug, ()) if one.code == code), None)
 
@@ -108,7 +108,7 @@ def approved_rulebooks(
     return {programme: tuple(versions) for programme, versions in books.items()}
 
 
-def _of_activity(slug: str, activity: Activity, catalogue: Catalogue) -> Iterator[Deviation]:
+def _of_activity(slug: ProgrammeSlug, activity: Activity, catalogue: Catalogue) -> Iterator[Deviation]:
     entry = catalogue.find(slug, activity.code)
     for rate in _rates(activity):
         text = _text(rate)

@@ -16,6 +16,7 @@ import orjson
 from issuers.rules.deeds import Deed
 from issuers.rules.rulebook import CertifierRule
 from issuers.rules.screens import Finding
+from ledger.standard.ids import ProgrammeId
 
 _HOUR_S = 3_600
 
@@ -114,7 +115,7 @@ class CertifierScreens:
     ``person`` turns a source id of the programme into its keyed HMAC.
     """
 
-    def __init__(self, programme: int, person: Callable[[int, str], bytes]) -> None:
+    def __init__(self, programme: ProgrammeId, person: Callable[[ProgrammeId, str], bytes]) -> None:
         self.programme = programme
         self.facts = CertifierFacts()
         self.judged: list[Certification] = []

@@ -17,6 +17,10 @@ from issuers.rules.rulebook import CertifierRule, CompiledActivity, Rulebook, in
 from issuers.rules.screens import Claim, Facts, Finding, screen
 from issuers.states import RecordState
 from ledger.standard.civil_time import day_start
+from ledger.standard.ids import AccountBytes, ProgrammeId
+
+NO_ACCOUNT = AccountBytes(b"")
+"""For a record whose owner's account does not matter."""
 
 Params = tuple[tuple[str, str], ...]
 
@@ -28,7 +32,7 @@ class Candidate(NamedTuple):
     dedupe_key: bytes
     deed: Deed
     resident_id: int
-    account: bytes
+    account: AccountBytes
     device: bytes | None
     grants_made: int = 0
     is_screened: bool = False
@@ -83,10 +87,10 @@ class Judge:
     def __init__(
         self,
         books: Sequence[Rulebook],
-        programme: int,
+        programme: ProgrammeId,
         fingerprint: Callable[[int, int, str], bytes],
         now: int,
-        person: Callable[[int, str], bytes] | None = None,
+        person: Callable[[ProgrammeId, str], bytes] | None = None,
     ) -> None:
         self._books = books
         self.programme = programme

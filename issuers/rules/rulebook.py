@@ -21,7 +21,7 @@ import rfc8785
 from issuers.rules.units import MICRO, UNITS
 from issuers.yaml_file import load_yaml
 from ledger.errors import ConfigurationError
-from ledger.standard.ids import ProgrammeId
+from ledger.standard.ids import ProgrammeId, ProgrammeSlug
 from ledger.standard.keccak import keccak256
 
 Period = Literal["day", "week", "month", "year"]
@@ -204,9 +204,9 @@ class Approval(_Model):
 class RulebookFile(_Model):
     """A rulebook as it is written."""
 
-    programme: Annotated[int, pydantic.Field(ge=1, lt=1 << 32)]
+    programme: Annotated[ProgrammeId, pydantic.Field(ge=1, lt=1 << 32)]
     """The programme's number on chain."""
-    slug: str
+    slug: ProgrammeSlug
     """The programme's short name, as mappings and commands use it."""
     version: Annotated[int, pydantic.Field(ge=1, lt=1 << 32)]
     """Rises with each change; every grant's evidence names it."""

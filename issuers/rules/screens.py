@@ -11,12 +11,13 @@ from typing import NamedTuple
 from issuers.rules.deeds import Deed
 from issuers.rules.rulebook import CompiledActivity
 from issuers.rules.units import MICRO
+from ledger.standard.ids import ProgrammeId
 
 
 class Claim(NamedTuple):
     """Another record of the same resident, as far as screens need it."""
 
-    programme: int
+    programme: ProgrammeId
     record_id: int
     activity: str
     day: int
@@ -47,7 +48,7 @@ class Facts:
         """Add a record of a resident."""
         self._claims[resident_id, claim.day].append(claim)
 
-    def add_fingerprint(self, fingerprint: bytes, programme: int, record_id: int) -> None:
+    def add_fingerprint(self, fingerprint: bytes, programme: ProgrammeId, record_id: int) -> None:
         """Add a deed's fingerprint."""
         self._fingerprints[fingerprint].append((programme, record_id))
 
@@ -59,7 +60,7 @@ class Facts:
         """Return a resident's records of a day."""
         return self._claims.get((resident_id, day), [])
 
-    def same_deed(self, fingerprint: bytes, programme: int) -> tuple[int, int] | None:
+    def same_deed(self, fingerprint: bytes, programme: ProgrammeId) -> tuple[int, int] | None:
         """Return (programme, record id) of the first claim of the same deed in another programme."""
         return next((one for one in self._fingerprints.get(fingerprint, ()) if one[0] != programme), None)
 
@@ -74,7 +75,7 @@ def is_concerned(deed: Deed, claim: Claim) -> bool:
 
 
 def screen(
-    programme: int,
+    programme: ProgrammeId,
     record_id: int,
     resident_id: int,
     deed: Deed,
@@ -126,7 +127,7 @@ def _by_rule(
     return None
 
 
-def _double_claim(programme: int, record_id: int, fingerprint: bytes, facts: Facts) -> Finding | None:
+def _double_claim(programme: ProgrammeId, record_id: int, fingerprint: bytes, facts: Facts) -> Finding | None:
     other = facts.same_deed(fingerprint, programme)
     if other is None or other[1] == record_id:
         return None

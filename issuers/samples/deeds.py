@@ -15,7 +15,8 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Final
 
-from issuers.samples.people import Person
+from issuers.samples.people import CULTURE, ENVIRONMENTAL, RESIDENCE, TRAFFIC, VOLUNTEER, Person
+from ledger.standard.ids import ProgrammeSlug
 
 Row = dict[str, str]
 
@@ -37,7 +38,7 @@ _CATEGORIES: Final = ("museum", "theatre", "concert", "opera", "bookfair", "cine
 class Plan:
     """The rows of one programme in delivery order, and the expected results."""
 
-    programme: str
+    programme: ProgrammeSlug
     rows: list[Row] = field(default_factory=list)
     planted: Counter[str] = field(default_factory=Counter)
     """By refusal code, or ``correction``, ``double_claim``, ``awaiting_link``, ``cap_partial``."""
@@ -52,7 +53,7 @@ def _moment(day: date, hour: int, minute: int = 0) -> datetime:
     return datetime.combine(day, time(hour, minute))
 
 
-def _known(people: Sequence[Person], programme: str) -> list[Person]:
+def _known(people: Sequence[Person], programme: ProgrammeSlug) -> list[Person]:
     return [person for person in people if programme in person.source_ids and person.number >= 4]
 
 
@@ -72,13 +73,13 @@ def _days_of(rng: random.Random, people: Sequence[Person], count: int) -> list[t
 
 def volunteer(people: Sequence[Person], rng: random.Random, count: int) -> Plan:
     """Volunteer hours as 民政部令第67号 has them recorded; 0.5 to 4 hours, at most once a day each."""
-    plan = Plan("volunteer")
+    plan = Plan(VOLUNTEER)
 
     def row(number: int, person: Person, day: date, hour: int, halves: int) -> Row:
         start = _moment(day, hour)
         return {
             "记录编号": f"ZY2026{number:07d}",
-            "志愿者编号": person.source_ids["volunteer"],
+            "志愿者编号": person.source_ids[VOLUNTEER],
             "姓名": person.name,
             "志愿服务项目": rng.choice(_PROJECTS),
             "服务类别": rng.choice(VOLUNTEER_KINDS),
@@ -90,7 +91,7 @@ def volunteer(people: Sequence[Person], rng: random.Random, count: int) -> Plan:
 
     clean = [
         row(number, person, day, rng.randint(8, 17), rng.randint(1, 8))
-        for number, (person, day) in enumerate(_days_of(rng, _known(people, "volunteer"), count), start=1)
+        for number, (person, day) in enumerate(_days_of(rng, _known(people, VOLUNTEER), count), start=1)
     ]
     _await_links(plan, people, clean, "志愿者编号")
     # The 72-year-old's Sunday mornings.
@@ -128,10 +129,10 @@ def environmental(people: Sequence[Person], rng: random.Random, count: int) -> P
 
     Clean rides are early or late: nobody rides while volunteering, and a screen would notice.
     """
-    plan = Plan("environmental")
+    plan = Plan(ENVIRONMENTAL)
 
     def base(number: int, person: Person, item: str) -> Row:
-        return {"id": f"ZD{number:09d}", "user_id": person.source_ids["environmental"], "item": item}
+        return {"id": f"ZD{number:09d}", "user_id": person.source_ids[ENVIRONMENTAL], "item": item}
 
     def ride(number: int, person: Person, day: date, hour: int) -> Row:
         start = _moment(day, hour, rng.randrange(60))
@@ -154,7 +155,7 @@ def environmental(people: Sequence[Person], rng: random.Random, count: int) -> P
         }
 
     clean = []
-    for number, (person, day) in enumerate(_days_of(rng, _known(people, "environmental"), count), start=1):
+    for number, (person, day) in enumerate(_days_of(rng, _known(people, ENVIRONMENTAL), count), start=1):
         clean.append(
             ride(number, person, day, rng.choice((6, 21, 22))) if rng.randrange(5) < 2 else recycle(number, person, day)
         )
@@ -178,12 +179,12 @@ def environmental(people: Sequence[Person], rng: random.Random, count: int) -> P
 
 def traffic(people: Sequence[Person], rng: random.Random, count: int) -> Plan:
     """Car-free days, declared by the driver, and lessons taken."""
-    plan = Plan("traffic")
+    plan = Plan(TRAFFIC)
 
     def row(number: int, person: Person, day: date, kind: str) -> Row:
         return {
             "申报编号": f"RX2026{number:08d}",
-            "用户编号": person.source_ids["traffic"],
+            "用户编号": person.source_ids[TRAFFIC],
             "行为类型": kind,
             "行为日期": day.strftime("%Y/%m/%d"),
             "数量": "1",
@@ -192,7 +193,7 @@ def traffic(people: Sequence[Person], rng: random.Random, count: int) -> Plan:
 
     clean = [
         row(number, person, day, rng.choice(("无车日", "无车日", "交通安全学习")))
-        for number, (person, day) in enumerate(_days_of(rng, _known(people, "traffic"), count), start=1)
+        for number, (person, day) in enumerate(_days_of(rng, _known(people, TRAFFIC), count), start=1)
     ]
     _await_links(plan, people, clean, "用户编号")
     driver = people[1]
@@ -210,14 +211,14 @@ def traffic(people: Sequence[Person], rng: random.Random, count: int) -> Plan:
 
 def culture(people: Sequence[Person], rng: random.Random, count: int) -> Plan:
     """Tickets bought and used. The cap is 200 points a year at 15 or 20 %: clean rows stay within ¥1,000 a person."""
-    plan = Plan("culture")
+    plan = Plan(CULTURE)
     spent: Counter[int] = Counter()
 
     def row(number: int, person: Person, day: date, yuan: int, kind: int | None = None) -> Row:
         kind = rng.randrange(len(_VENUES)) if kind is None else kind
         return {
             "order_no": f"WH2026{number:07d}",
-            "member_no": person.source_ids["culture"],
+            "member_no": person.source_ids[CULTURE],
             "category": _CATEGORIES[kind],
             "title": _VENUES[kind],
             "paid": f"{yuan}.00",
@@ -226,7 +227,7 @@ def culture(people: Sequence[Person], rng: random.Random, count: int) -> Plan:
         }
 
     clean = []
-    for number, (person, day) in enumerate(_days_of(rng, _known(people, "culture"), count), start=1):
+    for number, (person, day) in enumerate(_days_of(rng, _known(people, CULTURE), count), start=1):
         yuan = rng.choice((20, 40, 60, 80, 120, 180, 280))
         if spent[person.number] + yuan > 1_000:
             yuan = 20
@@ -255,18 +256,18 @@ def culture(people: Sequence[Person], rng: random.Random, count: int) -> Plan:
 
 def residence(people: Sequence[Person], rng: random.Random) -> Plan:
     """One eligibility score a permit holder, corrected by replacement: the permit is the record's natural id."""
-    plan = Plan("residence")
+    plan = Plan(RESIDENCE)
 
     def row(person: Person, score: int, assessed: date, revision: int) -> Row:
         return {
-            "PermitNo": person.source_ids["residence"],
+            "PermitNo": person.source_ids[RESIDENCE],
             "Score": str(score),
             "Indicator": "RESIDENCE-SCORE",
             "AssessedOn": assessed.isoformat(),
             "Revision": str(revision),
         }
 
-    holders = _known(people, "residence")
+    holders = _known(people, RESIDENCE)
     clean = [row(person, rng.randint(30, 140), date(2026, 4, rng.randint(1, 28)), 1) for person in holders]
     _await_links(plan, people, clean, "PermitNo")
     linked = [person for person in holders if "residence" in person.linked]
@@ -290,7 +291,7 @@ def double_claims(people: Sequence[Person], traffic_plan: Plan, environmental_pl
         traffic_plan.rows.append(
             {
                 "申报编号": f"RX2026{6_000_000 + n:08d}",
-                "用户编号": person.source_ids["traffic"],
+                "用户编号": person.source_ids[TRAFFIC],
                 "行为类型": "无车日",
                 "行为日期": day.strftime("%Y/%m/%d"),
                 "数量": "1",
@@ -302,7 +303,7 @@ def double_claims(people: Sequence[Person], traffic_plan: Plan, environmental_pl
             "double_claim",
             {
                 "id": f"ZD{6_000_000 + n:09d}",
-                "user_id": person.source_ids["environmental"],
+                "user_id": person.source_ids[ENVIRONMENTAL],
                 "item": "CAR-FREE-TRIP",
                 "quantity": "1",
                 "unit": "trip",

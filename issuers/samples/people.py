@@ -6,11 +6,18 @@ import random
 from dataclasses import dataclass
 from typing import Final
 
-PROGRAMMES: Final = ("volunteer", "environmental", "traffic", "culture", "residence")
+from ledger.standard.ids import ProgrammeSlug
+
+VOLUNTEER: Final = ProgrammeSlug("volunteer")
+ENVIRONMENTAL: Final = ProgrammeSlug("environmental")
+TRAFFIC: Final = ProgrammeSlug("traffic")
+CULTURE: Final = ProgrammeSlug("culture")
+RESIDENCE: Final = ProgrammeSlug("residence")
+PROGRAMMES: Final = (VOLUNTEER, ENVIRONMENTAL, TRAFFIC, CULTURE, RESIDENCE)
 
 _SURNAMES = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林罗高"
 _GIVEN = "伟芳娜敏静强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉兰建国志文丽云"
-_SHARES: Final = {"volunteer": 62, "environmental": 70, "traffic": 48, "culture": 58, "residence": 40}
+_SHARES: Final = {VOLUNTEER: 62, ENVIRONMENTAL: 70, TRAFFIC: 48, CULTURE: 58, RESIDENCE: 40}
 """Of a hundred residents, how many the system of a programme knows."""
 
 
@@ -22,13 +29,13 @@ class Person:
     name: str
     identity_number: str
     birth_year: int
-    source_ids: dict[str, str]
+    source_ids: dict[ProgrammeSlug, str]
     """By programme."""
-    linked: frozenset[str]
+    linked: frozenset[ProgrammeSlug]
     """Programmes whose source id the resident has linked to the wallet."""
 
 
-def source_id(programme: str, number: int) -> str:
+def source_id(programme: ProgrammeSlug, number: int) -> str:
     """Return the id under which the source system of ``programme`` knows person ``number``."""
     match programme:
         case "volunteer":
@@ -59,7 +66,7 @@ def population(seed: int, size: int) -> tuple[Person, ...]:
         day = rng.randint(0, 27) + 1
         month = rng.randint(1, 12)
         known = [programme for programme in PROGRAMMES if rng.randrange(100) < _SHARES[programme] or told] or [
-            "environmental"
+            ENVIRONMENTAL
         ]
         people.append(
             Person(

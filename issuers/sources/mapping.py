@@ -17,6 +17,7 @@ import pydantic
 from issuers.errors import UnknownMapping
 from issuers.rules.units import UNITS
 from issuers.yaml_file import load_yaml
+from ledger.standard.ids import ProgrammeSlug
 
 Format = Literal["csv", "tsv", "xlsx", "json", "jsonl", "xml"]
 _ID = r"^[a-z0-9][a-z0-9-]{0,62}$"
@@ -112,7 +113,7 @@ class Mapping(_Model):
     """The mapping's name, which is its file's name without ``.yaml``."""
     system: Annotated[str, pydantic.Field(pattern=_ID)]
     """Natural ids are unique within a system; two files of one system may hold the same record."""
-    programme: Annotated[str, pydantic.Field(pattern=_ID)]
+    programme: Annotated[ProgrammeSlug, pydantic.Field(pattern=_ID)]
     """Slug of the programme that the records are for."""
     format: Format
     """What the files are; ``json`` with `rest` for an API."""
@@ -192,7 +193,7 @@ class MappingFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def of(self, slug: str) -> list[Mapping]:
+    def of(self, slug: ProgrammeSlug) -> list[Mapping]:
         """Return a programme's mappings by the files' names. Raises ConfigurationError."""
         many = [Mapping.load(path) for path in sorted(self._folder.glob("*.yaml"))]
         return [one for one in many if one.programme == slug]
@@ -206,7 +207,7 @@ class MappingFolder:
             raise UnknownMapping(mapping, "*")
         return Mapping.load(path)
 
-    def find(self, slug: str, mapping: str | Path | Mapping | None, path: Path | None) -> Mapping:
+    def find(self, slug: ProgrammeSlug, mapping: str | Path | Mapping | None, path: Path | None) -> Mapping:
         """Return a mapping by name or file, or the programme's own for a file's extension. Raises UnknownMapping."""
         if isinstance(mapping, Mapping):
             found = mapping

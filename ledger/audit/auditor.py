@@ -28,7 +28,7 @@ from ledger.errors import ConfigurationError
 from ledger.proofs.errors import UnknownEvent
 from ledger.proofs.events import Catalogue, Event, RawLog
 from ledger.proofs.layout import Layout, UnknownVariable
-from ledger.standard.ids import address_bytes, to_address
+from ledger.standard.ids import ProgrammeSlug, address_bytes, to_address
 from ledger.standard.keccak import keccak256
 
 ADMIN_ROLE = 0
@@ -308,7 +308,7 @@ class _Audit:
             checks=self._checks,
             notes=self._notes,
         )
-        slugs = {int(listed.id): listed.slug for listed in self._deployment.programmes}
+        slugs = {listed.id: listed.slug for listed in self._deployment.programmes}
         for identifier, programme in sorted(books.programmes.items()):
             figures = programme.figures
             figures.outstanding = programme.supply
@@ -320,6 +320,6 @@ class _Audit:
             figures.position_fen = books.positions.get(1 << 32 | identifier, 0)
             figures.appropriated_fen = books.appropriated.get(identifier, 0)
             figures.paid_fen = books.paid.get(identifier, 0)
-            report.programmes[slugs.get(identifier, str(identifier))] = figures
+            report.programmes[slugs.get(identifier, ProgrammeSlug(str(identifier)))] = figures
         report.merchants = {merchant: books.positions.get(2 << 32 | merchant, 0) for merchant in books.merchants}
         return report

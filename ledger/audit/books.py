@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ledger.audit.report import ProgrammeFigures
 from ledger.standard.contract import DisputeState, ProgrammeState
-from ledger.standard.ids import ZERO_ACCOUNT
+from ledger.standard.ids import ZERO_ACCOUNT, MerchantId, OrderId, ProgrammeId
 
 Account = bytes
 """20 bytes; account 0 is where mints come from and burns go to."""
@@ -51,7 +51,7 @@ class Hold:
 
     holder: Account
     lots: tuple[LotPart, ...]
-    merchant: int | None = None
+    merchant: MerchantId | None = None
     capture_by: int = 0
 
 
@@ -60,7 +60,7 @@ class PaidOrder:
     """A redemption that landed; ``lots`` are those it still keeps after refunds."""
 
     holder: Account
-    merchant: int
+    merchant: MerchantId
     paid: tuple[LotPart, ...]
     lots: tuple[LotPart, ...]
     time: int
@@ -71,7 +71,7 @@ class PaidOrder:
 class Dispute:
     """A disputed order; states as on chain."""
 
-    merchant: int
+    merchant: MerchantId
     opened_at: int
     locked_fen: int
     state: int = DisputeState.OPEN
@@ -92,19 +92,19 @@ class Books:
     """All of it, at the point of the chain that the replay has reached."""
 
     ledger: Account
-    programmes: dict[int, ProgrammeBook] = field(default_factory=dict)
+    programmes: dict[ProgrammeId, ProgrammeBook] = field(default_factory=dict)
     balances: defaultdict[tuple[Account, int], int] = field(default_factory=lambda: defaultdict(int))
     supply: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
-    issuer_keys: dict[tuple[int, Account], bool] = field(default_factory=dict)
-    batches: dict[tuple[int, int], Batch] = field(default_factory=dict)
-    void_batches: set[tuple[int, int]] = field(default_factory=set)
+    issuer_keys: dict[tuple[ProgrammeId, Account], bool] = field(default_factory=dict)
+    batches: dict[tuple[ProgrammeId, int], Batch] = field(default_factory=dict)
+    void_batches: set[tuple[ProgrammeId, int]] = field(default_factory=set)
     revoked_totals: defaultdict[bytes, int] = field(default_factory=lambda: defaultdict(int))
-    orders: set[bytes] = field(default_factory=set)
+    orders: set[OrderId] = field(default_factory=set)
     """Every exchange, redemption and hold that ever took effect."""
     holds: dict[bytes, Hold] = field(default_factory=dict)
     """The open ones."""
     hold_ids: set[bytes] = field(default_factory=set)
-    paid_orders: dict[bytes, PaidOrder] = field(default_factory=dict)
+    paid_orders: dict[OrderId, PaidOrder] = field(default_factory=dict)
     successors: dict[Account, Account] = field(default_factory=dict)
     migrations: dict[Account, Migration | None] = field(default_factory=dict)
     """By holder; None where events leave open whether the ledger still keeps it."""
@@ -123,20 +123,20 @@ class Books:
     rejections: int = 0
     rebirth_cap_fen: int = 0
     positions: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
-    appropriated: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
-    paid: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
-    fiscal_years: defaultdict[tuple[int, int], tuple[int, int]] = field(
+    appropriated: defaultdict[ProgrammeId, int] = field(default_factory=lambda: defaultdict(int))
+    paid: defaultdict[ProgrammeId, int] = field(default_factory=lambda: defaultdict(int))
+    fiscal_years: defaultdict[tuple[ProgrammeId, int], tuple[int, int]] = field(
         default_factory=lambda: defaultdict(lambda: (0, 0))
     )
     """(recorded, lapsed) fen by (programme, fiscal year)."""
-    merchants: dict[int, tuple[Account, bytes]] = field(default_factory=dict)
+    merchants: dict[MerchantId, tuple[Account, bytes]] = field(default_factory=dict)
     receipt_roots: dict[int, bytes] = field(default_factory=dict)
     locked: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
     """Fen listed for payment and not paid yet, by participant."""
-    disputed: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    disputed: defaultdict[MerchantId, int] = field(default_factory=lambda: defaultdict(int))
     """Fen of each merchant that disputes lock."""
     disputes: dict[bytes, Dispute] = field(default_factory=dict)
-    cycles: list[list[tuple[int, int, int]]] = field(default_factory=list)
+    cycles: list[list[tuple[ProgrammeId, MerchantId, int]]] = field(default_factory=list)
     """Unpaid lines (programme, merchant, fen) of each cycle."""
     references: set[tuple[int, bytes]] = field(default_factory=set)
     finance_key: Account = NOBODY
@@ -149,12 +149,12 @@ class Books:
     refunded_fen: int = 0
     events: int = 0
 
-    def free_fen(self, merchant: int) -> int:
+    def free_fen(self, merchant: MerchantId) -> int:
         """What of a merchant's value is neither listed for payment nor disputed."""
         participant = 2 << 32 | merchant
         return max(0, self.positions[participant] - self.locked[participant] - self.disputed[merchant])
 
-    def owed_fen(self, programme: int) -> int:
+    def owed_fen(self, programme: ProgrammeId) -> int:
         """What a programme owes and has not been listed for."""
         participant = 1 << 32 | programme
         return max(0, -self.positions[participant] - self.locked[participant])

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ledger.audit.books import Account, Books
 from ledger.proofs.layout import Layout
 from ledger.standard.contract import LANE_BITS
-from ledger.standard.ids import to_address
+from ledger.standard.ids import ProgrammeId, to_address
 from ledger.standard.keccak import keccak256
 from ledger.standard.packed import pack_lots
 from ledger.standard.typed_data import Lot
@@ -172,7 +172,7 @@ def lots_of(key: int) -> str:
     return f"of programme {key >> 32}, " + (f"year {1999 + year}" if year else "never expiring")
 
 
-def _programme_cells(books: Books, layout: Layout, identifier: int) -> Iterator[Cell]:
+def _programme_cells(books: Books, layout: Layout, identifier: ProgrammeId) -> Iterator[Cell]:
     programme = books.programmes[identifier]
     words = packed_words(
         _PROGRAMME,
@@ -251,7 +251,7 @@ def book_cells(books: Books, layout: Layout, authority: Account) -> Iterator[Cel
 
 
 def _year_cells(books: Books, layout: Layout) -> Iterator[Cell]:
-    years: defaultdict[int, list[int]] = defaultdict(list)
+    years: defaultdict[ProgrammeId, list[int]] = defaultdict(list)
     for (identifier, year), (recorded, lapsed) in sorted(books.fiscal_years.items()):
         years[identifier].append(year)
         [word] = packed_words(_YEAR, {"recorded": recorded, "lapsed": lapsed})

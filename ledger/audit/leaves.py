@@ -18,7 +18,7 @@ from ledger.audit.books import Books
 from ledger.audit.report import Contradicted
 from ledger.standard.errors import StandardError
 from ledger.standard.evidence import EvidenceLeaf, MerkleTree
-from ledger.standard.ids import address_bytes
+from ledger.standard.ids import ProgrammeId, address_bytes
 
 
 def read(paths: Iterable[Path]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -44,11 +44,11 @@ def check(books: Books, batches: Iterable[tuple[str, dict[str, Any]]]) -> tuple[
     Invariant 9: no grant without evidence under a signed root; and no grant id twice, in whatever programme.
     """
     seen: dict[bytes, str] = {}
-    covered: set[tuple[int, int]] = set()
+    covered: set[tuple[ProgrammeId, int]] = set()
     count = 0
     for place, batch in batches:
         try:
-            key = (int(batch["programme"]), int(batch["number"]))
+            key = (ProgrammeId(int(batch["programme"])), int(batch["number"]))
             leaves = [_leaf(item) for item in batch["leaves"]]
             _check_batch(books, key, leaves, place)
         except (KeyError, TypeError, ValueError, StandardError) as error:
@@ -77,7 +77,7 @@ def _leaf(item: dict[str, Any]) -> EvidenceLeaf:
     )
 
 
-def _check_batch(books: Books, key: tuple[int, int], leaves: list[EvidenceLeaf], place: str) -> None:
+def _check_batch(books: Books, key: tuple[ProgrammeId, int], leaves: list[EvidenceLeaf], place: str) -> None:
     name = f"batch {key[1]} of programme {key[0]}"
     batch = books.batches.get(key)
     if batch is None:

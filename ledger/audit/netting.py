@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-Line = tuple[int, int, int]
+from ledger.standard.ids import MerchantId, ProgrammeId
+
+Line = tuple[ProgrammeId, MerchantId, int]
 """(programme, merchant, fen)"""
 
 
-def lines_of(claims: Mapping[int, int], debts: Mapping[int, int]) -> list[Line]:
+def lines_of(claims: Mapping[MerchantId, int], debts: Mapping[ProgrammeId, int]) -> list[Line]:
     """Return who pays whom, in order.
 
     ``claims`` is what each merchant may be paid, ``debts`` what each programme owes and is not listed for, in fen. The

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.errors import TongduiError
+from ledger.standard.ids import MerchantId, ProgrammeSlug
 
 PASS = "PASS"  # noqa: S105  # a verdict, not a password
 FAIL = "FAIL"
@@ -97,8 +98,8 @@ class AuditReport:
     batches: int = 0
     orders: int = 0
     rejected: int = 0
-    programmes: dict[str, ProgrammeFigures] = field(default_factory=dict)
-    merchants: dict[int, int] = field(default_factory=dict)
+    programmes: dict[ProgrammeSlug, ProgrammeFigures] = field(default_factory=dict)
+    merchants: dict[MerchantId, int] = field(default_factory=dict)
     exchanged_fen: int = 0
     redeemed_fen: int = 0
     refunded_fen: int = 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ledger.audit.books import Account, Hold, LotPart
 from ledger.audit.netting import Line
 from ledger.audit.report import Contradicted
+from ledger.standard.ids import ProgrammeId
 
 Move = tuple[Account, Account, int, int]
 """(from, to, token id, amount)."""
@@ -33,7 +34,7 @@ class Transaction:
     """Fen by participant that the clearing book says moved."""
     locks: list[Line] = field(default_factory=list)
     payments: list[Line] = field(default_factory=list)
-    paid: list[int] = field(default_factory=list)
+    paid: list[ProgrammeId] = field(default_factory=list)
     disputed: list[tuple[int, int]] = field(default_factory=list)
     """(merchant, disputed fen) that the next events must say."""
     freed: tuple[int, int] | None = None

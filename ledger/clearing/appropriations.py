@@ -16,7 +16,7 @@ from ledger.clearing.errors import AppropriationDiffers, NoFinanceKey, Programme
 from ledger.clock import Clock
 from ledger.deployment.artifacts import call_data
 from ledger.outbox.outbox import MessageState, Outbox
-from ledger.standard.ids import Address
+from ledger.standard.ids import Address, ProgrammeId
 from ledger.standard.keccak import keccak256
 from ledger.store.models.outbox import AppropriationRow
 from ledger.store.models.projection import ChainProgrammeRow, FundingEventRow
@@ -29,7 +29,7 @@ _GAS = 300_000
 class Appropriation:
     """One appropriation, ordered here or found on the chain."""
 
-    programme: int
+    programme: ProgrammeId
     document_hash: bytes
     document: str | None
     """Its title; None where others recorded it and only the hash is known."""
@@ -52,7 +52,7 @@ class Appropriations:
         self._has_key = has_key
 
     def record(
-        self, session: Session, programme: int, fiscal_year: int, amount_fen: int, document: str, subject: str
+        self, session: Session, programme: ProgrammeId, fiscal_year: int, amount_fen: int, document: str, subject: str
     ) -> Appropriation:
         """Order an appropriation to be recorded; the same document again changes nothing.
 
@@ -86,7 +86,7 @@ class Appropriations:
         session.flush()
         return Appropriation(programme, document_hash, document, fiscal_year, amount_fen, "ordered", None, None)
 
-    def page(self, session: Session, programme: int) -> list[Appropriation]:
+    def page(self, session: Session, programme: ProgrammeId) -> list[Appropriation]:
         """Return a programme's appropriations: those on the chain in its order, then those under way."""
         rows = {bytes(row.document_hash): row for row in self._ordered(session, programme)}
         recorded = session.scalars(
@@ -128,7 +128,7 @@ class Appropriations:
             )
         return found
 
-    def _ordered(self, session: Session, programme: int) -> Sequence[AppropriationRow]:
+    def _ordered(self, session: Session, programme: ProgrammeId) -> Sequence[AppropriationRow]:
         return session.scalars(
             select(AppropriationRow)
             .where(AppropriationRow.programme == programme)
@@ -136,5 +136,5 @@ class Appropriations:
         ).all()
 
 
-def _key(programme: int, document_hash: bytes) -> str:
+def _key(programme: ProgrammeId, document_hash: bytes) -> str:
     return f"appropriation:{programme}:{document_hash.hex()}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ledger.errors import TongduiError
+from ledger.standard.ids import ProgrammeId
 
 
 class ClearingError(TongduiError):
@@ -12,7 +13,7 @@ class ClearingError(TongduiError):
 class ProgrammeUnknown(ClearingError):
     """The chain has no such programme."""
 
-    def __init__(self, programme: int) -> None:
+    def __init__(self, programme: ProgrammeId) -> None:
         self.programme = programme
         super().__init__(f"the chain has no programme {programme}")
 
@@ -20,7 +21,7 @@ class ProgrammeUnknown(ClearingError):
 class AppropriationDiffers(ClearingError):
     """The document was recorded before, with another amount or fiscal year."""
 
-    def __init__(self, programme: int, document: str) -> None:
+    def __init__(self, programme: ProgrammeId, document: str) -> None:
         self.programme = programme
         self.document = document
         super().__init__(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ledger.errors import InvariantViolation
+from ledger.standard.ids import MerchantId, ProgrammeId
 
 _PROGRAMME_KIND = 1
 _MERCHANT_KIND = 2
@@ -28,8 +29,8 @@ class PositionsUnbalanced(InvariantViolation):
 class Payment:
     """What one programme's agency pays one merchant, in fen."""
 
-    programme: int
-    merchant: int
+    programme: ProgrammeId
+    merchant: MerchantId
     fen: int
 
 
@@ -98,7 +99,7 @@ def _fill(shares: Mapping[int, int], credits_fen: Mapping[int, int]) -> list[Pay
         while left:
             programme, available = debtors[0]
             part = min(left, available)
-            payments.append(Payment(programme, merchant, part))
+            payments.append(Payment(ProgrammeId(programme), MerchantId(merchant), part))
             left -= part
             debtors[0][1] -= part
             if debtors[0][1] == 0:

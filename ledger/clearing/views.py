@@ -8,7 +8,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from ledger.clearing.netting import Payment, net
-from ledger.standard.ids import merchant_participant, programme_participant
+from ledger.standard.ids import MerchantId, ProgrammeId, merchant_participant, programme_participant
 from ledger.store.models.projection import (
     ChainEventRow,
     ChainProgrammeRow,
@@ -23,7 +23,7 @@ from ledger.store.models.projection import (
 class Funding:
     """A programme's money, in fen. ``needed_fen`` is what its outstanding points are worth, rounded up."""
 
-    programme: int
+    programme: ProgrammeId
     par_microfen: int
     supply_minor: int
     appropriated_fen: int
@@ -88,8 +88,8 @@ def locked(session: Session) -> dict[int, int]:
     )
     for name, topics, data in rows:
         fen = int.from_bytes(data[:32], "big") * (1 if name == "Locked" else -1)
-        payer = programme_participant(int.from_bytes(topics[32:64], "big"))
-        payee = merchant_participant(int.from_bytes(topics[64:96], "big"))
+        payer = programme_participant(ProgrammeId(int.from_bytes(topics[32:64], "big")))
+        payee = merchant_participant(MerchantId(int.from_bytes(topics[64:96], "big")))
         for participant in (payer, payee):
             sums[participant] = sums.get(participant, 0) + fen
     return sums
@@ -147,12 +147,12 @@ def flows(session: Session) -> dict[int, dict[str, tuple[int, int]]]:
     return found
 
 
-def programme_statement(session: Session, programme: int, since: int, until: int) -> Statement:
+def programme_statement(session: Session, programme: ProgrammeId, since: int, until: int) -> Statement:
     """Return a programme's statement for block times in [since, until)."""
     return _statement(session, programme_participant(programme), since, until)
 
 
-def merchant_statement(session: Session, merchant: int, since: int, until: int) -> Statement:
+def merchant_statement(session: Session, merchant: MerchantId, since: int, until: int) -> Statement:
     """Return a merchant's statement for block times in [since, until)."""
     return _statement(session, merchant_participant(merchant), since, until)
 

@@ -15,6 +15,7 @@ import unicodedata
 from pathlib import Path
 
 from ledger.custody.master import Envelope, RandomBytes, write_private
+from ledger.standard.ids import ProgrammeId
 
 IDENTITY = "identity"
 SOURCE = "source"
@@ -92,18 +93,18 @@ class SourceIdHasher:
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
 
-    def hash(self, programme: int, source_id: str) -> tuple[int, bytes]:
+    def hash(self, programme: ProgrammeId, source_id: str) -> tuple[int, bytes]:
         """Return (key version, 32 bytes) of a source id under the newest key."""
         version, key = self._keyring.current(SOURCE)
         return version, _source_hmac(key, programme, source_id)
 
-    def hash_many(self, programme: int, source_ids: list[str]) -> list[bytes]:
+    def hash_many(self, programme: ProgrammeId, source_ids: list[str]) -> list[bytes]:
         """Return the HMACs under the newest key, in order."""
         _, key = self._keyring.current(SOURCE)
         prefix = programme.to_bytes(4, "big")
         return [hmac.digest(key, prefix + normalise(one).encode(), "sha256") for one in source_ids]
 
-    def hash_live(self, programme: int, source_id: str) -> list[tuple[int, bytes]]:
+    def hash_live(self, programme: ProgrammeId, source_id: str) -> list[tuple[int, bytes]]:
         """Return (key version, HMAC) under every live key, newest first."""
         return [(version, _source_hmac(key, programme, source_id)) for version, key in self._keyring.live(SOURCE)]
 
@@ -135,5 +136,5 @@ class IdentityHasher:
         return [(v, hmac.digest(key, message, hashlib.sha256)) for v, key in self._keyring.live(IDENTITY)]
 
 
-def _source_hmac(key: bytes, programme: int, source_id: str) -> bytes:
+def _source_hmac(key: bytes, programme: ProgrammeId, source_id: str) -> bytes:
     return hmac.digest(key, programme.to_bytes(4, "big") + normalise(source_id).encode(), "sha256")

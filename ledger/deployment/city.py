@@ -18,7 +18,7 @@ import yaml
 from ledger.errors import ConfigurationError
 from ledger.standard.civil_time import DAY_S
 from ledger.standard.contract import PAR_MAX, ProgrammeFlag
-from ledger.standard.ids import Address, MerchantId, ProgrammeId
+from ledger.standard.ids import Address, MerchantId, ProgrammeId, ProgrammeSlug
 
 FLAGS: Mapping[str, ProgrammeFlag] = {str(flag.name).lower(): flag for flag in ProgrammeFlag}
 """Names in the file and bits on chain."""
@@ -44,7 +44,7 @@ class ProgrammeConfig:
     """One agency's points in one domain."""
 
     id: ProgrammeId
-    slug: str
+    slug: ProgrammeSlug
     names: Names
     agency: Names
     """Who issues and who owes."""

@@ -19,7 +19,7 @@ from ledger.chain.rpc import RpcClient
 from ledger.deployment import artifacts
 from ledger.deployment.city import FLAGS, Names
 from ledger.errors import ConfigurationError
-from ledger.standard.ids import Address, MerchantId, ProgrammeId
+from ledger.standard.ids import Address, MerchantId, ProgrammeId, ProgrammeSlug
 from ledger.standard.keccak import keccak256
 from ledger.standard.typed_data import Domain
 
@@ -44,7 +44,7 @@ class DeployedProgramme:
     """A programme as it was registered."""
 
     id: ProgrammeId
-    slug: str
+    slug: ProgrammeSlug
     names: Names
     agency: Names
     symbol: str

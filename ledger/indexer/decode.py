@@ -13,6 +13,7 @@ from typing import Any
 
 from ledger.indexer.errors import InconsistentAnswer, MalformedLog, Undecodable, UnknownEvent
 from ledger.standard.contract import LOT_BYTES
+from ledger.standard.ids import ProgrammeId, programme_of
 from ledger.standard.keccak import keccak256
 
 TRANSFER = "0x" + keccak256(b"Transfer(address,address,address,uint256,uint256)").hex()
@@ -204,7 +205,7 @@ class Decoder:
                 balances[key] = balances.get(key, 0) - amount
             self._add_supply(sender, receiver, token_id, amount)
             if named != "release" or receiver is not None:
-                add_flow(flows, token_id >> 32, named, amount)
+                add_flow(flows, programme_of(token_id), named, amount)
         self._waiting.clear()
 
     def _name(self, kind: str, sender: bytes | None, receiver: bytes | None, *, is_reborn: bool) -> str:
@@ -241,7 +242,7 @@ class Decoder:
     # Handlers: one event each. Fields are 32-byte words of the data, after the indexed ones among the topics. --------
 
     def _batch_minted(self, log: Log, block_number: int, log_index: int) -> None:
-        programme, number = int(log["topics"][1], 16), int(log["topics"][2], 16)
+        programme, number = ProgrammeId(int(log["topics"][1], 16)), int(log["topics"][2], 16)
         quarter, root, count, amount, signer = _words(log, 5)
         if (len(self._waiting), sum(transfer[4] for transfer in self._waiting)) != (count, amount):
             raise InconsistentAnswer(block_number, f"batch {number} has {count} grants, its transfers are others")
@@ -264,7 +265,7 @@ class Decoder:
         _ = log_index
 
     def _batch_voided(self, log: Log, block_number: int, log_index: int) -> None:
-        programme, number = int(log["topics"][1], 16), int(log["topics"][2], 16)
+        programme, number = ProgrammeId(int(log["topics"][1], 16)), int(log["topics"][2], 16)
         self.changes.batches.append(
             (programme, number, "void", None, None, 0, 0, None, self._transaction_hash, block_number, self._time)
         )
@@ -446,7 +447,9 @@ _HANDLERS: dict[str, _Handler] = {
 """By the event's name: the ABIs say which contract may emit it, and a name means the same wherever it is inherited."""
 
 
-def add_flow(flows: dict[tuple[int, str], list[int]], programme: int, kind: str, amount: int, events: int = 1) -> None:
+def add_flow(
+    flows: dict[tuple[int, str], list[int]], programme: ProgrammeId, kind: str, amount: int, events: int = 1
+) -> None:
     """Add one movement to the running totals of a programme."""
     flow = flows.get((programme, kind))
     if flow is None:
@@ -456,7 +459,7 @@ def add_flow(flows: dict[tuple[int, str], list[int]], programme: int, kind: str,
         flow[1] += events
 
 
-def batch_reference(programme: int, number: int) -> bytes:
+def batch_reference(programme: ProgrammeId, number: int) -> bytes:
     """Return what the entries of a mint refer to: programme 4 bytes, batch number 8 bytes."""
     return programme.to_bytes(4, "big") + number.to_bytes(8, "big")
 

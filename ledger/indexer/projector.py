@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from ledger.indexer.decode import Changes, Header, add_flow
 from ledger.indexer.errors import ProjectionBroken
 from ledger.standard.contract import SPENDING_AFTER_CLOSING_S, ProgrammeState
+from ledger.standard.ids import MerchantId, ProgrammeId
 from ledger.store.base import SUM_LIMIT
 from ledger.store.database import bulk_add, bulk_add_existing, bulk_insert, fetch_by_keys
 from ledger.store.models import projection as tables
@@ -154,9 +155,9 @@ def clear(session: Session) -> None:
 
 def rebuild_registry(session: Session) -> None:
     """Compute programmes, issuer keys and merchants anew from the rare events: there are few of them."""
-    programmes: dict[int, list[Any]] = {}
+    programmes: dict[ProgrammeId, list[Any]] = {}
     keys: dict[tuple[int, bytes], bool] = {}
-    merchants: dict[int, tuple[bytes, bytes]] = {}
+    merchants: dict[MerchantId, tuple[bytes, bytes]] = {}
     event = tables.ChainEventRow
     rows = session.execute(
         select(event.name, event.topics, event.data, event.block_timestamp)
@@ -165,12 +166,13 @@ def rebuild_registry(session: Session) -> None:
     )
     for name, topics, data, time in rows:
         subject = int.from_bytes(topics[32:64], "big")
+        programme = ProgrammeId(subject)
         words = [int.from_bytes(data[at : at + 32], "big") for at in range(0, len(data), 32)]
         match name:
             case "ProgrammeRegistered":
                 scope = data[64:96]
-                programmes[subject] = [
-                    subject,
+                programmes[programme] = [
+                    programme,
                     words[0],
                     words[1],
                     ProgrammeState.ACTIVE.value,
@@ -182,15 +184,15 @@ def rebuild_registry(session: Session) -> None:
                     0,
                 ]
             case "ProgrammeStateSet":
-                programmes[subject][3] = words[0]
+                programmes[programme][3] = words[0]
                 if words[0] == ProgrammeState.CLOSING:  # the event names the state; the ledger counts from its block
-                    programmes[subject][9] = time + SPENDING_AFTER_CLOSING_S
+                    programmes[programme][9] = time + SPENDING_AFTER_CLOSING_S
             case "RulebookSet":
-                programmes[subject][5], programmes[subject][6] = words[0], data[32:64]
+                programmes[programme][5], programmes[programme][6] = words[0], data[32:64]
             case "IssuerKeySet":
-                keys[(subject, topics[76:96])] = words[0] != 0
+                keys[(programme, topics[76:96])] = words[0] != 0
             case "MerchantRegistered":
-                merchants[subject] = (data[12:32], data[32:64])
+                merchants[MerchantId(subject)] = (data[12:32], data[32:64])
     _fund(session, programmes)
     for row_class in (tables.ChainProgrammeRow, tables.IssuerKeyRow, tables.ChainMerchantRow):
         session.execute(delete(row_class))
@@ -208,7 +210,7 @@ _REGISTRY_EVENTS = (
 )
 
 
-def _fund(session: Session, programmes: dict[int, list[Any]]) -> None:
+def _fund(session: Session, programmes: dict[ProgrammeId, list[Any]]) -> None:
     event = tables.FundingEventRow
     rows = session.execute(
         select(event.programme, event.kind, event.amount_fen).order_by(event.block_number, event.log_index)

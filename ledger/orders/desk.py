@@ -34,7 +34,7 @@ from ledger.outbox.outbox import MessageState, Outbox, order_key
 from ledger.standard.civil_time import DAY_S
 from ledger.standard.contract import NONCE_LEFT, Verdict, rejection_word
 from ledger.standard.errors import BadSignature
-from ledger.standard.ids import OrderId, ProgrammeId, address_bytes, split_token_id
+from ledger.standard.ids import AccountBytes, MerchantId, OrderId, ProgrammeId, address_bytes, split_token_id
 from ledger.standard.packed import pack_exchange_order, pack_hold_order, pack_redeem_order
 from ledger.standard.signatures import recover
 from ledger.standard.typed_data import Domain, ExchangeOrder, HoldOrder, Lot, RedeemOrder
@@ -139,7 +139,7 @@ class OrderDesk:
         return soonest_first(lots)
 
     def quote_exchange(
-        self, session: Session, holder: str, from_programme: int, to_programme: int, amount_minor: int
+        self, session: Session, holder: str, from_programme: ProgrammeId, to_programme: ProgrammeId, amount_minor: int
     ) -> Quote:
         """Return what an exchange would give now. Raises OrdersPaused, ProgrammeForbids or InsufficientPoints."""
         source, target = self._exchange_pars(session, from_programme, to_programme)
@@ -152,8 +152,8 @@ class OrderDesk:
         self,
         session: Session,
         signer: Signer,
-        from_programme: int,
-        to_programme: int,
+        from_programme: ProgrammeId,
+        to_programme: ProgrammeId,
         amount_minor: int,
         *,
         min_out_minor: int = 1,
@@ -192,7 +192,7 @@ class OrderDesk:
         self,
         session: Session,
         signer: Signer,
-        merchant: int,
+        merchant: MerchantId,
         *,
         value_fen: int | None = None,
         lots: Sequence[Lot] | None = None,
@@ -216,7 +216,7 @@ class OrderDesk:
         self,
         session: Session,
         signer: Signer,
-        merchant: int,
+        merchant: MerchantId,
         *,
         capture_by: int,
         is_cancellable: bool,
@@ -261,11 +261,11 @@ class OrderDesk:
 
     # The outcome of them -----------------------------------------------------------------------------------------
 
-    def status(self, session: Session, order_id: bytes) -> OrderStatus | None:
+    def status(self, session: Session, order_id: OrderId) -> OrderStatus | None:
         """Return what is known of an order, or None if it was not placed here."""
         return self.statuses(session, [order_id]).get(order_id)
 
-    def statuses(self, session: Session, order_ids: Sequence[bytes]) -> dict[bytes, OrderStatus]:
+    def statuses(self, session: Session, order_ids: Sequence[OrderId]) -> dict[OrderId, OrderStatus]:
         """Return what is known of orders, by id; unknown ones are left out."""
         outcomes = _outcomes(session, order_ids)
         messages = self._outbox.statuses(session, [order_key(order_id) for order_id in order_ids])
@@ -278,7 +278,7 @@ class OrderDesk:
             elif message is not None:
                 # Done but not projected yet is still under way for the one who asks.
                 state = OrderState.SENT if message.state is MessageState.DONE else OrderState(message.state.value)
-                found[order_id] = OrderStatus(OrderId(order_id), state, reason=message.reason)
+                found[order_id] = OrderStatus(order_id, state, reason=message.reason)
         return found
 
     # Inside ------------------------------------------------------------------------------------------------------
@@ -341,7 +341,7 @@ class OrderDesk:
         return PlacedOrder(order_id, kind, lots, nonce, deadline)
 
     def _basket(
-        self, session: Session, holder: str, merchant: int, value_fen: int | None, lots: Sequence[Lot] | None
+        self, session: Session, holder: str, merchant: MerchantId, value_fen: int | None, lots: Sequence[Lot] | None
     ) -> tuple[Lot, ...]:
         now = self._clock.timestamp()
         terms, shop = load_terms(session), load_merchant(session, merchant)
@@ -367,7 +367,9 @@ class OrderDesk:
             case RedeemOrder() | HoldOrder():
                 self._check_payment(terms, load_merchant(session, order.merchant), order.merchant, order.lots)
 
-    def _check_payment(self, terms: Terms, shop: MerchantTerms | None, merchant: int, lots: Sequence[Lot]) -> None:
+    def _check_payment(
+        self, terms: Terms, shop: MerchantTerms | None, merchant: MerchantId, lots: Sequence[Lot]
+    ) -> None:
         refused = terms.refuses_payment([lot.id for lot in lots], shop, self._clock.timestamp())
         if refused is None:
             return
@@ -377,7 +379,9 @@ class OrderDesk:
             raise MerchantUnknown(merchant)
         raise ProgrammeForbids(split_token_id(refused.token_id)[0], refused.refusal)
 
-    def _check_exchange(self, terms: Terms, source: int, target: int, token_id: int | None = None) -> None:
+    def _check_exchange(
+        self, terms: Terms, source: ProgrammeId, target: ProgrammeId, token_id: int | None = None
+    ) -> None:
         refusal = terms.refuses_exchange(source, target, self._clock.timestamp(), token_id=token_id)
         if refusal is None:
             return
@@ -387,7 +391,7 @@ class OrderDesk:
         is_unknown = refusal is Refusal.UNKNOWN_PROGRAMME and source in terms.programmes
         raise ProgrammeForbids(target if is_targets or is_unknown else source, refusal)
 
-    def _exchange_pars(self, session: Session, source: int, target: int) -> tuple[int, int]:
+    def _exchange_pars(self, session: Session, source: ProgrammeId, target: ProgrammeId) -> tuple[int, int]:
         terms = load_terms(session)
         self._check_exchange(terms, source, target)
         known = terms.programmes
@@ -434,7 +438,7 @@ class OrderDesk:
             )
         return chosen
 
-    def _reserved(self, session: Session, account: bytes) -> dict[int, int]:
+    def _reserved(self, session: Session, account: AccountBytes) -> dict[int, int]:
         reserved: dict[int, int] = {}
         rows = self._open(session, account)
         ended = self._ended(session, rows)
@@ -446,12 +450,12 @@ class OrderDesk:
                 reserved[token] = reserved.get(token, 0) + int.from_bytes(row.lots[at + 8 : at + 16], "big")
         return reserved
 
-    def _open(self, session: Session, account: bytes) -> Sequence[OrderNonceRow]:
+    def _open(self, session: Session, account: AccountBytes) -> Sequence[OrderNonceRow]:
         return session.scalars(
             select(OrderNonceRow).where(OrderNonceRow.holder == account, OrderNonceRow.state == "open")
         ).all()
 
-    def _ended(self, session: Session, rows: Sequence[OrderNonceRow]) -> dict[bytes, bool]:
+    def _ended(self, session: Session, rows: Sequence[OrderNonceRow]) -> dict[OrderId, bool]:
         """Return which open orders can change nothing any more, and whether their nonce is spent."""
         ids = [row.order_id for row in rows]
         outcomes = _outcomes(session, ids)
@@ -467,7 +471,7 @@ class OrderDesk:
                 ended[row.order_id] = False  # every later block refuses it
         return ended
 
-    def _settle(self, session: Session, account: bytes) -> None:
+    def _settle(self, session: Session, account: AccountBytes) -> None:
         """Close what has ended: spent nonces stay known, those of orders that can never land are free again."""
         rows = self._open(session, account)
         ended = self._ended(session, rows)
@@ -479,23 +483,23 @@ class OrderDesk:
             session.execute(delete(OrderNonceRow).where(OrderNonceRow.order_id.in_(free)))
 
 
-def _outcomes(session: Session, order_ids: Sequence[bytes]) -> dict[bytes, OrderStatus]:
+def _outcomes(session: Session, order_ids: Sequence[OrderId]) -> dict[OrderId, OrderStatus]:
     """Return the chain's word on orders: success if it was ever said, else the last rejection."""
     columns = ["order_id", "code", "fen", "amount_out", "block_number", "block_timestamp", "transaction_hash"]
     rows = fetch_by_keys(
         session, table_of(OrderOutcomeRow), [*columns, "log_index", "kind"], "order_id", list(order_ids)
     )
-    found: dict[bytes, OrderStatus] = {}
+    found: dict[OrderId, OrderStatus] = {}
     for order_id, code, fen, amount_out, block, time, transaction, log_index, kind in sorted(
         rows, key=lambda row: (row[4], row[7])
     ):
-        key = bytes(order_id)
+        key = OrderId(bytes(order_id))
         if kind in ("capture", "release", "refund"):
             continue  # what happens to a hold or a payment later is not the outcome of placing it
         if code and key in found and found[key].state is OrderState.ACCEPTED:
             continue
         found[key] = OrderStatus(
-            order_id=OrderId(key),
+            order_id=key,
             state=OrderState.REJECTED if code else OrderState.ACCEPTED,
             code=code or None,
             reason=rejection_word(code) if code else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ledger.errors import TongduiError
 from ledger.orders.eligibility import Refusal
+from ledger.standard.ids import MerchantId, ProgrammeId
 
 
 class OrderError(TongduiError):
@@ -23,7 +24,7 @@ class InsufficientPoints(OrderError):
 class ProgrammeForbids(OrderError):
     """The points of a programme may not be used so now: see `ledger.orders.eligibility`."""
 
-    def __init__(self, programme: int, refusal: Refusal) -> None:
+    def __init__(self, programme: ProgrammeId, refusal: Refusal) -> None:
         self.programme = programme
         self.refusal = refusal
         super().__init__(f"programme {programme}: {refusal.text}")
@@ -40,7 +41,7 @@ class OrdersPaused(OrderError):
 class MerchantUnknown(OrderError):
     """No such merchant, or it was retired."""
 
-    def __init__(self, merchant: int) -> None:
+    def __init__(self, merchant: MerchantId) -> None:
         self.merchant = merchant
         super().__init__(f"merchant {merchant} is unknown or retired")
 

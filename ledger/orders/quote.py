@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ledger.standard.ids import TokenId, split_token_id, token_id
+from ledger.standard.ids import ProgrammeId, TokenId, split_token_id, token_id
 from ledger.standard.typed_data import Lot
 from ledger.standard.value import exchange_down
 
@@ -29,7 +29,7 @@ class LotQuote:
 class Quote:
     """What an exchange gives altogether."""
 
-    to_programme: int
+    to_programme: ProgrammeId
     lots: tuple[LotQuote, ...]
 
     @property
@@ -48,7 +48,7 @@ class Quote:
         return sum(lot.fen for lot in self.lots)
 
 
-def quote(lots: Sequence[Lot], to_programme: int, par_in: int, par_out: int) -> Quote:
+def quote(lots: Sequence[Lot], to_programme: ProgrammeId, par_in: int, par_out: int) -> Quote:
     """Return what ``lots`` of one programme turn into at these pars (micro-fen a point). Raises NoValue for par 0."""
     quoted = []
     for lot in lots:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from ledger.orders.eligibility import MerchantTerms, ProgrammeTerms, Terms, payment_refusal
 from ledger.standard.contract import ProgrammeFlag, ProgrammeState
-from ledger.standard.ids import ZERO_ACCOUNT, ProgrammeId
+from ledger.standard.ids import ZERO_ACCOUNT, MerchantId, ProgrammeId
 from ledger.store.models.projection import ChainEventRow, ChainMerchantRow, ChainProgrammeRow
 
 _PAUSE_EVENTS = ("Paused", "Unpaused")
@@ -20,7 +20,7 @@ def load_terms(session: Session) -> Terms:
     return Terms(_programmes(session), _paused_until(session, "Exchange"), _paused_until(session, "Redemption"))
 
 
-def load_merchant(session: Session, merchant: int) -> MerchantTerms | None:
+def load_merchant(session: Session, merchant: MerchantId) -> MerchantTerms | None:
     """Return a merchant's terms; None if the chain does not know it, or it has retired."""
     row = session.get(ChainMerchantRow, merchant)
     if row is None or row.key == ZERO_ACCOUNT:
@@ -30,12 +30,11 @@ def load_merchant(session: Session, merchant: int) -> MerchantTerms | None:
 
 def pars(session: Session) -> dict[ProgrammeId, int]:
     """Return the par of each programme in micro-fen a point."""
-    rows = session.execute(select(ChainProgrammeRow.programme, ChainProgrammeRow.par_microfen))
-    return {ProgrammeId(programme): par for programme, par in rows}
+    return dict(session.execute(select(ChainProgrammeRow.programme, ChainProgrammeRow.par_microfen)).tuples().all())
 
 
 def accepted_programmes(
-    session: Session, merchant: int, now: int, among: Collection[int] | None = None
+    session: Session, merchant: MerchantId, now: int, among: Collection[ProgrammeId] | None = None
 ) -> dict[ProgrammeId, int]:
     """Return the par of each programme whose points may pay the merchant, pauses aside; of ``among`` where given."""
     shop = load_merchant(session, merchant)
@@ -48,8 +47,8 @@ def accepted_programmes(
 
 def _programmes(session: Session) -> dict[ProgrammeId, ProgrammeTerms]:
     return {
-        ProgrammeId(row.programme): ProgrammeTerms(
-            programme=ProgrammeId(row.programme),
+        row.programme: ProgrammeTerms(
+            programme=row.programme,
             par_microfen=row.par_microfen,
             flags=ProgrammeFlag(row.flags),
             state=ProgrammeState(row.state),

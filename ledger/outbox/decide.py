@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from ledger.chain.rpc import RpcReason
 from ledger.outbox.routes import GAS_MAX, ORDERS_MAX, Routes
+from ledger.standard.ids import AccountBytes
 
 # ---------------------------------------------------------------------------------------------------------- planning
 
@@ -34,7 +35,7 @@ class Queued:
 class RelayerLoad:
     """A relayer that this process may use: its next nonce, and how many of its transactions have no outcome yet."""
 
-    address: bytes
+    address: AccountBytes
     next_nonce: int
     in_flight: int
 
@@ -43,7 +44,7 @@ class RelayerLoad:
 class Planned:
     """A transaction to sign."""
 
-    relayer: bytes
+    relayer: AccountBytes
     nonce: int
     kind: str
     target: bytes
@@ -203,7 +204,7 @@ class InFlight:
     """A transaction without an outcome."""
 
     transaction_id: int
-    relayer: bytes
+    relayer: AccountBytes
     nonce: int
     unseen_s: float
     """Seconds of the steady clock since it was last submitted."""

@@ -94,7 +94,7 @@ class MessageStatus:
     transaction_id: int | None
 
 
-def order_key(order_id: bytes) -> str:
+def order_key(order_id: OrderId) -> str:
     """Return the dedupe key of an order."""
     return "order:" + order_id.hex()
 

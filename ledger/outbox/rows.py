@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from ledger.outbox import decide
 from ledger.outbox.decide import Receipt, Verdict
 from ledger.outbox.leases import CLOCKS_APART_S
+from ledger.standard.ids import AccountBytes
 from ledger.store.database import bulk_insert, bulk_insert_new, fetch_by_keys
 from ledger.store.models.outbox import OutboxMessageRow, OutboxTransactionRow
 
@@ -23,7 +24,7 @@ _TRANSACTIONS = cast(Table, OutboxTransactionRow.__table__)
 class NewTransaction(NamedTuple):
     """A signed transaction that nobody has sent yet, in the columns of its table."""
 
-    relayer: bytes
+    relayer: AccountBytes
     nonce: int
     kind: str
     hash: bytes

@@ -47,7 +47,7 @@ from ledger.outbox.rows import (
     set_messages,
     set_transactions,
 )
-from ledger.standard.ids import address_bytes, to_address
+from ledger.standard.ids import AccountBytes, address_bytes, to_address
 from ledger.standard.signatures import SigningKey
 from ledger.store.database import Database, lease_clause
 from ledger.store.models.outbox import OutboxMessageRow, OutboxTransactionRow, RelayerRow
@@ -114,7 +114,7 @@ class _Open:
     """A transaction without an outcome, as SQL has it."""
 
     transaction_id: int
-    relayer: bytes
+    relayer: AccountBytes
     nonce: int
     hash: bytes
     gas: int
@@ -444,7 +444,7 @@ class Sender:
                 del self._gaps[relayer]
                 self._insert_fillers(relayer, range(begin, min(lowest, begin + _GAP_MAX)))
 
-    def _insert_fillers(self, relayer: bytes, nonces: range) -> None:
+    def _insert_fillers(self, relayer: AccountBytes, nonces: range) -> None:
         _LOG.error(
             "relayer %s: nobody sent nonces %d to %d; they are filled", to_address(relayer), nonces[0], nonces[-1]
         )
@@ -452,7 +452,7 @@ class Sender:
         with self._database.transaction() as session:
             insert_new_transactions(session, rows)
 
-    def _filler(self, relayer: bytes, nonce: int) -> NewTransaction:
+    def _filler(self, relayer: AccountBytes, nonce: int) -> NewTransaction:
         """Return the row of an empty transaction to ourselves."""
         raw, digest = sign_legacy(
             self._keys[relayer], self._engine.chain_id, nonce, to_address(relayer), b"", _FILLER_GAS

@@ -19,7 +19,7 @@ from ledger.proofs.headers import Header
 from ledger.proofs.orders import Order
 from ledger.standard.civil_time import moment_text
 from ledger.standard.evidence import EvidenceLeaf
-from ledger.standard.ids import to_address
+from ledger.standard.ids import Address, ProgrammeId, to_address
 from ledger.standard.typed_data import Domain, ExchangeOrder, HoldOrder, Lot, RedeemOrder
 
 FORMAT = "tongdui-receipt-1"
@@ -77,7 +77,7 @@ class EventProof(_Strict, frozen=True):
 class GrantPart(_Strict, frozen=True):
     """The evidence leaf of the grant and the batch that it is in."""
 
-    programme: int
+    programme: ProgrammeId
     batch: str
     leaf: dict[str, str]
 
@@ -225,7 +225,7 @@ def leaf_of(part: Mapping[str, str]) -> EvidenceLeaf:
         raise BadReceipt("grant.leaf.account", "the address is not in its EIP-55 form")
     return EvidenceLeaf(
         grant_id=from_hex(part["grant_id"], "grant.leaf.grant_id"),
-        account=part["account"],
+        account=Address(part["account"]),
         token_id=number_of(part["token_id"], "grant.leaf.token_id"),
         amount=number_of(part["amount"], "grant.leaf.amount"),
         activity_code=from_hex(part["activity_code"], "grant.leaf.activity_code"),

@@ -32,7 +32,7 @@ from ledger.proofs.seal import Seal, judge
 from ledger.standard.errors import BadSignature, StandardError
 from ledger.standard.evidence import EvidenceLeaf
 from ledger.standard.evidence import verify as verify_merkle
-from ledger.standard.ids import address_bytes, split_token_id, to_address
+from ledger.standard.ids import ProgrammeId, address_bytes, split_token_id, to_address
 from ledger.standard.signatures import recover
 
 _LOG_PARTS = 3
@@ -241,6 +241,6 @@ def _check_installation(receipt: EventReceipt | GrantReceipt, deployment: Deploy
         check_same("event.address", contract.address if contract else "no such contract", receipt.event.address)
 
 
-def batch_slot(programme: int, number: int) -> int:
+def batch_slot(programme: ProgrammeId, number: int) -> int:
     """Return the ledger's storage slot of a batch's evidence root."""
     return Layout.load("PointsLedger").at("_batches", programme, number)

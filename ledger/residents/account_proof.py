@@ -11,7 +11,7 @@ from typing import Final
 
 from ledger.residents.errors import AccountUnproven
 from ledger.standard.errors import BadSignature
-from ledger.standard.ids import address_bytes, uint
+from ledger.standard.ids import Address, address_bytes, uint
 from ledger.standard.keccak import keccak256
 from ledger.standard.signatures import recover
 from ledger.standard.typed_data import Domain
@@ -26,7 +26,7 @@ _PAD12 = b"\0" * 12
 class AccountProof:
     """What the key signs. ``subject`` is the login's issuer and name as text; its hash is signed."""
 
-    account: str
+    account: Address
     subject: str
     deadline: int
     """Unix seconds."""

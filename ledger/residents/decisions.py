@@ -18,6 +18,7 @@ from ledger.custody.custodian import Custodian
 from ledger.residents.claims import Proof, SourceIdState
 from ledger.residents.errors import NoSuchClaim, ResidentNotFound, SameDecider
 from ledger.residents.registry import ResidentRegistry, log_link_event
+from ledger.standard.ids import ProgrammeId
 from ledger.store.models.residents import ResidentRow, SourceClaimRow, SourceDecisionRow, SourceIdRow
 
 
@@ -68,7 +69,7 @@ class SourceDecisions:
         self._clock = clock
 
     def contested(
-        self, session: Session, programme: int, after: bytes | None = None, limit: int = 100
+        self, session: Session, programme: ProgrammeId, after: bytes | None = None, limit: int = 100
     ) -> list[ContestedId]:
         """Return contested source ids, by their HMAC, behind one; callers log the look."""
         waiting = select(SourceClaimRow.source_hmac).where(
@@ -87,14 +88,16 @@ class SourceDecisions:
             query = query.where(SourceIdRow.source_hmac > after)
         return [self._shown(session, row) for row in session.scalars(query)]
 
-    def get(self, session: Session, programme: int, source_hmac: bytes) -> ContestedId:
+    def get(self, session: Session, programme: ProgrammeId, source_hmac: bytes) -> ContestedId:
         """Return one source id with its claimants, contested or not. Raises NoSuchClaim."""
         row = session.get(SourceIdRow, (programme, source_hmac))
         if row is None:
             raise NoSuchClaim(0, programme)
         return self._shown(session, row)
 
-    def claimant_by_document(self, session: Session, programme: int, source_hmac: bytes, document_number: str) -> int:
+    def claimant_by_document(
+        self, session: Session, programme: ProgrammeId, source_hmac: bytes, document_number: str
+    ) -> int:
         """Return which claimant has an identity document.
 
         Raises NoSuchClaim for everybody else: whether somebody is a resident at all is not the agency's to know.
@@ -111,7 +114,7 @@ class SourceDecisions:
     def decide(
         self,
         session: Session,
-        programme: int,
+        programme: ProgrammeId,
         source_hmac: bytes,
         resident_id: int | None,
         decider: str,
@@ -176,7 +179,7 @@ class SourceDecisions:
         )
         self._registry.set_owner(session, row.programme, row.source_hmac, holder, state)
 
-    def _open(self, session: Session, programme: int, source_hmac: bytes) -> SourceDecisionRow | None:
+    def _open(self, session: Session, programme: ProgrammeId, source_hmac: bytes) -> SourceDecisionRow | None:
         return session.scalar(
             select(SourceDecisionRow).where(
                 SourceDecisionRow.programme == programme,
@@ -185,7 +188,7 @@ class SourceDecisions:
             )
         )
 
-    def _claims(self, session: Session, programme: int, source_hmac: bytes) -> Sequence[SourceClaimRow]:
+    def _claims(self, session: Session, programme: ProgrammeId, source_hmac: bytes) -> Sequence[SourceClaimRow]:
         return session.scalars(
             select(SourceClaimRow)
             .where(SourceClaimRow.programme == programme, SourceClaimRow.source_hmac == source_hmac)

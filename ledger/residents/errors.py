@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ledger.errors import TongduiError
+from ledger.standard.ids import Address, ProgrammeId
 
 
 class ResidentError(TongduiError):
@@ -36,7 +37,7 @@ class EmptyIdentifier(ResidentError):
 class NoSuchClaim(ResidentError):
     """The resident never claimed this source id."""
 
-    def __init__(self, resident_id: int, programme: int) -> None:
+    def __init__(self, resident_id: int, programme: ProgrammeId) -> None:
         self.resident_id = resident_id
         self.programme = programme
         super().__init__(f"resident {resident_id} has no claim to this source id of programme {programme}")
@@ -45,7 +46,7 @@ class NoSuchClaim(ResidentError):
 class LinkCodeRefused(ResidentError):
     """A link code is wrong, for another source id, or too old."""
 
-    def __init__(self, programme: int) -> None:
+    def __init__(self, programme: ProgrammeId) -> None:
         self.programme = programme
         super().__init__(f"the link code is not good for this source id of programme {programme}; ask its agency anew")
 
@@ -70,6 +71,6 @@ class SameDecider(ResidentError):
 class AccountUnproven(ResidentError):
     """An account was given without a good signature of its key."""
 
-    def __init__(self, account: str) -> None:
+    def __init__(self, account: Address) -> None:
         self.account = account
         super().__init__(f"account {account} is not shown to be yours; sign what /v1/own-key/account-proof gives")

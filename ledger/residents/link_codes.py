@@ -14,6 +14,7 @@ from ledger.clock import Clock
 from ledger.custody.keyring import normalise
 from ledger.residents.errors import EmptyIdentifier, LinkCodeRefused
 from ledger.standard.civil_time import DAY_S
+from ledger.standard.ids import ProgrammeId
 
 LIFETIME_S = 7 * DAY_S
 LIFETIME_S_MAX = 90 * DAY_S
@@ -27,7 +28,7 @@ class LinkCodes:
         self._secret = secret
         self._clock = clock
 
-    def make(self, programme: int, source_id: str, lifetime_s: int = LIFETIME_S) -> tuple[str, int]:
+    def make(self, programme: ProgrammeId, source_id: str, lifetime_s: int = LIFETIME_S) -> tuple[str, int]:
         """Return (code, Unix time at which it ends). Raises EmptyIdentifier."""
         if not normalise(source_id):
             raise EmptyIdentifier("source id")
@@ -36,7 +37,7 @@ class LinkCodes:
         text = base64.b32encode(head + self._mac(programme, source_id, head)).decode()
         return "-".join(text[at : at + 4] for at in range(0, len(text), 4)), expires_at
 
-    def check(self, programme: int, source_id: str, code: str) -> None:
+    def check(self, programme: ProgrammeId, source_id: str, code: str) -> None:
         """Return if the code is good for the source id now. Raises LinkCodeRefused, which does not say why."""
         text = "".join(code.split()).replace("-", "").upper()
         try:
@@ -48,6 +49,6 @@ class LinkCodes:
         if not is_right or int.from_bytes(head, "big") < self._clock.timestamp():
             raise LinkCodeRefused(programme)
 
-    def _mac(self, programme: int, source_id: str, head: bytes) -> bytes:
+    def _mac(self, programme: ProgrammeId, source_id: str, head: bytes) -> bytes:
         message = programme.to_bytes(4, "big") + head + normalise(source_id).encode()
         return hmac.digest(self._secret, message, "sha256")[:_MAC_BYTES]

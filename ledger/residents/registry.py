@@ -25,7 +25,7 @@ from ledger.custody.signer import LocalSigner
 from ledger.residents.claims import CLAIM_STATES, Claim, LinkOutcome, Proof, claim_outcome
 from ledger.residents.errors import EmptyIdentifier, NoSuchClaim, ResidentErased, ResidentNotFound, TooManyClaims
 from ledger.standard.civil_time import DAY_S
-from ledger.standard.ids import Address, address_bytes, to_address
+from ledger.standard.ids import Address, ProgrammeId, address_bytes, to_address
 from ledger.store.database import bulk_insert_new, fetch_by_keys
 from ledger.store.models.residents import (
     ResidentRow,
@@ -39,7 +39,7 @@ ResidentId = NewType("ResidentId", int)
 """63 random bits, so that an id says nothing about who came when, and fits a BIGINT."""
 
 _RESIDENTS = cast(Table, ResidentRow.__table__)
-SourceKey = tuple[int, bytes]
+SourceKey = tuple[ProgrammeId, bytes]
 """(programme, HMAC of a source id)."""
 _SOURCE_IDS = cast(Table, SourceIdRow.__table__)
 _CLAIMS = cast(Table, SourceClaimRow.__table__)
@@ -145,7 +145,7 @@ class ResidentRegistry:
         """Return a resident. Raises ResidentNotFound."""
         return _resident(self._row(session, resident_id))
 
-    def by_account(self, session: Session, account: str) -> Resident:
+    def by_account(self, session: Session, account: Address) -> Resident:
         """Return the resident of an account. Raises ResidentNotFound or BadAddress."""
         row = session.scalar(select(ResidentRow).where(ResidentRow.account == address_bytes(account)))
         if row is None:
@@ -181,13 +181,13 @@ class ResidentRegistry:
         return {one: self._custodian.signer(one, bytes(key)) for one, key in rows if key is not None}
 
     def link(
-        self, session: Session, resident_id: int, programme: int, source_id: str, proof: Proof = Proof.BARE
+        self, session: Session, resident_id: int, programme: ProgrammeId, source_id: str, proof: Proof = Proof.BARE
     ) -> LinkOutcome:
         """Claim one source id for a resident; see ``link_many``."""
         return self.link_many(session, [(resident_id, programme, source_id)], [proof])[0]
 
     def link_many(
-        self, session: Session, claims: Sequence[tuple[int, int, str]], proofs: Sequence[Proof] | None = None
+        self, session: Session, claims: Sequence[tuple[int, ProgrammeId, str]], proofs: Sequence[Proof] | None = None
     ) -> list[LinkOutcome]:
         """Claim source ids: (resident id, programme, source id), each with how it was proven (by default not at all).
 
@@ -207,7 +207,7 @@ class ResidentRegistry:
             ),
         )
         outcomes = []
-        sealed: dict[tuple[int, bytes, int], bytes] = {}
+        sealed: dict[tuple[ProgrammeId, bytes, int], bytes] = {}
         # Locked first: the claims that are read behind the lock are those that the decision is about.
         keys = {(programme, digest) for (_, programme, _), (_, digest) in zip(claims, hashed, strict=True)}
         owners = self._owners(session, keys)
@@ -247,8 +247,8 @@ class ResidentRegistry:
     def _settle_claim(
         self,
         session: Session,
-        key: tuple[int, bytes],
-        owners: dict[tuple[int, bytes], tuple[int, str]],
+        key: SourceKey,
+        owners: dict[SourceKey, tuple[int, str]],
         claims: dict[int, Claim],
         resident: int,
         outcome: LinkOutcome,
@@ -302,12 +302,14 @@ class ResidentRegistry:
         if (session.scalar(contested) or 0) > CONTESTED_MAX:
             raise TooManyClaims(CONTESTED_MAX, "open claims to what others had linked")
 
-    def unlink(self, session: Session, resident_id: int, programme: int, source_id: str) -> None:
+    def unlink(self, session: Session, resident_id: int, programme: ProgrammeId, source_id: str) -> None:
         """Withdraw a resident's claim; an id with one open claim left goes to that one. Raises NoSuchClaim."""
         _, digest = self._known_hash(session, programme, source_id)
         self._withdraw(session, resident_id, programme, digest)
 
-    def resolve(self, session: Session, programme: int, source_hmacs: Sequence[bytes]) -> dict[bytes, LinkedAccount]:
+    def resolve(
+        self, session: Session, programme: ProgrammeId, source_hmacs: Sequence[bytes]
+    ) -> dict[bytes, LinkedAccount]:
         """Return the account of each linked source id (by HMAC); unknown, frozen and unlinked ones are left out."""
         rows = fetch_by_keys(
             session,
@@ -327,7 +329,9 @@ class ResidentRegistry:
         }
         return {digest: accounts[resident] for digest, resident in linked.items() if resident in accounts}
 
-    def resolve_ids(self, session: Session, programme: int, source_ids: Iterable[str]) -> dict[str, LinkedAccount]:
+    def resolve_ids(
+        self, session: Session, programme: ProgrammeId, source_ids: Iterable[str]
+    ) -> dict[str, LinkedAccount]:
         """Return the account of each linked source id, trying every live key version."""
         tried = {one: self._sources.hash_live(programme, one) for one in source_ids}
         found = self.resolve(session, programme, [digest for many in tried.values() for _, digest in many])
@@ -338,7 +342,7 @@ class ResidentRegistry:
                 resolved[one] = hit
         return resolved
 
-    def linked_sources(self, session: Session, resident_id: int) -> list[tuple[int, str, str]]:
+    def linked_sources(self, session: Session, resident_id: int) -> list[tuple[ProgrammeId, str, str]]:
         """Return (programme, source id in clear, state) of a resident's claims; callers log the look."""
         row = self._row(session, resident_id)
         if row.data_key is None:
@@ -390,7 +394,7 @@ class ResidentRegistry:
         row.erased_at = now
         session.flush()
 
-    def _withdraw(self, session: Session, resident_id: int, programme: int, digest: bytes) -> None:
+    def _withdraw(self, session: Session, resident_id: int, programme: ProgrammeId, digest: bytes) -> None:
         key = (programme, digest)
         owner = self._owners(session, {key}).get(key)
         claims = self._claims(session, {key}).get(key, {})
@@ -472,7 +476,7 @@ class ResidentRegistry:
             settled.append(Registration(resident, Outcome.CREATED if is_new else Outcome.EXISTS))
         return settled
 
-    def _known_hash(self, session: Session, programme: int, source_id: str) -> tuple[int, bytes]:
+    def _known_hash(self, session: Session, programme: ProgrammeId, source_id: str) -> tuple[int, bytes]:
         if not normalise(source_id):
             raise EmptyIdentifier("source id")
         live = self._sources.hash_live(programme, source_id)
@@ -528,7 +532,7 @@ class ResidentRegistry:
             owners |= {(programme, bytes(digest)): (resident, state) for digest, resident, state in rows}
         return owners
 
-    def set_owner(self, session: Session, programme: int, digest: bytes, resident: int, state: str) -> None:
+    def set_owner(self, session: Session, programme: ProgrammeId, digest: bytes, resident: int, state: str) -> None:
         """Write whose a source id is. For this package: others claim and decide."""
         session.execute(
             update(SourceIdRow)
@@ -536,7 +540,7 @@ class ResidentRegistry:
             .values(resident_id=resident, state=state, updated_at=self._clock.timestamp())
         )
 
-    def _set_claim(self, session: Session, programme: int, digest: bytes, resident: int, claim: Claim) -> None:
+    def _set_claim(self, session: Session, programme: ProgrammeId, digest: bytes, resident: int, claim: Claim) -> None:
         session.execute(
             update(SourceClaimRow)
             .where(
@@ -548,7 +552,7 @@ class ResidentRegistry:
         )
 
 
-def _by_programme(keys: Set[SourceKey]) -> Iterator[tuple[int, list[bytes]]]:
+def _by_programme(keys: Set[SourceKey]) -> Iterator[tuple[ProgrammeId, list[bytes]]]:
     """Yield each programme's digests, both in order. The tables' keys begin with the programme: asked for by digest
     alone, they would be read whole."""
     for programme, some in groupby(sorted(keys), key=itemgetter(0)):
@@ -556,7 +560,7 @@ def _by_programme(keys: Set[SourceKey]) -> Iterator[tuple[int, list[bytes]]]:
 
 
 def log_link_event(
-    session: Session, key: tuple[int, bytes], resident: int | None, event: str, now: int, subject: str | None = None
+    session: Session, key: SourceKey, resident: int | None, event: str, now: int, subject: str | None = None
 ) -> None:
     """Note what happened to a contested source id."""
     session.add(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import orjson
 
 from ledger.standard.errors import EmptyTree, NotCanonical, OutOfRange
-from ledger.standard.ids import address_bytes, fixed_bytes, uint
+from ledger.standard.ids import Address, MerchantId, OrderId, address_bytes, fixed_bytes, uint
 from ledger.standard.keccak import keccak256
 
 _PAD12 = b"\0" * 12
@@ -66,7 +66,7 @@ class EvidenceLeaf:
     """One grant as the issuer vouches for it; ``amount`` is in minor units."""
 
     grant_id: bytes
-    account: str
+    account: Address
     token_id: int
     amount: int
     activity_code: bytes
@@ -105,9 +105,9 @@ class RedemptionReceipt:
     ``lots_hash`` is `typed_data.lots_hash` of the lots paid with; ``time`` is the block's Unix time.
     """
 
-    order_id: bytes
+    order_id: OrderId
     holder: str
-    merchant: int
+    merchant: MerchantId
     lots_hash: bytes
     fen: int
     time: int

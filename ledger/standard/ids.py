@@ -34,8 +34,20 @@ OrderId = NewType("OrderId", bytes)
 Address = NewType("Address", str)
 """An account as 0x and 40 digits in EIP-55 mixed case."""
 
+AccountBytes = NewType("AccountBytes", bytes)
+"""An account as its 20 raw bytes, which tables and logs keep."""
+
+ProgrammeSlug = NewType("ProgrammeSlug", str)
+"""A programme's short name in configuration and reports, as its rulebook gives it."""
+
+OrderIdText = NewType("OrderIdText", str)
+"""An order's id as documents and paths carry it: 0x and 64 hexadecimal digits. Not checked until it is parsed."""
+
+GrantIdText = NewType("GrantIdText", str)
+"""A grant's id as documents and paths carry it: as `OrderIdText`."""
+
 ZERO_ADDRESS = Address("0x" + "0" * 40)
-ZERO_ACCOUNT = bytes(20)
+ZERO_ACCOUNT = AccountBytes(bytes(20))
 """The same as bytes: mints come from it and burns go to it; a merchant with this key is unknown or has retired."""
 
 _UINT32_MAX = 2**32 - 1
@@ -43,7 +55,7 @@ _PROGRAMME_KIND = 1
 _MERCHANT_KIND = 2
 
 
-def token_id(programme: int, quarter: int) -> TokenId:
+def token_id(programme: ProgrammeId, quarter: int) -> TokenId:
     """Return the token id of a programme's lot. Raises OutOfRange unless both are uint32."""
     return TokenId(uint("programme", programme, 32) << 32 | uint("quarter", quarter, 32))
 
@@ -54,12 +66,17 @@ def split_token_id(token: int) -> tuple[ProgrammeId, Quarter]:
     return ProgrammeId(token >> 32), Quarter(token & _UINT32_MAX)
 
 
-def programme_participant(programme: int) -> ParticipantId:
+def programme_of(token: int) -> ProgrammeId:
+    """Return the programme of a token id that is known to be in the scheme."""
+    return ProgrammeId(token >> 32)
+
+
+def programme_participant(programme: ProgrammeId) -> ParticipantId:
     """Return the clearing participant that stands for a programme."""
     return ParticipantId(_PROGRAMME_KIND << 32 | uint("programme", programme, 32))
 
 
-def merchant_participant(merchant: int) -> ParticipantId:
+def merchant_participant(merchant: MerchantId) -> ParticipantId:
     """Return the clearing participant that stands for a merchant."""
     return ParticipantId(_MERCHANT_KIND << 32 | uint("merchant", merchant, 32))
 
@@ -78,7 +95,12 @@ def fixed_bytes(field: str, value: bytes, length: int) -> bytes:
     return value
 
 
-def address_bytes(address: str) -> bytes:
+def order_id_text(order_id: OrderId) -> OrderIdText:
+    """Return an order's id as 0x and 64 lower-case digits."""
+    return OrderIdText("0x" + order_id.hex())
+
+
+def address_bytes(address: str) -> AccountBytes:
     """Return the 20 bytes of an address. Case is not checked here: see `to_address`. Raises BadAddress."""
     if len(address) != 42 or not address.startswith("0x"):
         raise BadAddress(address)
@@ -88,7 +110,7 @@ def address_bytes(address: str) -> bytes:
         raise BadAddress(address) from None
     if len(raw) != 20:  # fromhex skips white space, so a padded string could still come out short
         raise BadAddress(address)
-    return raw
+    return AccountBytes(raw)
 
 
 def to_address(value: bytes | str) -> Address:

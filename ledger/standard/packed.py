@@ -11,7 +11,7 @@ from typing import Final
 
 from ledger.standard.contract import GRANT_BYTES, LOT_BYTES, LOTS_MAX
 from ledger.standard.errors import MalformedPacked, OutOfRange
-from ledger.standard.ids import Address, address_bytes, to_address, uint
+from ledger.standard.ids import Address, MerchantId, ProgrammeId, address_bytes, to_address, uint
 from ledger.standard.typed_data import ExchangeOrder, HoldOrder, Lot, RedeemOrder
 
 _SIGNATURE_MAX: Final = 2**16 - 1
@@ -130,7 +130,7 @@ def unpack_exchange_orders(packed: bytes) -> list[tuple[ExchangeOrder, bytes]]:
             holder=reader.address(),
             from_id=reader.int(8),
             amount=reader.int(8),
-            to_programme=reader.int(4),
+            to_programme=ProgrammeId(reader.int(4)),
             min_out=reader.int(8),
             nonce=reader.int(4),
             deadline=reader.int(5),
@@ -143,7 +143,7 @@ def unpack_redeem_orders(packed: bytes) -> list[tuple[RedeemOrder, bytes]]:
     """Return the (order, signature) pairs of a packed call. Raises MalformedPacked."""
     reader, orders = _Reader(packed), []
     while not reader.done():
-        holder, merchant, nonce, deadline = reader.address(), reader.int(4), reader.int(4), reader.int(5)
+        holder, merchant, nonce, deadline = reader.address(), MerchantId(reader.int(4)), reader.int(4), reader.int(5)
         order = RedeemOrder(holder, merchant, reader.lots(), nonce, deadline)
         orders.append((order, reader.take(reader.int(2))))
     return orders
@@ -153,7 +153,7 @@ def unpack_hold_orders(packed: bytes) -> list[tuple[HoldOrder, bytes]]:
     """Return the (order, signature) pairs of a packed call. Raises MalformedPacked."""
     reader, orders = _Reader(packed), []
     while not reader.done():
-        holder, merchant, nonce, deadline = reader.address(), reader.int(4), reader.int(4), reader.int(5)
+        holder, merchant, nonce, deadline = reader.address(), MerchantId(reader.int(4)), reader.int(4), reader.int(5)
         capture_by, cancellable = reader.int(5), reader.flag()
         order = HoldOrder(holder, merchant, reader.lots(), nonce, deadline, capture_by, cancellable)
         orders.append((order, reader.take(reader.int(2))))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from ledger.standard.ids import address_bytes, fixed_bytes, uint
+from ledger.standard.ids import MerchantId, OrderId, ProgrammeId, address_bytes, fixed_bytes, uint
 from ledger.standard.keccak import keccak256
 
 DOMAIN_NAME: Final = "Tongdui"
@@ -115,7 +115,7 @@ class Lot:
 class MintBatch:
     """What an issuer signs to mint one batch; ``grants_hash`` is the hash of `packed.pack_grants`."""
 
-    programme: int
+    programme: ProgrammeId
     quarter: int
     number: int
     evidence_root: bytes
@@ -141,7 +141,7 @@ class MintBatch:
 class VoidBatch:
     """What an issuer signs to make an unused batch number unusable."""
 
-    programme: int
+    programme: ProgrammeId
     number: int
 
     def struct_hash(self) -> bytes:
@@ -157,7 +157,7 @@ class VoidBatch:
 class Revocation:
     """What an issuer signs to take back a grant: the leaf's new cumulative revoked amount, in minor units."""
 
-    programme: int
+    programme: ProgrammeId
     number: int
     leaf: bytes
     revoked_total: int
@@ -189,24 +189,26 @@ class ExchangeOrder:
     holder: str
     from_id: int
     amount: int
-    to_programme: int
+    to_programme: ProgrammeId
     min_out: int
     nonce: int
     deadline: int
 
-    def digest(self, domain: Domain) -> bytes:
+    def digest(self, domain: Domain) -> OrderId:
         """Return the 32 bytes that the holder signs; they are the order's id."""
-        return domain.digest(
-            keccak256(
-                _EXCHANGE_ORDER
-                + _PAD12
-                + address_bytes(self.holder)
-                + _word("lot id", self.from_id, 64)
-                + _word("amount", self.amount, 64)
-                + _word("target programme", self.to_programme, 32)
-                + _word("minimum out", self.min_out, 64)
-                + _word("nonce", self.nonce, 32)
-                + _word("deadline", self.deadline, 40)
+        return OrderId(
+            domain.digest(
+                keccak256(
+                    _EXCHANGE_ORDER
+                    + _PAD12
+                    + address_bytes(self.holder)
+                    + _word("lot id", self.from_id, 64)
+                    + _word("amount", self.amount, 64)
+                    + _word("target programme", self.to_programme, 32)
+                    + _word("minimum out", self.min_out, 64)
+                    + _word("nonce", self.nonce, 32)
+                    + _word("deadline", self.deadline, 40)
+                )
             )
         )
 
@@ -216,22 +218,24 @@ class RedeemOrder:
     """A resident's order to pay a merchant with a basket of lots, in the order in which they bear the value."""
 
     holder: str
-    merchant: int
+    merchant: MerchantId
     lots: tuple[Lot, ...]
     nonce: int
     deadline: int
 
-    def digest(self, domain: Domain) -> bytes:
+    def digest(self, domain: Domain) -> OrderId:
         """Return the 32 bytes that the holder signs; they are the order's id."""
-        return domain.digest(
-            keccak256(
-                _REDEEM_ORDER
-                + _PAD12
-                + address_bytes(self.holder)
-                + _word("merchant", self.merchant, 32)
-                + lots_hash(self.lots)
-                + _word("nonce", self.nonce, 32)
-                + _word("deadline", self.deadline, 40)
+        return OrderId(
+            domain.digest(
+                keccak256(
+                    _REDEEM_ORDER
+                    + _PAD12
+                    + address_bytes(self.holder)
+                    + _word("merchant", self.merchant, 32)
+                    + lots_hash(self.lots)
+                    + _word("nonce", self.nonce, 32)
+                    + _word("deadline", self.deadline, 40)
+                )
             )
         )
 
@@ -241,26 +245,28 @@ class HoldOrder:
     """A resident's order to set lots aside for a merchant until ``capture_by`` (Unix seconds)."""
 
     holder: str
-    merchant: int
+    merchant: MerchantId
     lots: tuple[Lot, ...]
     nonce: int
     deadline: int
     capture_by: int
     cancellable: bool
 
-    def digest(self, domain: Domain) -> bytes:
+    def digest(self, domain: Domain) -> OrderId:
         """Return the 32 bytes that the holder signs; they are the order's id."""
-        return domain.digest(
-            keccak256(
-                _HOLD_ORDER
-                + _PAD12
-                + address_bytes(self.holder)
-                + _word("merchant", self.merchant, 32)
-                + lots_hash(self.lots)
-                + _word("nonce", self.nonce, 32)
-                + _word("deadline", self.deadline, 40)
-                + _word("capture by", self.capture_by, 40)
-                + _word("cancellable", int(self.cancellable), 1)
+        return OrderId(
+            domain.digest(
+                keccak256(
+                    _HOLD_ORDER
+                    + _PAD12
+                    + address_bytes(self.holder)
+                    + _word("merchant", self.merchant, 32)
+                    + lots_hash(self.lots)
+                    + _word("nonce", self.nonce, 32)
+                    + _word("deadline", self.deadline, 40)
+                    + _word("capture by", self.capture_by, 40)
+                    + _word("cancellable", int(self.cancellable), 1)
+                )
             )
         )
 
@@ -269,7 +275,7 @@ class HoldOrder:
 class Capture:
     """A merchant's claim on a hold: keeps the first ``lots`` lots, whole but the last, which keeps ``last_amount``."""
 
-    order_id: bytes
+    order_id: OrderId
     lots: int
     last_amount: int
 
@@ -282,7 +288,7 @@ class Capture:
 class Release:
     """Consent to end a hold: the merchant's, or the holder's where the order is cancellable."""
 
-    order_id: bytes
+    order_id: OrderId
 
     def digest(self, domain: Domain) -> bytes:
         """Return the 32 bytes that are signed."""
@@ -293,7 +299,7 @@ class Release:
 class Refund:
     """A merchant's refund: the new kept prefix of the order's lots, which may only shrink, so a replay does nothing."""
 
-    order_id: bytes
+    order_id: OrderId
     lots: int
     last_amount: int
 
@@ -306,7 +312,7 @@ class Refund:
 class Dispute:
     """A holder's (or its successor's) claim that an order was not served; it locks what is not yet paid of it."""
 
-    order_id: bytes
+    order_id: OrderId
 
     def digest(self, domain: Domain) -> bytes:
         """Return the 32 bytes that the holder signs."""
@@ -317,7 +323,7 @@ class Dispute:
 class Contest:
     """A merchant's answer to a dispute: the finance bureau shall decide."""
 
-    order_id: bytes
+    order_id: OrderId
 
     def digest(self, domain: Domain) -> bytes:
         """Return the 32 bytes that the merchant signs."""
@@ -329,8 +335,8 @@ class Settlement:
     """Confirmation that a line of a cycle was paid: ``fen`` under the payer's unique ``reference``."""
 
     cycle: int
-    programme: int
-    merchant: int
+    programme: ProgrammeId
+    merchant: MerchantId
     fen: int
     reference: bytes
 
@@ -357,7 +363,7 @@ def lots_hash(lots: Sequence[Lot]) -> bytes:
     return keccak256(b"".join([lot.struct_hash() for lot in lots]))
 
 
-def _prefix_hash(type_hash: bytes, order_id: bytes, lots: int, last_amount: int) -> bytes:
+def _prefix_hash(type_hash: bytes, order_id: OrderId, lots: int, last_amount: int) -> bytes:
     return keccak256(
         type_hash
         + fixed_bytes("order id", order_id, 32)

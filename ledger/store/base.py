@@ -10,7 +10,7 @@ at or beyond ``SUM_LIMIT``, so that adding two stored values cannot leave the 64
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from sqlalchemy import (
     BigInteger,
@@ -24,6 +24,8 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeEngine
+
+from ledger.standard.ids import AccountBytes, MerchantId, OrderId, ProgrammeId
 
 SUM_LIMIT = 1 << 62
 
@@ -40,6 +42,12 @@ class Base(DeclarativeBase):
     """Base of every mapped class; constraint names are fixed so that both databases migrate alike."""
 
     metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map: ClassVar[dict[Any, TypeEngine[Any]]] = {
+        ProgrammeId: BigInteger(),
+        MerchantId: BigInteger(),
+        OrderId: LargeBinary(32),
+        AccountBytes: LargeBinary(20),
+    }
 
 
 class WideInteger(TypeDecorator[int]):
@@ -75,6 +83,6 @@ Fen = Annotated[int, mapped_column(BigInteger)]
 UnixTime = Annotated[int, mapped_column(BigInteger)]
 Wide = Annotated[int, mapped_column(WideInteger)]
 Hash32 = Annotated[bytes, mapped_column(LargeBinary(32))]
-AddressBytes = Annotated[bytes, mapped_column(LargeBinary(20))]
+AddressBytes = Annotated[AccountBytes, mapped_column(LargeBinary(20))]
 Blob = Annotated[bytes, mapped_column(LargeBinary)]
 Word = Annotated[str, mapped_column(String(64))]

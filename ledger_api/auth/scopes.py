@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterable
 
 from ledger.errors import TongduiError
+from ledger.standard.ids import MerchantId, ProgrammeId
 
 RESIDENT = "resident:self"
 REGISTER = "resident:register"
@@ -64,12 +65,12 @@ def check_scopes(scopes: Iterable[str]) -> frozenset[str]:
     return checked
 
 
-def issuer(programme: int) -> str:
+def issuer(programme: ProgrammeId) -> str:
     """Return the scope of one programme's agency."""
     return f"issuer:{programme}"
 
 
-def merchant(merchant_id: int) -> str:
+def merchant(merchant_id: MerchantId) -> str:
     """Return the scope of one merchant."""
     return f"merchant:{merchant_id}"
 

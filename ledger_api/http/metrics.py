@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from issuers.reports.funding import FundingWait
 from issuers.reports.stages import PipelineView
+from ledger.standard.ids import ProgrammeSlug
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -64,7 +65,9 @@ class _Read(Collector):
         return []
 
 
-def issuance_metrics(views: Mapping[str, PipelineView], waits: Mapping[str, FundingWait]) -> list[Metric]:
+def issuance_metrics(
+    views: Mapping[ProgrammeSlug, PipelineView], waits: Mapping[ProgrammeSlug, FundingWait]
+) -> list[Metric]:
     """Return what the issuers' pipeline did, refused and keeps waiting, by programme and stage."""
     done = GaugeMetricFamily("tongdui_issuance_done", "What a stage has done", labels=["programme", "stage"])
     refused = GaugeMetricFamily("tongdui_issuance_refused", "Open refusals", labels=["programme", "stage", "code"])

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from ledger.standard.amounts import GRAMMAR, points_text, yuan_text
 from ledger.standard.civil_time import city_moment
+from ledger.standard.ids import MerchantId, ProgrammeId
 
 HASH = r"^0x[0-9a-f]{64}$"
 ACCOUNT = r"^0x[0-9a-fA-F]{40}$"
@@ -62,8 +63,8 @@ YuanIn = Annotated[
 ResidentIdText = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$"), AfterValidator(_fits_bigint)]
 Moment = Annotated[datetime, AfterValidator(_in_reach)]
 OfferIdText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
-MerchantNumber = Annotated[int, Field(ge=1, le=2**32 - 1)]
-ProgrammeNumber = Annotated[int, Field(ge=1, le=2**32 - 1)]
+MerchantNumber = Annotated[MerchantId, Field(ge=1, le=2**32 - 1)]
+ProgrammeNumber = Annotated[ProgrammeId, Field(ge=1, le=2**32 - 1)]
 
 
 class In(BaseModel):

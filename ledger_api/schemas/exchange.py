@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import ConfigDict, Field
 
+from ledger.standard.ids import ProgrammeId
 from ledger_api.schemas.common import In, Out, Points, PointsIn, ProgrammeNumber
 
 
@@ -36,8 +37,8 @@ class ExchangePart(Out):
 class ExchangeQuoteOut(Out):
     """What an exchange would give now."""
 
-    from_programme: int
-    to_programme: int
+    from_programme: ProgrammeId
+    to_programme: ProgrammeId
     amount_in: Points
     amount_out: Points
     parts: list[ExchangePart]

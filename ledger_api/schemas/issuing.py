@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
+from ledger.standard.ids import ProgrammeId, ProgrammeSlug
 from ledger_api.schemas.common import HashText, Identifier, In, Money, Out, Points, ResidentIdText, Text
 
 
@@ -24,7 +25,7 @@ class FundingWaitOut(Out):
 class RecordCounts(Out):
     """Where a programme's records stand: records = accepted + refused + awaiting_link + held + waiting."""
 
-    programme: int
+    programme: ProgrammeId
     slug: str
     records: str
     accepted: str
@@ -67,7 +68,7 @@ class DeliveryOut(Out):
 class PipelineOut(Out):
     """Every stage of a programme, while it runs and after."""
 
-    programme: int
+    programme: ProgrammeId
     stages: list[StageOut]
     reading: list[DeliveryOut]
 
@@ -123,7 +124,7 @@ class ReviewOut(Out):
     """A record that a screen held, and why. Two different people release it."""
 
     review_id: str
-    programme: str
+    programme: ProgrammeSlug
     screen: str
     reason_en: str
     reason_zh: str
@@ -156,7 +157,7 @@ class GrantOut(Out):
     """One award, and how it came about."""
 
     grant_id: str
-    programme: str
+    programme: ProgrammeSlug
     amount: Points
     revoked: Points
     activity: str

@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
+from ledger.standard.ids import MerchantId, ProgrammeId
 from ledger_api.schemas.common import Identifier, In, LongText, Moment, Money, Out, Points, Text
 
 
 class MerchantOut(Out):
     """A merchant."""
 
-    merchant_id: int
+    merchant_id: MerchantId
     name_zh: str
     name_en: str
     category: str
@@ -45,7 +46,7 @@ class MerchantIn(In):
 class ProgrammePrice(Out):
     """What an offer costs in one programme's points alone."""
 
-    programme: int
+    programme: ProgrammeId
     slug: str
     price: Points
 
@@ -54,7 +55,7 @@ class OfferOut(Out):
     """Something that points can buy."""
 
     offer_id: str = Field(examples=["rice-5kg"])
-    merchant: int
+    merchant: MerchantId
     title_zh: str
     title_en: str
     description_zh: str

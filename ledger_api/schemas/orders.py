@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from ledger.standard.ids import MerchantId, OrderIdText, ProgrammeId
 from ledger_api.schemas.common import (
     AccountText,
     In,
@@ -24,14 +25,14 @@ class OrderLot(Out):
     """A lot of an order."""
 
     token_id: str
-    programme: int
+    programme: ProgrammeId
     amount: Points
 
 
 class OrderOut(Out):
     """An order and what the chain made of it."""
 
-    order_id: str = Field(examples=["0x" + "5a" * 32])
+    order_id: OrderIdText = Field(examples=["0x" + "5a" * 32])
     kind: Literal["exchange", "redeem", "hold"]
     state: str = Field(
         description="`placed` is on its way; `paid`, `done`, `captured`, `released`, `refunded`, `part_refunded`, "
@@ -42,9 +43,9 @@ class OrderOut(Out):
     reject_code: int | None = Field(default=None, description="The chain's code where it was rejected.")
     reject_reason: str | None = None
     lots: list[OrderLot] = Field(default_factory=list)
-    to_programme: int | None = None
+    to_programme: ProgrammeId | None = None
     amount_out: Points | None = None
-    merchant: int | None = None
+    merchant: MerchantId | None = None
     offer: str | None = None
     quantity: int | None = None
     placed_at: datetime | None = None
@@ -89,7 +90,7 @@ class UnsignedRedeemIn(In):
 class UnsignedOrder(Out):
     """An order to sign. Nothing is reserved until it comes back signed."""
 
-    order_id: str
+    order_id: OrderIdText
     typed_data: dict[str, Any] = Field(description="EIP-712 JSON for `eth_signTypedData_v4`.")
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from ledger.standard.ids import MerchantId, ProgrammeId
 from ledger_api.schemas.common import AsOf, In, Money, Out, Points, Text, YuanIn
 
 
@@ -31,7 +32,7 @@ class FundingOut(Out):
 class ProgrammeOut(Out):
     """A programme as the chain has it."""
 
-    programme: int
+    programme: ProgrammeId
     slug: str
     name_zh: str
     name_en: str
@@ -78,10 +79,10 @@ class ClearingOut(Out):
 class PaymentOut(Out):
     """What one debtor would pay one merchant."""
 
-    programme: int
+    programme: ProgrammeId
     debtor_zh: str
     debtor_en: str
-    merchant: int
+    merchant: MerchantId
     merchant_zh: str
     merchant_en: str
     amount: Money

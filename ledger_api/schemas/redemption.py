@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
+from ledger.standard.ids import MerchantId, OrderIdText
 from ledger_api.schemas.common import AsOf, In, Money, OfferIdText, Out, ProgrammeNumber, Text
 from ledger_api.schemas.orders import OrderLot
 
@@ -35,7 +36,7 @@ class RedeemQuoteOut(Out):
 
     offer: str
     quantity: int
-    merchant: int
+    merchant: MerchantId
     lots: list[OrderLot]
 
 
@@ -43,7 +44,7 @@ class SlipOut(Out):
     """A one-time code for an order. The code itself is on the slip, and in no stored answer."""
 
     slip_id: str
-    order_id: str
+    order_id: OrderIdText
     expires_at: datetime
     html: str = Field(description="Where the printable slip is.")
     svg: str = Field(description="Where the QR code alone is.")
@@ -53,7 +54,7 @@ class SlipCodeOut(Out):
     """The code, for a resident's own screen."""
 
     slip_id: str
-    order_id: str
+    order_id: OrderIdText
     code: str = Field(examples=["7K2QF-9XM4D"])
     qr_content: str = Field(examples=["TONGDUI:7K2QF9XM4D"])
     expires_at: datetime
@@ -68,7 +69,7 @@ class CodeIn(In):
 class MerchantOrderOut(Out):
     """An order as its merchant sees it: nothing that tells who the resident is."""
 
-    order_id: str
+    order_id: OrderIdText
     kind: Literal["redeem", "hold"]
     state: str
     offer: str | None
@@ -116,7 +117,7 @@ class RefundIn(In):
 class RefundOut(Out):
     """A refund on its way. A repeat does nothing: what the merchant keeps can only fall."""
 
-    order_id: str
+    order_id: OrderIdText
     refunded: Money
 
 
@@ -125,7 +126,7 @@ class StatementLine(Out):
 
     at: datetime
     kind: str
-    order_id: str | None
+    order_id: OrderIdText | None
     offer: str | None
     amount: Money
 
@@ -133,7 +134,7 @@ class StatementLine(Out):
 class StatementOut(Out):
     """A merchant's statement over a time."""
 
-    merchant: int
+    merchant: MerchantId
     since: datetime
     until: datetime
     orders: int

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
+from ledger.standard.ids import Address, ProgrammeId
 from ledger_api.schemas.common import AccountText, Identifier, In, Out, ProgrammeNumber, SignatureText, Text
 
 LinkCodeText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z2-7 -]{16,40}$")]
@@ -80,7 +81,7 @@ class ResidentIn(In):
 class SourceLinkOut(Out):
     """The outcome of a link, in the order asked. The source id is not repeated: answers to writes are stored."""
 
-    programme: int
+    programme: ProgrammeId
     state: Literal["linked", "exists", "frozen", "waiting", "refused"] = Field(
         description="`frozen`: another resident claims it too and nobody has it until the agency decides. `waiting`: "
         "another has linked it with proof, and the agency looks at this claim."
@@ -90,7 +91,7 @@ class SourceLinkOut(Out):
 class SourceOut(Out):
     """A source id that the resident has linked."""
 
-    programme: int
+    programme: ProgrammeId
     source_id: str
     state: str = Field(examples=["linked"])
 
@@ -117,7 +118,7 @@ class ResidentOut(Out):
     """A resident: no personal data."""
 
     resident_id: str = Field(examples=["3190424424402113527"])
-    account: str = Field(examples=["0x8ba1f109551bD432803012645Ac136ddd64DBA72"])
+    account: Address = Field(examples=["0x8ba1f109551bD432803012645Ac136ddd64DBA72"])
     is_custodial: bool
     status: str
     registered_at: datetime

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from ledger.standard.ids import OrderIdText, ProgrammeId
 from ledger_api.schemas.common import AccountText, HashText, In, Out
 
 
@@ -47,7 +48,7 @@ class VerdictOut(Out):
 class ChainOrderOut(Out):
     """What the chain says of an order: nothing from our database."""
 
-    order_id: str
+    order_id: OrderIdText
     outcome: Literal["landed", "rejected", "unknown"]
     kind: str | None = None
     reject_code: int | None = None
@@ -61,7 +62,7 @@ class ChainOrderOut(Out):
 class ChainBatchOut(Out):
     """What the chain says of a batch of grants."""
 
-    programme: int
+    programme: ProgrammeId
     number: str
     state: Literal["unused", "landed", "void"]
     evidence_root: str | None

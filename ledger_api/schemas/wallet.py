@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
+from ledger.standard.ids import Address, ProgrammeId
 from ledger_api.schemas.common import AsOf, Out, Points
 
 
@@ -13,7 +14,7 @@ class LotOut(Out):
     """Points of one programme that expire together."""
 
     token_id: str = Field(examples=["4294967403"])
-    programme: int = Field(examples=[1])
+    programme: ProgrammeId = Field(examples=[1])
     expiry_quarter: str | None = Field(description="Null where the points never expire.", examples=["2027Q1"])
     expires_at: datetime | None
     amount: Points
@@ -23,7 +24,7 @@ class LotOut(Out):
 class ProgrammeBalance(Out):
     """What a resident holds of one programme."""
 
-    programme: int = Field(examples=[1])
+    programme: ProgrammeId = Field(examples=[1])
     slug: str = Field(examples=["volunteer"])
     name_zh: str = Field(examples=["志愿服务"])
     name_en: str = Field(examples=["Volunteering"])
@@ -37,7 +38,7 @@ class ProgrammeBalance(Out):
 class WalletOut(Out):
     """All that a resident holds."""
 
-    account: str
+    account: Address
     as_of: AsOf
     programmes: list[ProgrammeBalance]
     lots: list[LotOut]
@@ -48,7 +49,7 @@ class HistoryItem(Out):
 
     at: datetime
     kind: str = Field(examples=["mint"])
-    programme: int
+    programme: ProgrammeId
     token_id: str
     delta: Points
     reference: str | None = Field(description="The order's id, or for a grant its batch.")

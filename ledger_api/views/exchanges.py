@@ -29,7 +29,7 @@ class PlacedExchange:
         return to_address(self.order.holder)
 
 
-def find(session: Session, desk: OrderDesk, order_id: bytes) -> PlacedExchange | None:
+def find(session: Session, desk: OrderDesk, order_id: OrderId) -> PlacedExchange | None:
     """Return an exchange order that was placed here, or None."""
     row = session.scalar(
         select(OutboxMessageRow).where(OutboxMessageRow.order_id == order_id, OutboxMessageRow.kind == "exchange")

@@ -30,7 +30,11 @@ def merchant_out(found: Merchant) -> MerchantOut:
 
 
 def offer_out(
-    found: Offer, pars: Mapping[ProgrammeId, int], names: Mapping[int, ProgrammeName], *, shows_money: bool = False
+    found: Offer,
+    pars: Mapping[ProgrammeId, int],
+    names: Mapping[ProgrammeId, ProgrammeName],
+    *,
+    shows_money: bool = False,
 ) -> OfferOut:
     """Return an offer with its price in each programme's points (rounded up to a hundredth of a point)."""
     prices = [

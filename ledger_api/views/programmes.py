@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ledger.clearing.netting import Payment
 from ledger.standard.contract import ProgrammeFlag, ProgrammeState
-from ledger.standard.ids import MerchantId, merchant_participant, programme_participant
+from ledger.standard.ids import MerchantId, ProgrammeId, merchant_participant, programme_participant
 from ledger.standard.value import MICROFEN_MINOR
 from ledger_api.ports import ProgrammeName
 from ledger_api.schemas.common import hex_text, moment, money, points
@@ -17,7 +17,7 @@ from redemption.merchants import Merchant
 
 
 def programme_out(
-    found: queries.ChainProgramme, names: Mapping[int, ProgrammeName], *, shows_money: bool
+    found: queries.ChainProgramme, names: Mapping[ProgrammeId, ProgrammeName], *, shows_money: bool
 ) -> ProgrammeOut:
     """Return a programme; funding for institutions only."""
     name = names.get(found.programme) or nameless(found.programme)
@@ -42,12 +42,12 @@ def programme_out(
 
 
 def position_out(
-    participant: int, fen: int, names: Mapping[int, ProgrammeName], merchants: Mapping[MerchantId, Merchant]
+    participant: int, fen: int, names: Mapping[ProgrammeId, ProgrammeName], merchants: Mapping[MerchantId, Merchant]
 ) -> PositionOut:
     """Return a participant's position, by name."""
     kind, number = participant >> 32, participant & 0xFFFFFFFF
     if kind == 1:
-        name = names.get(number) or nameless(number)
+        name = names.get(ProgrammeId(number)) or nameless(ProgrammeId(number))
         zh, en = name.name_zh, name.name_en
     else:
         found = merchants.get(MerchantId(number))
@@ -65,7 +65,7 @@ def position_out(
 def payments_out(
     lines: Sequence[Payment],
     until: int,
-    names: Mapping[int, ProgrammeName],
+    names: Mapping[ProgrammeId, ProgrammeName],
     merchants: Mapping[MerchantId, Merchant],
 ) -> PaymentsOut:
     """Return who would pay whom, by name."""

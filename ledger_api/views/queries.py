@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from ledger.standard.ids import address_bytes
+from ledger.standard.ids import Address, OrderId, ProgrammeId, address_bytes
 from ledger.store.models.projection import (
     BalanceRow,
     ChainProgrammeRow,
@@ -48,7 +48,7 @@ class Entry:
 class ChainProgramme:
     """A programme as projected, with its supply in minor units and its figures in fen."""
 
-    programme: int
+    programme: ProgrammeId
     par_microfen: int
     flags: int
     state: int
@@ -85,7 +85,7 @@ def projected_block(session: Session) -> Block:
     return Block(0, 0) if row is None else Block(row.block_number, row.block_timestamp)
 
 
-def balances(session: Session, account: str) -> list[tuple[int, int]]:
+def balances(session: Session, account: Address) -> list[tuple[int, int]]:
     """Return (token id, minor) of an account, by token id; empty lots are left out."""
     rows = session.execute(
         select(BalanceRow.token_id, BalanceRow.amount_minor)
@@ -95,7 +95,7 @@ def balances(session: Session, account: str) -> list[tuple[int, int]]:
     return [(token, amount) for token, amount in rows]
 
 
-def history(session: Session, account: str, before: tuple[int, ...] | None, limit: int) -> list[Entry]:
+def history(session: Session, account: Address, before: tuple[int, ...] | None, limit: int) -> list[Entry]:
     """Return an account's movements, newest first, those before the place (block, log index, side)."""
     query = (
         select(EntryRow)
@@ -167,7 +167,7 @@ def positions(session: Session) -> list[tuple[int, int]]:
     return [(participant, fen) for participant, fen in rows]
 
 
-def order_outcome(session: Session, order_id: bytes) -> OrderOutcome | None:
+def order_outcome(session: Session, order_id: OrderId) -> OrderOutcome | None:
     """Return the last thing the chain said of an order that changed anything, or else its rejection."""
     rows = session.scalars(
         select(OrderOutcomeRow)

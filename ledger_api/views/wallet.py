@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ledger.orders.eligibility import Terms
 from ledger.standard.civil_time import DAY_S
-from ledger.standard.ids import split_token_id
+from ledger.standard.ids import Address, ProgrammeId, split_token_id
 from ledger.standard.quarters import NEVER
 from ledger_api.ports import ProgrammeName
 from ledger_api.schemas.common import hex_text, moment, points
@@ -37,12 +37,12 @@ def lot_out(token: int, minor: int, terms: Terms, now: int) -> LotOut:
 
 
 def wallet_out(
-    account: str,
+    account: Address,
     block: queries.Block,
     balances: Sequence[tuple[int, int]],
     spendable: Mapping[int, int],
     terms: Terms,
-    names: Mapping[int, ProgrammeName],
+    names: Mapping[ProgrammeId, ProgrammeName],
     now: int,
 ) -> WalletOut:
     """Return a wallet; ``spendable`` are minor units by token id, less those in orders on their way."""

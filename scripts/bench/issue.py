@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 
 from issuers.intake.deliveries import Progress
 from issuers.samples.deeds import TODAY
-from issuers.samples.people import source_id
+from issuers.samples.people import CULTURE, ENVIRONMENTAL, TRAFFIC, VOLUNTEER, source_id
 from ledger.chain.embedded.engine import EmbeddedEngine
 from ledger.clock import ManualClock
 from ledger.deployment.city import CityConfig
@@ -27,6 +27,7 @@ from ledger.deployment.city import load as load_city
 from ledger.errors import InvariantViolation
 from ledger.residents.registry import NewResident
 from ledger.standard.civil_time import CITY_TZ
+from ledger.standard.ids import ProgrammeId, ProgrammeSlug
 from ledger.store.models.projection import BatchRow, EntryRow
 from scripts.bench import postgres
 from scripts.bench.naive import naive_per_s
@@ -201,7 +202,7 @@ class _Flow:
         used["postgresql"] = None if self._server is None else cpu_s(self._server.pid)
         return {kind: spent for kind, spent in used.items() if spent is not None}
 
-    def run(self, files: Sequence[SourceFile]) -> dict[str, Counter[str]]:
+    def run(self, files: Sequence[SourceFile]) -> dict[ProgrammeSlug, Counter[str]]:
         """Return the statuses by file's programme once every grant is on chain and projected."""
         city = self._city
         self._ended.clear()
@@ -220,13 +221,13 @@ class _Flow:
         city.gateway.stop()
         return statuses
 
-    def _here(self, files: Sequence[SourceFile]) -> dict[str, Counter[str]]:
+    def _here(self, files: Sequence[SourceFile]) -> dict[ProgrammeSlug, Counter[str]]:
         ingest = self._city.issuers.ingest_file
         return {
             one.programme: ingest(one.programme, one.path, mapping_of(one), self._progress).statuses for one in files
         }
 
-    def _beside(self, files: Sequence[SourceFile]) -> dict[str, Counter[str]]:
+    def _beside(self, files: Sequence[SourceFile]) -> dict[ProgrammeSlug, Counter[str]]:
         """Share the files among the workers, the longest first to the one that has least."""
         shares: list[list[SourceFile]] = [[] for _ in self._workers]
         for one in sorted(files, key=lambda file: -file.rows):
@@ -292,7 +293,7 @@ def _watch(city: City, stages: Stages) -> None:
 
 
 def _register(city: City, residents: int) -> None:
-    numbers: Mapping[str, int] = {one.slug: one.id for one in city.deployment.programmes}
+    numbers: Mapping[ProgrammeSlug, ProgrammeId] = {one.slug: one.id for one in city.deployment.programmes}
     for start in range(0, residents, _REGISTER_CHUNK):
         people = range(start, min(start + _REGISTER_CHUNK, residents))
         with city.database.transaction() as session:
@@ -302,7 +303,7 @@ def _register(city: City, residents: int) -> None:
                 [
                     (one.resident.resident_id, numbers[slug], source_id(slug, number + 1))
                     for number, one in zip(people, made, strict=True)
-                    for slug in ("volunteer", "environmental", "traffic", "culture")
+                    for slug in (VOLUNTEER, ENVIRONMENTAL, TRAFFIC, CULTURE)
                 ],
             )
 
@@ -315,7 +316,7 @@ def _landed(city: City) -> tuple[int, int]:
     return int(grants or 0), int(batches or 0)
 
 
-def _check(files: Sequence[SourceFile], statuses: Mapping[str, Counter[str]], landed: int) -> None:
+def _check(files: Sequence[SourceFile], statuses: Mapping[ProgrammeSlug, Counter[str]], landed: int) -> None:
     """Compare with what was planted."""
     for one in files:
         found = {name: count for name, count in statuses[one.programme].items() if count}

@@ -26,7 +26,7 @@ from ledger.deployment import artifacts
 from ledger.deployment.city import CityConfig
 from ledger.deployment.deploy import deploy
 from ledger.deployment.file import Deployment
-from ledger.standard.ids import address_bytes, to_address
+from ledger.standard.ids import ProgrammeId, address_bytes, to_address
 from ledger.standard.keccak import keccak256
 from ledger.standard.quarters import expiry_quarter
 from ledger.standard.signatures import SigningKey
@@ -36,7 +36,7 @@ from tongdui.bootstrap import city_actors
 BLOCK_S = 0.05
 SENDERS = 64
 _CHAIN_ID = 1_337
-_PROGRAMME = 1
+_PROGRAMME = ProgrammeId(1)
 _GAS = 300_000
 _WARM_UP_S = 2.0
 _GENESIS = 1_788_220_800  # 2026-09-01 08:00 in the city

@@ -17,9 +17,10 @@ from pathlib import Path
 import orjson
 
 from issuers.samples.deeds import FIRST_DAY, MATERIALS, TODAY, VOLUNTEER_KINDS
-from issuers.samples.people import source_id
+from issuers.samples.people import CULTURE, ENVIRONMENTAL, TRAFFIC, VOLUNTEER, source_id
+from ledger.standard.ids import ProgrammeSlug
 
-SHARES = {"environmental": 40, "volunteer": 25, "traffic": 20, "culture": 15}
+SHARES = {ENVIRONMENTAL: 40, VOLUNTEER: 25, TRAFFIC: 20, CULTURE: 15}
 """Of a hundred records, how many each programme has."""
 DIRT_IN = 100
 _DAYS = (TODAY - FIRST_DAY).days
@@ -33,7 +34,7 @@ _TICKETS = (("theatre", "独立影院"), ("cinema", "独立影院"), ("museum", 
 class SourceFile:
     """One file, and the expected outcome of its rows."""
 
-    programme: str
+    programme: ProgrammeSlug
     path: Path
     rows: int
     expected: Counter[str]
@@ -49,11 +50,11 @@ def write_files(
     deed at most once a day, and stays below every cap, as long as there are fewer than 150 records a resident.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    makers: dict[str, Callable[[_Rows], SourceFile]] = {
-        "environmental": _environmental,
-        "volunteer": _volunteer,
-        "traffic": _traffic,
-        "culture": _culture,
+    makers: dict[ProgrammeSlug, Callable[[_Rows], SourceFile]] = {
+        ENVIRONMENTAL: _environmental,
+        VOLUNTEER: _volunteer,
+        TRAFFIC: _traffic,
+        CULTURE: _culture,
     }
     files = []
     for programme, share in SHARES.items():
@@ -67,7 +68,7 @@ def write_files(
 class _Rows:
     """Who does what when, and the outcome."""
 
-    programme: str
+    programme: ProgrammeSlug
     folder: Path
     rng: random.Random
     count: int

@@ -32,6 +32,7 @@ from ledger.errors import TongduiError
 from ledger.outbox.outbox import Outbox
 from ledger.python_gc import collect_rarely
 from ledger.residents.registry import ResidentRegistry
+from ledger.standard.ids import ProgrammeId, ProgrammeSlug
 from ledger.store.database import Database
 from scripts.bench.records import SourceFile
 from scripts.bench.stages import Stages
@@ -45,7 +46,7 @@ class WorkerFailed(TongduiError):
 class Taken:
     """What a worker did with its files."""
 
-    statuses: dict[str, Counter[str]]
+    statuses: dict[ProgrammeSlug, Counter[str]]
     """By programme."""
     seconds: dict[str, float]
     """By stage."""
@@ -154,5 +155,7 @@ def _open(state_dir: Path, database: Database, now: datetime) -> IssuerService:
     registry = ResidentRegistry(Custodian(envelope), IdentityHasher(keyring), SourceIdHasher(keyring), clock)
     deployment = Deployment.read(state_dir / "deployment.json")
     keystore = Keystore(state_dir / "keys" / "store", master)
-    signers: dict[int, IssuerSigner] = {one.id: keystore.get(f"issuers/{one.slug}") for one in deployment.programmes}
+    signers: dict[ProgrammeId, IssuerSigner] = {
+        one.id: keystore.get(f"issuers/{one.slug}") for one in deployment.programmes
+    }
     return IssuerService(database, clock, registry, keyring, envelope, Outbox(clock), deployment, signers)

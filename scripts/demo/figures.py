@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ledger.standard.ids import split_token_id
+from ledger.standard.ids import MerchantId, ProgrammeId, split_token_id
 from ledger.standard.typed_data import Lot
 from ledger.standard.value import MICROFEN_MINOR, basket_debits_down
 from ledger.store.models.projection import BalanceRow, OrderOutcomeRow
@@ -21,7 +21,7 @@ from redemption.lots import kept_lots
 class Price:
     """The cheapest thing of a shop."""
 
-    merchant_id: int
+    merchant_id: MerchantId
     fen: int
 
 
@@ -35,11 +35,11 @@ class Useful:
 
 
 def useful_points(
-    wallets: Iterable[Mapping[int, int]],
-    pars: Mapping[int, int],
+    wallets: Iterable[Mapping[ProgrammeId, int]],
+    pars: Mapping[ProgrammeId, int],
     prices: Collection[Price],
-    own_shops: Mapping[int, Collection[int]],
-) -> dict[int, Useful]:
+    own_shops: Mapping[ProgrammeId, Collection[MerchantId]],
+) -> dict[ProgrammeId, Useful]:
     """Return what share of each programme's points can buy something, alone and together. Pure.
 
     ``wallets`` are minor units by programme. Before: a programme's points of one wallet pay for the cheapest thing in
@@ -53,7 +53,7 @@ def useful_points(
         )
         for programme in pars
     }
-    totals: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
+    totals: defaultdict[ProgrammeId, list[int]] = defaultdict(lambda: [0, 0, 0])
     for wallet in wallets:
         together = sum(minor * pars.get(programme, 0) for programme, minor in wallet.items()) // MICROFEN_MINOR
         for programme, minor in wallet.items():
@@ -69,9 +69,9 @@ def useful_points(
     return {programme: Useful(*counts) for programme, counts in totals.items()}
 
 
-def read_wallets(session: Session) -> list[dict[int, int]]:
+def read_wallets(session: Session) -> list[dict[ProgrammeId, int]]:
     """Return every account's points by programme."""
-    wallets: defaultdict[bytes, dict[int, int]] = defaultdict(dict)
+    wallets: defaultdict[bytes, dict[ProgrammeId, int]] = defaultdict(dict)
     rows = session.execute(select(BalanceRow.account, BalanceRow.token_id, BalanceRow.amount_minor)).tuples()
     for account, token, amount in rows:
         programme = split_token_id(token)[0]
@@ -79,9 +79,9 @@ def read_wallets(session: Session) -> list[dict[int, int]]:
     return list(wallets.values())
 
 
-def exchange_flows(session: Session) -> dict[tuple[int, int], int]:
+def exchange_flows(session: Session) -> dict[tuple[ProgrammeId, ProgrammeId], int]:
     """Return the fen of all exchanges that landed, by (from programme, to programme)."""
-    flows: defaultdict[tuple[int, int], int] = defaultdict(int)
+    flows: defaultdict[tuple[ProgrammeId, ProgrammeId], int] = defaultdict(int)
     rows = session.execute(
         select(OrderOutcomeRow.from_id, OrderOutcomeRow.to_id, OrderOutcomeRow.fen).where(
             OrderOutcomeRow.kind == "exchange", OrderOutcomeRow.code == 0
@@ -93,13 +93,13 @@ def exchange_flows(session: Session) -> dict[tuple[int, int], int]:
     return dict(flows)
 
 
-def redemption_flows(session: Session, pars: Mapping[int, int]) -> dict[tuple[int, int], int]:
+def redemption_flows(session: Session, pars: Mapping[ProgrammeId, int]) -> dict[tuple[ProgrammeId, MerchantId], int]:
     """Return the fen that merchants keep, by (programme, merchant), from the orders' signed lots."""
     lots: defaultdict[bytes, list[Lot]] = defaultdict(list)
     ordered = select(RedemptionLotRow).order_by(RedemptionLotRow.order_id, RedemptionLotRow.place)
     for row in session.scalars(ordered):
         lots[row.order_id].append(Lot(row.token_id, row.amount_minor))
-    flows: defaultdict[tuple[int, int], int] = defaultdict(int)
+    flows: defaultdict[tuple[ProgrammeId, MerchantId], int] = defaultdict(int)
     paid = select(RedemptionOrderRow).where(RedemptionOrderRow.state.in_(("paid", "captured", "part_refunded")))
     for order in session.scalars(paid):
         kept = tuple(lots[order.order_id])

@@ -13,7 +13,14 @@ from ledger.audit.report import AuditReport
 from ledger.clearing.netting import net
 from ledger.deployment.file import Deployment
 from ledger.standard.civil_time import day_text
-from ledger.standard.ids import merchant_participant, programme_participant, split_token_id
+from ledger.standard.ids import (
+    MerchantId,
+    ProgrammeId,
+    ProgrammeSlug,
+    merchant_participant,
+    programme_participant,
+    split_token_id,
+)
 from ledger.standard.value import to_value_down
 from ledger.store.models.issuance import (
     IssuanceDeliveryRow,
@@ -84,7 +91,7 @@ IMPOSSIBLE = (
 EXAMPLES = 2
 
 
-def own_shops(deployment: Deployment) -> dict[int, set[int]]:
+def own_shops(deployment: Deployment) -> dict[ProgrammeId, set[MerchantId]]:
     """Return the merchants of each programme's own field, by programme id."""
     return {
         programme.id: {
@@ -103,25 +110,25 @@ def all_offers(city: City) -> list[Offer]:
         return list(city.offers.page(session, merchant_id=None, after=None, limit=1_000, only_open=False))
 
 
-def measure_reach(env: Environment) -> dict[int, Useful]:
+def measure_reach(env: Environment) -> dict[ProgrammeId, Useful]:
     """Measure what points can buy, on the wallets as they are now; the first measurement is kept."""
     deployment = env.city.deployment
     prices = [Price(offer.merchant_id, offer.price_fen) for offer in all_offers(env.city)]
-    pars = {int(programme.id): programme.par_microfen for programme in deployment.programmes}
+    pars = {programme.id: programme.par_microfen for programme in deployment.programmes}
 
     def measure(session: Session) -> dict[str, list[int]]:
         found = figures.useful_points(figures.read_wallets(session), pars, prices, own_shops(deployment))
         return {str(programme): [one.total, one.before, one.after] for programme, one in found.items()}
 
-    return {int(programme): Useful(*counts) for programme, counts in env.once("reach", measure).items()}
+    return {ProgrammeId(int(programme)): Useful(*counts) for programme, counts in env.once("reach", measure).items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """What the scenario and the pipeline contribute to the page."""
 
-    intake: Mapping[str, Intake]
-    reach: Mapping[int, Useful]
+    intake: Mapping[ProgrammeSlug, Intake]
+    reach: Mapping[ProgrammeId, Useful]
     visit: DeskVisit
     ride: Ridden
     rides: int
@@ -139,8 +146,8 @@ class Inputs:
 def tell(env: Environment, inputs: Inputs) -> PageContent:
     """Assemble the page's content. Raises DemoStepFailed where a part of it did not happen."""
     city, deployment = env.city, env.city.deployment
-    pars = {int(programme.id): programme.par_microfen for programme in deployment.programmes}
-    slugs = {int(programme.id): programme.slug for programme in deployment.programmes}
+    pars = {programme.id: programme.par_microfen for programme in deployment.programmes}
+    slugs = {programme.id: programme.slug for programme in deployment.programmes}
     with city.database.read() as session:
         exchanges = figures.exchange_flows(session)
         redemptions = figures.redemption_flows(session, pars)
@@ -193,7 +200,7 @@ def tell(env: Environment, inputs: Inputs) -> PageContent:
     )
 
 
-def _payments(slugs: Mapping[int, str], report: AuditReport) -> tuple[Payment, ...]:
+def _payments(slugs: Mapping[ProgrammeId, ProgrammeSlug], report: AuditReport) -> tuple[Payment, ...]:
     """Net the auditor's positions as a settlement cycle would."""
     positions = {
         int(programme_participant(identifier)): report.programmes[slug].position_fen
@@ -202,7 +209,7 @@ def _payments(slugs: Mapping[int, str], report: AuditReport) -> tuple[Payment, .
     return tuple(Payment(slugs[one.programme], one.merchant, one.fen) for one in net(positions))
 
 
-def _programme(deployment: Deployment, identifier: int, inputs: Inputs) -> Programme:
+def _programme(deployment: Deployment, identifier: ProgrammeId, inputs: Inputs) -> Programme:
     listed = deployment.programme(identifier)
     found = inputs.report.programmes[listed.slug]
     useful = inputs.reach.get(identifier)

@@ -11,9 +11,11 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from issuers.intake.deliveries import Progress
+from issuers.samples.people import CULTURE, ENVIRONMENTAL, RESIDENCE, TRAFFIC, VOLUNTEER
 from issuers.samples.ticket_api import serve_tickets
 from issuers.service import IssuerService
 from ledger.standard.amounts import to_minor
+from ledger.standard.ids import ProgrammeId, ProgrammeSlug
 from ledger.store.models.issuance import IssuanceBatchRow, IssuanceRecordRow, IssuanceRevocationRow
 from ledger.store.models.projection import RevocationRow
 from scripts.demo import environment as days
@@ -39,22 +41,22 @@ class IntakeDesk:
         """Let every source system deliver once, then mint all that was granted."""
         env, samples = self._environment, self._environment.samples
         env.at(days.FIRST_DAY, 9)
-        self._files("volunteer", samples.volunteer_files)
-        self._files("residence", samples.residence_files)
+        self._files(VOLUNTEER, samples.volunteer_files)
+        self._files(RESIDENCE, samples.residence_files)
         # The drop folder moves what it has read aside, so it knows by itself what is left.
-        reports = self._service.ingest_drop_folder("traffic", samples.traffic_drop, progress=self._progress("traffic"))
-        env.bars.done("traffic", f"{len(reports)} files, {sum(one.outcome == 'exists' for one in reports)} known")
-        self._files("environmental", samples.environmental_files)
+        reports = self._service.ingest_drop_folder(TRAFFIC, samples.traffic_drop, progress=self._progress(TRAFFIC))
+        env.bars.done(TRAFFIC, f"{len(reports)} files, {sum(one.outcome == 'exists' for one in reports)} known")
+        self._files(ENVIRONMENTAL, samples.environmental_files)
         pulled = env.noted("culture pulled")
         if pulled is None:
             with serve_tickets(samples.culture_items) as api:
-                report = self._service.pull_rest("culture", api.url, api.token, progress=self._progress("culture"))
+                report = self._service.pull_rest(CULTURE, api.url, api.token, progress=self._progress(CULTURE))
             pulled = {"rows": report.rows}
             env.note("culture pulled", pulled)
-        env.bars.done("culture", f"{pulled['rows']} rows over HTTP")
+        env.bars.done(CULTURE, f"{pulled['rows']} rows over HTTP")
         self._environment.work()
 
-    def _files(self, programme: str, paths: Iterable[Path]) -> None:
+    def _files(self, programme: ProgrammeSlug, paths: Iterable[Path]) -> None:
         rows = 0
         for path in paths:
             step = f"delivered {programme}/{path.name}"
@@ -66,7 +68,7 @@ class IntakeDesk:
             rows += int(known["rows"])
         self._environment.bars.done(programme, f"{rows} rows")
 
-    def _progress(self, programme: str) -> Callable[[Progress], None]:
+    def _progress(self, programme: ProgrammeSlug) -> Callable[[Progress], None]:
         """Return a listener that draws a programme's bar: by bytes where the length is known, else by rows."""
 
         def listen(at: Progress) -> None:
@@ -83,7 +85,7 @@ class IntakeDesk:
         env.at(days.REVOCATION_DAY, 9)
         false = self._false_declarations(self._declared())
         if false:
-            self._service.revoke_false("traffic", false, "traffic-inspector", "the camera saw the car")
+            self._service.revoke_false(TRAFFIC, false, "traffic-inspector", "the camera saw the car")
         self._environment.work()
         with env.city.database.read() as session:
             declared, revoked = session.execute(
@@ -98,14 +100,14 @@ class IntakeDesk:
                     RevocationRow.programme == scenario.TRAFFIC
                 )
             ).one()
-        names = env.city.deployment.programme("traffic").names
+        names = env.city.deployment.programme(TRAFFIC).names
         return Declarations(
             Words(names.zh, names.en), int(declared), int(revoked or 0), int(taken or 0), int(shortfall or 0)
         )
 
     def _declared(self) -> list[str]:
         """Return the numbers of all car-free days in the delivered files, but not those of the people told about."""
-        inputs = {person.source_ids["traffic"] for person in self._environment.samples.people[: scenario.LOVER + 1]}
+        inputs = {person.source_ids[TRAFFIC] for person in self._environment.samples.people[: scenario.LOVER + 1]}
         drop = self._environment.samples.traffic_drop
         numbers = set()
         for path in sorted(path for path in drop.rglob("*.csv") if path.is_file()):
@@ -120,16 +122,16 @@ class IntakeDesk:
 
     # What the page needs -----------------------------------------------------------------------------------------
 
-    def counts(self) -> dict[str, Intake]:
+    def counts(self) -> dict[ProgrammeSlug, Intake]:
         """Return the outcome of the records, by programme."""
         return {
             slug: Intake(one.records, one.accepted, one.refused, one.awaiting_link, one.held, one.waiting)
             for slug, one in self._service.counts().items()
         }
 
-    def landed(self) -> Mapping[str, tuple[int, int]]:
+    def landed(self) -> Mapping[ProgrammeSlug, tuple[int, int]]:
         """Return what the issuers believe has landed on chain, (minted, revoked) in minor units by programme."""
-        slugs = {int(one.id): one.slug for one in self._environment.city.deployment.programmes}
+        slugs = {one.id: one.slug for one in self._environment.city.deployment.programmes}
         with self._environment.city.database.read() as session:
             minted = dict(
                 session.execute(
@@ -145,7 +147,7 @@ class IntakeDesk:
                 .where(IssuanceRevocationRow.state == "landed")
                 .group_by(IssuanceRevocationRow.programme, IssuanceRevocationRow.grant_id)
             ).tuples()
-            revoked: defaultdict[int, int] = defaultdict(int)
+            revoked: defaultdict[ProgrammeId, int] = defaultdict(int)
             for programme, total in totals:
                 revoked[programme] += int(total)
         return {slug: (int(minted.get(number, 0)), revoked[number]) for number, slug in slugs.items()}
@@ -167,7 +169,7 @@ class IntakeDesk:
 
     def culture(self) -> Culture:
         """Return how tickets earned points, and the yearly cap at work."""
-        book = self._service.rulebooks()["culture"][-1].file
+        book = self._service.rulebooks()[CULTURE][-1].file
         cap = next((cap.points for cap in book.caps if cap.per == "year" and cap.points is not None), None)
         if cap is None:
             raise DemoStepFailed("the culture programme", "its rulebook has no yearly cap")

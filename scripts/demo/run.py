@@ -27,7 +27,7 @@ from ledger.errors import InvariantViolation
 from ledger.proofs.receipt import verify_receipt
 from ledger.standard.amounts import points_text, yuan_text
 from ledger.standard.civil_time import CITY_TZ
-from ledger.standard.ids import address_bytes, split_token_id
+from ledger.standard.ids import OrderId, ProgrammeSlug, address_bytes, split_token_id
 from ledger.store.models.projection import BalanceRow
 from scripts.demo import environment as days
 from scripts.demo import scenario
@@ -82,7 +82,9 @@ def run(state_dir: Path, sizes: Sizes, output: Output) -> dict[str, Any]:
     return summary
 
 
-def _play(env: Environment, state_dir: Path, sizes: Sizes) -> tuple[PageContent, Mapping[str, Intake], AuditReport]:
+def _play(
+    env: Environment, state_dir: Path, sizes: Sizes
+) -> tuple[PageContent, Mapping[ProgrammeSlug, Intake], AuditReport]:
     city = env.city
     scenario.register(env, {programme.slug: programme.id for programme in city.deployment.programmes})
     desk = IntakeDesk(env, city.issuers)
@@ -173,7 +175,7 @@ def _forge(env: Environment, state_dir: Path, token: int) -> Forged:
 
 def _receipt(city: City, order_id: str, state_dir: Path) -> tuple[bytes, str]:
     """Write the ticket's receipt and check it as a stranger would. Returns its bytes and the verdict."""
-    made = city.receipts.for_order(bytes.fromhex(order_id[2:]))
+    made = city.receipts.for_order(OrderId(bytes.fromhex(order_id[2:])))
     if made is None:
         raise DemoStepFailed("the receipt", f"there is none for order {order_id}")
     content = orjson.dumps(made, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
@@ -258,7 +260,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _summary(
-    page_content: PageContent, intake: Mapping[str, Intake], report: AuditReport, page: Path, seconds: float
+    page_content: PageContent, intake: Mapping[ProgrammeSlug, Intake], report: AuditReport, page: Path, seconds: float
 ) -> dict[str, Any]:
     return {
         "ok": True,

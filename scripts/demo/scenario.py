@@ -12,7 +12,7 @@ from issuers.samples.people import Person
 from ledger.orders.errors import OrderError
 from ledger.residents.registry import NewResident
 from ledger.standard.amounts import points_text
-from ledger.standard.ids import Address, split_token_id
+from ledger.standard.ids import Address, OrderId, ProgrammeId, ProgrammeSlug, split_token_id
 from redemption.errors import RedemptionError
 from redemption.orders import Purchase, RedemptionOrder
 from scripts.demo import environment as days
@@ -22,7 +22,7 @@ from scripts.demo.http import Caller, FrontDoor
 ELDER, DRIVER, RIDER, LOVER = 0, 1, 2, 3
 """Places of the people who are shown, as `issuers.samples.people.population` makes them."""
 
-VOLUNTEER, ENVIRONMENTAL, TRAFFIC, CULTURE = 1, 2, 3, 4
+VOLUNTEER, ENVIRONMENTAL, TRAFFIC, CULTURE = (ProgrammeId(number) for number in (1, 2, 3, 4))
 DESK = "yulin"
 RICE = "rice-5kg"
 TICKET = "museum-ticket"
@@ -44,7 +44,7 @@ SHOPPING = (
 _REGISTER_CHUNK = 200
 
 
-def register(env: Environment, numbers: Mapping[str, int]) -> None:
+def register(env: Environment, numbers: Mapping[ProgrammeSlug, ProgrammeId]) -> None:
     """Register every person and link the source ids that they have claimed. ``numbers``: programme ids by slug."""
     env.at(days.FIRST_DAY, 8, 30)
     people = env.samples.people
@@ -63,7 +63,7 @@ def _new(person: Person) -> NewResident:
 
 
 def _register(
-    env: Environment, session: Session, people: Sequence[Person], numbers: Mapping[str, int]
+    env: Environment, session: Session, people: Sequence[Person], numbers: Mapping[ProgrammeSlug, ProgrammeId]
 ) -> dict[str, Any]:
     registered = env.city.registry.register_many(session, [_new(person) for person in people])
     claims = [
@@ -129,7 +129,7 @@ def _visit_desk(env: Environment, door: FrontDoor) -> dict[str, Any]:
     door.post(counter, f"/v1/merchants/{shop}/codes", {"code": code}, "desk-hand-over")
     door.post(counter, f"/v1/merchants/{shop}/codes", {"code": code}, "desk-hand-over-again", status=409)
     with env.city.database.read() as session:
-        order = env.city.redemptions.get(session, bytes.fromhex(order_id[2:]))
+        order = env.city.redemptions.get(session, OrderId(bytes.fromhex(order_id[2:])))
     paid: dict[int, int] = {}
     for lot in order.lots:
         programme = split_token_id(lot.id)[0]
@@ -145,14 +145,14 @@ def _visit_desk(env: Environment, door: FrontDoor) -> dict[str, Any]:
     }
 
 
-def _spendable(env: Environment, session: Session, place: int, programme: int) -> int:
+def _spendable(env: Environment, session: Session, place: int, programme: ProgrammeId) -> int:
     lots = env.city.gateway.desk.spendable(session, account_of(env, place))
     return sum(lot.amount_minor for lot in lots if split_token_id(lot.token_id)[0] == programme)
 
 
 def _expect_paid(env: Environment, order_id: str, step: str) -> None:
     with env.city.database.read() as session:
-        order = env.city.redemptions.get(session, bytes.fromhex(order_id[2:]))
+        order = env.city.redemptions.get(session, OrderId(bytes.fromhex(order_id[2:])))
     if order.state.value not in ("paid", "captured"):
         raise DemoStepFailed(step, f"order {order_id} is {order.state.value} (code {order.reject_code})")
 
@@ -201,7 +201,7 @@ def _ride_to_museum(env: Environment, door: FrontDoor, price_fen: int) -> Ride:
     env.settle()
     with env.city.database.read() as session:
         found = env.city.gateway.desk.statuses(
-            session, [bytes.fromhex(order["order_id"][2:]) for order in placed["orders"]]
+            session, [OrderId(bytes.fromhex(order["order_id"][2:])) for order in placed["orders"]]
         )
     if any(one.state.value != "accepted" for one in found.values()):
         raise DemoStepFailed("the exchange", str([(one.state.value, one.reason) for one in found.values()]))
@@ -210,7 +210,7 @@ def _ride_to_museum(env: Environment, door: FrontDoor, price_fen: int) -> Ride:
     env.settle()
     _expect_paid(env, bought["order_id"], "the museum")
     with env.city.database.read() as session:
-        order = env.city.redemptions.get(session, bytes.fromhex(bought["order_id"][2:]))
+        order = env.city.redemptions.get(session, OrderId(bytes.fromhex(bought["order_id"][2:])))
     return Ride(
         order_id=bought["order_id"],
         green_before=int(before["minor"]),

@@ -29,12 +29,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from issuers.errors import SourceUnavailable
 from issuers.samples.generate import Samples, generate
-from issuers.samples.people import population
+from issuers.samples.people import TRAFFIC, population
 from ledger.chain.errors import ChainError, ClockJumped, EngineStopped
 from ledger.errors import InvariantViolation, TongduiError
 from ledger.gateway import GatewayHealth
 from ledger.indexer.errors import InconsistentAnswer
 from ledger.standard.civil_time import CITY_TZ
+from ledger.standard.ids import ProgrammeId, ProgrammeSlug
 from ledger.store.models.issuance import IssuanceBatchRow, IssuanceGrantRow, IssuanceRevocationRow
 from ledger.store.models.outbox import OutboxMessageRow, OutboxTransactionRow
 from scripts.demo import environment as days
@@ -264,7 +265,7 @@ def _raise_alarm(error: BaseException) -> None:
         raise error
 
 
-def _numbers(city: City) -> dict[str, int]:
+def _numbers(city: City) -> dict[ProgrammeSlug, ProgrammeId]:
     return {programme.slug: programme.id for programme in city.deployment.programmes}
 
 
@@ -275,7 +276,7 @@ def _scenario(env: LiveEnvironment) -> None:
     scenario.exchange_crowd(env)
     scenario.spend_crowd(env)
     env.at(days.REVOCATION_DAY, 9)
-    city.issuers.revoke_false("traffic", _false_declarations(env.samples.traffic_drop), "inspector", "seen by a camera")
+    city.issuers.revoke_false(TRAFFIC, _false_declarations(env.samples.traffic_drop), "inspector", "seen by a camera")
     env.work()
 
 

@@ -37,7 +37,7 @@ from ledger.indexer.decode import Contracts, Decoder, Header
 from ledger.proofs import rlp
 from ledger.proofs.receipt import verify_receipt
 from ledger.standard import packed
-from ledger.standard.ids import to_address
+from ledger.standard.ids import MerchantId, ProgrammeId, to_address
 from ledger.standard.typed_data import ExchangeOrder, HoldOrder, Lot, RedeemOrder
 
 NOW = 1_788_192_000
@@ -222,9 +222,9 @@ def _orders(content: bytes) -> None:
 
 
 def _order_seeds() -> list[bytes]:
-    exchange = ExchangeOrder(_HOLDER, _LOTS[0].id, 500, 2, 400, 7, NOW)
-    redeem = RedeemOrder(_HOLDER, 3, _LOTS, 7, NOW)
-    hold = HoldOrder(_HOLDER, 3, _LOTS, 7, NOW, NOW + 60, True)
+    exchange = ExchangeOrder(_HOLDER, _LOTS[0].id, 500, ProgrammeId(2), 400, 7, NOW)
+    redeem = RedeemOrder(_HOLDER, MerchantId(3), _LOTS, 7, NOW)
+    hold = HoldOrder(_HOLDER, MerchantId(3), _LOTS, 7, NOW, NOW + 60, True)
     return [
         packed.pack_exchange_order(exchange, _SIGNATURE),
         packed.pack_redeem_order(redeem, _SIGNATURE),

@@ -13,8 +13,9 @@ import typer
 from issuers.errors import BatchLanded
 from ledger.chain.errors import EngineBusy
 from ledger.standard.amounts import points_text
+from ledger.standard.ids import ProgrammeId, ProgrammeSlug
 from tongdui.cli.console import Bars, ExitCode, Output
-from tongdui.cli.options import AsJson, StateDir, open_beside, settings
+from tongdui.cli.options import AsJson, StateDir, open_beside, programme_of, settings
 from tongdui.clock import clock_of
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def batches(
     """List batches that have not landed, and why: signer away or refusing, funding, a void under way."""
     output = Output(as_json=as_json)
     with output.bars() as bars, open_beside(state_dir, bars) as books:
-        found = books.issuers.open_batches(None if programme is None else _programme(programme))
+        found = books.issuers.open_batches(None if programme is None else programme_of(programme))
     output.listing(
         None,
         ["programme", "batch", "state", "grants", "points", "why"],
@@ -66,7 +67,7 @@ def void(
     it stands.
     """
     output = Output(as_json=as_json)
-    which = _programme(programme)
+    which = programme_of(programme)
     with output.bars() as bars, open_beside(state_dir, bars) as books:
         try:
             books.issuers.void_batch(which, number, getpass.getuser(), reason)
@@ -85,7 +86,7 @@ def void(
 
 
 def _carried_out(
-    state_dir: Path | None, service: IssuerService, programme: int | str, number: int, bars: Bars
+    state_dir: Path | None, service: IssuerService, programme: ProgrammeId | ProgrammeSlug, number: int, bars: Bars
 ) -> VoidStatus | None:
     """Sign, send and project, or watch a while how the running gateway does it; returns where the void stands."""
     from tongdui.bootstrap import open_city
@@ -102,7 +103,3 @@ def _carried_out(
                 break
             time.sleep(_POLL_S)
     return service.void_status(programme, number)
-
-
-def _programme(text: str) -> int | str:
-    return int(text) if text.isascii() and text.isdigit() else text

@@ -8,7 +8,7 @@ import typer
 
 from ledger.standard.civil_time import DAY_S, city_moment
 from tongdui.cli.console import Output, UsageError
-from tongdui.cli.options import AsJson, StateDir, open_beside
+from tongdui.cli.options import AsJson, StateDir, open_beside, programme_of
 
 if TYPE_CHECKING:
     from ledger.residents.decisions import ContestedId
@@ -28,7 +28,7 @@ def claims(programme: Programme, by: By, state_dir: StateDir = None, as_json: As
     """List source ids that several residents claim, with what there is to decide by. The look is logged."""
     output = Output(as_json=as_json)
     with output.bars() as bars, open_beside(state_dir, bars) as books:
-        number = books.issuers.programme_id(_number(programme))
+        number = books.issuers.programme_id(programme_of(programme))
         with books.database.transaction() as session:
             found = books.decisions.contested(session, number, limit=1_000)
             for one in found:
@@ -100,7 +100,7 @@ def decide(
     number_of_document = typer.prompt("identity document", hide_input=True, err=True) if document else None
     output = Output(as_json=as_json)
     with output.bars() as bars, open_beside(state_dir, bars) as books:
-        number = books.issuers.programme_id(_number(programme))
+        number = books.issuers.programme_id(programme_of(programme))
         with books.database.transaction() as session:
             chosen = None if claimant is None else int(claimant)
             if number_of_document is not None:
@@ -124,7 +124,7 @@ def link_code(
     """Make a link code for a member whom the agency has checked: it proves that the number is theirs."""
     output = Output(as_json=as_json)
     with output.bars() as bars, open_beside(state_dir, bars) as books:
-        number = books.issuers.programme_id(_number(programme))
+        number = books.issuers.programme_id(programme_of(programme))
         code, expires_at = books.link_codes.make(number, source_id, days * DAY_S)
     until = city_moment(expires_at)
     output.say(f"{code}, good until {until:%Y-%m-%d %H:%M}")
@@ -138,10 +138,6 @@ def _decided(found: ContestedId, resident_id: int) -> str:
     if proposal.resident_id is None:
         return f"nobody ({proposal.decider})"
     return f"this one ({proposal.decider})" if proposal.resident_id == resident_id else ""
-
-
-def _number(text: str) -> int | str:
-    return int(text) if text.isascii() and text.isdigit() else text
 
 
 def _hash(text: str) -> bytes:

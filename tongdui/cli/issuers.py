@@ -14,9 +14,10 @@ import typer
 
 from ledger.errors import ConfigurationError
 from ledger.standard.amounts import points_text
+from ledger.standard.ids import ProgrammeSlug
 from tongdui.cli import claims, webhooks
 from tongdui.cli.console import Bars, ExitCode, Output, UsageError
-from tongdui.cli.options import AsJson, StateDir, open_beside, readable, settings
+from tongdui.cli.options import AsJson, StateDir, open_beside, programme_of, readable, settings
 from tongdui.clock import clock_of
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def ingest(
     output = Output(as_json=as_json)
     chosen: str | Path | None = Path(mapping) if mapping is not None and Path(mapping).suffix == ".yaml" else mapping
     with output.bars() as bars, _service(state_dir, bars) as service:
-        slug = next(iter(service.counts(_programme(programme))))
+        slug = next(iter(service.counts(programme_of(programme))))
 
         def progress(at: Progress) -> None:
             detail = f"{at.name}: {at.rows} rows, {at.accepted} accepted, {at.refused} refused"
@@ -264,7 +265,7 @@ def stages(
     output = Output(as_json=as_json)
     with output.bars() as bars, _service(state_dir, bars) as service:
         while True:
-            [view] = service.pipeline(_programme(programme)).values()
+            [view] = service.pipeline(programme_of(programme)).values()
             rows = [
                 (
                     one.name,
@@ -295,7 +296,7 @@ def refusals(
     """List refused records: file, line, field and reason, in both languages. No value of a record is shown."""
     output = Output(as_json=as_json)
     with output.bars() as bars, _service(state_dir, bars) as service:
-        page = service.refusals(_programme(programme), after, limit, open_only=not every)
+        page = service.refusals(programme_of(programme), after, limit, open_only=not every)
     output.listing(
         None,
         ["id", "file", "line", "field", "reason"],
@@ -315,7 +316,7 @@ def _service(state_dir: Path | None, bars: Bars) -> Iterator[IssuerService]:
         yield books.issuers
 
 
-def _carry_out(state_dir: Path | None, service: IssuerService, slug: str, bars: Bars) -> None:
+def _carry_out(state_dir: Path | None, service: IssuerService, slug: ProgrammeSlug, bars: Bars) -> None:
     """Batch, send and project, or wait until the process that runs the chain has done it. Raises GatewayStuck."""
     from ledger.chain.errors import EngineBusy
     from ledger.gateway import GatewayStuck
@@ -358,10 +359,6 @@ def _tokens(bearer_env: str, token_url: str | None) -> str | TokenSource:
             "--token-url needs TONGDUI_SOURCE_CLIENT_ID and TONGDUI_SOURCE_CLIENT_SECRET in the environment"
         )
     return ClientCredentials(token_url, client_id, secret)
-
-
-def _programme(text: str) -> int | str:
-    return int(text) if text.isascii() and text.isdigit() else text
 
 
 def _hex32(text: str, name: str) -> None:

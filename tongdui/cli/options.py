@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ledger.errors import ConfigurationError
+from ledger.standard.ids import ProgrammeId, ProgrammeSlug
 from tongdui.cli.console import Bars
 from tongdui.clock import clock_of
 
@@ -66,3 +67,8 @@ def readable(path: Path, what: str) -> Path:
         kind = "is a folder" if path.is_dir() else "does not exist"
         raise ConfigurationError(f"{what} {path} {kind}")
     return path
+
+
+def programme_of(text: str) -> ProgrammeId | ProgrammeSlug:
+    """Return what names a programme on the command line: a number or a slug."""
+    return ProgrammeId(int(text)) if text.isascii() and text.isdigit() else ProgrammeSlug(text)

@@ -10,7 +10,7 @@ import typer
 
 from ledger.errors import ConfigurationError
 from tongdui.cli.console import Output
-from tongdui.cli.options import AsJson, StateDir, open_beside, readable
+from tongdui.cli.options import AsJson, StateDir, open_beside, programme_of, readable
 
 webhook = typer.Typer(help="Let source systems push their records, and rotate their secrets.", no_args_is_help=True)
 
@@ -41,7 +41,7 @@ def create(
     _is_new(to)
     chosen: str | Path = readable(Path(mapping), "the mapping").resolve() if mapping.endswith(".yaml") else mapping
     with output.bars() as bars, open_beside(state_dir, bars) as books:
-        number = books.issuers.programme_id(int(programme) if programme.isdecimal() else programme)
+        number = books.issuers.programme_id(programme_of(programme))
         system = books.issuers.mapping(number, chosen, None).system
         with books.database.transaction() as session:
             secret = books.webhooks.create(session, system, number, str(chosen))

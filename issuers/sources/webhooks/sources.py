@@ -13,6 +13,7 @@ from issuers.sources.webhooks.signatures import SECRET_BYTES
 from ledger.clock import Clock
 from ledger.custody.master import Envelope, RandomBytes
 from ledger.standard.civil_time import DAY_S
+from ledger.standard.ids import ProgrammeId
 from ledger.store.models.issuance import WebhookSecretRow, WebhookSourceRow
 
 KEEP_S = DAY_S
@@ -24,7 +25,7 @@ class WebhookSource:
     """A system that may push, and how its records are read."""
 
     system: str
-    programme: int
+    programme: ProgrammeId
     mapping: str
     """A mapping's name, or the path of its file."""
     secrets: tuple[bytes, ...] = ()
@@ -40,7 +41,7 @@ class WebhookSources:
         self._clock = clock
         self._random = random
 
-    def create(self, session: Session, system: str, programme: int, mapping: str) -> bytes:
+    def create(self, session: Session, system: str, programme: ProgrammeId, mapping: str) -> bytes:
         """Let a system push (or change its mapping, or let it push again) and return a new secret: shown once."""
         now = self._clock.timestamp()
         session.merge(

@@ -7,7 +7,7 @@ from ledger.audit.netting import lines_of
 from ledger.audit.report import Contradicted
 from ledger.audit.rules.common import Handlers, Rules, hex_of, name_of, participant_name
 from ledger.proofs.events import Event
-from ledger.standard.ids import merchant_participant, programme_participant
+from ledger.standard.ids import MerchantId, merchant_participant, programme_participant
 
 _MERCHANT_KIND = 2
 
@@ -39,7 +39,7 @@ class ClearingRules(Rules):
                 name = participant_name(participant)
                 raise Contradicted(name, self.tx.where, f"{due:+d} fen by the orders", f"{posted:+d} fen")
             if participant >> 32 == _MERCHANT_KIND:
-                bound = self.books.locked[participant] + self.books.disputed[participant & 0xFFFFFFFF]
+                bound = self.books.locked[participant] + self.books.disputed[MerchantId(participant & 0xFFFFFFFF)]
                 if self.books.positions[participant] < bound:
                     found = f"{self.books.positions[participant]} fen"
                     raise Contradicted(participant_name(participant), self.tx.where, f">= {bound} fen", found)

@@ -13,7 +13,7 @@ from ledger.audit.report import Contradicted
 from ledger.audit.transaction import Move, Transaction
 from ledger.proofs.events import Event
 from ledger.standard.contract import NONCE_LEFT, REJECTION_CODES, Verdict
-from ledger.standard.ids import to_address
+from ledger.standard.ids import OrderId, ProgrammeId, programme_of, to_address
 from ledger.standard.quarters import is_dead as lot_is_dead
 
 Handlers = dict[tuple[str, str], Callable[[Event], None]]
@@ -55,14 +55,14 @@ class Rules(ABC):
     def handlers(self) -> Handlers:
         """Return which method takes which event."""
 
-    def programme(self, identifier: int, event: Event) -> ProgrammeBook:
+    def programme(self, identifier: ProgrammeId, event: Event) -> ProgrammeBook:
         """Return a programme, which must be registered."""
         programme = self.books.programmes.get(identifier)
         if programme is None:
             raise Contradicted(f"programme {identifier}", event.log.where, "registered", "unknown")
         return programme
 
-    def once(self, order: bytes, event: Event) -> None:
+    def once(self, order: OrderId, event: Event) -> None:
         """Invariant 3: an order has effect at most once."""
         if order in self.books.orders:
             raise Contradicted(f"order {hex_of(order)}", event.log.where, "effect at most once", "a second effect")
@@ -79,7 +79,7 @@ class Rules(ABC):
 
     def is_dead(self, token: int) -> bool:
         """Whether a lot can no longer be spent at this transaction's time."""
-        programme = self.books.programmes[token >> 32]
+        programme = self.books.programmes[programme_of(token)]
         until = programme.spendable_until
         return lot_is_dead(token & 0xFFFFFFFF, self.tx.time) or (until != 0 and self.tx.time >= until)
 

@@ -8,6 +8,7 @@ from ledger.audit.rules.common import Handlers, Rules, Scene, hex_of
 from ledger.audit.rules.redemption import RedemptionRules
 from ledger.proofs.events import Event
 from ledger.standard.contract import CONTEST_S, DISPUTE_CLOSES_S, DISPUTE_MAX_S, DisputeState
+from ledger.standard.ids import programme_of
 from ledger.standard.value import basket_debits_down
 
 
@@ -41,7 +42,9 @@ class DisputeRules(Rules):
             raise Contradicted(what, event.log.where, "an order of this holder, paid to this merchant", "none")
         if order_id in self.books.disputes or self.tx.time > order.time + DISPUTE_MAX_S:
             raise Contradicted(what, event.log.where, "once, within 30 days", "again or later")
-        kept = sum(basket_debits_down([(self.books.programmes[t >> 32].par, amount) for t, amount in order.lots]))
+        kept = sum(
+            basket_debits_down([(self.books.programmes[programme_of(t)].par, amount) for t, amount in order.lots])
+        )
         fen = min(kept, self.books.free_fen(merchant))
         if fen != event["fen"] or fen == 0:
             raise Contradicted(what, event.log.where, f"{fen} fen locked", event["fen"])

@@ -7,7 +7,7 @@ from ledger.audit.report import Contradicted
 from ledger.audit.rules.common import Handlers, Rules, batch_name, hex_of, move_name, name_of
 from ledger.proofs.events import Event
 from ledger.standard.contract import ProgrammeState
-from ledger.standard.ids import programme_participant
+from ledger.standard.ids import ProgrammeId, programme_participant
 from ledger.standard.value import MICROFEN_MINOR
 
 
@@ -61,7 +61,7 @@ class IssuanceRules(Rules):
         programme.figures.grants += len(moves)
         programme.figures.batches += 1
 
-    def _check_funding(self, identifier: int, event: Event) -> None:
+    def _check_funding(self, identifier: ProgrammeId, event: Event) -> None:
         """Invariant 4: after every mint supply * par <= (appropriated - paid + position) * 1e8."""
         books, programme = self.books, self.books.programmes[identifier]
         position = books.positions[programme_participant(identifier)]

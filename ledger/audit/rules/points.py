@@ -16,6 +16,7 @@ from ledger.standard.contract import (
     ProgrammeState,
 )
 from ledger.standard.errors import MalformedPacked
+from ledger.standard.ids import programme_of
 from ledger.standard.keccak import keccak256
 from ledger.standard.packed import unpack_lots
 from ledger.standard.quarters import quarter_at
@@ -56,14 +57,14 @@ class PointsRules(Rules):
         if self.is_dead(token):
             raise Contradicted(f"transfer of lot {token}", where, "a living lot", "a dead one")
         migrated = sender in self.books.successors and self.books.current_account(sender) == receiver
-        if not migrated and not self.books.programmes[token >> 32].flags & ProgrammeFlag.TRANSFERABLE:
+        if not migrated and not self.books.programmes[programme_of(token)].flags & ProgrammeFlag.TRANSFERABLE:
             raise Contradicted(
                 f"transfer of lot {token}", where, "a transferable programme or a successor", move_name(move)
             )
 
     def _transfer(self, event: Event) -> None:
         sender, receiver, token, amount = event["sender"], event["receiver"], event["id"], event["amount"]
-        programme = self.programme(token >> 32, event)
+        programme = self.programme(programme_of(token), event)
         books = self.books
         if sender == NOBODY:
             books.supply[token] += amount
@@ -132,7 +133,7 @@ class PointsRules(Rules):
         self.take(event, [(holder, NOBODY, token, amount)])
         if not self.is_dead(token):
             raise Contradicted(f"sweep of lot {token}", event.log.where, "a dead lot", "a living one")
-        self.programme(token >> 32, event).figures.expired += amount
+        self.programme(programme_of(token), event).figures.expired += amount
 
     def _hold_opened(self, event: Event) -> None:
         hold_id, holder = event["holdId"], event["holder"]

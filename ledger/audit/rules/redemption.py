@@ -9,7 +9,14 @@ from ledger.audit.transaction import Move
 from ledger.proofs.events import Event
 from ledger.standard.contract import HOLD_MAX_S, LOTS_MAX, REFUND_MAX_S, ProgrammeFlag
 from ledger.standard.evidence import MerkleTree, RedemptionReceipt
-from ledger.standard.ids import merchant_participant, programme_participant
+from ledger.standard.ids import (
+    MerchantId,
+    OrderId,
+    ProgrammeId,
+    merchant_participant,
+    programme_of,
+    programme_participant,
+)
 from ledger.standard.typed_data import HoldOrder, Lot, RedeemOrder, lots_hash
 from ledger.standard.value import basket_debits_down
 
@@ -47,13 +54,15 @@ class RedemptionRules(Rules):
             if signed is not None and isinstance(signed.order, RedeemOrder):
                 terms = (signed.holder, signed.order.merchant, _parts(signed.order.lots))
                 self.check_terms(event, terms, (holder, merchant, lots))
-        self._check_merchant(merchant, [token >> 32 for token, _ in lots], event)
-        debits = basket_debits_down([(self.books.programmes[token >> 32].par, amount) for token, amount in lots])
+        self._check_merchant(merchant, [programme_of(token) for token, _ in lots], event)
+        debits = basket_debits_down(
+            [(self.books.programmes[programme_of(token)].par, amount) for token, amount in lots]
+        )
         if sum(debits) != event["fen"] or event["fen"] == 0:
             raise Contradicted(f"value of order {hex_of(order)}", event.log.where, f"{sum(debits)} fen", event["fen"])
         for (token, amount), fen in zip(lots, debits, strict=True):
-            self.tx.due[programme_participant(token >> 32)] -= fen
-            self.books.programmes[token >> 32].figures.redeemed += amount
+            self.tx.due[programme_participant(programme_of(token))] -= fen
+            self.books.programmes[programme_of(token)].figures.redeemed += amount
         self.tx.due[merchant_participant(merchant)] += event["fen"]
         self.books.redeemed_fen += event["fen"]
         self.books.paid_orders[order] = PaidOrder(holder, merchant, lots, lots, self.tx.time)
@@ -74,7 +83,7 @@ class RedemptionRules(Rules):
         del moves[start:]
         return tuple((token, amount) for _, _, token, amount in burns)
 
-    def _check_merchant(self, merchant: int, programmes: list[int], event: Event) -> None:
+    def _check_merchant(self, merchant: MerchantId, programmes: list[ProgrammeId], event: Event) -> None:
         key, scope = self.books.merchants.get(merchant, (NOBODY, bytes(32)))
         if key == NOBODY:
             raise Contradicted(f"merchant {merchant}", event.log.where, "registered", "unknown or retired")
@@ -107,7 +116,7 @@ class RedemptionRules(Rules):
             raise Contradicted(
                 f"hold {hex_of(event['orderId'])}", event.log.where, "at most 30 days", event["captureBy"]
             )
-        self._check_merchant(event["merchant"], [token >> 32 for token, _ in hold.lots], event)
+        self._check_merchant(event["merchant"], [programme_of(token) for token, _ in hold.lots], event)
         signed = self.carry_out(event)
         if signed is not None and isinstance(signed.order, HoldOrder):
             order = signed.order
@@ -122,7 +131,7 @@ class RedemptionRules(Rules):
         self.check_running(event)
         self.order_behind(event)
         lots = self.prefix(hold.lots, kept, last, event)
-        fen = sum(basket_debits_down([(self.books.programmes[token >> 32].par, part) for token, part in lots]))
+        fen = sum(basket_debits_down([(self.books.programmes[programme_of(token)].par, part) for token, part in lots]))
         expected = (hold.merchant, kept, last, fen)
         found = (event["merchant"], event["lots"], event["lastAmount"], event["fen"])
         if expected != found:
@@ -141,7 +150,7 @@ class RedemptionRules(Rules):
                 f"release {hex_of(event['orderId'])}", event.log.where, "a whole release", f"{kept} kept"
             )
 
-    def _closed(self, order: bytes, event: Event) -> tuple[Hold, Account, int, int]:
+    def _closed(self, order: OrderId, event: Event) -> tuple[Hold, Account, int, int]:
         closed = self.tx.closed.pop(order, None)
         if closed is None:
             raise Contradicted(f"hold {hex_of(order)}", event.log.where, "HoldClosed before this", "none")
@@ -164,7 +173,7 @@ class RedemptionRules(Rules):
             back = amount - (kept[index][1] if index < len(kept) else 0)
             if back:
                 moves += self.returned(receiver, token, back, NOBODY)
-                self.books.programmes[token >> 32].figures.refunded += back
+                self.books.programmes[programme_of(token)].figures.refunded += back
         self.take(event, moves)
         fen = self._due_for_refund(order, kept)
         if fen != event["fen"]:
@@ -175,11 +184,11 @@ class RedemptionRules(Rules):
     def _due_for_refund(self, order: PaidOrder, kept: tuple[LotPart, ...]) -> int:
         """Debits reverse by the differences between the old prefix's and the new one's; return their sum in fen."""
         programmes = self.books.programmes
-        before = basket_debits_down([(programmes[token >> 32].par, amount) for token, amount in order.lots])
-        after = basket_debits_down([(programmes[token >> 32].par, amount) for token, amount in kept])
+        before = basket_debits_down([(programmes[programme_of(token)].par, amount) for token, amount in order.lots])
+        after = basket_debits_down([(programmes[programme_of(token)].par, amount) for token, amount in kept])
         after += [0] * (len(before) - len(after))
         for (token, _), old, new in zip(order.lots, before, after, strict=True):
-            self.tx.due[programme_participant(token >> 32)] += old - new
+            self.tx.due[programme_participant(programme_of(token))] += old - new
         fen = sum(before) - sum(after)
         self.tx.due[merchant_participant(order.merchant)] -= fen
         return fen

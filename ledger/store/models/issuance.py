@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from ledger.standard.ids import ProgrammeId
 from ledger.store.base import AddressBytes, Base, Big, Blob, Hash32, PointsMinor, Serial, UnixTime, Word
 
 
@@ -29,7 +30,7 @@ class IssuanceRulebookRow(Base):
 
     __tablename__ = "issuance_rulebooks"
 
-    programme: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    programme: Mapped[ProgrammeId] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     version: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     rulebook_hash: Mapped[Hash32]
     content: Mapped[str] = mapped_column(Text)
@@ -43,7 +44,7 @@ class IssuanceDeliveryRow(Base):
     __tablename__ = "issuance_deliveries"
 
     delivery_id: Mapped[Serial]
-    programme: Mapped[Big]
+    programme: Mapped[ProgrammeId]
     kind: Mapped[Word]
     """``file``, ``rest``, ``push`` or ``resubmission``."""
     name: Mapped[str] = mapped_column(String(255))
@@ -70,7 +71,7 @@ class IssuanceRecordRow(Base):
     __tablename__ = "issuance_records"
 
     record_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    programme: Mapped[Big]
+    programme: Mapped[ProgrammeId]
     dedupe_key: Mapped[Hash32] = mapped_column(LargeBinary(32), unique=True)
     """Keyed HMAC of programme, system and natural id; it outlives an erasure."""
     content_hash: Mapped[Hash32]
@@ -147,7 +148,7 @@ class IssuanceCertificationRow(Base):
     __tablename__ = "issuance_certifications"
 
     record_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    programme: Mapped[Big]
+    programme: Mapped[ProgrammeId]
     certifier: Mapped[Hash32]
     """As `source_hmac`, so that the certifier and the certified of one programme can be one person."""
     subject: Mapped[Hash32]
@@ -167,7 +168,7 @@ class IssuanceRefusalRow(Base):
     __tablename__ = "issuance_refusals"
 
     refusal_id: Mapped[Serial]
-    programme: Mapped[Big]
+    programme: Mapped[ProgrammeId]
     delivery_id: Mapped[Big]
     row_number: Mapped[Big]
     """Number of the record in its file, from 1; 0 where the whole file was refused."""
@@ -194,7 +195,7 @@ class IssuanceTallyRow(Base):
 
     __tablename__ = "issuance_tallies"
 
-    programme: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    programme: Mapped[ProgrammeId] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     kind: Mapped[Word] = mapped_column(primary_key=True)
     total: Mapped[Big]
 
@@ -222,7 +223,7 @@ class IssuanceGrantRow(Base):
     __tablename__ = "issuance_grants"
 
     grant_id: Mapped[Hash32] = mapped_column(LargeBinary(32), primary_key=True)
-    programme: Mapped[Big]
+    programme: Mapped[ProgrammeId]
     record_id: Mapped[Big] = mapped_column(BigInteger, index=True)
     resident_id: Mapped[Big] = mapped_column(BigInteger, index=True)
     account: Mapped[AddressBytes]
@@ -254,7 +255,7 @@ class IssuanceReadyRow(Base):
     __tablename__ = "issuance_ready"
 
     ready_id: Mapped[Serial]
-    programme: Mapped[Big]
+    programme: Mapped[ProgrammeId]
     grants: Mapped[int] = mapped_column(Integer)
     leaves: Mapped[Blob]
     """128 bytes a grant: see ``issuers.batches.evidence``."""
@@ -267,7 +268,7 @@ class IssuanceBatchRow(Base):
 
     __tablename__ = "issuance_batches"
 
-    programme: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    programme: Mapped[ProgrammeId] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     quarter: Mapped[int] = mapped_column(Integer)
     validity_quarters: Mapped[int] = mapped_column(Integer)
@@ -293,7 +294,7 @@ class IssuanceVoidRow(Base):
 
     __tablename__ = "issuance_voids"
 
-    programme: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    programme: Mapped[ProgrammeId] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     reason: Mapped[str] = mapped_column(Text)
     requested_by: Mapped[str] = mapped_column(String(128))
@@ -311,12 +312,12 @@ class IssuanceReviewRow(Base):
     __tablename__ = "issuance_reviews"
 
     review_id: Mapped[Serial]
-    programme: Mapped[Big]
+    programme: Mapped[ProgrammeId]
     record_id: Mapped[Big] = mapped_column(BigInteger, index=True)
     screen: Mapped[Word]
     reason_en: Mapped[str] = mapped_column(Text)
     reason_zh: Mapped[str] = mapped_column(Text)
-    other_programme: Mapped[Big | None]
+    other_programme: Mapped[ProgrammeId | None]
     other_record_id: Mapped[Big | None]
     state: Mapped[Word]
     """``open``, ``approved`` or ``rejected``."""
@@ -335,7 +336,7 @@ class IssuanceCorrectionRow(Base):
     __tablename__ = "issuance_corrections"
 
     correction_id: Mapped[Serial]
-    programme: Mapped[Big]
+    programme: Mapped[ProgrammeId]
     record_id: Mapped[Big]
     delivery_id: Mapped[Big]
     row_number: Mapped[Big]
@@ -355,7 +356,7 @@ class IssuanceRevocationRow(Base):
     __tablename__ = "issuance_revocations"
 
     revocation_id: Mapped[Serial]
-    programme: Mapped[Big]
+    programme: Mapped[ProgrammeId]
     grant_id: Mapped[Hash32] = mapped_column(LargeBinary(32), index=True)
     record_id: Mapped[Big]
     revoked_total_minor: Mapped[PointsMinor]
@@ -376,7 +377,7 @@ class WebhookSourceRow(Base):
     __tablename__ = "webhook_sources"
 
     system: Mapped[Word] = mapped_column(primary_key=True)
-    programme: Mapped[Big]
+    programme: Mapped[ProgrammeId]
     mapping: Mapped[str] = mapped_column(String(255))
     """A mapping's name, or the path of its file."""
     state: Mapped[Word]

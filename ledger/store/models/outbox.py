@@ -13,6 +13,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from ledger.standard.ids import OrderId, ProgrammeId
 from ledger.store.base import (
     AddressBytes,
     Base,
@@ -40,7 +41,7 @@ class OutboxMessageRow(Base):
     payload: Mapped[Blob]
     """Calldata of a call; the packed order with its signature of an order."""
     gas: Mapped[Big]
-    order_id: Mapped[Hash32 | None] = mapped_column(LargeBinary(32), unique=True)
+    order_id: Mapped[OrderId | None] = mapped_column(LargeBinary(32), unique=True)
     deadline: Mapped[UnixTime | None]
     state: Mapped[Word]
     """``queued``, ``sent`` (part of a signed transaction), ``done``, ``waiting_funding``, ``failed``, ``expired``."""
@@ -105,7 +106,7 @@ class OrderNonceRow(Base):
     holder: Mapped[AddressBytes] = mapped_column(LargeBinary(20), primary_key=True)
     word: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     nonce: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    order_id: Mapped[Hash32]
+    order_id: Mapped[OrderId]
     deadline: Mapped[UnixTime]
     state: Mapped[Word]
     """``open`` or ``spent``; the row of an order that can no longer land is deleted, and its nonce is free again."""
@@ -120,7 +121,7 @@ class AppropriationRow(Base):
 
     __tablename__ = "appropriations"
 
-    programme: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    programme: Mapped[ProgrammeId] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     document_hash: Mapped[Hash32] = mapped_column(LargeBinary(32), primary_key=True)
     document: Mapped[str] = mapped_column(String(200))
     """Its title, as it is hashed."""

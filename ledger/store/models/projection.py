@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
+from ledger.standard.ids import MerchantId, OrderId, ProgrammeId
 from ledger.store.base import (
     AddressBytes,
     Base,
@@ -88,7 +89,7 @@ class SupplyRow(Base):
     __tablename__ = "supplies"
 
     token_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    programme: Mapped[Big] = mapped_column(BigInteger, index=True)
+    programme: Mapped[ProgrammeId] = mapped_column(BigInteger, index=True)
     supply_minor: Mapped[PointsMinor]
     escrowed_minor: Mapped[PointsMinor]
 
@@ -100,7 +101,7 @@ class FlowRow(Base):
 
     __tablename__ = "flows"
 
-    programme: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    programme: Mapped[ProgrammeId] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     kind: Mapped[Word] = mapped_column(primary_key=True)
     amount_minor: Mapped[PointsMinor]
     events: Mapped[Big]
@@ -111,7 +112,7 @@ class ChainProgrammeRow(Base):
 
     __tablename__ = "chain_programmes"
 
-    programme: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    programme: Mapped[ProgrammeId] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     par_microfen: Mapped[Big]
     flags: Mapped[int] = mapped_column(Integer)
     state: Mapped[int] = mapped_column(Integer)
@@ -130,7 +131,7 @@ class IssuerKeyRow(Base):
 
     __tablename__ = "issuer_keys"
 
-    programme: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    programme: Mapped[ProgrammeId] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     key: Mapped[AddressBytes] = mapped_column(LargeBinary(20), primary_key=True)
     is_active: Mapped[bool]
 
@@ -140,7 +141,7 @@ class ChainMerchantRow(Base):
 
     __tablename__ = "chain_merchants"
 
-    merchant: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    merchant: Mapped[MerchantId] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     key: Mapped[AddressBytes]
     scope: Mapped[Hash32]
 
@@ -177,7 +178,7 @@ class FundingEventRow(Base):
 
     block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     log_index: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    programme: Mapped[Big] = mapped_column(BigInteger, index=True)
+    programme: Mapped[ProgrammeId] = mapped_column(BigInteger, index=True)
     kind: Mapped[Word]
     fiscal_year: Mapped[int] = mapped_column(Integer)
     amount_fen: Mapped[Fen]
@@ -191,7 +192,7 @@ class BatchRow(Base):
 
     __tablename__ = "chain_batches"
 
-    programme: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    programme: Mapped[ProgrammeId] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     state: Mapped[Word]
     """``landed`` or ``void``."""
@@ -212,12 +213,12 @@ class OrderOutcomeRow(Base):
 
     block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     log_index: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    order_id: Mapped[Hash32] = mapped_column(LargeBinary(32), index=True)
+    order_id: Mapped[OrderId] = mapped_column(LargeBinary(32), index=True)
     kind: Mapped[Word]
     """``exchange redeem hold capture release refund`` or ``rejected``."""
     code: Mapped[int] = mapped_column(Integer)
     holder: Mapped[AddressBytes | None]
-    merchant: Mapped[Big | None]
+    merchant: Mapped[MerchantId | None]
     from_id: Mapped[Big | None]
     amount_in: Mapped[PointsMinor | None]
     to_id: Mapped[Big | None]
@@ -234,7 +235,7 @@ class RevocationRow(Base):
 
     block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     log_index: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    programme: Mapped[Big]
+    programme: Mapped[ProgrammeId]
     leaf: Mapped[Hash32] = mapped_column(LargeBinary(32), index=True)
     account: Mapped[AddressBytes]
     token_id: Mapped[Big]
@@ -250,9 +251,9 @@ class ChainHoldRow(Base):
 
     __tablename__ = "chain_holds"
 
-    order_id: Mapped[Hash32] = mapped_column(LargeBinary(32), primary_key=True)
+    order_id: Mapped[OrderId] = mapped_column(LargeBinary(32), primary_key=True)
     holder: Mapped[AddressBytes]
-    merchant: Mapped[Big | None]
+    merchant: Mapped[MerchantId | None]
     lots: Mapped[bytes] = mapped_column(LargeBinary)
     """(token id 8 | amount 8)*, in the signed order."""
     capture_by: Mapped[UnixTime | None]

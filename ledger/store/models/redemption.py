@@ -15,6 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from ledger.standard.ids import MerchantId, OrderId
 from ledger.store.base import AddressBytes, Base, Fen, Hash32, PointsMinor, Serial, UnixTime, Word
 
 
@@ -23,7 +24,7 @@ class MerchantRow(Base):
 
     __tablename__ = "merchants"
 
-    merchant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    merchant_id: Mapped[MerchantId] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     name_zh: Mapped[str] = mapped_column(String(200))
     name_en: Mapped[str] = mapped_column(String(200))
     category: Mapped[Word]
@@ -43,7 +44,7 @@ class OfferRow(Base):
     __tablename__ = "offers"
 
     offer_id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.merchant_id"))
+    merchant_id: Mapped[MerchantId] = mapped_column(ForeignKey("merchants.merchant_id"))
     title_zh: Mapped[str] = mapped_column(String(200))
     title_en: Mapped[str] = mapped_column(String(200))
     description_zh: Mapped[str] = mapped_column(Text, default="")
@@ -78,14 +79,14 @@ class RedemptionOrderRow(Base):
 
     sequence: Mapped[Serial]
     """The cursor of lists."""
-    order_id: Mapped[Hash32] = mapped_column(LargeBinary(32), unique=True)
+    order_id: Mapped[OrderId] = mapped_column(LargeBinary(32), unique=True)
     request_key: Mapped[str | None] = mapped_column(String(160), unique=True)
     """The caller's own name of the request, where it has one: a repeat gets this order back."""
     kind: Mapped[Word]
     """``redeem`` (paid at once) or ``hold`` (escrowed until captured)."""
     resident_id: Mapped[int] = mapped_column(ForeignKey("residents.resident_id"))
     holder: Mapped[AddressBytes]
-    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchants.merchant_id"))
+    merchant_id: Mapped[MerchantId] = mapped_column(ForeignKey("merchants.merchant_id"))
     offer_id: Mapped[str | None] = mapped_column(ForeignKey("offers.offer_id"))
     quantity: Mapped[int] = mapped_column(Integer)
     price_fen: Mapped[Fen]
@@ -132,7 +133,7 @@ class RedemptionLotRow(Base):
 
     __tablename__ = "redemption_lots"
 
-    order_id: Mapped[Hash32] = mapped_column(
+    order_id: Mapped[OrderId] = mapped_column(
         LargeBinary(32), ForeignKey("redemption_orders.order_id"), primary_key=True
     )
     place: Mapped[int] = mapped_column(Integer, primary_key=True)
@@ -146,7 +147,7 @@ class RedemptionActionRow(Base):
     __tablename__ = "redemption_actions"
 
     action_id: Mapped[Serial]
-    order_id: Mapped[Hash32] = mapped_column(LargeBinary(32), ForeignKey("redemption_orders.order_id"))
+    order_id: Mapped[OrderId] = mapped_column(LargeBinary(32), ForeignKey("redemption_orders.order_id"))
     kind: Mapped[Word]
     """``capture``, ``release`` or ``refund``."""
     kept_lots: Mapped[int] = mapped_column(Integer)
@@ -167,7 +168,7 @@ class SlipRow(Base):
     __tablename__ = "redemption_slips"
 
     slip_id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    order_id: Mapped[Hash32] = mapped_column(LargeBinary(32), ForeignKey("redemption_orders.order_id"), index=True)
+    order_id: Mapped[OrderId] = mapped_column(LargeBinary(32), ForeignKey("redemption_orders.order_id"), index=True)
     code_hmac: Mapped[Hash32] = mapped_column(LargeBinary(32), unique=True)
     expires_at: Mapped[UnixTime]
     used_at: Mapped[UnixTime | None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from ledger.standard.ids import ProgrammeId
 from ledger.store.base import AddressBytes, Base, Blob, Hash32, Serial, UnixTime, Word
 
 
@@ -35,7 +36,7 @@ class SourceIdRow(Base):
 
     __tablename__ = "source_ids"
 
-    programme: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    programme: Mapped[ProgrammeId] = mapped_column(BigInteger, primary_key=True)
     source_hmac: Mapped[Hash32] = mapped_column(LargeBinary(32), primary_key=True)
     key_version: Mapped[int] = mapped_column(Integer)
     resident_id: Mapped[int] = mapped_column(ForeignKey("residents.resident_id"))
@@ -62,7 +63,7 @@ class SourceClaimRow(Base):
 
     __tablename__ = "source_claims"
 
-    programme: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    programme: Mapped[ProgrammeId] = mapped_column(BigInteger, primary_key=True)
     source_hmac: Mapped[Hash32] = mapped_column(LargeBinary(32), primary_key=True)
     resident_id: Mapped[int] = mapped_column(ForeignKey("residents.resident_id"), primary_key=True)
     original: Mapped[Blob | None]
@@ -92,7 +93,7 @@ class SourceDecisionRow(Base):
     __tablename__ = "source_decisions"
 
     decision_id: Mapped[Serial]
-    programme: Mapped[int] = mapped_column(BigInteger)
+    programme: Mapped[ProgrammeId] = mapped_column(BigInteger)
     source_hmac: Mapped[Hash32] = mapped_column(LargeBinary(32))
     resident_id: Mapped[int | None] = mapped_column(BigInteger)
     """NULL: none of the claimants."""
@@ -113,7 +114,7 @@ class SourceLinkEventRow(Base):
     __tablename__ = "source_link_events"
 
     event_id: Mapped[Serial]
-    programme: Mapped[int] = mapped_column(BigInteger)
+    programme: Mapped[ProgrammeId] = mapped_column(BigInteger)
     source_hmac: Mapped[Hash32] = mapped_column(LargeBinary(32))
     resident_id: Mapped[int | None] = mapped_column(BigInteger)
     event: Mapped[Word]

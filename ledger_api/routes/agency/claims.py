@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from issuers.service import IssuerService
 from ledger.residents.decisions import ContestedId
+from ledger.standard.ids import ProgrammeId
 from ledger_api.auth import scopes
 from ledger_api.dependencies import (
     DEFAULT_LIMIT,
@@ -90,7 +91,7 @@ def decide(programme: ProgrammeNumber, claim: HashText, body: ClaimDecisionIn, w
     return response
 
 
-def claim_out(programme: int, found: ContestedId, issuers: IssuerService) -> ClaimOut:
+def claim_out(programme: ProgrammeId, found: ContestedId, issuers: IssuerService) -> ClaimOut:
     """Return a contested source id as its agency sees it."""
     proposal = found.proposal
     proposed_for = None

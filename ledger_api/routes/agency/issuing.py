@@ -12,6 +12,7 @@ from starlette.responses import Response
 from issuers.answers import Review
 from issuers.errors import SameApprover
 from issuers.reports.funding import FundingWait
+from ledger.standard.ids import ProgrammeId
 from ledger_api.auth import scopes
 from ledger_api.dependencies import DEFAULT_LIMIT, NOBODY, Cursor, Deps, Limit, Who, Write, note_look, require
 from ledger_api.errors import NotFound
@@ -212,7 +213,7 @@ def _funding(wait: FundingWait) -> FundingWaitOut:
     )
 
 
-def _own_refusal(services: Services, programme: int, refusal_id: int) -> None:
+def _own_refusal(services: Services, programme: ProgrammeId, refusal_id: int) -> None:
     """An agency sees its own refusals only: those of others do not exist for it."""
     page = services.issuers.refusals(programme, refusal_id - 1, 1, open_only=False)
     if not page.items or page.items[0].refusal_id != refusal_id:

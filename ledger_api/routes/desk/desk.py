@@ -12,14 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger.standard.amounts import points_text
-from ledger.standard.ids import split_token_id
+from ledger.standard.ids import OrderIdText, order_id_text, split_token_id
 from ledger_api.auth.tokens import Principal
-from ledger_api.dependencies import Deps, Who, Write, desk_of, hash_of, note_look, own_resident
+from ledger_api.dependencies import Deps, Who, Write, desk_of, note_look, order_id_of, own_resident
 from ledger_api.errors import Forbidden
 from ledger_api.http.answers import cacheable
 from ledger_api.routes.resident.redemptions import slip_out
 from ledger_api.routes.resident.wallet import wallet_of
-from ledger_api.schemas.common import ResidentIdText, hex_text, moment
+from ledger_api.schemas.common import ResidentIdText, moment
 from ledger_api.schemas.desk import DeskApprovalIn, DeskApprovalOut, DeskOrderIn, DeskOrderOut, DeskPinIn, PinProof
 from ledger_api.schemas.redemption import SlipOut
 from ledger_api.schemas.residents import Done
@@ -102,10 +102,10 @@ def redeem(body: DeskOrderIn, write: Write) -> Response:
 
 
 @router.post("/v1/desk/orders/{order_id}/slip", operation_id="reissueSlip", response_model=SlipOut)
-def reissue(order_id: str, write: Write) -> Response:
+def reissue(order_id: OrderIdText, write: Write) -> Response:
     """Issue a new slip for one that was lost; the old one becomes void."""
     desk_id = desk_of(write.principal)
-    key = hash_of("order_id", order_id)
+    key = order_id_of(order_id)
     services = write.services
 
     def effect(session: Session) -> tuple[int, BaseModel]:
@@ -177,7 +177,7 @@ def _content(session: Session, services: Services, slip: Slip, order: Redemption
         lines.append(SlipLine(name.name_zh, name.name_en, points_text(lot.amount)))
     return SlipContent(
         code=services.fulfilment.codes.code(slip.slip_id),
-        order_id=hex_text(order.order_id),
+        order_id=order_id_text(order.order_id),
         merchant_zh=merchant.name_zh,
         merchant_en=merchant.name_en,
         address_zh=merchant.address_zh,

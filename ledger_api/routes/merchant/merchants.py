@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger.orders.terms import accepted_programmes
-from ledger.standard.ids import MerchantId
+from ledger.standard.ids import MerchantId, OrderIdText
 from ledger_api.auth import scopes
 from ledger_api.dependencies import (
     DEFAULT_LIMIT,
@@ -23,7 +23,7 @@ from ledger_api.dependencies import (
     Who,
     Write,
     actor_of,
-    hash_of,
+    order_id_of,
     require,
 )
 from ledger_api.http.answers import cacheable
@@ -228,10 +228,10 @@ def hand_over(merchant_id: MerchantNumber, body: CodeIn, write: Write) -> Respon
     status_code=202,
     response_model=MerchantOrderOut,
 )
-def capture(merchant_id: MerchantNumber, order_id: str, body: CaptureIn, write: Write) -> Response:
+def capture(merchant_id: MerchantNumber, order_id: OrderIdText, body: CaptureIn, write: Write) -> Response:
     """Capture part of a held order; the rest goes back to the resident in the same call on chain."""
     require(write.principal, scopes.merchant(merchant_id))
-    services, key = write.services, hash_of("order_id", order_id)
+    services, key = write.services, order_id_of(order_id)
 
     def effect(session: Session) -> tuple[int, BaseModel]:
         order = services.fulfilment.capture_part(
@@ -248,10 +248,10 @@ def capture(merchant_id: MerchantNumber, order_id: str, body: CaptureIn, write: 
     status_code=202,
     response_model=Done,
 )
-def release(merchant_id: MerchantNumber, order_id: str, body: ReasonIn, write: Write) -> Response:
+def release(merchant_id: MerchantNumber, order_id: OrderIdText, body: ReasonIn, write: Write) -> Response:
     """Give a held order back to the resident."""
     require(write.principal, scopes.merchant(merchant_id))
-    key = hash_of("order_id", order_id)
+    key = order_id_of(order_id)
 
     def effect(session: Session) -> tuple[int, BaseModel]:
         write.services.fulfilment.release(session, merchant_id, key, actor_of(write.principal), body.reason)
@@ -266,11 +266,11 @@ def release(merchant_id: MerchantNumber, order_id: str, body: ReasonIn, write: W
     status_code=202,
     response_model=RefundOut,
 )
-def refund(merchant_id: MerchantNumber, order_id: str, body: RefundIn, write: Write) -> Response:
+def refund(merchant_id: MerchantNumber, order_id: OrderIdText, body: RefundIn, write: Write) -> Response:
     """Give points back, within 90 days: the same programmes and amounts; lots that died come back in the current
     quarter's."""
     require(write.principal, scopes.merchant(merchant_id))
-    services, key = write.services, hash_of("order_id", order_id)
+    services, key = write.services, order_id_of(order_id)
     if (again := write.answered(body)) is not None:
         return again
     services.refunds.require_own(merchant_id, key)

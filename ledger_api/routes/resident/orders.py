@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ledger.standard.ids import OrderId, OrderIdText, order_id_text
 from ledger_api.auth import scopes
 from ledger_api.auth.tokens import Principal
-from ledger_api.dependencies import Deps, Who, hash_of, own_resident
+from ledger_api.dependencies import Deps, Who, order_id_of, own_resident
 from ledger_api.errors import NotFinal
 from ledger_api.http.answers import cacheable
 from ledger_api.schemas.orders import OrderOut
@@ -32,7 +33,7 @@ _POLL_S = 0.05
 
 @router.get("/v1/orders/{order_id}", operation_id="getOrder", response_model=OrderOut)
 async def get_order(
-    order_id: str,
+    order_id: OrderIdText,
     request: Request,
     services: Deps,
     principal: Who,
@@ -42,7 +43,7 @@ async def get_order(
 ) -> Response:
     """Return an order and what the chain made of it; with `wait_s` the answer comes as soon as it is final."""
     # The one asynchronous route: a hundred clients that wait must not take a hundred threads.
-    key = hash_of("order_id", order_id)
+    key = order_id_of(order_id)
     until = time.monotonic() + wait_s
     order = await run_sync(read_order, services, principal, key)
     while not is_settled(order.state) and time.monotonic() < until:
@@ -52,9 +53,9 @@ async def get_order(
 
 
 @router.get("/v1/orders/{order_id}/receipt", operation_id="getReceipt", response_model=ReceiptIn)
-def receipt(order_id: str, services: Deps, principal: Who) -> Response:
+def receipt(order_id: OrderIdText, services: Deps, principal: Who) -> Response:
     """Download the receipt that proves itself: `tongdui verify receipt.json` needs no network."""
-    key = hash_of("order_id", order_id)
+    key = order_id_of(order_id)
     read_order(services, principal, key)
     found = services.receipts.for_order(key)
     if found is None:
@@ -66,13 +67,13 @@ def receipt(order_id: str, services: Deps, principal: Who) -> Response:
     )
 
 
-def read_order(services: Services, principal: Principal, key: bytes) -> OrderOut:
+def read_order(services: Services, principal: Principal, key: OrderId) -> OrderOut:
     """Return an order that the principal may see. Raises UnknownOrder for all others, existing or not."""
     with services.database.read() as session:
         return _redemption(session, services, principal, key) or _exchange(session, services, principal, key)
 
 
-def _redemption(session: Session, services: Services, principal: Principal, key: bytes) -> OrderOut | None:
+def _redemption(session: Session, services: Services, principal: Principal, key: OrderId) -> OrderOut | None:
     try:
         order = services.redemptions.get(session, key)
     except UnknownOrder:
@@ -80,17 +81,17 @@ def _redemption(session: Session, services: Services, principal: Principal, key:
     is_merchant = principal.has(scopes.merchant(order.merchant_id))
     is_desk = order.desk_id is not None and order.desk_id in scopes.desks(principal.scopes)
     if not is_merchant and not is_desk and not _is_own(session, principal, order.resident_id):
-        raise UnknownOrder("0x" + key.hex())
+        raise UnknownOrder(order_id_text(key))
     return redemption_out(order, queries.order_outcome(session, key))
 
 
-def _exchange(session: Session, services: Services, principal: Principal, key: bytes) -> OrderOut:
+def _exchange(session: Session, services: Services, principal: Principal, key: OrderId) -> OrderOut:
     placed = exchanges.find(session, services.orders, key)
     if placed is None:
-        raise UnknownOrder("0x" + key.hex())
+        raise UnknownOrder(order_id_text(key))
     resident = services.registry.by_account(session, placed.holder)
     if not _is_own(session, principal, resident.resident_id):
-        raise UnknownOrder("0x" + key.hex())
+        raise UnknownOrder(order_id_text(key))
     return exchange_out(placed)
 
 

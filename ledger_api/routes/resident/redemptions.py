@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
+from ledger.standard.ids import OrderIdText, order_id_text
 from ledger_api.auth import scopes
 from ledger_api.dependencies import (
     DEFAULT_LIMIT,
@@ -15,7 +16,7 @@ from ledger_api.dependencies import (
     Limit,
     ResidentToken,
     Write,
-    hash_of,
+    order_id_of,
     own_resident,
     require,
 )
@@ -76,10 +77,10 @@ def list_own(
 
 
 @router.post("/v1/redemptions/{order_id}/code", operation_id="issueCode", response_model=SlipOut)
-def issue_code(order_id: str, write: Write) -> Response:
+def issue_code(order_id: OrderIdText, write: Write) -> Response:
     """Issue a one-time code to show at the counter; it is good for a quarter of an hour and voids the one before."""
     require(write.principal, scopes.RESIDENT)
-    key = hash_of("order_id", order_id)
+    key = order_id_of(order_id)
 
     def effect(session: Session) -> tuple[int, BaseModel]:
         order = write.services.redemptions.get(session, key)
@@ -100,7 +101,7 @@ def slip_code(slip_id: str, services: Deps, principal: ResidentToken) -> SlipCod
         slip = services.fulfilment.slip(session, slip_id)
         order = services.redemptions.get(session, slip.order_id)
         if order.resident_id != own_resident(session, principal):
-            raise UnknownOrder(hex_text(slip.order_id))
+            raise UnknownOrder(order_id_text(slip.order_id))
     code = services.fulfilment.codes.code(slip_id)
     return SlipCodeOut(
         slip_id=slip_id,
@@ -112,10 +113,10 @@ def slip_code(slip_id: str, services: Deps, principal: ResidentToken) -> SlipCod
 
 
 @router.post("/v1/redemptions/{order_id}/cancel", operation_id="cancelHold", response_model=Done)
-def cancel(order_id: str, write: Write) -> Response:
+def cancel(order_id: OrderIdText, write: Write) -> Response:
     """Give a hold back to oneself, where the order allows it or the merchant let its time pass."""
     require(write.principal, scopes.RESIDENT)
-    key = hash_of("order_id", order_id)
+    key = order_id_of(order_id)
 
     def effect(session: Session) -> tuple[int, BaseModel]:
         resident_id = own_resident(session, write.principal)

@@ -91,13 +91,13 @@ class City:
 def open_city(
     folder: Path,
     appropriated_fen: dict[int, int] | None = None,
-    remote: dict[int, IssuerSigner] | None = None,
+    remote: dict[ProgrammeId, IssuerSigner] | None = None,
     url: str | None = None,
 ) -> City:
     """Build a city. ``appropriated_fen`` replaces what its programmes may issue in 2026; ``remote`` signs in another
     house for its programmes."""
     local = {number: LocalSigner(secret(f"issuer {number}")) for number in PROGRAMMES.values()}
-    signers: dict[int, IssuerSigner] = {**local, **(remote or {})}
+    signers: dict[ProgrammeId, IssuerSigner] = {**local, **(remote or {})}
     clock = ManualClock(NOW)
     options = EmbeddedOptions(chain_id=987_654_321, genesis_timestamp=int(NOW.timestamp()))
     engine = EmbeddedEngine.open(folder / "chain", clock, options)

@@ -77,7 +77,7 @@ def open_desk(
     folder: Path,
     url: str | None = None,
     deployment: Deployment = NOWHERE,
-    signers: Mapping[int, IssuerSigner] | None = None,
+    signers: Mapping[ProgrammeId, IssuerSigner] | None = None,
     clock: ManualClock | None = None,
     database: Database | None = None,
 ) -> Desk:
@@ -98,7 +98,7 @@ def open_desk(
 def service_for(
     desk: Desk,
     deployment: Deployment,
-    signers: Mapping[int, IssuerSigner],
+    signers: Mapping[ProgrammeId, IssuerSigner],
     rulebooks: dict[ProgrammeId, tuple[Rulebook, ...]] | None = None,
 ) -> IssuerService:
     """Return a service over a desk."""

@@ -4,6 +4,7 @@
   ``a/b/c/``, ``tests/unit/docs/test_c.py`` for a page.
 * A folder has at most 15 modules side by side (``__init__`` and ``__main__`` not counted): more are several ideas.
 * A file has at most 600 lines, and a function at most 70.
+* Ids are types: see ``scripts.house_ids``.
 * A test waits with `tests.eventually.eventually`, never in a loop of its own.
 
 Each exception is named below with its reason; one that is no longer needed is a finding too.
@@ -15,6 +16,8 @@ import ast
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from scripts.house_ids import bare_ids
 
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCT = ("ledger", "ledger_api", "issuers", "redemption", "tongdui", "scripts")
@@ -40,8 +43,8 @@ OWN_WAITS = {
 
 def findings(root: Path = ROOT) -> list[str]:
     """Return what breaks a rule in the checkout at ``root``, as ``path: what is wrong``, in the order of paths."""
-    found = [*misplaced_tests(root), *crowded_folders(root), *long_files(root), *long_functions(root), *waits(root)]
-    return sorted(found)
+    sizes = [*crowded_folders(root), *long_files(root), *long_functions(root)]
+    return sorted([*misplaced_tests(root), *sizes, *waits(root), *bare_ids(root)])
 
 
 def misplaced_tests(root: Path) -> Iterator[str]:

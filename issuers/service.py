@@ -50,7 +50,7 @@ from issuers.sources.readers import Limits
 from issuers.sources.readers.json_documents import decode_document, dig
 from issuers.sources.readers.source import open_source
 from issuers.sources.rest import RestSource, StaticToken, TokenSource
-from issuers.sources.resubmission import mended
+from issuers.sources.resubmission import corrected
 from issuers.states import BatchState, RecordState, RefusalState, RevocationState
 from ledger.clock import Clock
 from ledger.custody.keyring import Keyring
@@ -222,7 +222,7 @@ class IssuerService:
                 raise RefusalNotFound(refusal_id)
             delivery = session.get_one(IssuanceDeliveryRow, row.delivery_id)
         source_mapping = self.mapping(row.programme, mapping or delivery.mapping, None)
-        plain, document = mended(source_mapping, values)
+        plain, document = corrected(source_mapping, values)
         report = self._intake.rows(row.programme, plain, "resubmission", f"refusal {refusal_id}", [document])
         if not report.statuses[RecordState.REFUSED]:
             with self._database.transaction() as session:
@@ -400,7 +400,7 @@ class IssuerService:
         return made
 
     def settle(self) -> Settled:
-        """Take the outcome of batches and revocations in the outbox; publish leaf files of what landed."""
+        """Read the outcomes of batches and revocations from the outbox; publish leaf files of what landed."""
         settled = self._batcher.settle()
         self._revocations.settle()
         return settled

@@ -1,4 +1,4 @@
-"""The application: routes, error handlers and layers around services that are submitted. It wires nothing itself."""
+"""The application: routes, error handlers and layers around services that are passed in. It wires nothing itself."""
 
 from __future__ import annotations
 

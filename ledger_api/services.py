@@ -1,4 +1,4 @@
-"""What the routes need, handed in by its composition root: services of the core, and the ports."""
+"""What the routes need, passed in by the composition root: services of the core, and the ports."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _SEQUENCES = ("01234567890", "09876543210")
 
 
 class PinVerdict(StrEnum):
-    """The outcome of a try."""
+    """The outcome of a PIN attempt."""
 
     RIGHT = "right"
     WRONG = "wrong"

@@ -27,7 +27,7 @@ class State(StrEnum):
 
 
 class Stock(StrEnum):
-    """The outcome of the pieces an order asked for."""
+    """Where the pieces stand that an order asked for."""
 
     NONE = "none"
     RESERVED = "reserved"

@@ -46,7 +46,7 @@ class SignerServer:
         policy = settings.policy(folder)
         keys = open_keys(folder, settings)
         if not keys:
-            raise ConfigurationError(f"{folder / settings.keys} has no key; draw one with `tongdui signer init`")
+            raise ConfigurationError(f"{folder / settings.keys} has no key; generate one with `tongdui signer init`")
         self.journal = Journal(folder / settings.journal)
         self.desk = SigningDesk(keys, policy, self.journal, clock, _voids(folder, settings))
         bearer = None if settings.bearer_file is None else _token(folder / settings.bearer_file)
@@ -139,7 +139,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Shake submits the connection's own thread, so that a slow one blocks no other."""
+        """Do the TLS handshake in the connection's own thread, so that a slow client blocks no other."""
         if self._tls is None:
             super().finish_request(request, client_address)
             return

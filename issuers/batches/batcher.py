@@ -221,7 +221,7 @@ class Batcher:
         left: Sequence[LeafRow],
     ) -> list[IssuanceBatchRow]:
         """Number the batches and place their grants. Raises _TakenByAnother or _TakenBack."""
-        # Deleting the row is the claim: the second finds nothing to delete.
+        # Deleting the row is the claim: a second process finds nothing to delete.
         done: Any = session.execute(delete(IssuanceReadyRow).where(IssuanceReadyRow.ready_id.in_(ready_ids)))
         if done.rowcount != len(ready_ids):
             raise _TakenByAnother
@@ -349,7 +349,7 @@ class Batcher:
     # ---------------------------------------------------------------------------------------------- settlement
 
     def settle(self) -> Settled:
-        """Take from the outbox the outcome of batches; publish leaves of what landed."""
+        """Read batch outcomes from the outbox; publish leaves of what landed."""
         with self._database.read() as session:
             open_rows = session.scalars(
                 select(IssuanceBatchRow)

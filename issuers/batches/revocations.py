@@ -156,7 +156,7 @@ class Revocations:
         )
 
     def settle(self) -> None:
-        """Take from the outbox the outcome of revocations."""
+        """Read the outcomes of revocations from the outbox."""
         with self._database.read() as session:
             rows = session.scalars(
                 select(IssuanceRevocationRow).where(IssuanceRevocationRow.state == RevocationState.QUEUED)

@@ -160,7 +160,7 @@ class Voiding:
         return sent
 
     def settle(self) -> int:
-        """Take the outcome of voids, and give the grants of those that are final back; returns how many ended."""
+        """Read the outcomes of voids, and release the grants of final voids; returns how many ended."""
         with self._database.read() as session:
             queued = session.scalars(select(IssuanceVoidRow).where(IssuanceVoidRow.state == VoidState.QUEUED)).all()
             statuses = self._outbox.statuses(session, [void_key(row.programme, row.number) for row in queued])

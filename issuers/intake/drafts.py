@@ -6,7 +6,7 @@ others have written since the snapshot:
 
 - Records are only ever added, so the new ones are those behind the snapshot's last row. They may have used a resident's
   caps, told of another deed at the same time, or used the same device: what rests on them is judged again.
-- What else changes a fact (a link, an erasure, a correction, a review) is rare. Triggers count it
+- Other changes of facts (a link, an erasure, a correction, a review) are rare. Triggers count them
   (`ledger.store.facts`), and if their count has moved, the whole chunk is judged again.
 
 What is judged again is judged behind the lock, from look-ups of its own, and so is a whole chunk on PostgreSQL, where

@@ -21,7 +21,7 @@ from ledger.store.models.issuance import IssuanceCertificationRow, IssuanceRecor
 PEOPLE_MAX = 5_000
 """Beyond a chunk's own people, how many are followed at each step of a ring."""
 COUNTED_MAX = 10_000
-"""A certifier's deeds are counted so far: a person with more has no captive."""
+"""A certifier's deeds are counted up to this number: a person with more depends on no single certifier."""
 _TABLE = cast(Table, IssuanceCertificationRow.__table__)
 _COLUMNS = ("record_id", "programme", "certifier", "subject", "deed_day", "started_at", "ended_at")
 _EDGES = (

@@ -17,7 +17,7 @@ from ledger.store.models.issuance import IssuanceBatchRow
 
 @dataclass(frozen=True, slots=True)
 class FundingWait:
-    """What of a programme waits for funding. Nothing of it is dropped; it goes on by itself once it is covered."""
+    """A programme's batches that wait for funding. None is dropped; they go on by themselves once covered."""
 
     batches: int
     amount_minor: int
@@ -38,7 +38,7 @@ class FundingWait:
 
 
 def funding_waits(session: Session) -> dict[ProgrammeId, FundingWait]:
-    """Return what waits for funding, by programme; who waits for nothing is left out."""
+    """Return what waits for funding, by programme; programmes without waiting batches are left out."""
     waiting = {
         programme: (int(count), int(amount))
         for programme, count, amount in session.execute(

@@ -1,4 +1,4 @@
-"""The outcome of a record whose owner is known: one decision after another over usage and facts. No I/O.
+"""Decide the outcome of records whose owners are known, one after another, over usage and facts. No I/O.
 
 Order of the checks: rules that no usage can change, double claims and other screens, the pending time of self-reported
 deeds, then caps and rate. What is granted is charged at once, so that the next record of the chunk sees it.

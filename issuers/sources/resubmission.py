@@ -11,7 +11,7 @@ _DOT = "\u2024"
 """Stands for a dot in a column's name that is no path."""
 
 
-def mended(mapping: SourceMapping, values: Mapping[str, str]) -> tuple[SourceMapping, dict[str, Any]]:
+def corrected(mapping: SourceMapping, values: Mapping[str, str]) -> tuple[SourceMapping, dict[str, Any]]:
     """Return corrected values (by the mapping's columns) as a JSON object, and the mapping that reads it."""
     plain = mapping.model_copy(update={"format": "json", "records": ""})
     document: dict[str, Any] = {}

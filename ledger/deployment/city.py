@@ -177,7 +177,7 @@ def parse(text: str, source: str = "city") -> CityConfig:
 
 
 def _problems(config: CityConfig) -> Iterable[str]:
-    """Yield, in words, each contradiction."""
+    """Yield each problem as text."""
     if len(config.scopes) > _SCOPE_BITS:
         yield f"there are more than {_SCOPE_BITS} scopes"
     for kind, entries in (("programme", config.programmes), ("merchant", config.merchants)):

@@ -259,7 +259,7 @@ class OrderDesk:
         """Take a hold order that its holder signed. Raises as `accept_redeem`."""
         return self._accept(session, "hold", order, order.lots, signature, pack_hold_order(order, signature))
 
-    # The outcome of them -----------------------------------------------------------------------------------------
+    # Outcomes -------------------------------------------------------------------------------------------------
 
     def status(self, session: Session, order_id: OrderId) -> OrderStatus | None:
         """Return what is known of an order, or None if it was not placed here."""

@@ -322,14 +322,14 @@ class Sender:
                 case AfterSubmit.WAIT:
                     waiting.append(transaction_id)
                 case AfterSubmit.RETRY:
-                    _LOG.info("transaction %d is handed in again later: %s", transaction_id, outcome.reason)
+                    _LOG.info("transaction %d is submitted again later: %s", transaction_id, outcome.reason)
                     if watch.attempts >= _ATTEMPTS_SILENT:
                         self._alarm(outcome)
                 case AfterSubmit.RETRY_WITH_ALARM:
                     self._alarm(outcome)
                 case AfterSubmit.ABANDON if watch.attempts < _REFUSALS_BEFORE_GIVING_UP:
                     # What is given up is lost, so no single answer decides it.
-                    _LOG.warning("transaction %d is handed in again: %s", transaction_id, outcome.reason)
+                    _LOG.warning("transaction %d is submitted again: %s", transaction_id, outcome.reason)
                 case AfterSubmit.ABANDON:
                     abandoned.append((transaction_id, f"{outcome.reason}: {outcome.message}"))
         with self._database.transaction() as session:

@@ -129,7 +129,7 @@ class RedemptionReceipt:
 class MerkleTree:
     """A Merkle tree over leaf hashes; input order is kept for `proof`, the tree itself may sort them.
 
-    Equal leaf hashes are allowed, as in the library; those who forbid them (the pipeline, the audit) checks grant ids.
+    Equal leaf hashes are allowed, as in the library; those who forbid them (the pipeline, the audit) check grant ids.
     """
 
     def __init__(self, leaf_hashes: Sequence[bytes], *, sort_leaves: bool = True) -> None:

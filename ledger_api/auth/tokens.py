@@ -81,7 +81,7 @@ class LocalIssuer:
     @classmethod
     def open(cls, path: Path, issuer: str, audience: str, clock: Clock) -> LocalIssuer:
         """Load the signing key, or generate it where there is none yet. Raises ConfigurationError for a bad file."""
-        return cls(_load_or_draw(path), issuer, audience, clock)
+        return cls(_load_or_generate(path), issuer, audience, clock)
 
     def issue(
         self,
@@ -176,7 +176,7 @@ class TokenVerifier:
         """Return who the token speaks for.
 
         Raises:
-            BadToken: for each fault.
+            BadToken: the token is invalid.
             KeysUnavailable: it cannot be checked at present.
         """
         try:
@@ -243,7 +243,7 @@ def _reason(error: jwt.PyJWTError) -> str:
             return "it is malformed"
 
 
-def _load_or_draw(path: Path) -> ec.EllipticCurvePrivateKey:
+def _load_or_generate(path: Path) -> ec.EllipticCurvePrivateKey:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.exists():
         pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
@@ -264,7 +264,7 @@ def _load_or_draw(path: Path) -> ec.EllipticCurvePrivateKey:
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (ValueError, TypeError) as error:
-        raise ConfigurationError(f"{path} holds no token signing key: remove it to draw a new one") from error
+        raise ConfigurationError(f"{path} holds no token signing key: remove it to generate a new one") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
         raise ConfigurationError(f"{path} holds a key of another kind; tokens are signed with ES256 (P-256)")
     return key

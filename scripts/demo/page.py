@@ -12,7 +12,7 @@ from scripts.demo.page_content import PageContent, check
 
 
 def render(page_content: PageContent) -> str:
-    """Return the page. Raises StoryDoesNotAddUp where the figures contradict each other."""
+    """Return the page. Raises ContradictoryFigures where the figures contradict each other."""
     check(page_content)
     env = Environment(
         loader=PackageLoader("scripts.demo", "templates"),

@@ -13,7 +13,7 @@ _LEFT = {"t-left": None, "t-out": "#2f3b48", "t-spent": "#b9770e", "t-revoked": 
 
 
 def poster(page_content: PageContent) -> str:
-    """Return the picture, 1000 × 730. Raises StoryDoesNotAddUp where the figures contradict each other."""
+    """Return the picture, 1000 × 730. Raises ContradictoryFigures where the figures contradict each other."""
     check(page_content)
     parts = [
         f'<rect width="1000" height="730" fill="{_PAPER}"/>',

@@ -60,7 +60,7 @@ class Sizes:
 def run(state_dir: Path, sizes: Sizes, output: Output) -> dict[str, Any]:
     """Run the demo in ``state_dir``, from where an earlier run left it, and return its summary.
 
-    Raises UsageError for a state directory of another size or seed, StoryDoesNotAddUp or InvariantViolation where the
+    Raises UsageError for a state directory of another size or seed, ContradictoryFigures or InvariantViolation where
     parts contradict each other, and what the parts raise.
     """
     started = time.monotonic()

@@ -289,7 +289,7 @@ def refusals(
     programme: Annotated[str, typer.Argument(help="Slug or number of the programme.")],
     after: Annotated[int | None, typer.Option(help="Cursor: refusals behind this one.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many.")] = 20,
-    every: Annotated[bool, typer.Option("--all", help="Also those that were mended and sent again.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also those that were corrected and sent again.")] = False,
     state_dir: StateDir = None,
     as_json: AsJson = False,
 ) -> None:

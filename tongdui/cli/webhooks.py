@@ -99,7 +99,7 @@ def show(state_dir: StateDir = None, as_json: AsJson = False) -> None:
 
 
 def _is_new(to: Path | None) -> None:
-    """Look before a secret is generated that would then be nowhere."""
+    """Raise where the output file exists, before a secret is generated that could not be written."""
     if to is not None and to.exists():
         raise ConfigurationError(f"{to} exists; name a new file")
 

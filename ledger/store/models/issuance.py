@@ -277,7 +277,7 @@ class IssuanceBatchRow(Base):
     evidence_root: Mapped[Hash32]
     packed: Mapped[Blob]
     leaves: Mapped[Blob] = mapped_column(LargeBinary, deferred=True)
-    """What the evidence is made of, in the order of the packed grants; 128 bytes a grant: ``batches.evidence``."""
+    """The evidence, in the order of the packed grants; 128 bytes a grant: see ``issuers.batches.evidence``."""
     signer: Mapped[AddressBytes | None]
     signature: Mapped[bytes | None] = mapped_column(LargeBinary)
     attempt: Mapped[int] = mapped_column(Integer)

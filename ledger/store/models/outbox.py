@@ -1,4 +1,4 @@
-"""What must reach the chain, persisted before anything is sent, and the outcome."""
+"""What must reach the chain, persisted before anything is sent, and its outcome."""
 
 from __future__ import annotations
 

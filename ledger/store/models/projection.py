@@ -247,7 +247,7 @@ class RevocationRow(Base):
 
 
 class ChainHoldRow(Base):
-    """A hold: what is in escrow for a merchant, or the outcome."""
+    """A hold: what is in escrow for a merchant, and how it ended."""
 
     __tablename__ = "chain_holds"
 

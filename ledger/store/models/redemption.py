@@ -142,7 +142,7 @@ class RedemptionLotRow(Base):
 
 
 class RedemptionActionRow(Base):
-    """A capture, release or refund on its way to the chain, and the outcome."""
+    """A capture, release or refund on its way to the chain, and its outcome."""
 
     __tablename__ = "redemption_actions"
 

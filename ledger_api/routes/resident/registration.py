@@ -155,8 +155,8 @@ def erase(body: EraseIn, write: Write) -> Response:
 def _usable(services: Services, body: ResidentIn, principal: Principal) -> Address:
     """Return the account that a resident brings along, shown to be theirs.
 
-    The ledger reverts a whole batch for one grant to the zero address or itself, so points must not be asked for points
-    there.
+    The ledger reverts a whole batch for one grant to the zero address or itself, so such an account
+    is refused.
     """
     account = to_address(body.account or "")
     if account in {ZERO_ADDRESS, to_address(services.redemptions.domain.ledger_address)}:

@@ -30,7 +30,7 @@ def load_merchant(session: Session, merchant: MerchantId) -> MerchantTerms | Non
 
 def pars(session: Session) -> dict[ProgrammeId, int]:
     """Return the par of each programme in micro-fen a point."""
-    return dict(session.execute(select(ChainProgrammeRow.programme, ChainProgrammeRow.par_microfen)).tuples().all())
+    return dict(session.execute(select(ChainProgrammeRow.programme, ChainProgrammeRow.par_microfen)).all())
 
 
 def accepted_programmes(

@@ -19,7 +19,7 @@ export PYTHONUTF8 := 1
 # More arguments for the program that a target runs: make test-contracts ARGS="-k mint".
 ARGS ?=
 
-.PHONY: help setup setup-dev demo serve bench bench-issue gas test test-python test-contracts test-faults fuzz mutate mutate-sample lives bench-curve lint format docs compile check-artifacts lock clean
+.PHONY: help setup setup-dev demo serve bench bench-issue gas test test-quick test-python test-contracts test-faults fuzz mutate mutate-sample lives bench-curve lint format docs compile check-artifacts lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -52,8 +52,11 @@ bench-curve: setup ## Measure and draw issuance at several sizes; goes on where 
 gas: setup ## What the contracts cost beside the EVM's floor; fails on a regression (ARGS=--update accepts the new figures)
 	@.venv/bin/python -m scripts.gas $(ARGS)
 
-test: setup-dev ## All tests: Python's, then the contracts' under Brownie
+test: setup-dev ## All tests: Python's, and the contracts' under Brownie beside them (12 minutes on two idle cores)
 	@.venv/bin/python -m scripts.checks test $(ARGS)
+
+test-quick: setup .venv/.dev.stamp ## The unit tests: no node, no server, no database server (90 s on two idle cores)
+	@.venv/bin/python -m scripts.checks quick $(ARGS)
 
 test-python: setup .venv/.dev.stamp node_modules/.dev.stamp ## The tests of the Python code (ARGS go to pytest)
 	@.venv/bin/python -m scripts.checks python $(ARGS)

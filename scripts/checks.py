@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -23,7 +27,11 @@ PRODUCT = ("ledger", "ledger_api", "issuers", "redemption", "tongdui")
 TOOLS_AND_TESTS = ("--ignore", "DEP002,DEP004", "--exclude", "tests/contracts")
 """For deptry: tools and tests need not use what the product declares, and may use the extras. The contracts' tests have
 an environment of their own."""
-PYTEST_FOLDERS = ("tests/unit", "tests/integration", "tests/e2e", "tests/faults")
+# Slow folders first, so that both processes end at about the same time.
+PYTEST_FOLDERS = ("tests/e2e", "tests/faults", "tests/integration", "tests/unit")
+# Two processes, whatever the machine has: each runs whole files, so that what a module or a session sets up (a city, a
+# PostgreSQL server) is set up once a process, and no file's tests run beside each other.
+IN_PARALLEL = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +74,9 @@ def steps_of(group: str, extra: Sequence[str], root: Path = ROOT) -> list[Step]:
     ]
     report = REPORTS / "python.xml"
     folders = [folder for folder in PYTEST_FOLDERS if (root / folder).is_dir()]
-    python = Step("python", (str(BIN / "python"), "-m", "pytest", f"--junitxml={report}", *(extra or folders)), report)
+    pytest = (str(BIN / "python"), "-m", "pytest", f"--junitxml={report}")
+    python = Step("python", (*pytest, *(extra or (*IN_PARALLEL, *folders))), report)
+    quick = Step("quick", (*pytest, *IN_PARALLEL, "tests/unit"), report)
     report = REPORTS / "contracts.xml"
     brownie = str(root / ".venv-brownie" / "bin" / "python")
     contracts = Step("contracts", (brownie, "scripts/contract_tests.py", f"--junitxml={report}", *extra), report)
@@ -76,6 +86,7 @@ def steps_of(group: str, extra: Sequence[str], root: Path = ROOT) -> list[Step]:
         "python": [python],
         "contracts": [contracts],
         "test": [python, contracts],
+        "quick": [quick],
     }
     return groups[group]
 
@@ -91,18 +102,27 @@ def count_tests(report: Path) -> dict[str, int]:
     return {"passed": total - failed - skipped, "failed": failed, "skipped": skipped}
 
 
-def run(step: Step, root: Path = ROOT) -> Outcome:
-    """Run a step with its output passed through, and say how it ended.
+def run(step: Step, root: Path = ROOT, output: IO[bytes] | None = None) -> Outcome:
+    """Run a step and report how it ended. Its output is passed through, or written to ``output``.
 
     A test run that ran no test at all has failed: a check must be able to find something.
     """
-    print(f"── {step.name}", file=sys.stderr, flush=True)
+    if output is None:
+        announce(step.name)
     report = root / step.report if step.report else None
     if report:
         report.parent.mkdir(parents=True, exist_ok=True)
         report.unlink(missing_ok=True)
     started = time.monotonic()
-    ok = subprocess.run(step.command, cwd=root, stdin=subprocess.DEVNULL, check=False).returncode == 0
+    ended = subprocess.run(
+        step.command,
+        cwd=root,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=None if output is None else subprocess.STDOUT,
+        check=False,
+    )
+    ok = ended.returncode == 0
     seconds = time.monotonic() - started
     tests = count_tests(report) if report and report.is_file() else None
     if report:
@@ -110,19 +130,46 @@ def run(step: Step, root: Path = ROOT) -> Outcome:
     return Outcome(step.name, ok, seconds, tests)
 
 
+def run_at_once(steps: Sequence[Step], root: Path = ROOT) -> list[Outcome]:
+    """Run steps beside each other; return their outcomes in the same order.
+
+    The first step's output is passed through as it comes; each other's is shown whole when those before it have ended.
+    """
+    first, *others = steps
+    with ThreadPoolExecutor(max_workers=len(steps)) as pool, ExitStack() as files:
+        outputs = [files.enter_context(TemporaryFile()) for _ in others]
+        running = [pool.submit(run, step, root, output) for step, output in zip(others, outputs, strict=True)]
+        outcomes = [run(first, root)]
+        for step, future, output in zip(others, running, outputs, strict=True):
+            outcomes.append(future.result())
+            announce(step.name)
+            output.seek(0)
+            shutil.copyfileobj(output, sys.stdout.buffer)
+            sys.stdout.flush()
+    return outcomes
+
+
+def announce(name: str) -> None:
+    """Print a step's name above its output."""
+    sys.stdout.flush()
+    print(f"── {name}", file=sys.stderr, flush=True)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a group of checks; return 0 where all are well."""
     parser = argparse.ArgumentParser(prog="python -m scripts.checks", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("group", choices=["lint", "artifacts", "python", "contracts", "test"])
+    parser.add_argument("group", choices=["lint", "artifacts", "python", "contracts", "test", "quick"])
     args, extra = parser.parse_known_args(argv)
     if extra and args.group not in ("python", "contracts"):
         parser.error(f"{args.group} takes no further arguments")
-    outcomes = [run(step) for step in steps_of(args.group, extra)]
+    steps = steps_of(args.group, extra)
+    started = time.monotonic()
+    outcomes = run_at_once(steps) if args.group == "test" else [run(step) for step in steps]
+    seconds = round(time.monotonic() - started, 1)
     ok = all(outcome.ok for outcome in outcomes)
     sys.stdout.flush()
-    steps = {outcome.name: outcome.summary() for outcome in outcomes}
-    seconds = round(sum(outcome.seconds for outcome in outcomes), 1)
-    print(json.dumps({"ok": ok, "check": args.group, "seconds": seconds, "steps": steps}))
+    summary = {outcome.name: outcome.summary() for outcome in outcomes}
+    print(json.dumps({"ok": ok, "check": args.group, "seconds": seconds, "steps": summary}))
     return 0 if ok else 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,53 @@ def test_the_test_group_runs_both_environments(tmp_path: Path) -> None:
 def test_further_arguments_replace_the_folders() -> None:
     (python,) = checks.steps_of("python", ["tests/unit/scripts", "-x"])
     assert python.command[-2:] == ("tests/unit/scripts", "-x")
+
+
+def test_two_processes_share_the_files_of_a_whole_run_and_one_runs_what_is_asked_for() -> None:
+    for group in ("python", "test", "quick"):
+        assert "loadfile" in checks.steps_of(group, [])[0].command
+    assert "-n" not in checks.steps_of("python", ["tests/unit/scripts"])[0].command
+
+
+def test_the_quick_group_runs_the_unit_tests() -> None:
+    (quick,) = checks.steps_of("quick", [])
+    assert [argument for argument in quick.command if argument.startswith("tests/")] == ["tests/unit"]
+
+
+def python_step(name: str, code: str) -> checks.Step:
+    return checks.Step(name, (sys.executable, "-c", code))
+
+
+def test_steps_at_once_run_beside_each_other_and_show_their_output_apart(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each step waits for the other to begin: one after the other, neither would end."""
+    meet = """
+import pathlib, sys, time
+name, other = {0!r}, {1!r}
+print(name, "begins", flush=True)
+pathlib.Path(name).touch()
+for _ in range(3000):
+    if pathlib.Path(other).exists():
+        break
+    time.sleep(0.01)
+else:
+    sys.exit(2)
+print(name, "ends")
+print(name, "complains", file=sys.stderr)
+"""
+    steps = [python_step("a", meet.format("a", "b")), python_step("b", meet.format("b", "a"))]
+    outcomes = checks.run_at_once(steps, tmp_path)
+    assert [(outcome.name, outcome.ok) for outcome in outcomes] == [("a", True), ("b", True)]
+    shown = capfd.readouterr()
+    assert shown.out.splitlines() == ["a begins", "a ends", "b begins", "b ends", "b complains"]
+    assert shown.err.splitlines() == ["── a", "a complains", "── b"]
+
+
+def test_a_step_that_fails_beside_another_is_reported(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    steps = [python_step("a", "pass"), python_step("b", "raise SystemExit('broken')")]
+    assert [outcome.ok for outcome in checks.run_at_once(steps, tmp_path)] == [True, False]
+    assert "broken" in capfd.readouterr().out
 
 
 def test_errors_of_a_report_count_as_failures(tmp_path: Path) -> None:

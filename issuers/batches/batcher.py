@@ -81,12 +81,12 @@ def mint_key(programme: ProgrammeId, number: int) -> str:
     return f"mint:{programme}:{number}"
 
 
-class _TakenByAnother(Exception):  # private: another gateway batches these grants
-    pass
+class _TakenByAnother(Exception):
+    """Another gateway batches these grants."""
 
 
-class _TakenBack(Exception):  # private: some of these grants were taken back; make the batches without them
-    pass
+class _TakenBack(Exception):
+    """Some of these grants were taken back; make the batches without them."""
 
 
 class Batcher:
@@ -116,15 +116,15 @@ class Batcher:
         """Return the programmes for which `make` has something to do: one look instead of several at each of them."""
         ready = func.sum(IssuanceReadyRow.grants)
         with self._database.read() as session:
-            waiting = session.execute(
+            waiting = session.scalars(
                 select(IssuanceReadyRow.programme)
                 .group_by(IssuanceReadyRow.programme)
                 .having(ready >= (1 if flush else packing.GRANTS_MAX))
             )
-            unsigned = session.execute(
+            unsigned = session.scalars(
                 select(IssuanceBatchRow.programme).where(IssuanceBatchRow.state == BatchState.PREPARED)
             )
-            return {row[0] for row in (*waiting, *unsigned)}
+            return {*waiting, *unsigned}
 
     def make(self, programme: ProgrammeId, validity: Validity, *, flush: bool = True) -> list[BatchNumber]:
         """Batch all ready grants of a programme, sign and enqueue them; return the numbers.

@@ -6,32 +6,24 @@ import os
 from collections import Counter
 from collections.abc import Set
 from itertools import compress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
 from issuers.batches.evidence import LeafRow, grant_ids
 from issuers.batches.packing import Validity, pack_batches, store_batches
 from issuers.records import sql
+from issuers.records.rows import GRANT_COLUMNS, READY, GrantPlace, NewGrant, NewRecord, NewRefusal, NewReview
 from issuers.records.vault import Delivery, RecordKeys, Seal
 from issuers.rules.decisions import Judgement
 from issuers.rules.deeds import Deed
 from issuers.rules.refusals import Fault
-from issuers.states import GrantState, RecordState, RefusalState, ReviewState
+from issuers.states import GrantState, RecordState, RefusalState, ReviewState, change
 from ledger.custody.master import RandomBytes
 from ledger.standard.ids import AccountBytes, ProgrammeId
 from ledger.standard.keccak import keccak256
 from ledger.store.database import bulk_insert
 from ledger.store.models.issuance import IssuanceBatchRow
-
-_STATUS = sql.RECORD_COLUMNS.index("status")
-_GRANTED_RECORD = sql.GRANT_COLUMNS.index("record_id")
-_PLACE = sql.GRANT_COLUMNS.index("state")  # and what follows it
-_AMOUNT = sql.GRANT_COLUMNS.index("amount_minor")
-_REFUSED_RECORD = sql.REFUSAL_COLUMNS.index("record_id")
-_CODE = sql.REFUSAL_COLUMNS.index("code")
-_HELD_RECORD = sql.REVIEW_COLUMNS.index("record_id")
-_SCREEN = sql.REVIEW_COLUMNS.index("screen")
 
 
 class Prepared(NamedTuple):
@@ -91,21 +83,23 @@ class Writer:
         self.tallies: Counter[str] = Counter()
         self.refusal_codes: Counter[str] = Counter()
         self.granted_minor = 0
-        self._records: list[tuple[Any, ...]] = []
-        self._grants: list[tuple[Any, ...]] = []
+        self._records: list[NewRecord] = []
+        self._grants: list[NewGrant] = []
         self._leaves: list[LeafRow] = []
         """Those of the grants, in their order."""
         self._packing: tuple[Validity, Set[int]] | None = None
         self._batches: list[IssuanceBatchRow] = []
-        self._refusals: list[tuple[Any, ...]] = []
-        self._reviews: list[tuple[Any, ...]] = []
+        self._places: dict[bytes, GrantPlace] = {}
+        """Where the grants are that wait for no batch."""
+        self._refusals: list[NewRefusal] = []
+        self._reviews: list[NewReview] = []
 
     def fault(self, delivery: Delivery, fault: Fault, record_id: int | None = None) -> None:
         """Write a refusal; its raw bytes are sealed."""
         english, chinese = fault.reason()
         raw = delivery.seal.seal(fault.raw, b"refusal") if fault.raw else None
         self._refusals.append(
-            (
+            NewRefusal(
                 self.programme,
                 delivery.delivery_id,
                 fault.row,
@@ -133,10 +127,9 @@ class Writer:
     ) -> None:
         """Write a new record, and with it its grant, refusal or review."""
         deed = one.deed
-        rating = judgement.rating
-        is_granted = judgement.status == RecordState.ACCEPTED and rating is not None
+        rating = judgement.rating if judgement.status is RecordState.ACCEPTED else None
         self._records.append(
-            (
+            NewRecord(
                 record_id,
                 self.programme,
                 one.dedupe_key,
@@ -156,16 +149,16 @@ class Writer:
                 one.device,
                 judgement.fingerprint,
                 judgement.pending_until,
-                rating.amount_minor if is_granted and rating is not None else 0,
-                rating.quantity_micro if is_granted and rating is not None else 0,
-                1 if is_granted else 0,
+                0 if rating is None else rating.amount_minor,
+                0 if rating is None else rating.quantity_micro,
+                0 if rating is None else 1,
                 one.sealed,
                 self.now,
                 self.now,
             )
         )
         self.tallies[judgement.status] += 1
-        if is_granted and rating is not None and holder is not None:
+        if rating is not None and holder is not None:
             self.grant(
                 one.opening,
                 record_id,
@@ -186,7 +179,7 @@ class Writer:
         finding = judgement.finding
         if finding is not None:
             self._reviews.append(
-                (
+                NewReview(
                     self.programme,
                     record_id,
                     finding.screen,
@@ -219,7 +212,7 @@ class Writer:
         grant_id, salt, commitment = opening
         self._leaves.append(LeafRow(grant_id, account, amount_minor, deed.activity, version, commitment))
         self._grants.append(
-            (
+            NewGrant(
                 grant_id,
                 self.programme,
                 record_id,
@@ -233,9 +226,6 @@ class Writer:
                 salt,
                 explanation,
                 self.now,
-                GrantState.READY,
-                None,
-                None,
             )
         )
         self.granted_minor += amount_minor
@@ -243,14 +233,14 @@ class Writer:
 
     def drop(self, record_ids: Set[int]) -> Counter[str]:
         """Take back what was collected for some new records, and return how many had which status."""
-        statuses = Counter([row[_STATUS] for row in self._records if row[0] in record_ids])
-        codes = Counter([row[_CODE] for row in self._refusals if row[_REFUSED_RECORD] in record_ids])
-        screens = Counter([row[_SCREEN] for row in self._reviews if row[_HELD_RECORD] in record_ids])
-        kept = [row[_GRANTED_RECORD] not in record_ids for row in self._grants]
-        granted = sum([row[_AMOUNT] for row in self._grants if row[_GRANTED_RECORD] in record_ids])
-        self._records = [row for row in self._records if row[0] not in record_ids]
-        self._refusals = [row for row in self._refusals if row[_REFUSED_RECORD] not in record_ids]
-        self._reviews = [row for row in self._reviews if row[_HELD_RECORD] not in record_ids]
+        statuses: Counter[str] = Counter([row.status for row in self._records if row.record_id in record_ids])
+        codes = Counter([row.code for row in self._refusals if row.record_id in record_ids])
+        screens = Counter([row.screen for row in self._reviews if row.record_id in record_ids])
+        kept = [row.record_id not in record_ids for row in self._grants]
+        granted = sum([row.amount_minor for row in self._grants if row.record_id in record_ids])
+        self._records = [row for row in self._records if row.record_id not in record_ids]
+        self._refusals = [row for row in self._refusals if row.record_id not in record_ids]
+        self._reviews = [row for row in self._reviews if row.record_id not in record_ids]
         self._grants, self._leaves = list(compress(self._grants, kept)), list(compress(self._leaves, kept))
         if self._packing is not None:
             self.pack(*self._packing)
@@ -266,33 +256,32 @@ class Writer:
         """Make batches of the grants as far as these fill them, but not of the ``waiting`` records: those may be taken
         back at once, and what is in a batch can only be revoked. The other grants wait for a batch once written."""
         self._packing = (validity, waiting)
-        leaves = [
-            leaf for leaf, row in zip(self._leaves, self._grants, strict=True) if row[_GRANTED_RECORD] not in waiting
-        ]
+        leaves = [leaf for leaf, row in zip(self._leaves, self._grants, strict=True) if row.record_id not in waiting]
         self._batches, _ = pack_batches(self.programme, leaves, validity, self.now, flush=False)
 
     def _place(self) -> None:
         """Number the batches, and let their grants say where they are."""
         store_batches(self.session, self.programme, self._batches)
-        places = {
-            grant: (GrantState.BATCHED, batch.number, at)
+        batched = change(READY.state, GrantState.BATCHED)
+        self._places = {
+            grant: GrantPlace(batched, batch.number, at)
             for batch in self._batches
             for at, grant in enumerate(grant_ids(batch.leaves))
         }
-        self._grants = [row[:_PLACE] + places.get(row[0], row[_PLACE:]) for row in self._grants]
-        self._leaves = [leaf for leaf in self._leaves if leaf.grant_id not in places]
+        self._leaves = [leaf for leaf in self._leaves if leaf.grant_id not in self._places]
         self._batches, self._packing = [], None
 
     def flush(self) -> None:
         """Write everything collected so far, tallies too."""
-        bulk_insert(self.session, sql.RECORDS, sql.RECORD_COLUMNS, self._records, along="dedupe_key")
+        bulk_insert(self.session, sql.RECORDS, NewRecord._fields, self._records, along="dedupe_key")
         if self._batches:
             self._place()
-        bulk_insert(self.session, sql.GRANTS, sql.GRANT_COLUMNS, self._grants, along="grant_id")
+        placed = [grant + self._places.get(grant.grant_id, READY) for grant in self._grants]
+        bulk_insert(self.session, sql.GRANTS, GRANT_COLUMNS, placed, along="grant_id")
         sql.add_ready(self.session, self.programme, [leaf.pack() for leaf in self._leaves])
-        bulk_insert(self.session, sql.REFUSALS, sql.REFUSAL_COLUMNS, self._refusals)
-        bulk_insert(self.session, sql.REVIEWS, sql.REVIEW_COLUMNS, self._reviews)
+        bulk_insert(self.session, sql.REFUSALS, NewRefusal._fields, self._refusals)
+        bulk_insert(self.session, sql.REVIEWS, NewReview._fields, self._reviews)
         sql.add_tallies(self.session, self.programme, self.tallies)
         self._records, self._grants, self._refusals, self._reviews = [], [], [], []
-        self._leaves = []
+        self._leaves, self._places = [], {}
         self.tallies = Counter()

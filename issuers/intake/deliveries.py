@@ -98,8 +98,8 @@ class _Place:
         return orjson.dumps([self.cursor, self.taken]).decode()
 
 
-class _MovedOn(Exception):  # private: another worker reads the same delivery; start again behind it
-    pass
+class _MovedOn(Exception):
+    """Another worker reads the same delivery; start again behind it."""
 
 
 @dataclass(slots=True)

@@ -47,77 +47,6 @@ COUNTERS = cast(Table, IssuanceCounterRow.__table__)
 CORRECTIONS = cast(Table, IssuanceCorrectionRow.__table__)
 REVOCATIONS = cast(Table, IssuanceRevocationRow.__table__)
 
-RECORD_COLUMNS = (
-    "record_id",
-    "programme",
-    "dedupe_key",
-    "content_hash",
-    "source_hmac",
-    "resident_id",
-    "delivery_id",
-    "row_number",
-    "status",
-    "reason",
-    "activity",
-    "deed_day",
-    "started_at",
-    "ended_at",
-    "quantity_micro",
-    "revision",
-    "device_hmac",
-    "fingerprint",
-    "pending_until",
-    "granted_minor",
-    "counted_micro",
-    "grants_made",
-    "sealed",
-    "created_at",
-    "updated_at",
-)
-GRANT_COLUMNS = (
-    "grant_id",
-    "programme",
-    "record_id",
-    "resident_id",
-    "account",
-    "amount_minor",
-    "revoked_minor",
-    "activity",
-    "rulebook_version",
-    "commitment",
-    "salt",
-    "explanation",
-    "created_at",
-    "state",
-    "batch_number",
-    "batch_position",
-)
-REFUSAL_COLUMNS = (
-    "programme",
-    "delivery_id",
-    "row_number",
-    "line",
-    "field",
-    "code",
-    "reason_en",
-    "reason_zh",
-    "record_id",
-    "raw",
-    "state",
-    "created_at",
-)
-REVIEW_COLUMNS = (
-    "programme",
-    "record_id",
-    "screen",
-    "reason_en",
-    "reason_zh",
-    "other_programme",
-    "other_record_id",
-    "state",
-    "created_at",
-)
-
 # A list of thousands is bound as one joined value: psycopg writes an array element by element, with a regular
 # expression for each, which took a fifth of a chunk's time.
 _SEPARATOR = "\x1f"
@@ -146,10 +75,8 @@ _NOT_READY = f"SELECT grant_id FROM issuance_grants WHERE state <> '{GrantState.
 
 def known_keys(session: Session, dedupe_keys: Sequence[bytes]) -> set[bytes]:
     """Return which records are known already."""
-    return {
-        bytes(row[0])
-        for row in rows_in(session, "SELECT dedupe_key FROM issuance_records WHERE dedupe_key", dedupe_keys, ())
-    }
+    statement = "SELECT dedupe_key FROM issuance_records WHERE dedupe_key"
+    return {bytes(dedupe_key) for (dedupe_key,) in rows_in(session, statement, dedupe_keys, ())}
 
 
 def is_sqlite(session: Session) -> bool:
@@ -175,8 +102,7 @@ def add_ready(session: Session, programme: ProgrammeId, leaves: Sequence[bytes])
 
 def not_ready(session: Session, grant_ids: Sequence[bytes]) -> set[bytes]:
     """Return which of the grants wait for no batch any more: they were taken back."""
-    rows = rows_in(session, _NOT_READY, grant_ids, ())
-    return {bytes(row[0]) for row in rows}
+    return {bytes(grant_id) for (grant_id,) in rows_in(session, _NOT_READY, grant_ids, ())}
 
 
 def add_tallies(session: Session, programme: ProgrammeId, changes: dict[str, int]) -> None:
@@ -282,8 +208,8 @@ _FINGERPRINT_SQL = (
 
 def load_claims(session: Session, facts: Facts, residents: Sequence[int], first_day: int, last_day: int) -> None:
     """Load the residents' timed records of some days into ``facts``."""
-    for row in rows_in(session, _CLAIM_SQL, residents, (first_day, last_day)):
-        facts.add_claim(row[0], Claim(*row[1:]))
+    for resident, *claim in rows_in(session, _CLAIM_SQL, residents, (first_day, last_day)):
+        facts.add_claim(resident, Claim(*claim))
 
 
 def load_fingerprints(session: Session, facts: Facts, fingerprints: Sequence[bytes]) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from issuers.batches.evidence import LeafRow, grant_ids, leaf_rows
 from issuers.records import sql
+from issuers.records.rows import GRANT_COLUMNS
 from ledger.store.database import WRITE_OPTION, Database, bulk_insert
 from ledger.store.migrations import run, upgrade
 from ledger.store.models.issuance import IssuanceReadyRow
@@ -33,7 +34,7 @@ def test_the_revision_finds_what_is_batched_and_what_waits(database_url: str) ->
             (leaf.grant_id, 1, 1, 1, ACCOUNT, leaf.amount_minor, 0, "VOL.SERVICE", 1, leaf.commitment, None, "", *rest)
             for leaf, rest in zip(LEAVES, rests, strict=True)
         ]
-        bulk_insert(session, sql.GRANTS, sql.GRANT_COLUMNS, rows)
+        bulk_insert(session, sql.GRANTS, GRANT_COLUMNS, rows)
         session.connection().exec_driver_sql(BATCH)
     _step(database, "down")
     _step(database, "up")

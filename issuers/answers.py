@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from issuers.states import RecordState
+from issuers.states import BatchState, GrantState, RecordState, RefusalState, ReviewState
 from ledger.standard.ids import Address, ProgrammeSlug
 
 
@@ -76,7 +76,7 @@ class Refusal:
     code: str
     reason_en: str
     reason_zh: str
-    state: str
+    state: RefusalState
     created_at: int
 
 
@@ -100,7 +100,7 @@ class Review:
     reason_zh: str
     other_programme: str | None
     other_record_id: int | None
-    state: str
+    state: ReviewState
     approvals: tuple[str, ...]
     created_at: int
 
@@ -130,9 +130,9 @@ class Explanation:
     file: str
     row: int
     deed_day: str
-    state: str
+    state: GrantState
     batch_number: int | None
-    batch_state: str | None
+    batch_state: BatchState | None
     batch_reason: str | None
     """Why the batch has not landed."""
     signer: str | None
@@ -163,7 +163,7 @@ class OpenBatch:
 
     programme: ProgrammeSlug
     number: int
-    state: str
+    state: BatchState
     reason: str | None
     grants: int
     amount_minor: int

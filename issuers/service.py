@@ -51,7 +51,7 @@ from issuers.sources.readers.json_documents import decode_document, dig
 from issuers.sources.readers.source import open_source
 from issuers.sources.rest import RestSource, StaticToken, TokenSource
 from issuers.sources.resubmission import corrected
-from issuers.states import BatchState, RecordState, RefusalState, RevocationState
+from issuers.states import BatchState, RecordState, RefusalState, RevocationState, change
 from ledger.clock import Clock
 from ledger.custody.keyring import Keyring
 from ledger.custody.master import Envelope, RandomBytes
@@ -229,7 +229,7 @@ class IssuerService:
                 done: Any = session.execute(
                     update(IssuanceRefusalRow)
                     .where(IssuanceRefusalRow.refusal_id == refusal_id, IssuanceRefusalRow.state == RefusalState.OPEN)
-                    .values(state=RefusalState.RESUBMITTED)
+                    .values(state=change(RefusalState.OPEN, RefusalState.RESUBMITTED))
                 )
                 if done.rowcount:
                     sql.add_tallies(session, row.programme, {RecordState.REFUSED: -1, f"refused:{row.code}": -1})

@@ -1,8 +1,8 @@
-"""The states of records, grants, batches, deliveries, reviews, refusals, revocations and voids, and one table of their
-lawful changes.
+"""The states of all that the issuers keep (records, grants, batches, ...), and one table of their lawful changes.
 
-The values are what the tables hold. A row that is loaded is changed through `change`; a set-wise update names
-`sources` in its condition, so that it touches no row which may not come to that state.
+The values are what the tables hold. A row that is loaded is changed through `change`. A set-wise update names
+`sources` in its condition, or sets what `change` returns for the one state that its condition names: so it touches no
+row which may not come to that state. A test finds a change that does neither.
 """
 
 from __future__ import annotations
@@ -91,6 +91,13 @@ class RevocationState(StrEnum):
     """Its grant never landed."""
 
 
+class SourceState(StrEnum):
+    """Whether a source system may push."""
+
+    ACTIVE = "active"
+    CLOSED = "closed"
+
+
 class VoidState(StrEnum):
     """Where the void of a batch's number stands."""
 
@@ -124,7 +131,7 @@ LAWFUL: Mapping[type[StrEnum], Mapping[StrEnum, frozenset[StrEnum]]] = MappingPr
         },
         BatchState: {
             BatchState.PREPARED: frozenset({BatchState.QUEUED, BatchState.VOIDING}),
-            # A batch whose key was rotated before it was sent is signed again and stays queued.
+            # Two gateways may sign a prepared batch at once: the second signature replaces the first.
             BatchState.QUEUED: frozenset(
                 {BatchState.QUEUED, BatchState.WAITING, BatchState.FAILED, BatchState.LANDED, BatchState.VOIDING}
             ),
@@ -158,6 +165,10 @@ LAWFUL: Mapping[type[StrEnum], Mapping[StrEnum, frozenset[StrEnum]]] = MappingPr
             RevocationState.LANDED: frozenset(),
             RevocationState.MERGED: frozenset(),
             RevocationState.NEEDLESS: frozenset(),
+        },
+        SourceState: {
+            SourceState.ACTIVE: frozenset({SourceState.CLOSED}),
+            SourceState.CLOSED: frozenset({SourceState.ACTIVE, SourceState.CLOSED}),  # to close twice is no error
         },
         VoidState: {
             VoidState.WANTED: frozenset({VoidState.QUEUED}),

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from issuers.batches.evidence import leaf_rows, tree_of
+from issuers.states import BatchState
 from ledger.chain.engine import Engine
 from ledger.deployment.file import Deployment
 from ledger.proofs.receipt import build_grant_receipt, build_receipt, verify_receipt
@@ -47,7 +48,7 @@ class ReceiptOffice:
             if grant is None or grant.batch_number is None:
                 return None
             batch = session.get(IssuanceBatchRow, (grant.programme, grant.batch_number))
-            if batch is None or batch.state != "landed":
+            if batch is None or batch.state != BatchState.LANDED:
                 return None
             leaves = leaf_rows(session, grant.programme, grant.batch_number)
             number, position, token = batch.number, grant.batch_position or 0, token_id(grant.programme, batch.quarter)

@@ -339,7 +339,7 @@ class Batcher:
                 signer=address_bytes(self._signing.address(row.programme)),
                 signature=signature,
                 attempt=IssuanceBatchRow.attempt + 1,
-                state=BatchState.QUEUED,
+                state=change(BatchState.PREPARED, BatchState.QUEUED),
                 reason=None,
                 updated_at=self._clock.timestamp(),
             )
@@ -388,12 +388,13 @@ class Batcher:
             return
         if row.state not in sources(BatchState.LANDED):
             return  # set aside meanwhile: its void decides
-        if state == BatchState.LANDED:
+        has_landed = state is BatchState.LANDED
+        if has_landed:
             row.quarter, row.evidence_root = seen.quarter, seen.evidence_root
         before, after = RecordState.ACCEPTED, RecordState.WAITING
-        if state == BatchState.LANDED:
+        if has_landed:
             before, after = after, before
-        if not (state == BatchState.LANDED and row.state == BatchState.QUEUED):
+        if not (has_landed and row.state == BatchState.QUEUED):
             ids = batch_grants(session, row.programme, row.number)
             records = (
                 select(IssuanceGrantRow.record_id)
@@ -404,7 +405,9 @@ class Batcher:
                 update(IssuanceRecordRow)
                 .where(IssuanceRecordRow.record_id.in_(records), IssuanceRecordRow.status == before)
                 .values(
-                    status=after, reason=None if after == RecordState.ACCEPTED else "funding", updated_at=row.updated_at
+                    status=change(before, after),
+                    reason=None if has_landed else "funding",
+                    updated_at=row.updated_at,
                 )
                 .execution_options(synchronize_session=False)
             )

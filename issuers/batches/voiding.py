@@ -44,11 +44,11 @@ _LANDED_FIRST = "PointsLedgerBatchLanded"
 
 @dataclass(frozen=True, slots=True)
 class VoidStatus:
-    """Where a void stands: ``wanted``, ``queued``, ``final`` or ``failed``, with the problem if there is one."""
+    """Where a void stands, with the problem if there is one."""
 
     programme: ProgrammeId
     number: int
-    state: str
+    state: VoidState
     reason: str
     problem: str | None
 
@@ -275,7 +275,7 @@ class Voiding:
                 ),
                 IssuanceRecordRow.status == RecordState.WAITING,
             )
-            .values(status=RecordState.ACCEPTED, reason=None, updated_at=now)
+            .values(status=change(RecordState.WAITING, RecordState.ACCEPTED), reason=None, updated_at=now)
             .execution_options(synchronize_session=False)
         )
         sql.add_tallies(session, programme, {RecordState.WAITING: -done.rowcount, RecordState.ACCEPTED: done.rowcount})
@@ -293,7 +293,7 @@ def _locked(session: Session, programme: ProgrammeId, number: int) -> IssuanceBa
 
 
 def _status(void: IssuanceVoidRow) -> VoidStatus:
-    return VoidStatus(void.programme, void.number, void.state, void.reason, void.problem)
+    return VoidStatus(void.programme, void.number, VoidState(void.state), void.reason, void.problem)
 
 
 __all__ = ["VoidStatus", "Voiding", "void_key"]

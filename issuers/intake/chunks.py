@@ -522,25 +522,17 @@ def stored_deed(record: IssuanceRecordRow) -> Deed:
 
 def close_refusals(session: Session, writer: Writer, record_id: int) -> int:
     """Mark the refusals by rule of a record as settled; returns how many there were."""
-    codes = session.execute(
-        select(IssuanceRefusalRow.code).where(
-            IssuanceRefusalRow.record_id == record_id,
-            IssuanceRefusalRow.state == RefusalState.OPEN,
-            IssuanceRefusalRow.code.not_in([RefusalCode.DUPLICATE_RECORD, RefusalCode.SUPERSEDED]),
-        )
-    ).scalars()
+    mine = (
+        IssuanceRefusalRow.record_id == record_id,
+        IssuanceRefusalRow.state == RefusalState.OPEN,
+        IssuanceRefusalRow.code.not_in([RefusalCode.DUPLICATE_RECORD, RefusalCode.SUPERSEDED]),
+    )
     count = 0
-    for code in codes:
+    for code in session.scalars(select(IssuanceRefusalRow.code).where(*mine)):
         writer.tallies[f"refused:{code}"] -= 1
         count += 1
     session.execute(
-        update(IssuanceRefusalRow)
-        .where(
-            IssuanceRefusalRow.record_id == record_id,
-            IssuanceRefusalRow.state == RefusalState.OPEN,
-            IssuanceRefusalRow.code.not_in([RefusalCode.DUPLICATE_RECORD, RefusalCode.SUPERSEDED]),
-        )
-        .values(state=RefusalState.RESUBMITTED)
+        update(IssuanceRefusalRow).where(*mine).values(state=change(RefusalState.OPEN, RefusalState.RESUBMITTED))
     )
     return count
 

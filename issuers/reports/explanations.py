@@ -14,7 +14,8 @@ from issuers.rules.rating import render
 from issuers.rules.refusals import PERIODS_ZH
 from issuers.rules.rulebook import CompiledActivity, CompiledCap, Rulebook, RulebookFile, compile_rulebook
 from issuers.rules.units import UNITS
-from issuers.states import BatchState
+from issuers.states import BatchState, GrantState
+from ledger.standard import contract
 from ledger.standard.civil_time import day_text
 from ledger.standard.ids import ProgrammeId, ProgrammeSlug, to_address, token_id
 from ledger.store.models.issuance import (
@@ -59,7 +60,7 @@ def explain(
         leaf, root = _hex(leaves[position].leaf(token).hash()), _hex(tree.root)
         proof = tuple(_hex(node) for node in tree.proof(position))
     landed = None if batch is None else session.get(ChainBatchRow, (batch.programme, batch.number))
-    if landed is not None and landed.state != BatchState.LANDED:
+    if landed is not None and landed.state != contract.BatchState.LANDED.word:
         landed = None
     revocations = session.scalars(
         select(IssuanceRevocationRow)
@@ -84,9 +85,9 @@ def explain(
         file=delivery.name,
         row=record.row_number,
         deed_day=day_text(record.deed_day),
-        state=grant.state,
+        state=GrantState(grant.state),
         batch_number=grant.batch_number,
-        batch_state=None if batch is None else batch.state,
+        batch_state=None if batch is None else BatchState(batch.state),
         batch_reason=None if batch is None else batch.reason,
         signer=None if batch is None or batch.signer is None else to_address(bytes(batch.signer)),
         token_id=token,

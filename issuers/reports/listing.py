@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from issuers.answers import OpenBatch, Refusal, RefusalPage, Review
 from issuers.errors import ReviewNotFound
-from issuers.states import BatchState, RefusalState
+from issuers.states import BatchState, RefusalState, ReviewState
 from ledger.standard.ids import AccountBytes, ProgrammeId, ProgrammeSlug
 from ledger.store.models.issuance import (
     IssuanceBatchRow,
@@ -70,7 +70,7 @@ def open_batches(session: Session, slugs: Slugs, programme: ProgrammeId | None) 
         OpenBatch(
             slugs[row.programme],
             row.number,
-            row.state,
+            BatchState(row.state),
             row.reason,
             row.grants,
             row.amount_minor,
@@ -112,7 +112,7 @@ def _refusal(row: IssuanceRefusalRow, name: str, slugs: Slugs) -> Refusal:
         row.code,
         row.reason_en,
         row.reason_zh,
-        row.state,
+        RefusalState(row.state),
         row.created_at,
     )
 
@@ -127,7 +127,7 @@ def _review(row: IssuanceReviewRow, slugs: Slugs) -> Review:
         row.reason_zh,
         None if row.other_programme is None else slugs.get(row.other_programme),
         row.other_record_id,
-        row.state,
+        ReviewState(row.state),
         tuple(one for one in (row.approver_first, row.approver_second) if one is not None),
         row.created_at,
     )

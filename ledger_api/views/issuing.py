@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from issuers.answers import Explanation
+from issuers.states import BatchState
 from ledger_api.schemas.common import points
 from ledger_api.schemas.issuing import GrantOut
 
@@ -23,5 +24,5 @@ def grant_out(found: Explanation) -> GrantOut:
         state=found.state,
         batch=None if found.batch_number is None else str(found.batch_number),
         token_id=None if found.token_id is None else str(found.token_id),
-        receipt=f"/v1/wallet/grants/{found.grant_id}/receipt" if found.batch_state == "landed" else None,
+        receipt=f"/v1/wallet/grants/{found.grant_id}/receipt" if found.batch_state is BatchState.LANDED else None,
     )

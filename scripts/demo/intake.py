@@ -14,6 +14,7 @@ from issuers.intake.deliveries import Progress
 from issuers.samples.people import CULTURE, ENVIRONMENTAL, RESIDENCE, TRAFFIC, VOLUNTEER
 from issuers.samples.ticket_api import serve_tickets
 from issuers.service import IssuerService
+from issuers.states import BatchState, RecordState, RevocationState
 from ledger.standard.amounts import to_minor
 from ledger.standard.ids import ProgrammeId, ProgrammeSlug
 from ledger.store.models.issuance import IssuanceBatchRow, IssuanceRecordRow, IssuanceRevocationRow
@@ -92,7 +93,7 @@ class IntakeDesk:
                 select(func.count(), func.sum(func.iif(IssuanceRecordRow.reason == "revoked", 1, 0))).where(
                     IssuanceRecordRow.programme == scenario.TRAFFIC,
                     IssuanceRecordRow.activity == _CAR_FREE,
-                    IssuanceRecordRow.status == "accepted",
+                    IssuanceRecordRow.status == RecordState.ACCEPTED,
                 )
             ).one()
             taken, shortfall = session.execute(
@@ -136,7 +137,7 @@ class IntakeDesk:
             minted = dict(
                 session.execute(
                     select(IssuanceBatchRow.programme, func.sum(IssuanceBatchRow.amount_minor))
-                    .where(IssuanceBatchRow.state == "landed")
+                    .where(IssuanceBatchRow.state == BatchState.LANDED)
                     .group_by(IssuanceBatchRow.programme)
                 )
                 .tuples()
@@ -144,7 +145,7 @@ class IntakeDesk:
             )
             totals = session.execute(
                 select(IssuanceRevocationRow.programme, func.max(IssuanceRevocationRow.revoked_total_minor))
-                .where(IssuanceRevocationRow.state == "landed")
+                .where(IssuanceRevocationRow.state == RevocationState.LANDED)
                 .group_by(IssuanceRevocationRow.programme, IssuanceRevocationRow.grant_id)
             ).tuples()
             revoked: defaultdict[ProgrammeId, int] = defaultdict(int)
@@ -161,7 +162,7 @@ class IntakeDesk:
                     select(func.count()).where(
                         IssuanceRecordRow.resident_id == resident,
                         IssuanceRecordRow.activity == _RIDE,
-                        IssuanceRecordRow.status == "accepted",
+                        IssuanceRecordRow.status == RecordState.ACCEPTED,
                     )
                 )
                 or 0
@@ -187,9 +188,9 @@ class IntakeDesk:
             price_fen = row.quantity_micro // _MICRO
             # At 1 yuan a point a hundredth of a point is a fen, so the rate is simply points by price.
             percent = _percent(rates[row.activity].points_per_unit) if row.activity in rates else 0
-            if row.status == "refused" and row.reason == "cap_reached":
+            if row.status == RecordState.REFUSED and row.reason == "cap_reached":
                 cut += 1
-            if row.status != "accepted":
+            if row.status != RecordState.ACCEPTED:
                 continue
             years[row.resident_id or 0] += row.granted_minor
             if row.granted_minor < price_fen * percent // 100:

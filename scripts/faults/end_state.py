@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from issuers.samples.people import Person
+from issuers.states import BatchState, RevocationState
 from ledger.standard.ids import address_bytes
 from ledger.store.models.issuance import (
     IssuanceBatchRow,
@@ -83,7 +84,7 @@ def end_state_of(city: City, people: Iterable[Person]) -> EndState:
                 (IssuanceBatchRow.programme == IssuanceGrantRow.programme)
                 & (IssuanceBatchRow.number == IssuanceGrantRow.batch_number),
             )
-            .where(IssuanceBatchRow.state == "landed")
+            .where(IssuanceBatchRow.state == BatchState.LANDED)
         )
         mints = session.execute(
             select(EntryRow.account, EntryRow.delta_minor).where(EntryRow.kind == "mint", EntryRow.side == 0)
@@ -115,8 +116,9 @@ def end_state_of(city: City, people: Iterable[Person]) -> EndState:
 
 def _unended(session: Session) -> int:
     """Count what still waits, and what failed: the workload gives no cause for either."""
-    batches = select(func.count()).where(IssuanceBatchRow.state != "landed")
-    revocations = select(func.count()).where(IssuanceRevocationRow.state.not_in(("landed", "merged")))
+    batches = select(func.count()).where(IssuanceBatchRow.state != BatchState.LANDED)
+    ended = (RevocationState.LANDED, RevocationState.MERGED)
+    revocations = select(func.count()).where(IssuanceRevocationRow.state.not_in(ended))
     messages = select(func.count()).where(OutboxMessageRow.state != "done")
     return sum(int(session.scalar(one) or 0) for one in (batches, revocations, messages))
 

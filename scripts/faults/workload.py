@@ -30,6 +30,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from issuers.errors import SourceUnavailable
 from issuers.samples.generate import Samples, generate
 from issuers.samples.people import TRAFFIC, population
+from issuers.states import BatchState, GrantState, RevocationState
 from ledger.chain.errors import ChainError, ClockJumped, EngineStopped
 from ledger.errors import InvariantViolation, TongduiError
 from ledger.gateway import GatewayHealth
@@ -142,9 +143,11 @@ class LiveEnvironment(Environment):
 
     def _unissued(self) -> int:
         with self.city.database.read() as session:
-            ready = select(func.count()).where(IssuanceGrantRow.state == "ready")
-            batches = select(func.count()).where(IssuanceBatchRow.state.in_(("prepared", "queued")))
-            revocations = select(func.count()).where(IssuanceRevocationRow.state.in_(("wanted", "queued")))
+            ready = select(func.count()).where(IssuanceGrantRow.state == GrantState.READY)
+            batches = select(func.count()).where(IssuanceBatchRow.state.in_((BatchState.PREPARED, BatchState.QUEUED)))
+            revocations = select(func.count()).where(
+                IssuanceRevocationRow.state.in_((RevocationState.WANTED, RevocationState.QUEUED))
+            )
             return sum(int(session.scalar(one) or 0) for one in (ready, batches, revocations))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from issuers.errors import BatchLanded
+from issuers.states import BatchState, VoidState
 from ledger.chain.errors import EngineBusy
 from ledger.standard.amounts import points_text
 from ledger.standard.ids import ProgrammeId, ProgrammeSlug
@@ -73,15 +74,15 @@ def void(
             books.issuers.void_batch(which, number, getpass.getuser(), reason)
         except BatchLanded as error:
             output.say(str(error))
-            output.result({"ok": False, "state": "landed", "number": str(number), "problem": str(error)})
+            output.result({"ok": False, "state": BatchState.LANDED, "number": str(number), "problem": str(error)})
             raise typer.Exit(ExitCode.NO) from None
         found = _carried_out(state_dir, books.issuers, which, number, bars)
-    state, problem = ("wanted", None) if found is None else (found.state, found.problem)
+    state, problem = (VoidState.WANTED, None) if found is None else (found.state, found.problem)
     output.say(f"the void of batch {number} is {state}" + (f": {problem}" if problem else ""))
-    if state == "final":
+    if state is VoidState.FINAL:
         output.say("its grants are batched under new numbers")
-    output.result({"ok": state == "final", "state": state, "number": str(number), "problem": problem})
-    if state == "failed":
+    output.result({"ok": state is VoidState.FINAL, "state": state, "number": str(number), "problem": problem})
+    if state is VoidState.FAILED:
         raise typer.Exit(ExitCode.NO)
 
 
@@ -99,7 +100,7 @@ def _carried_out(
         until = time.monotonic() + _PATIENCE_S
         while time.monotonic() < until:
             found = service.void_status(programme, number)
-            if found is not None and (found.state in ("final", "failed") or found.problem):
+            if found is not None and (found.state in (VoidState.FINAL, VoidState.FAILED) or found.problem):
                 break
             time.sleep(_POLL_S)
     return service.void_status(programme, number)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from issuers.states import BatchState
 from ledger.errors import ConfigurationError
 from ledger.standard.amounts import points_text
 from ledger.standard.ids import ProgrammeSlug
@@ -161,7 +162,7 @@ def ingest(
         f"{slug}: {totals.records} records, {totals.accepted} accepted, {totals.refused} refused,"
         f" {totals.awaiting_link} await a link, {totals.held} held, {totals.waiting} wait for funding"
     )
-    unsigned = [one for one in waiting if one.state == "prepared"]
+    unsigned = [one for one in waiting if one.state is BatchState.PREPARED]
     if unsigned:
         output.say(f"{len(unsigned)} batches wait to be signed: {unsigned[0].reason}")
     output.result(

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from issuers.errors import UnknownSource, WebhookRefused
 from issuers.sources.webhooks.signatures import SECRET_BYTES
+from issuers.states import SourceState, change
 from ledger.clock import Clock
 from ledger.custody.master import Envelope, RandomBytes
 from ledger.standard.civil_time import DAY_S
@@ -45,7 +46,9 @@ class WebhookSources:
         """Let a system push (or change its mapping, or let it push again) and return a new secret: shown once."""
         now = self._clock.timestamp()
         session.merge(
-            WebhookSourceRow(system=system, programme=programme, mapping=mapping, state="active", created_at=now)
+            WebhookSourceRow(
+                system=system, programme=programme, mapping=mapping, state=SourceState.ACTIVE, created_at=now
+            )
         )
         session.flush()
         return self._draw(session, system, now)
@@ -63,7 +66,8 @@ class WebhookSources:
 
     def close(self, session: Session, system: str) -> None:
         """Refuse a system's pushes from now on, and destroy its secrets. Raises UnknownSource."""
-        self._row(session, system).state = "closed"
+        source = self._row(session, system)
+        source.state = change(source.state, SourceState.CLOSED)
         for row in session.scalars(select(WebhookSecretRow).where(WebhookSecretRow.system == system)):
             session.delete(row)
         session.flush()
@@ -71,12 +75,12 @@ class WebhookSources:
     def sources(self, session: Session) -> list[WebhookSource]:
         """Return all systems, without their secrets."""
         rows = session.scalars(select(WebhookSourceRow).order_by(WebhookSourceRow.system))
-        return [WebhookSource(r.system, r.programme, r.mapping, is_active=r.state == "active") for r in rows]
+        return [WebhookSource(r.system, r.programme, r.mapping, is_active=r.state == SourceState.ACTIVE) for r in rows]
 
     def open(self, session: Session, system: str) -> WebhookSource:
         """Return a system with its live secrets. Raises WebhookRefused: who asks learns nothing else."""
         row = session.get(WebhookSourceRow, system)
-        if row is None or row.state != "active":
+        if row is None or row.state != SourceState.ACTIVE:
             raise WebhookRefused("no such source")
         now = self._clock.timestamp()
         secrets = session.scalars(

@@ -2,6 +2,7 @@
 
 Nothing here names a person: source ids are keyed HMACs, the record itself is sealed (``sealed``, ``raw``). Money and
 points are integers; ``quantity_micro`` is millionths of the base unit of its dimension (second, gram, metre, fen, one).
+States, and which may follow which, are those of ``issuers.states``.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class IssuanceDeliveryRow(Base):
     mapping: Mapped[Word]
     mapping_hash: Mapped[Hash32]
     state: Mapped[Word]
-    """``reading`` or ``done``."""
+    """``issuers.states.DeliveryState``."""
     rows_done: Mapped[Big]
     cursor: Mapped[str | None] = mapped_column(Text)
     data_key: Mapped[Blob]
@@ -80,7 +81,7 @@ class IssuanceRecordRow(Base):
     delivery_id: Mapped[Big]
     row_number: Mapped[Big]
     status: Mapped[Word]
-    """``awaiting_link``, ``refused``, ``held``, ``pending``, ``waiting`` or ``accepted``."""
+    """``issuers.states.RecordState``."""
     reason: Mapped[Word | None]
     activity: Mapped[Word]
     deed_day: Mapped[int] = mapped_column(Integer)
@@ -181,7 +182,7 @@ class IssuanceRefusalRow(Base):
     """The record that was refused by rule, or that this row repeats."""
     raw: Mapped[Blob | None]
     state: Mapped[Word]
-    """``open`` or ``resubmitted``."""
+    """``issuers.states.RefusalState``."""
     created_at: Mapped[UnixTime]
 
     __table_args__ = (
@@ -238,7 +239,7 @@ class IssuanceGrantRow(Base):
     explanation: Mapped[str] = mapped_column(Text)
     """The rating's steps in short form; ``issuers.rules.rating.render`` puts them into words."""
     state: Mapped[Word]
-    """``ready``, ``batched`` or ``cancelled`` (replaced before it reached a batch)."""
+    """``issuers.states.GrantState``."""
     batch_number: Mapped[Big | None]
     batch_position: Mapped[int | None] = mapped_column(Integer)
     created_at: Mapped[UnixTime]
@@ -282,8 +283,7 @@ class IssuanceBatchRow(Base):
     signature: Mapped[bytes | None] = mapped_column(LargeBinary)
     attempt: Mapped[int] = mapped_column(Integer)
     state: Mapped[Word] = mapped_column(index=True)
-    """``prepared`` (not signed), ``queued`` (in the outbox), ``landed``, ``waiting`` (for funding), ``failed``,
-    ``voiding`` (set aside, its void is not final) or ``void`` (its grants have other numbers)."""
+    """``issuers.states.BatchState``."""
     reason: Mapped[str | None] = mapped_column(String(512))
     created_at: Mapped[UnixTime]
     updated_at: Mapped[UnixTime]
@@ -300,7 +300,7 @@ class IssuanceVoidRow(Base):
     requested_by: Mapped[str] = mapped_column(String(128))
     signer: Mapped[AddressBytes | None]
     state: Mapped[Word] = mapped_column(index=True)
-    """``wanted``, ``queued`` (in the outbox), ``final`` or ``failed``."""
+    """``issuers.states.VoidState``."""
     problem: Mapped[str | None] = mapped_column(String(512))
     created_at: Mapped[UnixTime]
     updated_at: Mapped[UnixTime]
@@ -320,7 +320,7 @@ class IssuanceReviewRow(Base):
     other_programme: Mapped[ProgrammeId | None]
     other_record_id: Mapped[Big | None]
     state: Mapped[Word]
-    """``open``, ``approved`` or ``rejected``."""
+    """``issuers.states.ReviewState``."""
     approver_first: Mapped[str | None] = mapped_column(String(128))
     approver_second: Mapped[str | None] = mapped_column(String(128))
     note: Mapped[str | None] = mapped_column(Text)
@@ -365,8 +365,7 @@ class IssuanceRevocationRow(Base):
     note: Mapped[str | None] = mapped_column(Text)
     requested_by: Mapped[str | None] = mapped_column(String(128))
     state: Mapped[Word] = mapped_column(index=True)
-    """``wanted``, ``queued``, ``landed``, ``failed``, ``merged`` (a later one states the total) or ``needless`` (its
-    grant never landed)."""
+    """``issuers.states.RevocationState``."""
     created_at: Mapped[UnixTime]
     updated_at: Mapped[UnixTime]
 
@@ -381,7 +380,7 @@ class WebhookSourceRow(Base):
     mapping: Mapped[str] = mapped_column(String(255))
     """A mapping's name, or the path of its file."""
     state: Mapped[Word]
-    """``active`` or ``closed``."""
+    """``issuers.states.SourceState``."""
     created_at: Mapped[UnixTime]
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from issuers.agency.documents import revocation_document
+from issuers.batches.calls import IssuerCalls
 from issuers.batches.evidence import LeafRow, leaf_rows, tree_of
 from issuers.batches.signing import Signing
-from issuers.states import BatchState, RevocationState, sources
+from issuers.states import BatchState, RevocationState, change
 from ledger.clock import Clock
 from ledger.custody.errors import SignerError
 from ledger.deployment.artifacts import call_data
@@ -24,6 +27,7 @@ from ledger.store.models.issuance import IssuanceBatchRow, IssuanceGrantRow, Iss
 
 _LOG = logging.getLogger(__name__)
 _GAS_REVOKE = 600_000
+_CHANGED_AT_ONCE = 1_000
 
 
 def revoke_key(grant_id: bytes, total_minor: int) -> str:
@@ -38,9 +42,8 @@ class Revocations:
         self, database: Database, outbox: Outbox, clock: Clock, deployment: Deployment, signing: Signing
     ) -> None:
         self._database = database
-        self._outbox = outbox
         self._clock = clock
-        self._issuance = deployment.address("Issuance")
+        self._calls = IssuerCalls(outbox, "revoke", deployment.address("Issuance"), _GAS_REVOKE)
         self._signing = signing
 
     def send(self) -> int:
@@ -87,26 +90,17 @@ class Revocations:
             return 0
         with self._database.transaction() as session:
             for revocation, data in calls:
-                message_key = revoke_key(bytes(revocation.grant_id), revocation.revoked_total_minor)
-                self._outbox.enqueue_call(session, "revoke", message_key, self._issuance, data, _GAS_REVOKE)
-                known = self._outbox.status(session, message_key)
-                if known is not None and known.state is MessageState.FAILED:
-                    self._outbox.replace_call(session, message_key, data, _GAS_REVOKE)
-            sent = {one.revocation_id for one, _ in calls}
-            for revocation, _, _ in rows:
-                if bytes(revocation.grant_id) in unsigned:
-                    continue
-                session.execute(
-                    update(IssuanceRevocationRow)
-                    .where(
-                        IssuanceRevocationRow.revocation_id == revocation.revocation_id,
-                        IssuanceRevocationRow.state.in_(sources(RevocationState.QUEUED)),
-                    )
-                    .values(
-                        state=RevocationState.QUEUED if revocation.revocation_id in sent else RevocationState.MERGED,
-                        updated_at=self._clock.timestamp(),
-                    )
+                self._calls.enqueue(
+                    session, revoke_key(bytes(revocation.grant_id), revocation.revoked_total_minor), data
                 )
+            sent = {one.revocation_id for one, _ in calls}
+            merged = {
+                one.revocation_id
+                for one, _, _ in rows
+                if one.revocation_id not in sent and bytes(one.grant_id) not in unsigned
+            }
+            self._change(session, RevocationState.WANTED, RevocationState.QUEUED, sent)
+            self._change(session, RevocationState.WANTED, RevocationState.MERGED, merged)
         return len(calls)
 
     def _revoke_call(
@@ -158,51 +152,50 @@ class Revocations:
     def settle(self) -> None:
         """Read the outcomes of revocations from the outbox."""
         with self._database.read() as session:
-            rows = session.scalars(
-                select(IssuanceRevocationRow).where(IssuanceRevocationRow.state == RevocationState.QUEUED)
-            ).all()
-            keys = {revoke_key(bytes(row.grant_id), row.revoked_total_minor): row for row in rows}
-            statuses = self._outbox.statuses(session, list(keys))
-        ended = {
-            keys[key].revocation_id: RevocationState.LANDED
-            if status.state is MessageState.DONE
-            else RevocationState.FAILED
-            for key, status in statuses.items()
-            if status.state in (MessageState.DONE, MessageState.FAILED)
-        }
+            queued = self._in_state(session, RevocationState.QUEUED)
+            ended = self._calls.ended(session, queued)
         if not ended:
             return
+        landed = {queued[key].revocation_id for key, status in ended.items() if status.state is MessageState.DONE}
+        failed = {queued[key].revocation_id for key in ended} - landed
         with self._database.transaction() as session:
-            for revocation_id, state in ended.items():
-                session.execute(
-                    update(IssuanceRevocationRow)
-                    .where(
-                        IssuanceRevocationRow.revocation_id == revocation_id,
-                        IssuanceRevocationRow.state.in_(sources(state)),
-                    )
-                    .values(state=state, updated_at=self._clock.timestamp())
-                )
+            self._change(session, RevocationState.QUEUED, RevocationState.LANDED, landed)
+            self._change(session, RevocationState.QUEUED, RevocationState.FAILED, failed)
 
     def _want_again(self) -> None:
         """Want revocations again that failed because their key was rotated in flight."""
         with self._database.read() as session:
-            failed = session.scalars(
-                select(IssuanceRevocationRow).where(IssuanceRevocationRow.state == RevocationState.FAILED)
-            ).all()
-            keys = {revoke_key(bytes(row.grant_id), row.revoked_total_minor): row for row in failed}
-            statuses = self._outbox.statuses(session, list(keys))
-        curable = [
-            keys[key].revocation_id
-            for key, status in statuses.items()
-            if self._signing.is_rotated(keys[key].programme, status.reason)
-        ]
+            failed = self._in_state(session, RevocationState.FAILED)
+            ended = self._calls.ended(session, failed)
+        curable = {
+            failed[key].revocation_id
+            for key, status in ended.items()
+            if self._signing.is_rotated(failed[key].programme, status.reason)
+        }
         if curable:
             with self._database.transaction() as session:
-                session.execute(
-                    update(IssuanceRevocationRow)
-                    .where(
-                        IssuanceRevocationRow.revocation_id.in_(curable),
-                        IssuanceRevocationRow.state.in_(sources(RevocationState.WANTED)),
-                    )
-                    .values(state=RevocationState.WANTED, updated_at=self._clock.timestamp())
+                self._change(session, RevocationState.FAILED, RevocationState.WANTED, curable)
+
+    def _in_state(self, session: Session, state: RevocationState) -> dict[str, IssuanceRevocationRow]:
+        """Return the revocations in a state by their outbox keys."""
+        rows = session.scalars(select(IssuanceRevocationRow).where(IssuanceRevocationRow.state == state))
+        return {revoke_key(bytes(row.grant_id), row.revoked_total_minor): row for row in rows}
+
+    def _change(
+        self, session: Session, before: RevocationState, after: RevocationState, revocation_ids: Collection[int]
+    ) -> None:
+        """Change the state of revocations that were seen in one. What something else has changed meanwhile stays."""
+        wanted = sorted(revocation_ids)  # several gateways lock them in one order
+        others = len(wanted)
+        for start in range(0, len(wanted), _CHANGED_AT_ONCE):
+            done: Any = session.execute(
+                update(IssuanceRevocationRow)
+                .where(
+                    IssuanceRevocationRow.revocation_id.in_(wanted[start : start + _CHANGED_AT_ONCE]),
+                    IssuanceRevocationRow.state == before,
                 )
+                .values(state=change(before, after), updated_at=self._clock.timestamp())
+            )
+            others -= done.rowcount
+        if others:
+            _LOG.info("%d revocations are not %s any more and do not become %s", others, before, after)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from issuers.agency.documents import void_document
 from issuers.batches.batcher import mint_key
+from issuers.batches.calls import IssuerCalls
 from issuers.batches.evidence import batch_grants, leaf_rows
 from issuers.batches.signing import REASON_MAX, Signing
 from issuers.errors import BatchLanded, BatchNotFound
@@ -67,7 +68,7 @@ class Voiding:
         self._database = database
         self._outbox = outbox
         self._clock = clock
-        self._issuance = deployment.address("Issuance")
+        self._calls = IssuerCalls(outbox, "void", deployment.address("Issuance"), _GAS_VOID)
         self._signing = signing
 
     def request(self, programme: ProgrammeId, number: int, by: str, reason: str) -> VoidStatus:
@@ -163,11 +164,11 @@ class Voiding:
         """Read the outcomes of voids, and release the grants of final voids; returns how many ended."""
         with self._database.read() as session:
             queued = session.scalars(select(IssuanceVoidRow).where(IssuanceVoidRow.state == VoidState.QUEUED)).all()
-            statuses = self._outbox.statuses(session, [void_key(row.programme, row.number) for row in queued])
+            outcomes = self._calls.ended(session, [void_key(row.programme, row.number) for row in queued])
         ended = 0
         for void in queued:
-            status = statuses.get(void_key(void.programme, void.number))
-            if status is None or status.state not in (MessageState.DONE, MessageState.FAILED):
+            status = outcomes.get(void_key(void.programme, void.number))
+            if status is None:
                 continue
             with self._database.transaction() as session:
                 ended += self._end(session, void.programme, void.number, status)
@@ -182,10 +183,7 @@ class Voiding:
             row = session.get_one(IssuanceVoidRow, (void.programme, void.number), with_for_update=True)
             if row.state not in (VoidState.WANTED, VoidState.FAILED):
                 return 0
-            self._outbox.enqueue_call(session, "void", key, self._issuance, data, _GAS_VOID)
-            status = self._outbox.status(session, key)
-            if status is not None and status.state is MessageState.FAILED:
-                self._outbox.replace_call(session, key, data, _GAS_VOID)
+            self._calls.enqueue(session, key, data)
             row.state, row.problem = change(row.state, VoidState.QUEUED), None
             row.signer = address_bytes(signer)
             row.updated_at = self._clock.timestamp()

@@ -1,0 +1,19 @@
+"""A database in a file of its own, for modules that speak SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.store.database import Database
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """An empty SQLite database with all tables."""
+    made = Database(f"sqlite:///{tmp_path / 'books.db'}")
+    made.create_all()
+    yield made
+    made.close()

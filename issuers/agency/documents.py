@@ -16,13 +16,13 @@ from ledger.errors import TongduiError
 from ledger.standard.contract import GRANTS_MAX
 from ledger.standard.errors import StandardError
 from ledger.standard.evidence import EvidenceLeaf, MerkleTree
-from ledger.standard.ids import AccountBytes, ProgrammeId, to_address, token_id
+from ledger.standard.ids import AccountBytes, AddressText, ProgrammeId, to_address, token_id
 from ledger.standard.keccak import keccak256
 from ledger.standard.packed import pack_grants
 from ledger.standard.typed_data import Domain, MintBatch, Revocation, VoidBatch
 
 Hex32 = Annotated[str, pydantic.Field(pattern=r"^0x[0-9a-f]{64}$")]
-Account = Annotated[str, pydantic.Field(pattern=r"^0x[0-9a-f]{40}$")]
+Account = Annotated[AddressText, pydantic.Field(pattern=r"^0x[0-9a-f]{40}$")]
 Uint64 = Annotated[str, pydantic.Field(pattern=r"^(0|[1-9][0-9]{0,19})$")]
 Programme = Annotated[ProgrammeId, pydantic.Field(ge=1, lt=1 << 32)]
 

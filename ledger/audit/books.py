@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from ledger.audit.report import ProgrammeFigures
 from ledger.standard.contract import DisputeState, ProgrammeState
-from ledger.standard.ids import ZERO_ACCOUNT, MerchantId, OrderId, ProgrammeId
+from ledger.standard.ids import ZERO_ACCOUNT, AccountBytes, MerchantId, OrderId, ProgrammeId
 
-Account = bytes
+Account = AccountBytes
 """20 bytes; account 0 is where mints come from and burns go to."""
 
 LotPart = tuple[int, int]

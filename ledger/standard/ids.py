@@ -34,6 +34,9 @@ OrderId = NewType("OrderId", bytes)
 Address = NewType("Address", str)
 """An account as 0x and 40 digits in EIP-55 mixed case."""
 
+AddressText = NewType("AddressText", str)
+"""An account as documents and paths carry it: 0x and 40 hexadecimal digits in any case. `to_address` normalises it."""
+
 AccountBytes = NewType("AccountBytes", bytes)
 """An account as its 20 raw bytes, which tables and logs keep."""
 

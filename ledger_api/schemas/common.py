@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from ledger.standard.amounts import GRAMMAR, points_text, yuan_text
 from ledger.standard.civil_time import city_moment
-from ledger.standard.ids import MerchantId, ProgrammeId
+from ledger.standard.ids import AddressText, MerchantId, ProgrammeId
 
 HASH = r"^0x[0-9a-f]{64}$"
 ACCOUNT = r"^0x[0-9a-fA-F]{40}$"
@@ -48,7 +48,7 @@ Identifier = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), AfterValidator(_no_controls)
 ]
 HashText = Annotated[str, StringConstraints(pattern=HASH)]
-AccountText = Annotated[str, StringConstraints(pattern=ACCOUNT)]
+AccountText = Annotated[AddressText, StringConstraints(pattern=ACCOUNT)]
 SignatureText = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{130}$")]
 PointsIn = Annotated[
     str,

@@ -44,6 +44,23 @@ def test_a_bare_id_is_found_as_parameter_field_and_variable(tmp_path: Path, name
     assert found_in(tmp_path, f"def f(self):\n    self.{name}: {annotation} = g()") == [f"ledger/a.py:2: {expected}"]
 
 
+@pytest.mark.parametrize("alias", ["bytes", "Annotated[str, Field()]", "bytes | None"])
+def test_another_name_hides_no_bare_id(tmp_path: Path, alias: str) -> None:
+    module = tmp_path / "ledger" / "names.py"
+    module.parent.mkdir()
+    module.write_text(f"Account = {alias}\nWallet = Account\ndef f(account: Wallet): ...")
+    use = "from ledger.names import Wallet as Payer\ndef f(account: Payer, accounts: list[Payer], holder: Payer): ..."
+    assert found_in(tmp_path, use) == [
+        "ledger/a.py:2: account is an id, annotated Payer",
+        "ledger/a.py:2: accounts is an id, annotated list[Payer]",
+        "ledger/names.py:3: account is an id, annotated Wallet",
+    ]
+    module.write_text('Account = NewType("Account", bytes)\nWallet = Annotated[Account, Field()]')
+    assert found_in(tmp_path, use) == []
+    module.write_text("Wallet = Annotated[str, typer.Argument()]")
+    assert found_in(tmp_path, use) == []
+
+
 @pytest.mark.parametrize(
     ("name", "annotation"),
     [

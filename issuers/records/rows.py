@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from issuers.states import GrantState, RecordState, RefusalState, ReviewState
+from issuers.states import GrantState, RefusalState, ReviewState
 from ledger.standard.ids import AccountBytes, ProgrammeId
 
 
@@ -22,7 +22,8 @@ class NewRecord(NamedTuple):
     resident_id: int | None
     delivery_id: int
     row_number: int
-    status: RecordState
+    status: str
+    """The value of a `RecordState`: the database binds a plain string faster than an enum's member."""
     reason: str | None
     activity: str
     deed_day: int
@@ -62,12 +63,13 @@ class NewGrant(NamedTuple):
 class GrantPlace(NamedTuple):
     """Where a grant is: the other columns of ``issuance_grants``."""
 
-    state: GrantState
+    state: str
+    """The value of a `GrantState`."""
     batch_number: int | None
     batch_position: int | None
 
 
-READY = GrantPlace(GrantState.READY, None, None)
+READY = GrantPlace(GrantState.READY.value, None, None)
 GRANT_COLUMNS = NewGrant._fields + GrantPlace._fields
 
 

@@ -1,10 +1,11 @@
-"""Builders of mappings, rulebooks and deeds for unit tests."""
+"""Builders of mappings, rulebooks, deeds and leaves for unit tests."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
 
+from issuers.batches.evidence import LeafRow
 from issuers.rules.deeds import Deed
 from issuers.rules.rulebook import Rulebook, RulebookFile, compile_rulebook
 from issuers.rules.units import MICRO, UNITS
@@ -71,3 +72,11 @@ def deed(quantity: str, unit: str = "hour", day: int = DAY - 1, **changes: Any) 
         frozenset({"record_id"}),
     )
     return made._replace(**changes)
+
+
+def leaves_of(count: int, version: int = 1, first: int = 0) -> list[LeafRow]:
+    """Leaves of ``count`` grants, numbered from ``first``; each of another amount."""
+    return [
+        LeafRow(n.to_bytes(32, "big"), n.to_bytes(20, "big"), 100 + n, "WORK", version, bytes(32))
+        for n in range(first, first + count)
+    ]

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from issuers.batches.evidence import LeafRow, grant_ids, tree_of, unpack_leaves
+from issuers.batches.evidence import grant_ids, tree_of, unpack_leaves
 from issuers.batches.packing import GRANTS_MAX, pack_batches, quarter_of, store_batches, validity_of, waits_for_signer
 from issuers.states import BatchState
 from ledger.standard.civil_time import CITY_TZ
@@ -15,16 +15,9 @@ from ledger.standard.ids import ProgrammeId, token_id
 from ledger.standard.quarters import NEVER, expiry_quarter
 from ledger.store.database import Database
 from ledger.store.models.issuance import IssuanceBatchRow
-from tests.unit.issuers.build import NOW, rulebook
+from tests.unit.issuers.build import NOW, leaves_of, rulebook
 
 PROGRAMME = ProgrammeId(9)
-
-
-def leaves_of(count: int, version: int = 1, first: int = 0) -> list[LeafRow]:
-    return [
-        LeafRow(n.to_bytes(32, "big"), n.to_bytes(20, "big"), 100 + n, "WORK", version, bytes(32))
-        for n in range(first, first + count)
-    ]
 
 
 def test_only_full_batches_are_made_unless_the_rest_is_flushed() -> None:
@@ -62,7 +55,7 @@ def test_a_batch_says_of_its_leaves_what_they_come_to() -> None:
 
 
 def test_the_order_within_a_batch_is_not_that_of_the_records() -> None:
-    """Of 500! orders one is the records'. Two draws are not equal either."""
+    """Two batches of the same grants differ from the records' order and from each other (of 500! orders)."""
     leaves = leaves_of(GRANTS_MAX)
     orders = [grant_ids(pack_batches(PROGRAMME, leaves, {1: 4}, NOW, flush=True)[0][0].leaves) for _ in range(2)]
     assert len({tuple(order) for order in (*orders, [leaf.grant_id for leaf in leaves])}) == 3
@@ -78,7 +71,7 @@ def test_the_quarter_is_the_citys_at_the_grant(moment: tuple[int, int, int, int,
     assert quarter_of(4, int(at.timestamp())) == expiry_quarter(at.date(), 4) == quarter + 4
 
 
-def test_validity_is_told_by_rulebook_version() -> None:
+def test_validity_follows_from_the_rulebook_version() -> None:
     books = [
         rulebook({"unit": "hour", "points_per_unit": "1"}, version=1, validity_quarters=4),
         rulebook({"unit": "hour", "points_per_unit": "1"}, version=2, validity_quarters="never"),

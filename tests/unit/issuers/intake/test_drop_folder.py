@@ -95,7 +95,7 @@ def test_a_file_that_cannot_be_read_at_all_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [UnknownMapping("test", "none for .pdf"), OSError("the disk is gone")])
-def test_a_file_that_nobody_can_read_stands_aside_and_the_next_is_read(tmp_path: Path, error: Exception) -> None:
+def test_a_file_that_cannot_be_read_is_set_aside_and_the_next_is_read(tmp_path: Path, error: Exception) -> None:
     for name in ("a.pdf", "b.csv"):
         (tmp_path / name).write_text("")
 

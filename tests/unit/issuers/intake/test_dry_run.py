@@ -26,7 +26,7 @@ def test_what_would_be_granted_is_counted_and_explained(tmp_path: Path) -> None:
     assert "That makes 20 points." in report.first_grants[0]["explanation_en"]
 
 
-def test_what_mapping_and_rules_refuse_is_told_with_its_place(tmp_path: Path) -> None:
+def test_what_mapping_and_rules_refuse_is_reported_with_its_place(tmp_path: Path) -> None:
     report = check(tmp_path, "r1,p1,work,2026-08-31 09:00,,0.5", "r2,p1,work,yesterday,,2", "r3,p1,work,2026-08-31,,2")
     assert report.refusals == {"below_minimum": 1, "bad_date": 1}
     assert [(one["row"], one["field"], one["code"]) for one in report.first_refusals] == [

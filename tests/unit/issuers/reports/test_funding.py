@@ -11,8 +11,7 @@ from ledger.standard.ids import ProgrammeId, programme_participant
 from ledger.store.database import Database
 from ledger.store.models.issuance import IssuanceBatchRow
 from ledger.store.models.projection import ChainProgrammeRow, PositionRow, SupplyRow
-from tests.unit.issuers.batches.test_packing import leaves_of
-from tests.unit.issuers.build import NOW
+from tests.unit.issuers.build import NOW, leaves_of
 
 PROGRAMME = ProgrammeId(9)
 

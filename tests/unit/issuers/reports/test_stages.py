@@ -12,8 +12,7 @@ from issuers.states import BatchState, DeliveryState, RecordState
 from ledger.standard.ids import ProgrammeId
 from ledger.store.database import Database
 from ledger.store.models.issuance import IssuanceBatchRow, IssuanceDeliveryRow
-from tests.unit.issuers.batches.test_packing import leaves_of
-from tests.unit.issuers.build import NOW
+from tests.unit.issuers.build import NOW, leaves_of
 
 PROGRAMME, OTHER = ProgrammeId(9), ProgrammeId(8)
 

@@ -208,7 +208,7 @@ def test_only_records_whose_certifier_matters_are_looked_up() -> None:
     judge = judge_of(PLAIN | {"certifier": {}})
     ones = [
         candidate(certified(deed("1"), "carol"), 1),
-        candidate(deed("1"), 2),  # names nobody
+        candidate(deed("1"), 2),  # names no certifier
         candidate(certified(deed("1"), "carol"), 3, is_screened=True),
         candidate(certified(deed("1", activity="PLAY"), "carol"), 4),
     ]

@@ -112,9 +112,9 @@ def test_what_is_temporary_is_asked_for_again_after_the_time_that_the_server_nam
     assert (pages, slept) == ([Page(["1"], None)], [7.0, 60.0]), "an hour is too long to hold a worker"
 
 
-@pytest.mark.parametrize("told", ["soon", "-5"])
-def test_a_strange_time_to_wait_does_no_harm(server: Server, told: str) -> None:
-    _, slept = pull(server, error(503, Retry_After=told), page([1]))
+@pytest.mark.parametrize("wait", ["soon", "-5"])
+def test_a_strange_time_to_wait_does_no_harm(server: Server, wait: str) -> None:
+    _, slept = pull(server, error(503, Retry_After=wait), page([1]))
     assert len(slept) == 1
     assert 0 <= slept[0] <= 20
 
@@ -156,7 +156,7 @@ def test_a_page_that_is_no_json_is_no_page(server: Server) -> None:
         pull(server, (200, {}, b"<html>"))
 
 
-def test_nobody_listens(server: Server) -> None:
+def test_a_server_that_does_not_listen_is_unavailable(server: Server) -> None:
     source = RestSource(rest(), "http://127.0.0.1:1", StaticToken("t"), lambda _s: None)
     with pytest.raises(SourceUnavailable):
         list(source.pages(None))

@@ -37,6 +37,7 @@ from ledger.gateway import GatewayHealth
 from ledger.indexer.errors import InconsistentAnswer
 from ledger.standard.civil_time import CITY_TZ
 from ledger.standard.ids import ProgrammeId, ProgrammeSlug
+from ledger.store.database import DatabaseUnavailable
 from ledger.store.models.issuance import IssuanceBatchRow, IssuanceGrantRow, IssuanceRevocationRow
 from ledger.store.models.outbox import OutboxMessageRow, OutboxTransactionRow
 from scripts.demo import environment as days
@@ -65,7 +66,15 @@ OPEN = "open"
 DONE = "done"
 """Written into the state directory once everything has come to rest."""
 
-PASSING = (SQLAlchemyError, psycopg.Error, OSError, ChainError, InconsistentAnswer, SourceUnavailable)
+PASSING = (
+    SQLAlchemyError,
+    psycopg.Error,
+    OSError,
+    ChainError,
+    DatabaseUnavailable,
+    InconsistentAnswer,
+    SourceUnavailable,
+)
 """What passes by itself: database, node or disk are away. Not a jump of the clock, though it is a ChainError too."""
 
 

@@ -17,11 +17,13 @@ from ledger.chain.embedded.anvil import NodeSettings
 from ledger.chain.embedded.journal import Genesis, Journal
 from ledger.chain.errors import JournalUnavailable
 from ledger.chain.rpc import RpcClient, RpcError, RpcReason
+from ledger.store.database import DatabaseUnavailable
 from scripts.faults import plan as kinds
 from scripts.faults.clocks import FILE, TownClock, put_wrong
 from scripts.faults.disk import is_full, small_disk
 from scripts.faults.flaky_proxy import FlakyProxy
 from scripts.faults.plan import Injection, draw
+from scripts.faults.workload import PASSING
 
 
 def test_a_seed_and_a_number_decide_everything() -> None:
@@ -137,3 +139,7 @@ def test_a_start_on_a_full_disk_is_no_damage(tmp_path: Path) -> None:
         journal = Journal(path)
         assert journal.head().block_hash == b"\x01" * 32
         journal.close()
+
+
+def test_a_database_that_cannot_be_opened_for_now_is_waited_for() -> None:
+    assert issubclass(DatabaseUnavailable, PASSING)

@@ -52,7 +52,7 @@ bench-curve: setup ## Measure and draw issuance at several sizes; goes on where 
 gas: setup ## What the contracts cost beside the EVM's floor; fails on a regression (ARGS=--update accepts the new figures)
 	@.venv/bin/python -m scripts.gas $(ARGS)
 
-test: setup-dev ## All tests: Python's, and the contracts' under Brownie beside them (12 minutes on two idle cores)
+test: setup-dev ## All tests: Python's, and the contracts' under Brownie beside them (about 15 minutes on two cores)
 	@.venv/bin/python -m scripts.checks test $(ARGS)
 
 test-quick: setup .venv/.dev.stamp ## The unit tests: no node, no server, no database server (90 s on two idle cores)

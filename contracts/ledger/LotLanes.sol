@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {LotId, ProgrammeId} from "../interfaces/Types.sol";
+import {LotIds} from "../libraries/LotIds.sol";
+
 /// @title LotLanes
 /// @notice One word of storage holds the four quarterly lots of a holder's programme and year, and an order nonce:
 /// four lanes of 48 bits, then a 32-bit nonce base and a 32-bit nonce window.
@@ -11,6 +14,8 @@ pragma solidity 0.8.30;
 /// With s = quarter + 3, the word's key is (programme << 32) | (s >> 2) and the lane is s & 3: the quarters of one
 /// calendar year share a word, and quarter 0 (never expires) has the last lane of key 0.
 library LotLanes {
+    using LotIds for LotId;
+
     uint256 internal constant LANE_BITS = 48;
     uint256 internal constant LANE_MAX = type(uint48).max;
     uint256 private constant BASE_SHIFT = 192;
@@ -20,12 +25,12 @@ library LotLanes {
     uint256 private constant WINDOW = 32;
 
     /// @notice Where the lot `id` lives: the key of its word, and the shift of its lane in it.
-    function locate(uint256 id) internal pure returns (uint64 key, uint256 shift) {
+    function locate(LotId id) internal pure returns (uint64 key, uint256 shift) {
         uint256 s;
         unchecked {
-            s = uint256(uint32(id)) + 3;
+            s = uint256(id.quarter()) + 3;
         }
-        key = uint64(((id >> 32) << 32) | (s >> 2));
+        key = uint64(uint256(ProgrammeId.unwrap(id.programme())) << 32 | (s >> 2));
         shift = (s & 3) * LANE_BITS;
     }
 
@@ -79,5 +84,10 @@ library LotLanes {
             if (window & bit != 0) return (false, word);
             return (true, (word & LANES_MASK) | (base << BASE_SHIFT) | ((window | bit) << WINDOW_SHIFT));
         }
+    }
+
+    /// @notice `word` with every nonce spent, for good.
+    function spendAllNonces(uint256 word) internal pure returns (uint256) {
+        return word | ~LANES_MASK;
     }
 }

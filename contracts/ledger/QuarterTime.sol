@@ -7,6 +7,13 @@ pragma solidity 0.8.30;
 library QuarterTime {
     /// @dev China Standard Time's offset in seconds.
     uint256 internal constant OFFSET = 8 hours;
+    /// @dev How late the clock of expiry runs.
+    uint256 internal constant GRACE = 7 days;
+
+    /// @notice The quarter by the clock of expiry: lots of earlier quarters are dead.
+    function expiryQuarter(uint256 timestamp) internal pure returns (uint32) {
+        return quarterOf(timestamp - GRACE);
+    }
 
     /// @notice The quarter that holds Unix time `timestamp` (2000 or later).
     /// @dev Civil from days, after Howard Hinnant (https://howardhinnant.github.io/date_algorithms.html): years begin

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {Packed} from "./Packed.sol";
+import {LotId, Prefix} from "../interfaces/Types.sol";
+import {Encoding} from "./Encoding.sol";
 
 /// @title PackedLots
 /// @notice Lots as an order names them: (token id 8 | amount 8)*, big-endian, amounts in minor units.
 ///
-/// A prefix (keptLots, lastAmount) of them is the first `keptLots` lots, whole but the last, of which `lastAmount` is
-/// kept; (0, 0) is nothing.
+/// A `Prefix` of them is the first `lots` lots, whole but the last, of which `lastAmount` is kept; 0 is nothing.
 library PackedLots {
     uint256 internal constant LOT_BYTES = 16;
     /// @dev The most lots that an order may name.
@@ -21,22 +21,34 @@ library PackedLots {
     }
 
     /// @notice Lot `i`, which must exist.
-    function at(bytes calldata lots, uint256 i) internal pure returns (uint256 id, uint256 amount) {
+    function at(bytes calldata lots, uint256 i) internal pure returns (LotId id, uint256 amount) {
         unchecked {
-            id = Packed.read(lots, i * LOT_BYTES, 8);
-            amount = Packed.read(lots, i * LOT_BYTES + 8, 8);
+            uint256 lot = Encoding.read(lots, i * LOT_BYTES, LOT_BYTES);
+            return (LotId.wrap(uint64(lot >> 64)), uint64(lot));
         }
     }
 
-    /// @notice The prefix that is all of them. There is at least one lot.
-    function all(bytes calldata lots) internal pure returns (uint256 keptLots, uint64 lastAmount) {
-        keptLots = count(lots);
-        (, uint256 amount) = at(lots, keptLots - 1);
-        lastAmount = uint64(amount);
+    /// @notice The prefix of this many lots, of the last of which `lastAmount` is kept.
+    function prefix(uint256 lots, uint256 lastAmount) internal pure returns (Prefix) {
+        return Prefix.wrap(uint72((lots << 64) | lastAmount));
     }
 
-    /// @notice Whether (keptLots, lastAmount) is a prefix of them.
-    function isPrefix(bytes calldata lots, uint256 keptLots, uint64 lastAmount) internal pure returns (bool) {
+    /// @notice The parts of a prefix.
+    function parts(Prefix kept) internal pure returns (uint256 lots, uint256 lastAmount) {
+        lots = Prefix.unwrap(kept) >> 64;
+        lastAmount = uint64(Prefix.unwrap(kept));
+    }
+
+    /// @notice The prefix that is all of them. There is at least one lot.
+    function all(bytes calldata lots) internal pure returns (Prefix) {
+        unchecked {
+            return prefix(count(lots), Encoding.read(lots, lots.length - 8, 8));
+        }
+    }
+
+    /// @notice Whether `kept` is a prefix of them.
+    function isPrefix(bytes calldata lots, Prefix kept) internal pure returns (bool) {
+        (uint256 keptLots, uint256 lastAmount) = parts(kept);
         if (keptLots == 0) return lastAmount == 0;
         if (keptLots > count(lots)) return false;
         (, uint256 amount) = at(lots, keptLots - 1);
@@ -44,7 +56,8 @@ library PackedLots {
     }
 
     /// @notice How much of lot `i`, whose amount is `amount`, belongs to the prefix.
-    function keptOf(uint256 i, uint256 amount, uint256 keptLots, uint256 lastAmount) internal pure returns (uint256) {
+    function keptOf(uint256 i, uint256 amount, Prefix kept) internal pure returns (uint256) {
+        (uint256 keptLots, uint256 lastAmount) = parts(kept);
         unchecked {
             if (i + 1 < keptLots) return amount;
             return i + 1 == keptLots ? lastAmount : 0;
@@ -77,7 +90,8 @@ library PackedLots {
     }
 
     /// @notice EIP-712 hash of the prefix as an array of Lot.
-    function hash(bytes calldata lots, uint256 keptLots, uint256 lastAmount) internal pure returns (bytes32 result) {
+    function hash(bytes calldata lots, Prefix kept) internal pure returns (bytes32 result) {
+        (uint256 keptLots, uint256 lastAmount) = parts(kept);
         bytes32 typeHash = LOT_TYPEHASH;
         // As above.
         assembly ("memory-safe") {

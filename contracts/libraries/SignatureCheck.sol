@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 
-import {Packed} from "./Packed.sol";
+import {Encoding} from "./Encoding.sol";
 
 /// @title SignatureCheck
 /// @notice Checks the signature of an account or of a contract wallet (ERC-1271) so that no wallet can sink a batch.
@@ -22,10 +22,10 @@ library SignatureCheck {
     /// @notice Who signed `digest` with r ‖ s ‖ v; 0 if the length, v or s (high) is wrong.
     function recover(bytes32 digest, bytes calldata signature) internal pure returns (address signer) {
         if (signature.length != 65) return address(0);
-        uint256 s = Packed.read(signature, 32, 32);
+        uint256 s = Encoding.read(signature, 32, 32);
         if (s > LOW_S_MAX) return address(0);
-        bytes32 r = bytes32(Packed.read(signature, 0, 32));
-        return ecrecover(digest, uint8(Packed.read(signature, 64, 1)), r, bytes32(s));
+        bytes32 r = bytes32(Encoding.read(signature, 0, 32));
+        return ecrecover(digest, uint8(Encoding.read(signature, 64, 1)), r, bytes32(s));
     }
 
     /// @notice Whether `signer`, an account or a contract wallet, signed `digest`. Never for signer 0.

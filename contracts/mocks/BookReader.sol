@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {IClearingBook} from "../interfaces/IClearingBook.sol";
+import {Claim, IClearingBook} from "../interfaces/IClearingBook.sol";
 import {IPointsLedger} from "../interfaces/IPointsLedger.sol";
+import {ProgrammeId} from "../interfaces/Types.sol";
 
 /// @title BookReader
 /// @notice For tests only: reads much of both books in one call, so that a test can compare all of it after each step.
@@ -41,20 +42,28 @@ contract BookReader {
         }
     }
 
-    function participants(IClearingBook book, uint64[] calldata ids)
-        external
-        view
-        returns (int256[] memory positions, uint256[] memory locked)
-    {
-        positions = new int256[](ids.length);
-        locked = new uint256[](ids.length);
+    function redeemed(IPointsLedger ledger, uint256[] calldata ids) external view returns (uint256[] memory all) {
+        all = new uint256[](ids.length);
         for (uint256 i; i < ids.length; ++i) {
-            positions[i] = book.position(ids[i]);
-            locked[i] = book.lockedFen(ids[i]);
+            all[i] = ledger.redeemed(ids[i]);
         }
     }
 
-    function programmes(IPointsLedger ledger, IClearingBook book, uint32[] calldata ids)
+    function positions(IClearingBook book, uint64[] calldata ids) external view returns (int256[] memory all) {
+        all = new int256[](ids.length);
+        for (uint256 i; i < ids.length; ++i) {
+            all[i] = book.position(ids[i]);
+        }
+    }
+
+    function claims(IClearingBook book, uint32[] calldata ids) external view returns (Claim[] memory all) {
+        all = new Claim[](ids.length);
+        for (uint256 i; i < ids.length; ++i) {
+            all[i] = book.claim(ids[i]);
+        }
+    }
+
+    function programmes(IPointsLedger ledger, IClearingBook book, ProgrammeId[] calldata ids)
         external
         view
         returns (uint256[] memory supply, uint256[] memory appropriated, uint256[] memory paid)
@@ -63,7 +72,7 @@ contract BookReader {
         appropriated = new uint256[](ids.length);
         paid = new uint256[](ids.length);
         for (uint256 i; i < ids.length; ++i) {
-            supply[i] = ledger.programmeSupply(ids[i]);
+            supply[i] = ledger.programme(ids[i]).supply;
             appropriated[i] = book.appropriated(ids[i]);
             paid[i] = book.paid(ids[i]);
         }

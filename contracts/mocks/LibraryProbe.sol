@@ -2,15 +2,27 @@
 pragma solidity 0.8.30;
 
 import {ExchangeOrder} from "../interfaces/IExchange.sol";
-import {EvidenceLeaf, Revocation} from "../interfaces/IIssuance.sol";
-import {HoldOrder} from "../interfaces/IRedemption.sol";
-import {Receipt} from "../interfaces/IRefundDesk.sol";
+import {Batch} from "../interfaces/IIssuance.sol";
+import {HoldOrder, Receipt} from "../interfaces/IRedemption.sol";
+import {LotId, Prefix, ProgrammeId} from "../interfaces/Types.sol";
 import {LotLanes} from "../ledger/LotLanes.sol";
 import {QuarterTime} from "../ledger/QuarterTime.sol";
 import {PackedLots} from "../libraries/PackedLots.sol";
 import {ReceiptsTree} from "../libraries/ReceiptsTree.sol";
 import {TypedData} from "../libraries/TypedData.sol";
 import {Value} from "../libraries/Value.sol";
+
+/// @notice The evidence behind one grant, which the contracts know by its tree's root alone; hash =
+/// keccak256(bytes.concat(keccak256(abi.encode(leaf)))), as in OpenZeppelin's StandardMerkleTree.
+struct EvidenceLeaf {
+    bytes32 grantId;
+    address account;
+    uint256 tokenId;
+    uint64 amount;
+    bytes32 activityCode;
+    uint32 rulebookVersion;
+    bytes32 commitment;
+}
 
 /// @title LibraryProbe
 /// @notice For tests only: opens the internal libraries, so that the shared vectors reach the very code that modules run.
@@ -21,27 +33,27 @@ contract LibraryProbe {
         bytes32 typeHash = keccak256(
             "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)"
         );
-        return keccak256(abi.encode(typeHash, keccak256("Tongdui"), keccak256("1"), chainId, ledger, salt));
+        return keccak256(abi.encode(typeHash, keccak256("Tongdui"), keccak256("2"), chainId, ledger, salt));
     }
 
     function digest(bytes32 domain, bytes32 structHash) external pure returns (bytes32) {
         return TypedData.digest(domain, structHash);
     }
 
-    function mintBatch(uint32 programme, uint32 quarter, uint64 number, bytes32 evidenceRoot, bytes32 grantsHash)
+    function mintBatch(Batch calldata batch) external pure returns (bytes32) {
+        return TypedData.mintBatch(batch);
+    }
+
+    function voidBatch(ProgrammeId programme, uint64 number) external pure returns (bytes32) {
+        return TypedData.voidBatch(programme, number);
+    }
+
+    function revocation(ProgrammeId programme, uint64 number, bytes calldata revocations)
         external
         pure
         returns (bytes32)
     {
-        return TypedData.mintBatch(programme, quarter, number, evidenceRoot, grantsHash);
-    }
-
-    function voidBatch(uint32 programme, uint64 number) external pure returns (bytes32) {
-        return TypedData.voidBatch(programme, number);
-    }
-
-    function revocation(Revocation calldata r) external pure returns (bytes32) {
-        return TypedData.revocation(r);
+        return TypedData.revocation(programme, number, keccak256(revocations));
     }
 
     function exchangeOrder(ExchangeOrder calldata order) external pure returns (bytes32) {
@@ -60,40 +72,36 @@ contract LibraryProbe {
         return TypedData.holdOrder(order);
     }
 
-    function capture(bytes32 orderId, uint8 lots, uint64 lastAmount) external pure returns (bytes32) {
-        return TypedData.capture(orderId, lots, lastAmount);
+    function capture(bytes32 orderId, Prefix kept) external pure returns (bytes32) {
+        return TypedData.capture(orderId, kept);
     }
 
     function release(bytes32 orderId) external pure returns (bytes32) {
         return TypedData.release(orderId);
     }
 
-    function refund(bytes32 orderId, uint8 lots, uint64 lastAmount) external pure returns (bytes32) {
-        return TypedData.refund(orderId, lots, lastAmount);
+    function refund(bytes32 orderId, Prefix kept) external pure returns (bytes32) {
+        return TypedData.refund(orderId, kept);
     }
 
-    function dispute(bytes32 orderId) external pure returns (bytes32) {
-        return TypedData.dispute(orderId);
+    function arbiterRefund(bytes32 orderId, Prefix kept) external pure returns (bytes32) {
+        return TypedData.arbiterRefund(orderId, kept);
     }
 
-    function contest(bytes32 orderId) external pure returns (bytes32) {
-        return TypedData.contest(orderId);
+    function succession(address oldAccount, address newAccount, uint40 deadline) external pure returns (bytes32) {
+        return TypedData.succession(oldAccount, newAccount, deadline);
     }
 
-    function settlement(uint64 cycle, uint32 programme, uint32 merchant, uint64 fen, bytes32 paymentReference)
-        external
-        pure
-        returns (bytes32)
-    {
-        return TypedData.settlement(cycle, programme, merchant, fen, paymentReference);
+    function objection(address oldAccount, address newAccount) external pure returns (bytes32) {
+        return TypedData.objection(oldAccount, newAccount);
     }
 
     function lotsHash(bytes calldata lots) public pure returns (bytes32 result) {
         (result,) = lots.hash();
     }
 
-    function prefixHash(bytes calldata lots, uint256 keptLots, uint64 lastAmount) external pure returns (bytes32) {
-        return lots.hash(keptLots, lastAmount);
+    function prefixHash(bytes calldata lots, Prefix kept) external pure returns (bytes32) {
+        return lots.hash(kept);
     }
 
     function toFenDown(uint256 minor, uint256 par) external pure returns (uint256) {
@@ -106,6 +114,10 @@ contract LibraryProbe {
 
     function toMinorDown(uint256 fen, uint256 par) external pure returns (uint256) {
         return Value.toMinorDown(fen, par);
+    }
+
+    function expiryQuarter(uint256 timestamp) external pure returns (uint32) {
+        return QuarterTime.expiryQuarter(timestamp);
     }
 
     function quarterOf(uint256 timestamp) external pure returns (uint32) {
@@ -128,7 +140,7 @@ contract LibraryProbe {
         return keccak256(bytes.concat(keccak256(abi.encode(leaf))));
     }
 
-    function locate(uint256 id) external pure returns (uint64 key, uint256 shift) {
+    function locate(LotId id) external pure returns (uint64 key, uint256 shift) {
         return LotLanes.locate(id);
     }
 

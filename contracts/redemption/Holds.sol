@@ -10,11 +10,11 @@ import {LotIds} from "../libraries/LotIds.sol";
 import {PackedLots} from "../libraries/PackedLots.sol";
 import {PlainAccount} from "../libraries/PlainAccount.sol";
 import {TypedData} from "../libraries/TypedData.sol";
-import {Payments} from "./Payments.sol";
+import {Baskets} from "./Baskets.sol";
 
 /// @title Holds
 /// @notice Hold, capture and release: see {IRedemption}.
-abstract contract Holds is Payments {
+abstract contract Holds is Baskets {
     using BatchTotals for BatchTotals.Batch;
     using LotIds for LotId;
     using PackedLots for bytes;

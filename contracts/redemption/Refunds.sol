@@ -10,11 +10,11 @@ import {PackedLots} from "../libraries/PackedLots.sol";
 import {PlainAccount} from "../libraries/PlainAccount.sol";
 import {ReceiptsTree} from "../libraries/ReceiptsTree.sol";
 import {TypedData} from "../libraries/TypedData.sol";
-import {Payments} from "./Payments.sol";
+import {Baskets} from "./Baskets.sol";
 
 /// @title Refunds
 /// @notice Refunds and disputes: see {IRedemption}.
-abstract contract Refunds is Payments {
+abstract contract Refunds is Baskets {
     using BatchTotals for BatchTotals.Batch;
     using PackedLots for bytes;
 

@@ -11,9 +11,9 @@ import {ReceiptsTree} from "../libraries/ReceiptsTree.sol";
 import {Value} from "../libraries/Value.sol";
 import {OrderBatch} from "../orders/OrderBatch.sol";
 
-/// @title Payments
+/// @title Baskets
 /// @notice What baskets of lots are worth, whom that debits, and the receipts of what was paid.
-abstract contract Payments is IRedemption, OrderBatch {
+abstract contract Baskets is IRedemption, OrderBatch {
     using BatchTotals for BatchTotals.Batch;
     using LotIds for LotId;
     using PackedLots for bytes;

@@ -56,7 +56,11 @@ class ProgrammeConfig:
     spend_scope: tuple[str, ...] = ()
     """Scopes in which its points may be spent; none: anywhere."""
     inflow_cap_fen: int = 0
-    """Most that may be exchanged into it a day, in fen; 0: no cap."""
+    """Most that may be exchanged into it a day more than out of it, in fen; 0: no cap."""
+    daily_mint_fen: int = 0
+    """Most that it mints a day, in fen; 0: a tenth of what is appropriated."""
+    daily_revoke_fen: int = 0
+    """Most that it revokes a day, in fen; 0: a hundredth of what is appropriated."""
 
     __pydantic_config__ = _STRICT
 
@@ -93,6 +97,20 @@ class AppropriationConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ClearingConfig:
+    """How merchants are paid. The maturity never changes; the council may choose the others anew."""
+
+    maturity_s: int = 7 * DAY_S
+    """What a merchant earns can be paid out after one to two times this long."""
+    payment_term_s: int = 7 * DAY_S
+    """How long debtors have to pay what a cycle says they owe."""
+    payout_ceiling_fen: int = 0
+    """Most that a merchant is paid out a cycle, in fen; 0: no ceiling."""
+
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True, slots=True)
 class CityConfig:
     """A city. Built by `load` or `parse`, which check that it holds together."""
 
@@ -106,6 +124,7 @@ class CityConfig:
     """Most that a resident may exchange a day, in fen; 0: no cap."""
     rebirth_cap_fen: int = 0
     """Most value of dead lots that may be reborn for a resident a quarter, in fen; 0: none may."""
+    clearing: ClearingConfig = ClearingConfig()
 
     __pydantic_config__ = _STRICT
 
@@ -136,12 +155,20 @@ class CityActors:
     guardian: Address
     registrar: Address
     """Registers merchants."""
+    supervisor: Address
+    """Another organisation, which can cancel what the finance bureau and the registrar announce."""
+    arbiter: Address
+    """The consumer arbiter's account, which locks disputed orders."""
+    arbiter_key: Address
+    """The consumer arbiter's second hand, whose signature refunds them."""
     issuers: Mapping[ProgrammeId, tuple[Address, ...]]
     merchants: Mapping[MerchantId, Address]
     rulebooks: Mapping[ProgrammeId, RulebookRef] = field(default_factory=dict)
     desks: tuple[Address, ...] = ()
     council_delay_s: int = DAY_S
     """How long a decision of the council waits before it can be carried out."""
+    institution_delay_s: int = DAY_S
+    """How long an act of the finance bureau or the registrar waits after it was announced."""
 
 
 def default_path() -> Path:
@@ -195,6 +222,7 @@ def _problems(config: CityConfig) -> Iterable[str]:
             yield f"merchant {merchant.slug}: it needs a scope"
         yield from _unknown(f"merchant {merchant.slug}: scope", merchant.scopes, config.scopes)
     yield from _appropriation_problems(config)
+    yield from _clearing_problems(config.clearing)
     for name, cap in (("resident_cap_fen", config.resident_cap_fen), ("rebirth_cap_fen", config.rebirth_cap_fen)):
         if not 0 <= cap < 2**64:
             yield f"{name} is out of range"
@@ -212,6 +240,15 @@ def _appropriation_problems(config: CityConfig) -> Iterable[str]:
             yield f"{label}: {appropriation.fen} fen for {appropriation.fiscal_year} is out of range"
 
 
+def _clearing_problems(clearing: ClearingConfig) -> Iterable[str]:
+    if not DAY_S <= clearing.maturity_s <= 30 * DAY_S:
+        yield "clearing: maturity_s is not 1 to 30 days"
+    if not DAY_S <= clearing.payment_term_s <= 90 * DAY_S:
+        yield "clearing: payment_term_s is not 1 to 90 days"
+    if not 0 <= clearing.payout_ceiling_fen < 2**96:
+        yield "clearing: payout_ceiling_fen is out of range"
+
+
 def _programme_problems(programme: ProgrammeConfig, config: CityConfig) -> Iterable[str]:
     label = f"programme {programme.slug}"
     yield from _repeated(f"{label}: flag", programme.flags)
@@ -225,6 +262,9 @@ def _programme_problems(programme: ProgrammeConfig, config: CityConfig) -> Itera
         yield f"{label}: symbol {programme.symbol!r} is not 2 to 8 capital letters"
     if not 0 <= programme.inflow_cap_fen < 2**64:
         yield f"{label}: inflow_cap_fen is out of range"
+    for name, ceiling in (("mint", programme.daily_mint_fen), ("revoke", programme.daily_revoke_fen)):
+        if not 0 <= ceiling < 2**48:
+            yield f"{label}: daily_{name}_fen is out of range"
 
 
 def _repeated(label: str, values: Iterable[object]) -> Iterable[str]:

@@ -31,44 +31,47 @@ from ledger.deployment.city import CityActors, CityConfig, ProgrammeConfig
 from ledger.deployment.contracts import Contracts, call_data, read
 from ledger.deployment.file import Contract as DeployedContract
 from ledger.deployment.file import DeployedMerchant, DeployedProgramme, Deployment, bytes32
+from ledger.standard.civil_time import DAY_S
 from ledger.standard.ids import ZERO_ADDRESS, Address
 from ledger.standard.keccak import keccak256
 
 ADMIN = 0
 """The council's role; what has no other role belongs to it."""
-ISSUANCE, EXCHANGE, REDEMPTION, SETTLEMENT, FINANCE, GUARDIAN, DESK, REGISTRAR, DISPUTES = range(1, 10)
+EXCHANGE, REDEMPTION, FINANCE, GUARDIAN, DESK, REGISTRAR, ARBITER, SUPERVISOR = range(1, 9)
 
 ROLE_NAMES: Mapping[int, str] = {
     ADMIN: "ADMIN",
-    ISSUANCE: "ISSUANCE",
     EXCHANGE: "EXCHANGE",
     REDEMPTION: "REDEMPTION",
-    SETTLEMENT: "SETTLEMENT",
     FINANCE: "FINANCE",
     GUARDIAN: "GUARDIAN",
     DESK: "DESK",
     REGISTRAR: "REGISTRAR",
-    DISPUTES: "DISPUTES",
+    ARBITER: "ARBITER",
+    SUPERVISOR: "SUPERVISOR",
 }
 
 FUNCTION_ROLES: tuple[tuple[str, tuple[str, ...], int], ...] = (
-    ("PointsLedger", ("mint", "voidBatch", "revoke"), ISSUANCE),
     ("PointsLedger", ("beginExchange",), EXCHANGE),
     ("PointsLedger", ("beginRedemption",), REDEMPTION),
-    ("PointsLedger", ("requestMigration",), DESK),
+    ("PointsLedger", ("freeze",), GUARDIAN),
+    ("Succession", ("requestSuccession", "confirm"), DESK),
     ("ClearingBook", ("post",), EXCHANGE),
-    ("ClearingBook", ("postReceipts", "postRefund"), REDEMPTION),
-    ("ClearingBook", ("lock", "pay"), SETTLEMENT),
-    ("ClearingBook", ("recordAppropriation", "lapse"), FINANCE),
+    ("ClearingBook", ("postReceipts", "postRefund", "lockOrder"), REDEMPTION),
+    ("ClearingBook", ("recordAppropriation", "lapse", "reclaim", "fund", "payout", "payDirectly"), FINANCE),
     ("ClearingBook", ("registerMerchant",), REGISTRAR),
-    ("ClearingBook", ("lockDisputed", "freeDisputed"), DISPUTES),
-    ("Settlement", ("closeCycle",), FINANCE),
-    ("Disputes", ("decide",), FINANCE),
-    ("Issuance", ("pause", "unpause"), GUARDIAN),
     ("Exchange", ("pause", "unpause"), GUARDIAN),
     ("Redemption", ("pause", "unpause"), GUARDIAN),
+    ("Redemption", ("lockOrder",), ARBITER),
 )
 """Which role may call what. Everything else that is restricted stays with the council."""
+
+SUPERVISED_ROLES = (FINANCE, REGISTRAR)
+"""Their acts are announced, wait (`CityActors.institution_delay_s`), and can be cancelled by the supervisor meanwhile."""
+
+MODULE_ROLES = (EXCHANGE, REDEMPTION)
+MODULE_GRANT_DELAY_S = 7 * DAY_S
+"""A module that shall replace another has its role this long after the council granted it."""
 
 _CREATION_GAS = 12_000_000
 _CALL_GAS = 1_500_000
@@ -115,7 +118,7 @@ def deploy(
     salt = salt or keccak256(b"tongdui deployment" + engine.chain_id.to_bytes(32, "big") + deployer.address.encode())
     work = _Work(engine, deployer, _addresses(deployer.address), progress, timeout_s)
     contracts = work.contracts
-    work.create(_creations(work.addresses, deployer.address, salt, actors))
+    work.create(_creations(work.addresses, deployer.address, salt, config, actors))
     if work.view(contracts["AccessManager"].functions.hasRole(ADMIN, deployer.address)).isMember:
         work.perform(_city_steps(contracts, config, actors))
         work.perform(_role_steps(contracts, work.addresses, actors))
@@ -128,39 +131,40 @@ def deploy(
 
 _ORDER = (
     "AccessManager",
-    "PointsLedger",
     "ClearingBook",
-    "Issuance",
+    "Succession",
+    "PointsLedger",
     "Exchange",
     "Redemption",
-    "Settlement",
-    "Disputes",
     "Council",
 )
-"""The deployer's first nonces create these, in this order."""
-
-
-_MODULES = ("Issuance", "Exchange", "Redemption", "Settlement", "Disputes")
+"""The deployer's first nonces create these, in this order. The book and the succession are made for the ledger's address
+before there is a ledger, and its constructor checks that they were."""
 
 
 def _addresses(deployer: Address) -> dict[str, Address]:
     return {name: contract_address(deployer, nonce) for nonce, name in enumerate(_ORDER)}
 
 
-def _creations(addresses: Mapping[str, Address], deployer: Address, salt: bytes, actors: CityActors) -> list[_Creation]:
-    manager, ledger, book = addresses["AccessManager"], addresses["PointsLedger"], addresses["ClearingBook"]
+def _creations(
+    addresses: Mapping[str, Address], deployer: Address, salt: bytes, config: CityConfig, actors: CityActors
+) -> list[_Creation]:
+    manager, ledger = addresses["AccessManager"], addresses["PointsLedger"]
+    terms = (config.clearing.payment_term_s, config.clearing.payout_ceiling_fen)
     arguments: dict[str, tuple[Any, ...]] = {
         "AccessManager": (deployer,),
-        "PointsLedger": (manager, salt),
-        "ClearingBook": (manager,),
-        **dict.fromkeys(_MODULES, (manager, ledger, book)),
+        "ClearingBook": (manager, ledger, config.clearing.maturity_s, terms),
+        "Succession": (manager, ledger),
+        "PointsLedger": (manager, salt, addresses["ClearingBook"], addresses["Succession"]),
+        "Exchange": (manager, ledger),
+        "Redemption": (manager, ledger),
         "Council": (actors.council, actors.council_threshold, actors.council_delay_s),
     }
     return [_Creation(name, arguments[name]) for name in _ORDER]
 
 
 def _city_steps(contracts: Contracts, config: CityConfig, actors: CityActors) -> list[_Step]:
-    book, finance_key = contracts["ClearingBook"].functions, contracts["Settlement"].functions.financeKey()
+    book = contracts["ClearingBook"].functions
     steps: list[_Step] = []
     for programme in config.programmes:
         steps += _programme_steps(contracts, programme, config, actors)
@@ -186,9 +190,9 @@ def _city_steps(contracts: Contracts, config: CityConfig, actors: CityActors) ->
         )
     steps.append(
         _Step(
-            "set the finance bureau's key for settlements",
-            contracts["Settlement"].functions.setFinanceKey(actors.finance_bureau),
-            finance_key,
+            "set the consumer arbiter's key",
+            book.setArbiterKey(actors.arbiter_key),
+            book.arbiterKey(),
             lambda found: int(found, 16) != 0,
         )
     )
@@ -224,6 +228,7 @@ def _programme_steps(
     contracts: Contracts, programme: ProgrammeConfig, config: CityConfig, actors: CityActors
 ) -> list[_Step]:
     ledger, exchange = contracts["PointsLedger"].functions, contracts["Exchange"].functions
+    first_key, *further_keys = actors.issuers[programme.id]
     steps = [
         _Step(
             f"register programme {programme.slug}",
@@ -232,6 +237,7 @@ def _programme_steps(
                 programme.par_microfen,
                 programme.flag_bits,
                 _scope(config.scope_bits(programme.spend_scope)),
+                first_key,
                 programme.names.zh,
                 programme.symbol,
             ),
@@ -241,13 +247,23 @@ def _programme_steps(
     ]
     steps += [
         _Step(
-            f"set issuer key {key} of {programme.slug}",
-            ledger.setIssuerKey(programme.id, key, True),
-            ledger.isIssuerKey(programme.id, key),
+            f"add issuer key {key} of {programme.slug}",
+            ledger.addIssuerKey(programme.id, key),
+            ledger.issuerKeyActiveFrom(programme.id, key),
             bool,
         )
-        for key in actors.issuers[programme.id]
+        for key in further_keys
     ]
+    if programme.daily_mint_fen or programme.daily_revoke_fen:
+        wanted = (programme.daily_mint_fen, programme.daily_revoke_fen)
+        steps.append(
+            _Step(
+                f"set the ceilings of {programme.slug}",
+                ledger.setCeilings(programme.id, *wanted),
+                ledger.ceilings(programme.id),
+                lambda found: (found.mintFen, found.revokeFen) == wanted,
+            )
+        )
     rulebook = actors.rulebooks.get(programme.id)
     if rulebook is not None:
         steps.append(
@@ -286,24 +302,42 @@ def _role_steps(contracts: Contracts, addresses: Mapping[str, Address], actors: 
                 )
             )
     holders = [
-        (ISSUANCE, addresses["Issuance"]),
-        (EXCHANGE, addresses["Exchange"]),
-        (REDEMPTION, addresses["Redemption"]),
-        (REDEMPTION, addresses["Disputes"]),  # refunds what a dispute has locked
-        (SETTLEMENT, addresses["Settlement"]),
-        (DISPUTES, addresses["Disputes"]),
-        (FINANCE, actors.finance_bureau),
-        (GUARDIAN, actors.guardian),
-        (REGISTRAR, actors.registrar),
-        *((DESK, desk) for desk in actors.desks),
+        (EXCHANGE, addresses["Exchange"], 0),
+        (REDEMPTION, addresses["Redemption"], 0),
+        (FINANCE, actors.finance_bureau, actors.institution_delay_s),
+        (REGISTRAR, actors.registrar, actors.institution_delay_s),
+        (SUPERVISOR, actors.supervisor, 0),
+        (GUARDIAN, actors.guardian, 0),
+        (ARBITER, actors.arbiter, 0),
+        *((DESK, desk, 0) for desk in actors.desks),
     ]
-    return steps + [_grant(manager, role, account) for role, account in holders]
+    steps += [_grant(manager, role, account, delay_s) for role, account, delay_s in holders]
+    steps += [
+        _Step(
+            f"let role {ROLE_NAMES[SUPERVISOR]} cancel what {ROLE_NAMES[role]} announces",
+            manager.functions.setRoleGuardian(role, SUPERVISOR),
+            manager.functions.getRoleGuardian(role),
+            _equals(SUPERVISOR),
+        )
+        for role in SUPERVISED_ROLES
+    ]
+    # It takes effect after the manager's own five days: until then a city that has just begun can mend its modules.
+    steps += [
+        _Step(
+            f"let grants of role {ROLE_NAMES[role]} wait",
+            manager.functions.setGrantDelay(role, MODULE_GRANT_DELAY_S),
+            manager.functions.getRoleGrantDelay(role),
+            lambda found: True,
+        )
+        for role in MODULE_ROLES
+    ]
+    return steps
 
 
-def _grant(manager: Contract, role: int, account: Address) -> _Step:
+def _grant(manager: Contract, role: int, account: Address, delay_s: int = 0) -> _Step:
     return _Step(
         f"grant role {ROLE_NAMES[role]} to {account}",
-        manager.functions.grantRole(role, account, 0),
+        manager.functions.grantRole(role, account, delay_s),
         manager.functions.hasRole(role, account),
         lambda found: bool(found.isMember),
     )

@@ -24,7 +24,7 @@ from ledger.standard.keccak import keccak256
 from ledger.standard.typed_data import Domain
 
 FILE_NAME = "deployment.json"
-_VERSION = 1
+_VERSION = 2
 _STRICT = pydantic.ConfigDict(extra="forbid", strict=True)
 
 
@@ -35,6 +35,19 @@ class Contract:
     address: Address
     code_hash: str
     """Keccak-256 of its runtime code, 0x and 64 digits."""
+
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class PastContract:
+    """A module that was replaced, and until when it had its role: an auditor follows it through its time."""
+
+    name: str
+    address: Address
+    code_hash: str
+    until_block: int
+    """Number of the last block in which it had its role."""
 
     __pydantic_config__ = _STRICT
 
@@ -91,6 +104,8 @@ class Deployment:
     merchants: tuple[DeployedMerchant, ...]
     scopes: Mapping[str, Names]
     """In the order of their bits."""
+    replaced: tuple[PastContract, ...] = ()
+    """Modules that are no more, oldest first."""
     version: int = _VERSION
 
     __pydantic_config__ = _STRICT
@@ -176,7 +191,12 @@ class Deployment:
 
     @classmethod
     def from_json(cls, content: bytes, source: str = "deployment") -> Deployment:
-        """Read the file's content. Raises ConfigurationError that names the place."""
+        """Read the file's content. Raises ConfigurationError that names the place, or says that it is an older edition's."""
+        if _edition(content) == 1:
+            raise ConfigurationError(
+                f"{source} describes contracts of the first edition, which this version does not read: keep the folder"
+                " for its auditors and begin a new one (a different --data folder)"
+            )
         try:
             deployment = pydantic.TypeAdapter(cls).validate_json(content)
         except pydantic.ValidationError as error:
@@ -194,6 +214,14 @@ class Deployment:
             return cls.from_json(path.read_bytes(), str(path))
         except OSError as error:
             raise ConfigurationError(f"the deployment file cannot be read: {error}") from error
+
+
+def _edition(content: bytes) -> object:
+    try:
+        document = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
+    return document.get("version") if isinstance(document, dict) else None
 
 
 def bytes32(value: int) -> str:

@@ -36,7 +36,7 @@ class ProgrammeState(IntEnum):
 
 
 class BatchState(IntEnum):
-    """What ``PointsLedger.batchState`` returns."""
+    """What ``PointsLedger.batchWord`` says of a batch: see `batch_state`."""
 
     UNUSED = 0
     LANDED = 1
@@ -48,14 +48,22 @@ class BatchState(IntEnum):
         return self.name.lower()
 
 
-class DisputeState(IntEnum):
-    """Where a dispute stands (IDisputes.sol)."""
+_UNUSED_WORD, _VOID_WORD = bytes(32), bytes(31) + b"\1"
+
+
+def batch_state(word: bytes) -> BatchState:
+    """Return what a batch's stored word says: nothing, void, or the struct hash of what its issuer signed."""
+    return {_UNUSED_WORD: BatchState.UNUSED, _VOID_WORD: BatchState.VOID}.get(word, BatchState.LANDED)
+
+
+class SuccessionState(IntEnum):
+    """Where a succession stands (ISuccession.sol)."""
 
     NONE = 0
-    OPEN = 1
-    CONTESTED = 2
-    DECIDED = 3
-    CLOSED = 4
+    REQUESTED = 1
+    CONFIRMED = 2
+    OBJECTED = 3
+    ALLOWED = 4
 
 
 class Verdict(IntEnum):
@@ -117,12 +125,17 @@ def rejection_word(code: int) -> str:
 # Limits ------------------------------------------------------------------------------------------------------------
 
 GRANT_BYTES = 28
+REVOCATION_BYTES = 14
+PAYOUT_BYTES = 12
 LOT_BYTES = 16
 LOTS_MAX = 16
 """Lots an order."""
 
 GRANTS_MAX = 500
 """Grants a batch. The contract sets no limit; the gas of a block does, and gateways and signers agree on this one."""
+
+QUARTERS_AHEAD = 40
+"""How many quarters after the current one a grant may expire at most."""
 
 LANE_BITS = 48
 LANE_MAX = 2**LANE_BITS - 1
@@ -134,18 +147,44 @@ NONCE_WINDOW = 32
 PAR_MAX = 10**11
 """Micro-fen a point."""
 
+ORDER_FEN_MIN = 10
+"""The least that a redeem or hold order must be worth."""
+
+LINE_MAX = 16
+"""Accounts in a line of successors."""
+
+MINT_SHARE = 10
+REVOKE_SHARE = 100
+"""Unless the council chose ceilings, a programme mints a day what is appropriated divided by the one, and revokes divided by
+the other."""
+
+OVERDUE_FEN_MIN = 1_000
+"""An overdue debt below this has no consequence."""
+
 # Time windows ------------------------------------------------------------------------------------------------------
+
+GRACE_S = 7 * DAY_S
+"""How late the clock of expiry runs: a lot can be spent until this long after its quarter."""
 
 SPENDING_AFTER_CLOSING_S = 365 * DAY_S
 """How long the points of a closing programme can be spent, from the block that closed it."""
 
-CLOSED_AFTER_SPENDING_S = 120 * DAY_S
+CLOSED_AFTER_SPENDING_S = 150 * DAY_S
 """From the end of spending to the earliest ``CLOSED``."""
 
-MIGRATION_WAIT_S = 7 * DAY_S
+KEY_WAIT_S = 7 * DAY_S
+"""From the adding of an issuer key to the first batch that it may sign."""
+
+FREEZE_S = 72 * HOUR_S
+FREEZE_REST_S = 7 * DAY_S
+LONG_FREEZE_MAX_S = 90 * DAY_S
+OBJECTION_S = 7 * DAY_S
+"""How long a confirmed succession waits."""
+
+SUCCESSION_LAPSES_S = 30 * DAY_S
 HOLD_MAX_S = 30 * DAY_S
 REFUND_MAX_S = 90 * DAY_S
-DISPUTE_MAX_S = 30 * DAY_S
-CONTEST_S = 7 * DAY_S
-DISPUTE_CLOSES_S = 60 * DAY_S
+LOCK_S = 60 * DAY_S
+"""How long value stays locked for a disputed order."""
+
 PAUSE_MAX_S = 72 * HOUR_S

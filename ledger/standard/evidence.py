@@ -102,6 +102,7 @@ class EvidenceLeaf:
 class RedemptionReceipt:
     """One paid order as `IRedemption.Receipt`: a leaf of its batch's receipts tree, needed again for a refund.
 
+    The leaf has `payer` in the holder's place, so a shop can show its payment without learning an account.
     ``lots_hash`` is `typed_data.lots_hash` of the lots paid with; ``time`` is the block's Unix time.
     """
 
@@ -113,17 +114,29 @@ class RedemptionReceipt:
     time: int
 
     def hash(self) -> bytes:
-        """Return the leaf's hash, keccak256(keccak256(abi.encode(receipt)))."""
-        encoded = (
-            fixed_bytes("order id", self.order_id, 32)
-            + _PAD12
-            + address_bytes(self.holder)
-            + uint("merchant", self.merchant, 32).to_bytes(32, "big")
-            + fixed_bytes("lots hash", self.lots_hash, 32)
-            + uint("fen", self.fen, 64).to_bytes(32, "big")
-            + uint("time", self.time, 40).to_bytes(32, "big")
-        )
-        return keccak256(keccak256(encoded))
+        """Return the leaf's hash: see `receipt_leaf`."""
+        payer = payer_of(self.holder, self.order_id)
+        return receipt_leaf(self.order_id, payer, self.merchant, self.lots_hash, self.fen, self.time)
+
+
+def payer_of(holder: str, order_id: OrderId) -> bytes:
+    """Return what stands in a receipt for the holder: keccak256(abi.encode(holder, order id))."""
+    return keccak256(_PAD12 + address_bytes(holder) + fixed_bytes("order id", order_id, 32))
+
+
+def receipt_leaf(
+    order_id: OrderId, payer: bytes, merchant: MerchantId, lots_hash: bytes, fen: int, time: int
+) -> bytes:
+    """Return keccak256(keccak256(abi.encode(order id, payer, merchant, lots hash, fen, time)))."""
+    encoded = (
+        fixed_bytes("order id", order_id, 32)
+        + fixed_bytes("payer", payer, 32)
+        + uint("merchant", merchant, 32).to_bytes(32, "big")
+        + fixed_bytes("lots hash", lots_hash, 32)
+        + uint("fen", fen, 64).to_bytes(32, "big")
+        + uint("time", time, 40).to_bytes(32, "big")
+    )
+    return keccak256(keccak256(encoded))
 
 
 class MerkleTree:

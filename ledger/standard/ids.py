@@ -20,7 +20,7 @@ MerchantId = NewType("MerchantId", int)
 """uint32, given at registration."""
 
 ParticipantId = NewType("ParticipantId", int)
-"""uint64, the key of a clearing position: 1 << 32 | programme, or 2 << 32 | merchant."""
+"""uint64, the key of a clearing position: 1 << 32 | programme, 2 << 32 | merchant, or `POOL` or `TREASURY`."""
 
 BatchNumber = NewType("BatchNumber", int)
 """uint64, chosen by the issuer, used once per programme, in any order."""
@@ -56,6 +56,10 @@ ZERO_ACCOUNT = AccountBytes(bytes(20))
 _UINT32_MAX = 2**32 - 1
 _PROGRAMME_KIND = 1
 _MERCHANT_KIND = 2
+POOL = ParticipantId(3 << 32)
+"""What debtors paid into the treasury account and merchants are not yet paid; never above 0."""
+TREASURY = ParticipantId(4 << 32)
+"""Value that expired; never below 0."""
 
 
 def token_id(programme: ProgrammeId, quarter: int) -> TokenId:

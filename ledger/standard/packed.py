@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Final
 
-from ledger.standard.contract import GRANT_BYTES, LOT_BYTES, LOTS_MAX
+from ledger.standard.contract import GRANT_BYTES, LOT_BYTES, LOTS_MAX, PAYOUT_BYTES, REVOCATION_BYTES
 from ledger.standard.errors import MalformedPacked, OutOfRange
 from ledger.standard.ids import Address, MerchantId, ProgrammeId, address_bytes, to_address, uint
 from ledger.standard.typed_data import ExchangeOrder, HoldOrder, Lot, RedeemOrder
@@ -40,6 +40,49 @@ def unpack_grants(packed: bytes) -> list[tuple[Address, int]]:
         (to_address(packed[at : at + 20]), int.from_bytes(packed[at + 20 : at + 28], "big"))
         for at in range(0, len(packed), GRANT_BYTES)
     ]
+
+
+def pack_revocations(revocations: Sequence[tuple[int, int, int]]) -> bytes:
+    """Pack (grant index, revoked total in minor units, reason) triples: 4 | 8 | 2 bytes each. Raises OutOfRange."""
+    return b"".join(
+        [
+            _int("grant index", index, 4) + _int("revoked total", total, 8) + _int("reason", reason, 2)
+            for index, total, reason in revocations
+        ]
+    )
+
+
+def unpack_revocations(packed: bytes) -> list[tuple[int, int, int]]:
+    """Return the (grant index, revoked total, reason) triples of packed revocations. Raises MalformedPacked."""
+    if len(packed) % REVOCATION_BYTES:
+        at = len(packed) - len(packed) % REVOCATION_BYTES
+        raise MalformedPacked(at, f"a revocation takes {REVOCATION_BYTES} bytes")
+    parts = [packed[at : at + REVOCATION_BYTES] for at in range(0, len(packed), REVOCATION_BYTES)]
+    return [(int.from_bytes(p[:4], "big"), int.from_bytes(p[4:12], "big"), int.from_bytes(p[12:], "big")) for p in parts]
+
+
+def pack_payouts(payouts: Sequence[tuple[MerchantId, int]]) -> bytes:
+    """Pack (merchant, fen) pairs as `ClearingBook.payout` takes them: 4 | 8 bytes each. Raises OutOfRange."""
+    return b"".join([_int("merchant", merchant, 4) + _int("fen", fen, 8) for merchant, fen in payouts])
+
+
+def unpack_payouts(packed: bytes) -> list[tuple[MerchantId, int]]:
+    """Return the (merchant, fen) pairs of packed payouts. Raises MalformedPacked."""
+    if len(packed) % PAYOUT_BYTES:
+        raise MalformedPacked(len(packed) - len(packed) % PAYOUT_BYTES, f"a payout takes {PAYOUT_BYTES} bytes")
+    parts = [packed[at : at + PAYOUT_BYTES] for at in range(0, len(packed), PAYOUT_BYTES)]
+    return [(MerchantId(int.from_bytes(part[:4], "big")), int.from_bytes(part[4:], "big")) for part in parts]
+
+
+def pack_prefix(lots: int, last_amount: int) -> int:
+    """Return a kept prefix as the contracts' ``Prefix``: lots << 64 | last amount. Raises OutOfRange."""
+    return uint("kept lots", lots, 8) << 64 | uint("last amount", last_amount, 64)
+
+
+def unpack_prefix(prefix: int) -> tuple[int, int]:
+    """Return (lots, last amount) of a ``Prefix``. Raises OutOfRange for one of more than 72 bits."""
+    uint("prefix", prefix, 72)
+    return prefix >> 64, prefix & (2**64 - 1)
 
 
 def pack_lots(lots: Sequence[Lot]) -> bytes:

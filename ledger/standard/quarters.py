@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import date
 
 from ledger.standard.civil_time import civil_day, day_start
+from ledger.standard.contract import GRACE_S
 from ledger.standard.errors import OutOfRange
 from ledger.standard.ids import Quarter, uint
 
@@ -41,8 +42,11 @@ def quarter_end_timestamp(quarter: int) -> int:
 
 
 def is_dead(quarter: int, timestamp: int) -> bool:
-    """Return whether lots of ``quarter`` are dead at a block's Unix time; lots of quarter 0 never die."""
-    return quarter != NEVER and timestamp >= quarter_end_timestamp(quarter)
+    """Return whether lots of ``quarter`` are dead at a block's Unix time; lots of quarter 0 never die.
+
+    The promised day is the quarter's last; the ledger's clock runs `GRACE_S` late.
+    """
+    return quarter != NEVER and timestamp >= quarter_end_timestamp(quarter) + GRACE_S
 
 
 def expiry_quarter(grant_date: date, validity_quarters: int) -> Quarter:

@@ -14,7 +14,7 @@ from ledger.standard.ids import MerchantId, OrderId, ProgrammeId, address_bytes,
 from ledger.standard.keccak import keccak256
 
 DOMAIN_NAME: Final = "Tongdui"
-DOMAIN_VERSION: Final = "1"
+DOMAIN_VERSION: Final = "2"
 
 _DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)"
 LOT_TYPE: Final = "Lot(uint64 id,uint64 amount)"
@@ -22,7 +22,7 @@ MINT_BATCH_TYPE: Final = (
     "MintBatch(uint32 programme,uint32 quarter,uint64 number,bytes32 evidenceRoot,bytes32 grantsHash)"
 )
 VOID_BATCH_TYPE: Final = "VoidBatch(uint32 programme,uint64 number)"
-REVOCATION_TYPE: Final = "Revocation(uint32 programme,uint64 number,bytes32 leaf,uint64 revokedTotal,uint16 reason)"
+REVOCATION_TYPE: Final = "Revocation(uint32 programme,uint64 number,bytes32 revocationsHash)"
 EXCHANGE_ORDER_TYPE: Final = (
     "ExchangeOrder(address holder,uint64 fromId,uint64 amount,uint32 toProgramme,uint64 minOut,uint32 nonce,"
     "uint40 deadline)"
@@ -37,9 +37,9 @@ HOLD_ORDER_TYPE: Final = (
 CAPTURE_TYPE: Final = "Capture(bytes32 orderId,uint8 lots,uint64 lastAmount)"
 RELEASE_TYPE: Final = "Release(bytes32 orderId)"
 REFUND_TYPE: Final = "Refund(bytes32 orderId,uint8 lots,uint64 lastAmount)"
-DISPUTE_TYPE: Final = "Dispute(bytes32 orderId)"
-CONTEST_TYPE: Final = "Contest(bytes32 orderId)"
-SETTLEMENT_TYPE: Final = "Settlement(uint64 cycle,uint32 programme,uint32 merchant,uint64 fen,bytes32 reference)"
+ARBITER_REFUND_TYPE: Final = "ArbiterRefund(bytes32 orderId,uint8 lots,uint64 lastAmount)"
+SUCCESSION_TYPE: Final = "Succession(address oldAccount,address newAccount,uint40 deadline)"
+OBJECTION_TYPE: Final = "Objection(address oldAccount,address newAccount)"
 
 _PAD12 = b"\0" * 12
 _PREFIX = b"\x19\x01"
@@ -59,9 +59,9 @@ _HOLD_ORDER = _type_hash(HOLD_ORDER_TYPE)
 _CAPTURE = _type_hash(CAPTURE_TYPE)
 _RELEASE = _type_hash(RELEASE_TYPE)
 _REFUND = _type_hash(REFUND_TYPE)
-_DISPUTE = _type_hash(DISPUTE_TYPE)
-_CONTEST = _type_hash(CONTEST_TYPE)
-_SETTLEMENT = _type_hash(SETTLEMENT_TYPE)
+_ARBITER_REFUND = _type_hash(ARBITER_REFUND_TYPE)
+_SUCCESSION = _type_hash(SUCCESSION_TYPE)
+_OBJECTION = _type_hash(OBJECTION_TYPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +155,11 @@ class VoidBatch:
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """What an issuer signs to take back a grant: the leaf's new cumulative revoked amount, in minor units."""
+    """What an issuer signs to take back grants of a batch; the hash is of `packed.pack_revocations`."""
 
     programme: ProgrammeId
     number: int
-    leaf: bytes
-    revoked_total: int
-    reason: int
+    revocations_hash: bytes
 
     def struct_hash(self) -> bytes:
         """Return the EIP-712 hash of this struct."""
@@ -169,9 +167,7 @@ class Revocation:
             _REVOCATION
             + _word("programme", self.programme, 32)
             + _word("batch number", self.number, 64)
-            + fixed_bytes("leaf", self.leaf, 32)
-            + _word("revoked total", self.revoked_total, 64)
-            + _word("reason", self.reason, 16)
+            + fixed_bytes("revocations hash", self.revocations_hash, 32)
         )
 
     def digest(self, domain: Domain) -> bytes:
@@ -309,47 +305,52 @@ class Refund:
 
 
 @dataclass(frozen=True, slots=True)
-class Dispute:
-    """A holder's (or its successor's) claim that an order was not served; it locks what is not yet paid of it."""
+class ArbiterRefund:
+    """A refund of a locked order with the consumer arbiter's signature in the merchant's place; as `Refund`."""
 
     order_id: OrderId
+    lots: int
+    last_amount: int
 
     def digest(self, domain: Domain) -> bytes:
-        """Return the 32 bytes that the holder signs."""
-        return domain.digest(keccak256(_DISPUTE + fixed_bytes("order id", self.order_id, 32)))
+        """Return the 32 bytes that the arbiter's key signs."""
+        return domain.digest(_prefix_hash(_ARBITER_REFUND, self.order_id, self.lots, self.last_amount))
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
-    """A merchant's answer to a dispute: the finance bureau shall decide."""
+class Succession:
+    """A new account's consent to succeed an old one, good until ``deadline`` (Unix seconds)."""
 
-    order_id: OrderId
-
-    def digest(self, domain: Domain) -> bytes:
-        """Return the 32 bytes that the merchant signs."""
-        return domain.digest(keccak256(_CONTEST + fixed_bytes("order id", self.order_id, 32)))
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """Confirmation that a line of a cycle was paid: ``fen`` under the payer's unique ``reference``."""
-
-    cycle: int
-    programme: ProgrammeId
-    merchant: MerchantId
-    fen: int
-    reference: bytes
+    old_account: str
+    new_account: str
+    deadline: int
 
     def digest(self, domain: Domain) -> bytes:
-        """Return the 32 bytes that the payee or the finance bureau signs."""
+        """Return the 32 bytes that the new account signs."""
         return domain.digest(
             keccak256(
-                _SETTLEMENT
-                + _word("cycle", self.cycle, 64)
-                + _word("programme", self.programme, 32)
-                + _word("merchant", self.merchant, 32)
-                + _word("fen", self.fen, 64)
-                + fixed_bytes("reference", self.reference, 32)
+                _SUCCESSION
+                + _PAD12
+                + address_bytes(self.old_account)
+                + _PAD12
+                + address_bytes(self.new_account)
+                + _word("deadline", self.deadline, 40)
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """An old account's objection to being succeeded by a new one."""
+
+    old_account: str
+    new_account: str
+
+    def digest(self, domain: Domain) -> bytes:
+        """Return the 32 bytes that the old account signs."""
+        return domain.digest(
+            keccak256(
+                _OBJECTION + _PAD12 + address_bytes(self.old_account) + _PAD12 + address_bytes(self.new_account)
             )
         )
 

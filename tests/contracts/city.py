@@ -28,7 +28,10 @@ from reference import (
     lots_hash,
     pack_grants,
     pack_lots,
+    pack_revocations,
+    prefix_word,
     quarter_end,
+    receipt_hash,
     sign,
     whole,
 )
@@ -60,26 +63,51 @@ APPROPRIATION_FEN = 10**9
 SHOP, OTHER_SHOP, THEATRE = 1, 2, 3
 SCOPES = {SHOP: 0b001, OTHER_SHOP: 0b011, THEATRE: 0b100}
 
+WEEK = 7 * DAY
+MATURITY = WEEK
+"""How long a period of the clearing book lasts."""
+TERMS = (WEEK, 0)
+"""Payment term, and no ceiling on what a merchant is paid out a cycle."""
+NO_CEILING = 2**48 - 1
+"""What the harness lets a programme mint and revoke a day, so that only tests of the ceilings meet them."""
+POOL, TREASURY = 3 << 32, 4 << 32
+
 # Roles, as the deployment gives them.
 ADMIN = 0
-ISSUANCE, EXCHANGE, REDEMPTION, SETTLEMENT, FINANCE, GUARDIAN, DESK, REGISTRAR, DISPUTES = range(1, 10)
+EXCHANGE, REDEMPTION, FINANCE, REGISTRAR, GUARDIAN, DESK, ARBITER = range(1, 8)
 FUNCTION_ROLES = (
-    ("ledger", ("mint", "voidBatch", "revoke"), ISSUANCE),
     ("ledger", ("beginExchange",), EXCHANGE),
     ("ledger", ("beginRedemption",), REDEMPTION),
-    ("ledger", ("requestMigration",), DESK),
+    ("ledger", ("freeze",), GUARDIAN),
     ("book", ("post",), EXCHANGE),
-    ("book", ("postReceipts", "postRefund"), REDEMPTION),
-    ("book", ("lock", "pay"), SETTLEMENT),
-    ("book", ("lockDisputed", "freeDisputed"), DISPUTES),
-    ("book", ("recordAppropriation", "lapse"), FINANCE),
-    ("settlement", ("closeCycle",), FINANCE),
-    ("disputes", ("decide",), FINANCE),
+    ("book", ("postReceipts", "postRefund", "lockOrder"), REDEMPTION),
+    ("book", ("recordAppropriation", "lapse", "reclaim", "fund", "payout", "payDirectly"), FINANCE),
     ("book", ("registerMerchant",), REGISTRAR),
-    ("issuance", ("pause", "unpause"), GUARDIAN),
     ("exchange", ("pause", "unpause"), GUARDIAN),
     ("redemption", ("pause", "unpause"), GUARDIAN),
+    ("redemption", ("lockOrder",), ARBITER),
+    ("succession", ("requestSuccession", "confirm"), DESK),
 )
+"""Who may call what; the admin, in a real city the council, whatever is not named here."""
+
+
+Batch = tuple[int, int, int, bytes, bytes]
+"""programme, quarter, number, evidence root, packed grants"""
+Receipt = tuple[bytes, str, int, bytes, int, int]
+"""order id, holder, merchant, lots hash, fen, time"""
+
+
+@dataclass(frozen=True)
+class Payment:
+    """An order that paid, with its receipt, where the receipt is, and the lots paid with."""
+
+    receipt: Receipt
+    proof: tuple[int, list[bytes]]
+    lots: tuple[Lot, ...]
+
+    def arguments(self, prefix: Prefix) -> tuple[Any, ...]:
+        """Return what a refund down to a prefix takes besides a signature."""
+        return self.receipt, self.proof, pack_lots(self.lots), prefix_word(prefix)
 
 
 def key_of(name: str) -> bytes:
@@ -227,21 +255,21 @@ def _ask(method: str, *params: Any) -> Any:
 class City:
     """The contracts, wired as the deployment wires them, and shorthands for what is done with them.
 
-    The test's own accounts stand for institutions: `operator` relays, `finance`, `guardian`, `desk`, `registrar` and
-    `admin` hold the roles of that name. In a real city the admin is the Council; here an account stands in for it, and
-    `test_council.py` puts the Council itself there.
+    The test's own accounts stand for institutions: `operator` relays, `finance`, `guardian`, `registrar`, two desks and
+    `arbiter` hold the roles of that name, without the days that they wait in a real city. There the admin is the
+    Council; here an account stands in for it, and `test_council.py` puts the Council itself there.
     """
 
     def __init__(self, brownie_project: Any, salt: bytes = SALT) -> None:
         self.project = brownie_project
-        names = ("admin", "operator", "finance", "guardian", "desk", "registrar", "stranger")
-        self.admin, self.operator, self.finance, self.guardian, self.desk, self.registrar, self.stranger = (
-            accounts[i] for i in range(len(names))
-        )
+        self.admin, self.operator, self.finance, self.guardian, self.registrar = (accounts[i] for i in range(5))
+        self.desk, self.other_desk, self.arbiter, self.stranger = (accounts[i] for i in range(5, 9))
         self.issuer = {programme: Person(f"issuer {programme}") for programme in PROGRAMMES}
         self.merchant = {merchant: Person(f"merchant {merchant}") for merchant in SCOPES}
         self.ana, self.bo, self.chen, self.heir = (Person(name) for name in ("ana", "bo", "chen", "heir"))
+        self.arbiter_key = Person("arbiter")
         self._numbers = itertools.count(1)
+        self._references = itertools.count(1)
         self._nonces: dict[tuple[str, int], Iterator[int]] = {}
         self._deploy(salt)
         self._assign_roles()
@@ -257,13 +285,13 @@ class City:
     def _deploy(self, salt: bytes) -> None:
         deployer = {"from": self.admin}
         self.manager = deploy_artifact("AccessManager", self.admin)
-        self.ledger = self.project.PointsLedger.deploy(self.manager, salt, deployer)
-        self.book = self.project.ClearingBook.deploy(self.manager, deployer)
-        self.issuance = self.project.Issuance.deploy(self.manager, self.ledger, self.book, deployer)
-        self.exchange = self.project.Exchange.deploy(self.manager, self.ledger, self.book, deployer)
-        self.redemption = self.project.Redemption.deploy(self.manager, self.ledger, self.book, deployer)
-        self.settlement = self.project.Settlement.deploy(self.manager, self.ledger, self.book, deployer)
-        self.disputes = self.project.Disputes.deploy(self.manager, self.ledger, self.book, deployer)
+        # The book and the succession contract are there before the ledger, and know the address that it will have.
+        ledger = self.admin.get_deployment_address(self.admin.nonce + 2)
+        self.book = self.project.ClearingBook.deploy(self.manager, ledger, MATURITY, TERMS, deployer)
+        self.succession = self.project.Succession.deploy(self.manager, ledger, deployer)
+        self.ledger = self.project.PointsLedger.deploy(self.manager, salt, self.book, self.succession, deployer)
+        self.exchange = self.project.Exchange.deploy(self.manager, self.ledger, deployer)
+        self.redemption = self.project.Redemption.deploy(self.manager, self.ledger, deployer)
         self.probe = self.project.LibraryProbe.deploy(deployer)
         self.reader = self.project.BookReader.deploy(deployer)
 
@@ -273,37 +301,40 @@ class City:
             selectors = [getattr(target, function).signature for function in functions]
             self.manager.setTargetFunctionRole(target, selectors, role, {"from": self.admin})
         holders = (
-            (ISSUANCE, self.issuance),
             (EXCHANGE, self.exchange),
             (REDEMPTION, self.redemption),
-            (REDEMPTION, self.disputes),
-            (SETTLEMENT, self.settlement),
-            (DISPUTES, self.disputes),
             (FINANCE, self.finance),
+            (REGISTRAR, self.registrar),
             (GUARDIAN, self.guardian),
             (DESK, self.desk),
-            (REGISTRAR, self.registrar),
+            (DESK, self.other_desk),
+            (ARBITER, self.arbiter),
         )
         for role, holder in holders:
             self.manager.grantRole(role, holder, 0, {"from": self.admin})
 
     def _open(self) -> None:
         for programme, (par, flags, scope) in PROGRAMMES.items():
-            self.ledger.registerProgramme(
-                programme,
-                par,
-                flags,
-                scope.to_bytes(32, "big"),
-                f"Programme {programme}",
-                f"P{programme}",
-                self.by_admin,
-            )
-            self.ledger.setIssuerKey(programme, self.issuer[programme].address, True, self.by_admin)
+            self.register(programme, par, flags, scope)
+            self.ledger.setCeilings(programme, NO_CEILING, NO_CEILING, self.by_admin)
             if par:
                 self.appropriate(programme, APPROPRIATION_FEN)
-        for merchant, scope in SCOPES.items():
-            key = self.merchant[merchant].address
-            self.book.registerMerchant(merchant, key, bits(scope), {"from": self.registrar})
+        for merchant in SCOPES:
+            self.register_merchant(merchant, self.merchant[merchant])
+        self.book.setArbiterKey(self.arbiter_key.address, self.by_admin)
+
+    def register(self, programme: int, par: int, flags: int, scope: int = 0) -> Any:
+        """Open a programme whose first issuer key signs at once."""
+        issuer = self.issuer.setdefault(programme, Person(f"issuer {programme}"))
+        names = (f"Programme {programme}", f"P{programme}")
+        return self.ledger.registerProgramme(programme, par, flags, bits(scope), issuer.address, *names, self.by_admin)
+
+    def register_merchant(self, merchant: int, person: Person | None, scope: int | None = None) -> Any:
+        """Register a merchant with a person's key, or retire it."""
+        key = person.address if person else "0x" + "00" * 20
+        return self.book.registerMerchant(
+            merchant, key, bits(SCOPES[merchant] if scope is None else scope), {"from": self.registrar}
+        )
 
     @property
     def by_admin(self) -> dict[str, Any]:
@@ -315,19 +346,29 @@ class City:
 
     # -------------------------------------------------------------------------------------------------- issuance
 
-    def appropriate(self, programme: int, fen: int, year: int = 2030) -> Any:
-        return self.book.recordAppropriation(programme, year, fen, b"\x01" * 32, {"from": self.finance})
+    def reference(self) -> bytes:
+        """Return a document's or payment's reference that was not used before."""
+        return next(self._references).to_bytes(32, "big")
 
-    def sign_mint(
+    def appropriate(self, programme: int, fen: int, year: int = 2030) -> Any:
+        return self.book.recordAppropriation(programme, year, fen, self.reference(), {"from": self.finance})
+
+    def batch(
         self,
         programme: int,
         quarter: int,
-        number: int,
-        root: bytes,
-        grants: bytes,
-        by: Person | None = None,
-    ) -> bytes:
+        grants: Mapping[str, int] | Sequence[tuple[str, int]],
+        number: int | None = None,
+        root: bytes = b"\x0e" * 32,
+    ) -> Batch:
+        """Return a batch as the ledger takes it, with the next number."""
+        number = next(self._numbers) if number is None else number
+        pairs = list(grants.items()) if isinstance(grants, Mapping) else list(grants)
+        return (programme, quarter, number, root, pack_grants(pairs))
+
+    def sign_batch(self, batch: Batch, by: Person | None = None) -> bytes:
         """Return the issuer's signature of a batch."""
+        programme, quarter, number, root, grants = batch
         digest = self.domain.digest(
             "MintBatch",
             programme=programme,
@@ -338,6 +379,10 @@ class City:
         )
         return sign((by or self.issuer[programme]).key, digest)
 
+    def land(self, batch: Batch, by: Person | None = None) -> Any:
+        """Relay a batch that the issuer signed, and return the transaction."""
+        return self.ledger.mint(batch, self.sign_batch(batch, by), self.by_operator)
+
     def mint(
         self,
         programme: int,
@@ -347,23 +392,38 @@ class City:
         root: bytes = b"\x0e" * 32,
     ) -> Any:
         """Mint one batch with any root and return its transaction."""
-        number = next(self._numbers) if number is None else number
-        pairs = list(grants.items()) if isinstance(grants, Mapping) else list(grants)
-        packed = pack_grants(pairs)
-        signature = self.sign_mint(programme, quarter, number, root, packed)
-        return self.issuance.mint(programme, quarter, number, root, packed, signature, self.by_operator)
+        return self.land(self.batch(programme, quarter, grants, number, root))
 
-    def give(self, person: Person, lot: int, amount: int) -> None:
-        """Mint `amount` of a lot to a person."""
-        self.mint(lot >> 32, lot & 0xFFFFFFFF, {person.address: amount})
+    def give(self, person: Person, lot: int, amount: int) -> Batch:
+        """Mint `amount` of a lot to a person and return the batch."""
+        batch = self.batch(lot >> 32, lot & 0xFFFFFFFF, {person.address: amount})
+        self.land(batch)
+        return batch
 
-    def mint_with_evidence(self, leaves: Sequence[EvidenceLeaf]) -> tuple[int, MerkleTree]:
-        """Mint what the leaves (all of one lot) say, under their root; return batch number and tree."""
-        number = next(self._numbers)
+    def mint_with_evidence(self, leaves: Sequence[EvidenceLeaf]) -> tuple[Batch, MerkleTree]:
+        """Mint what the leaves (all of one lot) say, under their root; return batch and tree."""
         tree = MerkleTree([leaf.hash() for leaf in leaves])
         lot = leaves[0].token
-        self.mint(lot >> 32, lot & 0xFFFFFFFF, [(leaf.account, leaf.amount) for leaf in leaves], number, tree.root)
-        return number, tree
+        grants = [(leaf.account, leaf.amount) for leaf in leaves]
+        batch = self.batch(lot >> 32, lot & 0xFFFFFFFF, grants, root=tree.root)
+        self.land(batch)
+        return batch, tree
+
+    def sign_revocation(self, batch: Batch, packed: bytes, by: Person | None = None) -> bytes:
+        """Return the issuer's signature of packed revocations of a batch."""
+        digest = self.domain.digest("Revocation", programme=batch[0], number=batch[2], revocationsHash=keccak(packed))
+        return sign((by or self.issuer[batch[0]]).key, digest)
+
+    def revoke(self, batch: Batch, *revocations: tuple[int, int], reason: int = 3, by: Person | None = None) -> Any:
+        """Revoke (grant index, total revoked of it) each, and return the transaction."""
+        packed = pack_revocations([(index, total, reason) for index, total in revocations])
+        return self.ledger.revoke(batch, packed, self.sign_revocation(batch, packed, by), self.by_operator)
+
+    def void(self, programme: int, number: int, by: Person | None = None) -> Any:
+        """Make a batch number void, and return the transaction."""
+        digest = self.domain.digest("VoidBatch", programme=programme, number=number)
+        signature = sign((by or self.issuer[programme]).key, digest)
+        return self.ledger.voidBatch(programme, number, signature, self.by_operator)
 
     # --------------------------------------------------------------------------------------------------- orders
 
@@ -436,27 +496,67 @@ class City:
 
     # -------------------------------------------------------------------------------------------------- receipts
 
-    def receipt_of(self, tx: Any, index: int = 0, lots: Sequence[Lot] = ()) -> tuple[Any, ...]:
-        """Return the receipt of the transaction's `index`-th payment, which paid with these lots."""
+    def receipt_of(self, tx: Any, lots: Sequence[Lot], holder: Person | None = None, index: int = 0) -> Receipt:
+        """Return the receipt of the transaction's `index`-th payment, by which ana or another paid with these lots."""
         paid = event_values(tx, "Redeemed")[index]
         time = web3.eth.get_block(tx.block_number)["timestamp"]
-        return (bytes(paid["orderId"]), paid["holder"], paid["merchant"], lots_hash(lots), paid["fen"], time)
+        address = (holder or self.ana).address
+        return (bytes(paid["orderId"]), address, paid["merchant"], lots_hash(lots), paid["fen"], time)
 
-    def refund(
-        self,
-        receipt: tuple[Any, ...],
-        batch: int,
-        proof: Sequence[bytes],
-        lots: Sequence[Lot],
-        prefix: Prefix,
-        by: Person | None = None,
-    ) -> Any:
+    def pay(self, person: Person, lots: Sequence[Lot], **fields: Any) -> Payment:
+        """Have a person redeem, alone in its batch of receipts, and return all that a refund needs."""
+        tx = self.run_redeem(self.signed(person, self.redeem_order(person, lots, **fields)))
+        assert rejections(tx) == []
+        return Payment(self.receipt_of(tx, lots, person), (self.book.lastReceiptsBatch(), []), tuple(lots))
+
+    def prove(self, payment: Payment) -> None:
+        """Check that the payment's receipt is under its root, for a test that changed it by hand."""
+        assert bytes(self.book.receiptsRoot(payment.proof[0])) == receipt_hash(payment.receipt)
+
+    def sign_refund(self, payment: Payment, prefix: Prefix, by: Person | None = None, primary: str = "Refund") -> bytes:
+        order_id, merchant = payment.receipt[0], payment.receipt[2]
+        digest = self.domain.digest(primary, orderId=order_id, lots=prefix[0], lastAmount=prefix[1])
+        return sign((by or self.merchant[merchant]).key, digest)
+
+    def refund(self, payment: Payment, prefix: Prefix = (0, 0), by: Person | None = None) -> Any:
         """Have the merchant refund down to a prefix, and return the transaction."""
-        digest = self.domain.digest("Refund", orderId=receipt[0], lots=prefix[0], lastAmount=prefix[1])
-        signature = sign((by or self.merchant[receipt[2]]).key, digest)
-        return self.redemption.refund(
-            receipt, batch, list(proof), pack_lots(lots), *prefix, signature, self.by_operator
-        )
+        signature = self.sign_refund(payment, prefix, by)
+        return self.redemption.refund(*payment.arguments(prefix), signature, self.by_operator)
+
+    def arbiter_refund(self, payment: Payment, prefix: Prefix = (0, 0), by: Person | None = None) -> Any:
+        """Have the consumer arbiter refund down to a prefix, and return the transaction."""
+        signature = self.sign_refund(payment, prefix, by or self.arbiter_key, "ArbiterRefund")
+        return self.redemption.arbiterRefund(*payment.arguments(prefix), signature, self.by_operator)
+
+    def lock(self, payment: Payment, fen: int, complaint: bytes = b"\x0c" * 32) -> Any:
+        """Have the arbiter lock `fen` of a payment, and return the transaction."""
+        return self.redemption.lockOrder(payment.receipt, payment.proof, fen, complaint, {"from": self.arbiter})
+
+    # ------------------------------------------------------------------------------------------------ succession
+
+    def sign_consent(self, old: str, new: Person, deadline: int, by: Person | None = None) -> bytes:
+        digest = self.domain.digest("Succession", oldAccount=old, newAccount=new.address, deadline=deadline)
+        return sign((by or new).key, digest)
+
+    def sign_objection(self, old: Person, new: str, by: Person | None = None) -> bytes:
+        return sign((by or old).key, self.domain.digest("Objection", oldAccount=old.address, newAccount=new))
+
+    def request_succession(self, old: str, new: Person) -> Any:
+        """Have one desk ask, with the new account's consent."""
+        deadline = now() + DAY
+        consent = self.sign_consent(old, new, deadline)
+        return self.succession.requestSuccession(old, new.address, deadline, consent, {"from": self.desk})
+
+    def confirm_succession(self, old: str, new: Person) -> Any:
+        return self.succession.confirm(old, new.address, {"from": self.other_desk})
+
+    def succeed(self, old: Person | str, new: Person, lots: Sequence[int] = ()) -> Any:
+        """Take the whole path from an account to its successor, seven days included."""
+        address = old if isinstance(old, str) else old.address
+        self.request_succession(address, new)
+        self.confirm_succession(address, new)
+        go_to(now() + WEEK)
+        return self.succession.execute(address, list(lots), {"from": self.stranger})
 
     # ----------------------------------------------------------------------------------------------------- views
 
@@ -472,9 +572,13 @@ class City:
     def merchant_position(self, merchant: int) -> int:
         return int(self.book.position(2 << 32 | merchant))
 
+    def treasury(self) -> int:
+        return int(self.book.position(TREASURY))
+
     def assert_zero_sum(self) -> None:
         positions = [self.position(programme) for programme in PROGRAMMES]
         positions += [self.merchant_position(merchant) for merchant in SCOPES]
+        positions += [self.book.position(POOL), self.treasury()]
         assert sum(positions) == 0
 
 

@@ -46,7 +46,7 @@ CITY_TZ = timezone(timedelta(hours=8))
 SCHEMAS: Mapping[str, str] = {
     "MintBatch": "uint32 programme,uint32 quarter,uint64 number,bytes32 evidenceRoot,bytes32 grantsHash",
     "VoidBatch": "uint32 programme,uint64 number",
-    "Revocation": "uint32 programme,uint64 number,bytes32 leaf,uint64 revokedTotal,uint16 reason",
+    "Revocation": "uint32 programme,uint64 number,bytes32 revocationsHash",
     "ExchangeOrder": (
         "address holder,uint64 fromId,uint64 amount,uint32 toProgramme,uint64 minOut,uint32 nonce,uint40 deadline"
     ),
@@ -57,9 +57,9 @@ SCHEMAS: Mapping[str, str] = {
     "Capture": "bytes32 orderId,uint8 lots,uint64 lastAmount",
     "Release": "bytes32 orderId",
     "Refund": "bytes32 orderId,uint8 lots,uint64 lastAmount",
-    "Dispute": "bytes32 orderId",
-    "Contest": "bytes32 orderId",
-    "Settlement": "uint64 cycle,uint32 programme,uint32 merchant,uint64 fen,bytes32 reference",
+    "ArbiterRefund": "bytes32 orderId,uint8 lots,uint64 lastAmount",
+    "Succession": "address oldAccount,address newAccount,uint40 deadline",
+    "Objection": "address oldAccount,address newAccount",
     "Lot": "uint64 id,uint64 amount",
 }
 _DOMAIN = "string name,string version,uint256 chainId,address verifyingContract,bytes32 salt"
@@ -98,8 +98,17 @@ def quarter_end(quarter: int) -> int:
     return int(datetime(2000 + year, 3 * index + 1, 1, tzinfo=CITY_TZ).timestamp())
 
 
+def expiry_end(quarter: int) -> int:
+    """Return the first second at which lots of a quarter are dead: the clock of expiry runs seven days late."""
+    return quarter_end(quarter) + 7 * 86_400
+
+
 def to_fen_down(minor: int, par: int) -> int:
     return minor * par // MICROFEN_MINOR
+
+
+def to_fen_up(minor: int, par: int) -> int:
+    return -(-minor * par // MICROFEN_MINOR)
 
 
 def basket_fen(lots: Sequence[Lot], par_of: Mapping[int, int]) -> list[int]:
@@ -123,6 +132,11 @@ def prefix_of(lots: Sequence[Lot], prefix: Prefix) -> list[Lot]:
 
 def whole(lots: Sequence[Lot]) -> Prefix:
     return len(lots), lots[-1][1]
+
+
+def prefix_word(prefix: Prefix) -> int:
+    """Return a prefix as the contracts have it: lots << 64 | last amount."""
+    return prefix[0] << 64 | prefix[1]
 
 
 # Typed data -------------------------------------------------------------------------------------------------------
@@ -152,7 +166,7 @@ class Domain:
                 "primaryType": primary,
                 "domain": {
                     "name": "Tongdui",
-                    "version": "1",
+                    "version": "2",
                     "chainId": self.chain_id,
                     "verifyingContract": self.ledger,
                     "salt": self.salt,
@@ -199,6 +213,11 @@ def pack_lots(lots: Sequence[Lot]) -> bytes:
 
 def pack_grants(grants: Sequence[tuple[str, int]]) -> bytes:
     return b"".join(_address(account) + _int(amount, 8) for account, amount in grants)
+
+
+def pack_revocations(revocations: Sequence[tuple[int, int, int]]) -> bytes:
+    """Pack (grant index, total revoked of it, reason) each."""
+    return b"".join(_int(index, 4) + _int(total, 8) + _int(reason, 2) for index, total, reason in revocations)
 
 
 @dataclass(frozen=True)
@@ -292,11 +311,22 @@ class HoldOrder:
 # Trees ------------------------------------------------------------------------------------------------------------
 
 LEAF_TYPES = ["bytes32", "address", "uint256", "uint64", "bytes32", "uint32", "bytes32"]
-RECEIPT_TYPES = ["bytes32", "address", "uint32", "bytes32", "uint64", "uint40"]
+RECEIPT_TYPES = ["bytes32", "bytes32", "uint32", "bytes32", "uint64", "uint40"]
 
 
 def leaf_hash(types: Sequence[str], values: Sequence[Any]) -> bytes:
     return keccak(keccak(encode(list(types), list(values))))
+
+
+def payer_of(holder: str, order_id: bytes) -> bytes:
+    """Return what stands in a receipt for the holder."""
+    return keccak(encode(["address", "bytes32"], [holder, order_id]))
+
+
+def receipt_hash(receipt: Sequence[Any]) -> bytes:
+    """Return the leaf of (order id, holder, merchant, lots hash, fen, time)."""
+    order_id, holder, *rest = receipt
+    return leaf_hash(RECEIPT_TYPES, [order_id, payer_of(holder, order_id), *rest])
 
 
 class MerkleTree:

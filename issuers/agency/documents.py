@@ -18,7 +18,7 @@ from ledger.standard.errors import StandardError
 from ledger.standard.evidence import EvidenceLeaf, MerkleTree
 from ledger.standard.ids import AccountBytes, AddressText, ProgrammeId, to_address, token_id
 from ledger.standard.keccak import keccak256
-from ledger.standard.packed import pack_grants
+from ledger.standard.packed import pack_grants, pack_revocations
 from ledger.standard.typed_data import Domain, MintBatch, Revocation, VoidBatch
 
 Hex32 = Annotated[str, pydantic.Field(pattern=r"^0x[0-9a-f]{64}$")]
@@ -112,6 +112,8 @@ class RevocationDocument(_Model):
     number: Uint64
     quarter: Annotated[int, pydantic.Field(ge=0, lt=1 << 32)]
     leaf: LeafDocument
+    index: Annotated[int, pydantic.Field(ge=0, lt=GRANTS_MAX)]
+    """The grant's place in its batch, which is what the contract goes by."""
     revoked_total_minor: Uint64
     reason: Annotated[int, pydantic.Field(ge=0, lt=1 << 16)]
 
@@ -153,10 +155,9 @@ def derive(document: SigningDocument, domain: Domain) -> Derived:
                 struct = VoidBatch(document.programme, int(document.number)).struct_hash()
                 return _derived(domain, struct, 0, b"void" + document.number.encode())
             case RevocationDocument():
-                leaf = document.leaf.leaf(token_id(document.programme, document.quarter)).hash()
-                total = int(document.revoked_total_minor)
-                revocation = Revocation(document.programme, int(document.number), leaf, total, document.reason)
-                return _derived(domain, revocation.struct_hash(), 0, leaf + document.revoked_total_minor.encode())
+                packed = pack_revocations([(document.index, int(document.revoked_total_minor), document.reason)])
+                revocation = Revocation(document.programme, int(document.number), keccak256(packed))
+                return _derived(domain, revocation.struct_hash(), 0, packed)
     except StandardError as error:
         raise NotADocument("the document", str(error)) from error
 
@@ -226,10 +227,11 @@ def revocation_document(
     number: int,
     quarter: int,
     leaf: Mapping[str, Any],
+    index: int,
     total_minor: int,
     reason: int,
 ) -> dict[str, Any]:
-    """Return the document of a revocation."""
+    """Return the document of a revocation; ``index`` is the grant's place in its batch."""
     return {
         "kind": "revoke",
         "domain": DomainDocument.of(domain),
@@ -237,6 +239,7 @@ def revocation_document(
         "number": str(number),
         "quarter": quarter,
         "leaf": dict(leaf),
+        "index": index,
         "revoked_total_minor": str(total_minor),
         "reason": reason,
     }

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from issuers.agency.documents import Derived, MintDocument, SigningDocument, VoidDocument
-from issuers.agency.rules import Approved
+from issuers.agency.rules import Approved, KnownGrant
 from ledger.errors import ConfigurationError
 
 _SCHEMA = """
@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS digests (
     digest BLOB PRIMARY KEY, kind TEXT NOT NULL, number TEXT NOT NULL, approved_at INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS grants (
-    grant_id BLOB PRIMARY KEY, number TEXT NOT NULL, amount_minor TEXT NOT NULL
+    grant_id BLOB PRIMARY KEY, number TEXT NOT NULL, amount_minor TEXT NOT NULL, place INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS records (record_hash BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
 """
@@ -47,8 +47,16 @@ class Journal:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_SCHEMA)
+            self._check_edition(path)
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError(f"the signer's journal {path}: {error}") from error
+
+    def _check_edition(self, path: Path) -> None:
+        columns = {row[1] for row in self._db.execute("PRAGMA table_info(grants)")}
+        if "place" not in columns:
+            raise ConfigurationError(
+                f"the signer's journal {path} is of the first edition of the contracts: keep it, and name a new file"
+            )
 
     def close(self) -> None:
         """Close the file."""
@@ -84,13 +92,13 @@ class Journal:
         )
         return row is not None and not (row[0] == "mint" and row[1])
 
-    def grants(self, grant_ids: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
-        """Return (number, amount in minor units) of those grants that were approved."""
-        found: dict[bytes, tuple[int, int]] = {}
+    def grants(self, grant_ids: Sequence[bytes]) -> dict[bytes, KnownGrant]:
+        """Return those grants that were approved, by id."""
+        found: dict[bytes, KnownGrant] = {}
         for part in _parts(grant_ids):
-            query = f"SELECT grant_id, number, amount_minor FROM grants WHERE grant_id IN ({_marks(part)})"  # noqa: S608
-            for grant_id, number, amount in self._all(query, *part):
-                found[grant_id] = (int(number), int(amount))
+            query = f"SELECT grant_id, number, amount_minor, place FROM grants WHERE grant_id IN ({_marks(part)})"  # noqa: S608
+            for grant_id, number, amount, place in self._all(query, *part):
+                found[grant_id] = KnownGrant(int(number), int(amount), int(place))
         return found
 
     def known_records(self, hashes: Sequence[bytes]) -> frozenset[bytes]:
@@ -120,8 +128,12 @@ class Journal:
                     (number, derived.content_hash, len(document.leaves), amount, day),
                 )
                 self._db.executemany(
-                    "INSERT INTO grants VALUES (?, ?, ?) ON CONFLICT (grant_id) DO UPDATE SET number = excluded.number",
-                    [(bytes.fromhex(one.grant_id[2:]), number, one.amount_minor) for one in document.leaves],
+                    "INSERT INTO grants VALUES (?, ?, ?, ?)"
+                    " ON CONFLICT (grant_id) DO UPDATE SET number = excluded.number, place = excluded.place",
+                    [
+                        (bytes.fromhex(leaf.grant_id[2:]), number, leaf.amount_minor, place)
+                        for place, leaf in enumerate(document.leaves)
+                    ],
                 )
             case VoidDocument():
                 self._db.execute(

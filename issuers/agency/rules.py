@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -94,6 +94,14 @@ class Policy:
     requires_known_records: bool = False
 
 
+class KnownGrant(NamedTuple):
+    """A grant that was approved: under which number, how much in minor units, and at which place of the batch."""
+
+    number: int
+    amount_minor: int
+    place: int
+
+
 @dataclass(frozen=True, slots=True)
 class Approved:
     """What was approved under a number."""
@@ -104,12 +112,12 @@ class Approved:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What the journal says about a document's number and grants. Grants by id: (number, amount in minor units)."""
+    """What the journal says about a document's number and grants; grants by id."""
 
     approved: Approved | None
     is_same_digest: bool
     """This very message was approved before."""
-    grants: Mapping[bytes, tuple[int, int]] = field(default_factory=dict)
+    grants: Mapping[bytes, KnownGrant] = field(default_factory=dict)
     void_on_chain: AbstractSet[int] = frozenset()
     """Of the grants' earlier numbers, those whose void is final."""
     day_minor: int = 0
@@ -152,7 +160,7 @@ def of_revocation(document: RevocationDocument, policy: Policy, history: History
     if refusal is not None:
         return refusal
     known = history.grants.get(bytes.fromhex(document.leaf.grant_id[2:]))
-    if known is None or known != (int(document.number), int(document.leaf.amount_minor)):
+    if known is None or known != (int(document.number), int(document.leaf.amount_minor), document.index):
         return Refusal(Objection.GRANT_UNKNOWN, f"no such grant was approved under number {document.number}")
     if not 0 < int(document.revoked_total_minor) <= int(document.leaf.amount_minor):
         return Refusal(Objection.REVOKES_TOO_MUCH, f"{document.revoked_total_minor} minor of a grant that has less")
@@ -290,14 +298,14 @@ def _taken(document: MintDocument, history: History) -> Refusal | None:
         known = history.grants.get(bytes.fromhex(leaf.grant_id[2:]))
         if known is None:
             continue
-        number, amount = known
-        if number not in history.void_on_chain:
-            return Refusal(Objection.GRANT_TAKEN, f"grant {at} was approved under number {number}, which is not void")
-        if amount != int(leaf.amount_minor):
-            return Refusal(Objection.GRANT_CHANGED, f"grant {at} was approved with {amount} minor")
+        if known.number not in history.void_on_chain:
+            detail = f"grant {at} was approved under number {known.number}, which is not void"
+            return Refusal(Objection.GRANT_TAKEN, detail)
+        if known.amount_minor != int(leaf.amount_minor):
+            return Refusal(Objection.GRANT_CHANGED, f"grant {at} was approved with {known.amount_minor} minor")
     return None
 
 
-def earlier_numbers(document: MintDocument, grants: Mapping[bytes, tuple[int, int]]) -> Sequence[int]:
+def earlier_numbers(document: MintDocument, grants: Mapping[bytes, KnownGrant]) -> Sequence[int]:
     """Return the numbers other than the document's under which its grants were approved."""
-    return sorted({number for number, _ in grants.values() if number != int(document.number)})
+    return sorted({known.number for known in grants.values()} - {int(document.number)})

@@ -99,7 +99,7 @@ def _voids(folder: Path, settings: AgencySettings) -> VoidsOnChain:
     # Imports web3, which an agency without a node of its own does without.
     from issuers.agency.voids import voids_on_chain
 
-    addresses = {"Issuance": Deployment.read(folder / settings.deployment).address("Issuance")}
+    addresses = {"PointsLedger": Deployment.read(folder / settings.deployment).address("PointsLedger")}
     return voids_on_chain(settings.node, Finality.parse(settings.finality), addresses, settings.programme)
 
 

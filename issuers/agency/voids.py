@@ -9,7 +9,7 @@ from issuers.agency.desk import VoidsOnChain
 from ledger.chain.remote import Finality, RemoteEngine
 from ledger.chain.rpc import RpcError
 from ledger.deployment.contracts import Contracts
-from ledger.standard.contract import BatchState
+from ledger.standard.contract import BatchState, batch_state
 from ledger.standard.ids import Address, ProgrammeId
 
 _LOG = logging.getLogger(__name__)
@@ -24,12 +24,14 @@ def voids_on_chain(
         try:
             with RemoteEngine.open(node, finality) as engine:
                 contracts = Contracts(engine.rpc, addresses, engine.chain_id)
-                state_of = contracts["Issuance"].functions.batchState
-                views = [state_of(programme, number) for number in numbers]
-                states = contracts.read_all(views, engine.final_height())
+                word_of = contracts["PointsLedger"].functions.batchWord
+                views = [word_of(programme, number) for number in numbers]
+                words = contracts.read_all(views, engine.final_height())
         except RpcError as error:
             _LOG.warning("the agency's node cannot say which numbers are void: %s", error)
             return frozenset()
-        return frozenset(number for number, state in zip(numbers, states, strict=True) if state == BatchState.VOID)
+        return frozenset(
+            number for number, word in zip(numbers, words, strict=True) if batch_state(word) is BatchState.VOID
+        )
 
     return voids

@@ -105,7 +105,7 @@ class Batcher:
         self._database = database
         self._outbox = outbox
         self._clock = clock
-        self._issuance = deployment.address("Issuance")
+        self._ledger = deployment.address("PointsLedger")
         self._signing = signing
         self._openings = openings
         self._leaves = leaves_folder
@@ -271,7 +271,7 @@ class Batcher:
             CallMessage(
                 "mint",
                 mint_key(programme, row.number),
-                self._issuance,
+                self._ledger,
                 mint_call(row, signature),
                 mint_gas(row.grants),
             )
@@ -538,12 +538,17 @@ def _covered(session: Session, rows: Sequence[IssuanceBatchRow]) -> list[Issuanc
     return fitting
 
 
+def batch_argument(row: IssuanceBatchRow) -> tuple[ProgrammeId, int, int, bytes, bytes]:
+    """Return a batch as the contracts' ``Batch`` struct."""
+    return (row.programme, row.quarter, row.number, bytes(row.evidence_root), bytes(row.packed))
+
+
 def mint_call(row: IssuanceBatchRow, signature: bytes) -> bytes:
     """Return the calldata of a signed batch."""
     return call_data(
-        "Issuance",
+        "PointsLedger",
         "mint",
-        (row.programme, row.quarter, row.number, bytes(row.evidence_root), bytes(row.packed), signature),
+        (batch_argument(row), signature),
     )
 
 

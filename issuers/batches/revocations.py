@@ -10,8 +10,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from issuers.agency.documents import revocation_document
+from issuers.batches.batcher import batch_argument
 from issuers.batches.calls import IssuerCalls
-from issuers.batches.evidence import LeafRow, leaf_rows, tree_of
+from issuers.batches.evidence import LeafRow, leaf_rows
 from issuers.batches.signing import Signing
 from issuers.states import BatchState, RevocationState, change
 from ledger.clock import Clock
@@ -19,14 +20,15 @@ from ledger.custody.errors import SignerError
 from ledger.deployment.artifacts import call_data
 from ledger.deployment.file import Deployment
 from ledger.outbox.outbox import MessageState, Outbox
-from ledger.standard.evidence import MerkleTree
-from ledger.standard.ids import token_id
+from ledger.standard.keccak import keccak256
+from ledger.standard.packed import pack_revocations
 from ledger.standard.typed_data import Revocation
 from ledger.store.database import Database
 from ledger.store.models.issuance import IssuanceBatchRow, IssuanceGrantRow, IssuanceRevocationRow
 
 _LOG = logging.getLogger(__name__)
-_GAS_REVOKE = 600_000
+_GAS_REVOKE = 700_000
+"""The batch's own bytes are in the call: up to 14 KB of them."""
 _CHANGED_AT_ONCE = 1_000
 
 
@@ -43,7 +45,7 @@ class Revocations:
     ) -> None:
         self._database = database
         self._clock = clock
-        self._calls = IssuerCalls(outbox, "revoke", deployment.address("Issuance"), _GAS_REVOKE)
+        self._calls = IssuerCalls(outbox, "revoke", deployment.address("PointsLedger"), _GAS_REVOKE)
         self._signing = signing
 
     def send(self) -> int:
@@ -68,21 +70,20 @@ class Revocations:
                     IssuanceGrantRow.programme, IssuanceGrantRow.batch_number, IssuanceRevocationRow.revocation_id
                 )
             ).all()
-            trees: dict[tuple[int, int], tuple[MerkleTree, list[LeafRow]]] = {}
+            leaves: dict[tuple[int, int], list[LeafRow]] = {}
             for _, _, batch in rows:
                 key = (batch.programme, batch.number)
-                if key not in trees:
-                    leaves = leaf_rows(session, *key)
-                    trees[key] = (tree_of(leaves, token_id(batch.programme, batch.quarter)), leaves)
+                if key not in leaves:
+                    leaves[key] = leaf_rows(session, *key)
         latest: dict[bytes, tuple[IssuanceRevocationRow, IssuanceGrantRow, IssuanceBatchRow]] = {}
         for revocation, grant, batch in rows:
             latest[bytes(grant.grant_id)] = (revocation, grant, batch)
         calls = []
         unsigned: set[bytes] = set()
         for revocation, grant, batch in latest.values():
-            tree, leaves = trees[batch.programme, batch.number]
             try:
-                calls.append((revocation, self._revoke_call(revocation, grant, batch, tree, leaves)))
+                call = self._revoke_call(revocation, grant, batch, leaves[batch.programme, batch.number])
+                calls.append((revocation, call))
             except SignerError as error:
                 _LOG.info("a revocation of programme %d waits: %s", batch.programme, error)
                 unsigned.add(bytes(grant.grant_id))
@@ -108,46 +109,22 @@ class Revocations:
         revocation: IssuanceRevocationRow,
         grant: IssuanceGrantRow,
         batch: IssuanceBatchRow,
-        tree: MerkleTree,
         leaves: list[LeafRow],
     ) -> bytes:
+        """Return the signed call: of one grant, though the contract takes many, so that a refusal is of it alone."""
         position = next(at for at, leaf in enumerate(leaves) if leaf.grant_id == bytes(grant.grant_id))
-        leaf = leaves[position].leaf(token_id(batch.programme, batch.quarter))
-        message = Revocation(
-            batch.programme, batch.number, leaf.hash(), revocation.revoked_total_minor, revocation.reason_code
-        )
+        entry = (position, revocation.revoked_total_minor, revocation.reason_code)
+        packed = pack_revocations([entry])
+        message = Revocation(batch.programme, batch.number, keccak256(packed))
         shown = leaves[position].document(None)
 
         def document() -> dict[str, Any]:
             return revocation_document(
-                self._signing.domain,
-                batch.programme,
-                batch.number,
-                batch.quarter,
-                shown,
-                message.revoked_total,
-                message.reason,
+                self._signing.domain, batch.programme, batch.number, batch.quarter, shown, *entry
             )
 
         signature = self._signing.sign(message, document)
-        return call_data(
-            "Issuance",
-            "revoke",
-            (
-                (message.programme, message.number, message.leaf, message.revoked_total, message.reason),
-                (
-                    leaf.grant_id,
-                    leaf.account,
-                    leaf.token_id,
-                    leaf.amount,
-                    leaf.activity_code,
-                    leaf.rulebook_version,
-                    leaf.commitment,
-                ),
-                tree.proof(position),
-                signature,
-            ),
-        )
+        return call_data("PointsLedger", "revoke", (batch_argument(batch), packed, signature))
 
     def settle(self) -> None:
         """Read the outcomes of revocations from the outbox."""

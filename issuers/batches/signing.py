@@ -54,7 +54,7 @@ class Signing:
 
         ``revert``: the error with its arguments, of which one is the account that the signature recovers to.
         """
-        if revert is None or not revert.startswith("IssuanceBadSignature"):
+        if revert is None or not revert.startswith("PointsLedgerBadIssuer"):
             return False
         signer = self._signers.get(programme)
         return signer is not None and signer.address.lower() not in revert.lower()
@@ -115,4 +115,4 @@ def _name(message: MintBatch | VoidBatch | Revocation) -> str:
         case VoidBatch():
             return f"void {message.number}"
         case Revocation():
-            return f"revoke {message.leaf.hex()} {message.revoked_total}"
+            return f"revoke {message.number} {message.revocations_hash.hex()}"

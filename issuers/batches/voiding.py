@@ -68,7 +68,7 @@ class Voiding:
         self._database = database
         self._outbox = outbox
         self._clock = clock
-        self._calls = IssuerCalls(outbox, "void", deployment.address("Issuance"), _GAS_VOID)
+        self._calls = IssuerCalls(outbox, "void", deployment.address("PointsLedger"), _GAS_VOID)
         self._signing = signing
 
     def request(self, programme: ProgrammeId, number: int, by: str, reason: str) -> VoidStatus:
@@ -178,7 +178,7 @@ class Voiding:
 
     def _enqueue(self, void: IssuanceVoidRow, signer: Address, signature: bytes) -> int:
         key = void_key(void.programme, void.number)
-        data = call_data("Issuance", "voidBatch", (void.programme, void.number, signature))
+        data = call_data("PointsLedger", "voidBatch", (void.programme, void.number, signature))
         with self._database.transaction() as session:
             row = session.get_one(IssuanceVoidRow, (void.programme, void.number), with_for_update=True)
             if row.state not in (VoidState.WANTED, VoidState.FAILED):

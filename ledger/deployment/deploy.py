@@ -67,7 +67,7 @@ FUNCTION_ROLES: tuple[tuple[str, tuple[str, ...], int], ...] = (
 """Which role may call what. Everything else that is restricted stays with the council."""
 
 SUPERVISED_ROLES = (FINANCE, REGISTRAR)
-"""Their acts are announced, wait (`CityActors.institution_delay_s`), and can be cancelled by the supervisor meanwhile."""
+"""Their acts are announced and wait (`CityActors.institution_delay_s`); the supervisor can cancel them meanwhile."""
 
 MODULE_ROLES = (EXCHANGE, REDEMPTION)
 MODULE_GRANT_DELAY_S = 7 * DAY_S
@@ -138,8 +138,8 @@ _ORDER = (
     "Redemption",
     "Council",
 )
-"""The deployer's first nonces create these, in this order. The book and the succession are made for the ledger's address
-before there is a ledger, and its constructor checks that they were."""
+"""The deployer's first nonces create these, in this order. The book and the succession are made for the address of a
+ledger that is still to come, whose constructor checks that they were."""
 
 
 def _addresses(deployer: Address) -> dict[str, Address]:
@@ -312,25 +312,18 @@ def _role_steps(contracts: Contracts, addresses: Mapping[str, Address], actors: 
         *((DESK, desk, 0) for desk in actors.desks),
     ]
     steps += [_grant(manager, role, account, delay_s) for role, account, delay_s in holders]
-    steps += [
+    # One call, for the manager shows a grant delay only once it is in force, after five days of its own: until then a
+    # city that has just begun can mend its modules.
+    restraints = [manager.functions.setGrantDelay(role, MODULE_GRANT_DELAY_S) for role in MODULE_ROLES]
+    restraints += [manager.functions.setRoleGuardian(role, SUPERVISOR) for role in SUPERVISED_ROLES]
+    steps.append(
         _Step(
-            f"let role {ROLE_NAMES[SUPERVISOR]} cancel what {ROLE_NAMES[role]} announces",
-            manager.functions.setRoleGuardian(role, SUPERVISOR),
-            manager.functions.getRoleGuardian(role),
+            "let new modules wait, and the supervisor cancel what finance and registrar announce",
+            manager.functions.multicall([call_data(restraint) for restraint in restraints]),
+            manager.functions.getRoleGuardian(SUPERVISED_ROLES[-1]),
             _equals(SUPERVISOR),
         )
-        for role in SUPERVISED_ROLES
-    ]
-    # It takes effect after the manager's own five days: until then a city that has just begun can mend its modules.
-    steps += [
-        _Step(
-            f"let grants of role {ROLE_NAMES[role]} wait",
-            manager.functions.setGrantDelay(role, MODULE_GRANT_DELAY_S),
-            manager.functions.getRoleGrantDelay(role),
-            lambda found: True,
-        )
-        for role in MODULE_ROLES
-    ]
+    )
     return steps
 
 

@@ -191,7 +191,7 @@ class Deployment:
 
     @classmethod
     def from_json(cls, content: bytes, source: str = "deployment") -> Deployment:
-        """Read the file's content. Raises ConfigurationError that names the place, or says that it is an older edition's."""
+        """Read the file's content. Raises ConfigurationError that names the place or an older edition."""
         if _edition(content) == 1:
             raise ConfigurationError(
                 f"{source} describes contracts of the first edition, which this version does not read: keep the folder"

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from ledger.chain.rpc import RpcReason
 from ledger.outbox.routes import GAS_MAX, ORDERS_MAX, Routes
+from ledger.standard.civil_time import civil_day, day_start
 from ledger.standard.ids import AccountBytes
 
 # ---------------------------------------------------------------------------------------------------------- planning
@@ -266,7 +267,9 @@ class Verdict:
 
 ATTEMPTS_MAX = 6
 PAUSE_RETRY_S = 60
-"""How long a message waits before it is tried again at a contract that is paused."""
+"""How long a message waits before it is tried again at a contract that is paused, or for a programme that is frozen or
+overdue."""
+_PASSING = frozenset({"PausableIsPaused", "PointsLedgerFrozen", "PointsLedgerOverdue"})
 
 
 def after_revert(
@@ -277,13 +280,15 @@ def after_revert(
     ``attempts`` counts the calls in which this message reverted, this one included.
     """
     name = (error or "").split("(", 1)[0]
-    if name == "IssuanceFundingExceeded":
+    if name == "PointsLedgerFundingExceeded":
         return Verdict("waiting_funding", error or "")
+    if name == "PointsLedgerCeilingExceeded":
+        return Verdict("queued", error or "", not_before=day_start(civil_day(now) + 1))
     if kind != "void" and name == "PointsLedgerBatchLanded":
         return Verdict("done", "another gateway relayed this batch")
     if kind == "void" and name == "PointsLedgerBatchVoid":
         return Verdict("done", "another gateway relayed this void")
-    if name == "PausableIsPaused":
+    if name in _PASSING:
         return Verdict("queued", error or "", not_before=now + PAUSE_RETRY_S)
     if out_of_gas and gas < GAS_MAX and attempts < ATTEMPTS_MAX:
         return Verdict("queued", "out of gas", gas=min(GAS_MAX, max(gas, 21_000) * 2))

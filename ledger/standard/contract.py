@@ -155,8 +155,8 @@ LINE_MAX = 16
 
 MINT_SHARE = 10
 REVOKE_SHARE = 100
-"""Unless the council chose ceilings, a programme mints a day what is appropriated divided by the one, and revokes divided by
-the other."""
+"""Unless the council chose ceilings, a programme mints a day at most its appropriation divided by the one, and revokes
+divided by the other."""
 
 OVERDUE_FEN_MIN = 1_000
 """An overdue debt below this has no consequence."""

@@ -124,9 +124,7 @@ def payer_of(holder: str, order_id: OrderId) -> bytes:
     return keccak256(_PAD12 + address_bytes(holder) + fixed_bytes("order id", order_id, 32))
 
 
-def receipt_leaf(
-    order_id: OrderId, payer: bytes, merchant: MerchantId, lots_hash: bytes, fen: int, time: int
-) -> bytes:
+def receipt_leaf(order_id: OrderId, payer: bytes, merchant: MerchantId, lots_hash: bytes, fen: int, time: int) -> bytes:
     """Return keccak256(keccak256(abi.encode(order id, payer, merchant, lots hash, fen, time)))."""
     encoded = (
         fixed_bytes("order id", order_id, 32)

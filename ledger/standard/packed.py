@@ -58,7 +58,9 @@ def unpack_revocations(packed: bytes) -> list[tuple[int, int, int]]:
         at = len(packed) - len(packed) % REVOCATION_BYTES
         raise MalformedPacked(at, f"a revocation takes {REVOCATION_BYTES} bytes")
     parts = [packed[at : at + REVOCATION_BYTES] for at in range(0, len(packed), REVOCATION_BYTES)]
-    return [(int.from_bytes(p[:4], "big"), int.from_bytes(p[4:12], "big"), int.from_bytes(p[12:], "big")) for p in parts]
+    return [
+        (int.from_bytes(p[:4], "big"), int.from_bytes(p[4:12], "big"), int.from_bytes(p[12:], "big")) for p in parts
+    ]
 
 
 def pack_payouts(payouts: Sequence[tuple[MerchantId, int]]) -> bytes:

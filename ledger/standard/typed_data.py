@@ -349,9 +349,7 @@ class Objection:
     def digest(self, domain: Domain) -> bytes:
         """Return the 32 bytes that the old account signs."""
         return domain.digest(
-            keccak256(
-                _OBJECTION + _PAD12 + address_bytes(self.old_account) + _PAD12 + address_bytes(self.new_account)
-            )
+            keccak256(_OBJECTION + _PAD12 + address_bytes(self.old_account) + _PAD12 + address_bytes(self.new_account))
         )
 
 

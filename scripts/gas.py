@@ -149,6 +149,9 @@ class Ours:
             finance_bureau=key("finance").address,
             guardian=key("guardian").address,
             registrar=key("registrar").address,
+            supervisor=key("supervisor").address,
+            arbiter=key("arbiter").address,
+            arbiter_key=key("arbiter's second hand").address,
             issuers={ProgrammeId(p.id): (key(f"issuer {p.id}").address,) for p in config.programmes},
             merchants={MerchantId(m.id): key(f"merchant {m.id}").address for m in config.merchants},
         )
@@ -165,8 +168,8 @@ class Ours:
         root = keccak256(b"root" + self._number.to_bytes(8, "big"))
         batch = MintBatch(programme, quarter, self._number, root, keccak256(grants))
         signature = key(f"issuer {programme}").sign_digest(batch.digest(self._domain))
-        mint = self._contracts["Issuance"].functions.mint
-        return self._sender.call(mint(programme, quarter, self._number, root, grants, signature))
+        mint = self._contracts["PointsLedger"].functions.mint
+        return self._sender.call(mint((programme, quarter, self._number, root, grants), signature))
 
     def redeem(self, holders: Sequence[SigningKey], nonce: int) -> Spent:
         """Redeem one lot of each holder."""
@@ -200,7 +203,7 @@ class Ours:
             last = order.lots[0].amount
             digest = Capture(order.digest(self._domain), 1, last).digest(self._domain)
             parts.append(packed.pack_capture(order, 1, last, merchant.sign_digest(digest)))
-        return self._executed("Redemption", "capture", b"".join(parts), "Captured")
+        return self._executed("Redemption", "capture", b"".join(parts), "Redeemed")
 
     def _holds(self, holders: Sequence[SigningKey], nonce: int) -> list[HoldOrder]:
         return [
@@ -242,8 +245,17 @@ class OpenZeppelin:
         amounts = [1_000 + i for i in range(len(holders))]
         return self._call("mint", [[holder.address for holder in holders], lot, amounts])
 
-    def order(self, function: str, lot: int, holders: Sequence[SigningKey], nonce: int) -> tuple[Spent, list[bytes]]:
-        """Execute a batch of signed orders with one of the contract's functions; return their ids too."""
+    def order(self, function: str, lot: int, holders: Sequence[SigningKey], nonce: int) -> Spent:
+        """Execute a batch of signed orders with one of the contract's functions."""
+        return self._call(function, [self._orders(lot, holders, nonce)[0]])
+
+    def capture(self, lot: int, holders: Sequence[SigningKey], nonce: int) -> Spent:
+        """Capture whole what `hold` held under this nonce."""
+        merchant = key(f"merchant {MERCHANT}")
+        orders, ids = self._orders(lot, holders, nonce)
+        return self._call("capture", [orders, merchant.address, [merchant.sign_digest(order_id) for order_id in ids]])
+
+    def _orders(self, lot: int, holders: Sequence[SigningKey], nonce: int) -> tuple[list[Any], list[bytes]]:
         deadline = int(START.timestamp()) + DAY_S
         terms = [(holder.address, lot, 100 + i, lot + 1, 20 + i, nonce, deadline) for i, holder in enumerate(holders)]
         order_id_of = self._contracts[self._NAME].functions.orderIdOf
@@ -251,12 +263,7 @@ class OpenZeppelin:
         orders = [
             (*term, holder.sign_digest(order_id)) for term, holder, order_id in zip(terms, holders, ids, strict=True)
         ]
-        return self._call(function, [orders]), ids
-
-    def capture(self, ids: Sequence[bytes], lot: int) -> Spent:
-        """Capture whole what `hold` held."""
-        merchant = key(f"merchant {MERCHANT}")
-        return self._call("capture", [ids, lot, merchant.address, [merchant.sign_digest(i) for i in ids]])
+        return orders, ids
 
     def _call(self, function: str, args: Sequence[Any]) -> Spent:
         return self._sender.call(self._contracts[self._NAME].functions[function](*args))
@@ -316,14 +323,11 @@ def measure(engine: EmbeddedEngine, config: CityConfig) -> dict[str, Figure]:
         ),
     }
     for nonce in range(2):
-        redeem, oz_redeem = ours.redeem(some, 4 * nonce), theirs.order("redeem", lot, some, 3 * nonce)[0]
-        exchange, oz_exchange = (
-            ours.exchange(some, 4 * nonce + 1),
-            theirs.order("exchange", lot, some, 3 * nonce + 1)[0],
-        )
-        hold = ours.hold(some, 4 * nonce + 2)
-        oz_hold, ids = theirs.order("hold", lot, some, 3 * nonce + 2)
-        capture, oz_capture = ours.capture(some, 4 * nonce + 2), theirs.capture(ids, lot)
+        redeem, oz_redeem = ours.redeem(some, 4 * nonce), theirs.order("redeem", lot, some, 3 * nonce)
+        exchange = ours.exchange(some, 4 * nonce + 1)
+        oz_exchange = theirs.order("exchange", lot, some, 3 * nonce + 1)
+        hold, oz_hold = ours.hold(some, 4 * nonce + 2), theirs.order("hold", lot, some, 3 * nonce + 2)
+        capture, oz_capture = ours.capture(some, 4 * nonce + 2), theirs.capture(lot, some, 3 * nonce + 2)
         # The second round finds every slot in use.
         figures |= {
             "redeem": figure(redeem, oz_redeem, ORDERS, _PAY_ONCE, ECRECOVER + OLD_SLOT),

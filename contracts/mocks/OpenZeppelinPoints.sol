@@ -8,8 +8,8 @@ import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
 
 /// @title OpenZeppelinPoints
 /// @notice For measurements only: the nearest thing to our ledger that one builds from OpenZeppelin's parts in an
-/// afternoon. ERC-6909 with supply, batched mint, and signed orders with sequential nonces; no roles, programmes, expiry,
-/// evidence, caps, positions or receipts, so each of its operations does less than ours.
+/// afternoon. ERC-6909 with supply, batched mint, and signed orders with sequential nonces, each of which leaves an event of its
+/// own; no roles, programmes, expiry, evidence, caps, positions or receipts, so each of its operations does less than ours.
 contract OpenZeppelinPoints is ERC6909TokenSupply, EIP712("OpenZeppelinPoints", "1"), Nonces {
     struct Order {
         address holder;
@@ -27,6 +27,8 @@ contract OpenZeppelinPoints is ERC6909TokenSupply, EIP712("OpenZeppelinPoints", 
     );
 
     mapping(bytes32 orderId => uint256 amount) public held;
+
+    event OrderExecuted(bytes32 indexed orderId, address indexed holder, uint256 amount);
 
     error OpenZeppelinPointsBadOrder(bytes32 orderId);
 
@@ -59,14 +61,15 @@ contract OpenZeppelinPoints is ERC6909TokenSupply, EIP712("OpenZeppelinPoints", 
         }
     }
 
-    /// @notice `signatures` are `merchant`'s of the orders' ids.
-    function capture(bytes32[] calldata orderIds, uint256 id, address merchant, bytes[] calldata signatures) external {
-        for (uint256 i; i < orderIds.length; ++i) {
-            bytes32 orderId = orderIds[i];
+    /// @notice `signatures` are `merchant`'s of the orders' ids. As with ours, the orders come again whole.
+    function capture(Order[] calldata orders, address merchant, bytes[] calldata signatures) external {
+        for (uint256 i; i < orders.length; ++i) {
+            bytes32 orderId = orderIdOf(orders[i]);
             if (ECDSA.recover(orderId, signatures[i]) != merchant) revert OpenZeppelinPointsBadOrder(orderId);
             uint256 amount = held[orderId];
             delete held[orderId];
-            _burn(address(this), id, amount);
+            _burn(address(this), orders[i].id, amount);
+            emit OrderExecuted(orderId, orders[i].holder, amount);
         }
     }
 
@@ -85,5 +88,6 @@ contract OpenZeppelinPoints is ERC6909TokenSupply, EIP712("OpenZeppelinPoints", 
         bool signed = ECDSA.recover(orderId, order.signature) == order.holder;
         if (!signed || block.timestamp > order.deadline) revert OpenZeppelinPointsBadOrder(orderId);
         _useCheckedNonce(order.holder, order.nonce);
+        emit OrderExecuted(orderId, order.holder, order.amount);
     }
 }

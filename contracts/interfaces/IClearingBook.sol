@@ -32,7 +32,8 @@ struct Due {
 /// @notice What a city may choose about clearing.
 /// @param paymentTerm Seconds from the opening of a cycle to the date its dues are due by; the next cycle cannot open before
 /// that. 1 to 90 days.
-/// @param payoutCeilingFen The most a merchant is paid out a cycle; 0 means no ceiling.
+/// @param payoutCeilingFen The most a merchant is paid out a cycle; 0 means no ceiling. What is paid while there is none
+/// does not count towards one that is set later.
 struct ClearingTerms {
     uint40 paymentTerm;
     uint96 payoutCeilingFen;
@@ -52,7 +53,8 @@ struct ClearingTerms {
 /// refund of an order of period p draws on what was earned in p or before, youngest first: of an order that has
 /// matured, on matured value alone.
 ///
-/// **Cycle.** `openCycle` states what is owed in all (matured claims less what lies in the pool) and each debtor's due amount
+/// **Cycle.** `openCycle` states what is due in all (matured claims less what lies in the pool, at most what the programmes
+/// that ever had an appropriation owe) and each debtor's due amount
 /// (largest remainder over what the programmes owe, ties to the programme appropriated to first) and date. A programme is
 /// overdue if of what it still owes 10 yuan or more are due from an earlier date, and then does not mint unless the council
 /// waived that. `fund` books what a debtor paid into the treasury account, `payout` what a merchant is paid from it.
@@ -70,13 +72,20 @@ interface IClearingBook {
     /// @notice Finance made `fen` more available to the programme from this fiscal year's budget; all that is available is now
     /// `appropriatedFen`.
     event AppropriationRecorded(
-        ProgrammeId indexed programme, uint32 fiscalYear, uint256 fen, bytes32 indexed documentHash, uint256 appropriatedFen
+        ProgrammeId indexed programme,
+        uint32 fiscalYear,
+        uint256 fen,
+        bytes32 indexed documentHash,
+        uint256 appropriatedFen
     );
     /// @notice `fen` of what was left of a fiscal year's appropriations are no longer available.
     event AppropriationLapsed(ProgrammeId indexed programme, uint32 fiscalYear, uint256 fen, uint256 appropriatedFen);
     /// @notice Finance took back expired value: the programme owes `fen` less, and has `fen` less available.
     event AppropriationReclaimed(
-        ProgrammeId indexed programme, uint256 fen, bytes32 indexed paymentReference, uint256 appropriatedFen
+        ProgrammeId indexed programme,
+        uint256 fen,
+        bytes32 indexed paymentReference,
+        uint256 appropriatedFen
     );
     /// @notice A cycle was opened over `totalFen`, due by `dueBy`.
     event CycleOpened(uint64 indexed cycle, uint256 totalFen, uint40 dueBy);
@@ -88,9 +97,13 @@ interface IClearingBook {
     event PaidOut(uint32 indexed merchant, uint256 fen, bytes32 indexed paymentReference);
     /// @notice `fen` of the merchant's claim are locked for a disputed order until `until`.
     event OrderLocked(
-        bytes32 indexed orderId, uint32 indexed merchant, uint256 fen, uint40 until, bytes32 complaintHash
+        bytes32 indexed orderId,
+        uint32 indexed merchant,
+        uint256 fen,
+        uint40 until,
+        bytes32 complaintHash
     );
-    /// @notice The lock of the order is over; `fen` had been left of it.
+    /// @notice `fen` are no longer locked for the order: they are refunded, or the lock's time is over.
     event OrderUnlocked(bytes32 indexed orderId, uint32 indexed merchant, uint256 fen);
     /// @notice The council waives the consequence of being overdue until `until`.
     event WaiverSet(ProgrammeId indexed programme, uint40 previousUntil, uint40 until);
@@ -107,7 +120,7 @@ interface IClearingBook {
     error ClearingBookBadPosting(uint64 participant, int256 delta);
     /// @notice Only the points ledger may.
     error ClearingBookOnlyLedger(address caller);
-    /// @notice No fen, more than 2^96 - 1, or no fiscal year.
+    /// @notice No fen, more than 2^96 - 1 in the year, no fiscal year, or one that has lapsed.
     error ClearingBookBadAppropriation(uint32 fiscalYear, uint256 fen);
     /// @notice This document's appropriation to the programme and year is recorded.
     error ClearingBookDocumentUsed(ProgrammeId programme, uint32 fiscalYear, bytes32 documentHash);
@@ -115,11 +128,11 @@ interface IClearingBook {
     error ClearingBookNothingToLapse(ProgrammeId programme, uint32 fiscalYear);
     /// @notice The payment reference was used, or is 0.
     error ClearingBookReferenceUsed(bytes32 paymentReference);
-    /// @notice No fen, or more than can be funded, paid out or taken back.
+    /// @notice No fen, or more than can be funded, paid out, taken back or locked.
     error ClearingBookBadAmount(uint256 fen, uint256 most);
     /// @notice The bytes are no packed payouts: none, or a length that is no multiple of 12.
     error ClearingBookBadPayouts(uint256 length);
-    /// @notice The last cycle's dues are not due yet.
+    /// @notice Too early: possible from `from` (Unix time) on.
     error ClearingBookTooEarly(uint256 from);
     /// @notice Nothing is owed beyond what the pool holds.
     error ClearingBookNothingDue();
@@ -259,7 +272,7 @@ interface IClearingBook {
     function lapse(ProgrammeId programme, uint32 fiscalYear) external;
 
     /// @notice Takes back expired value that the programme owes the treasury: position up, treasury down, appropriated down.
-    /// At most what it owes and what the treasury has.
+    /// At most what it owes, what the treasury has, and what is appropriated.
     /// @dev Restricted to finance.
     function reclaim(ProgrammeId programme, uint256 fen, bytes32 paymentReference) external;
 
@@ -268,7 +281,7 @@ interface IClearingBook {
     function fund(ProgrammeId programme, uint256 fen, bytes32 paymentReference) external;
 
     /// @notice Books payouts from the treasury account: packed (merchant 4 | fen 8)*. Each merchant is paid at most what is
-    /// payable to it, and nothing beyond what lies in the pool; whoever is left with 0 is passed over without an event.
+    /// payable to it, and nothing beyond what lies in the pool; who is left with 0 is passed over without an event. Reverts if that is everyone.
     /// @dev Restricted to finance.
     /// @return fen All that is paid out.
     function payout(bytes calldata packed, bytes32 paymentReference) external returns (uint256 fen);
@@ -283,7 +296,8 @@ interface IClearingBook {
     /// @dev Restricted to the registrar, whose acts wait a day.
     function registerMerchant(uint32 id, address key, bytes32 scope) external;
 
-    /// @notice Waives the consequence of being overdue, for at most 90 days from now; 0 ends a waiver.
+    /// @notice Waives the consequence of being overdue, for at most 90 days from now (else ClearingBookBadTerms); 0 ends a
+    /// waiver.
     /// @dev Restricted to the council.
     function setWaiver(ProgrammeId programme, uint40 until) external;
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from brownie import project
 from city import START, City, go_to, put_back, snapshot, steady_the_node
+from clearing_office import ClearingOffice
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +25,21 @@ def city(city_deployed: City) -> Iterator[City]:
     before = snapshot()
     city_deployed.start_over()
     yield city_deployed
+    put_back(before)
+
+
+@pytest.fixture(scope="session")
+def office_deployed() -> ClearingOffice:
+    """The clearing book by itself, as it was deployed."""
+    steady_the_node()
+    return ClearingOffice(project.get_loaded_projects()[0])
+
+
+@pytest.fixture
+def office(office_deployed: ClearingOffice) -> Iterator[ClearingOffice]:
+    """The clearing book by itself, put back afterwards."""
+    before = snapshot()
+    yield office_deployed
     put_back(before)
 
 

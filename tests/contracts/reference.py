@@ -7,9 +7,11 @@ the Solidity libraries and the shared vectors equal, so a mistake would have to 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +139,47 @@ def whole(lots: Sequence[Lot]) -> Prefix:
 def prefix_word(prefix: Prefix) -> int:
     """Return a prefix as the contracts have it: lots << 64 | last amount."""
     return prefix[0] << 64 | prefix[1]
+
+
+# Claims -----------------------------------------------------------------------------------------------------------
+
+
+class ClaimModel:
+    """A merchant's claim as what it earned in each period, where the book keeps three ages."""
+
+    def __init__(self) -> None:
+        self._earned: dict[int, int] = {}
+
+    def earn(self, fen: int, period: int) -> None:
+        self._earned[period] = self._earned.get(period, 0) + fen
+
+    def ages(self, period: int) -> tuple[int, int, int]:
+        """Return what has matured, what matures next, and what matures after that."""
+        matured = sum(fen for earned_in, fen in self._earned.items() if earned_in <= period - 2)
+        return matured, self._earned.get(period - 1, 0), self._earned.get(period, 0)
+
+    def drawable(self, earned_in: int, period: int) -> int:
+        """Return what a refund of an order of that period may draw on."""
+        return sum(fen for when, fen in self._earned.items() if when <= max(earned_in, period - 2))
+
+    def draw(self, fen: int, earned_in: int, period: int) -> None:
+        """Take `fen`, youngest first; `earned_in` long ago stands for a payout."""
+        for when in sorted(self._earned, reverse=True):
+            if when <= max(earned_in, period - 2):
+                taken = min(fen, self._earned[when])
+                self._earned[when] -= taken
+                fen -= taken
+        assert fen == 0
+
+
+def largest_remainder(total: int, debts: Sequence[int]) -> list[int]:
+    """Split a sum over debts; ties go to the first."""
+    exact = [Fraction(total * debt, sum(debts)) for debt in debts]
+    shares = [math.floor(share) for share in exact]
+    by_remainder = sorted(range(len(debts)), key=lambda i: (shares[i] - exact[i], i))
+    for i in by_remainder[: total - sum(shares)]:
+        shares[i] += 1
+    return shares
 
 
 # Typed data -------------------------------------------------------------------------------------------------------

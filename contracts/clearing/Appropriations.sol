@@ -5,8 +5,8 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {IClearingBook} from "../interfaces/IClearingBook.sol";
-import {ILiability} from "../interfaces/ILiability.sol";
-import {ProgrammeId} from "../interfaces/Types.sol";
+import {IProgrammes} from "../interfaces/IProgrammes.sol";
+import {ProgrammeId, ProgrammeState} from "../interfaces/Types.sol";
 import {Participants} from "../libraries/Participants.sol";
 import {Positions} from "./Positions.sol";
 
@@ -79,7 +79,7 @@ abstract contract Appropriations is Positions {
             revert ClearingBookDocumentUsed(programme, fiscalYear, documentHash);
         }
         _usedDocuments[programme][fiscalYear][documentHash] = true;
-        if (_fiscalYears[programme].length == 0) _programmes.push(programme);
+        if (_fiscalYears[programme].length == 0) _addProgramme(programme);
         if (year.recordedFen == 0) _insertYear(_fiscalYears[programme], fiscalYear);
         year.recordedFen += uint96(fen);
         uint128 appropriatedFen = _budgets[programme].appropriatedFen + uint128(fen);
@@ -107,6 +107,14 @@ abstract contract Appropriations is Positions {
         emit AppropriationReclaimed(programme, fen, paymentReference, budget.appropriatedFen);
     }
 
+    /// @dev Cycles visit all that are listed: finance alone cannot make the list longer.
+    function _addProgramme(ProgrammeId programme) private {
+        if (IProgrammes(ledger).programme(programme).state == ProgrammeState.UNKNOWN) {
+            revert ClearingBookUnknownProgramme(programme);
+        }
+        _programmes.push(programme);
+    }
+
     /// @dev What is available beyond what the programme paid and owes.
     function _fundingFen(ProgrammeId programme) internal view returns (int256) {
         Budget storage budget = _budgets[programme];
@@ -116,7 +124,7 @@ abstract contract Appropriations is Positions {
 
     /// @dev What neither merchants earned nor residents hold.
     function _freeFen(ProgrammeId programme) private view returns (uint256) {
-        return _aboveZero(_fundingFen(programme) - ILiability(ledger).liabilityFen(programme).toInt256());
+        return _aboveZero(_fundingFen(programme) - IProgrammes(ledger).liabilityFen(programme).toInt256());
     }
 
     /// @dev What was paid or taken back consumes the oldest year first: what is left of a year is what that has not reached.

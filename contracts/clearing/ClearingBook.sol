@@ -5,13 +5,13 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 
 import {ClearingTerms, IClearingBook} from "../interfaces/IClearingBook.sol";
 import {Merchant} from "../interfaces/Types.sol";
-import {Payments} from "./Payments.sol";
 import {Postings} from "./Postings.sol";
+import {TreasuryAccount} from "./TreasuryAccount.sol";
 
 /// @title ClearingBook
 /// @notice See {IClearingBook}.
 /// @dev Its ideas lie in what it inherits: {Positions}, who owes what; {Appropriations}, what the budget makes available;
-/// {Cycles}, what is due when; {Payments}; {OrderLocks}; {Postings}, what the modules may post.
+/// {Cycles}, what is due when; {TreasuryAccount}, what is paid; {OrderLocks}; {Postings}, what the modules may post.
 ///
 /// Storage, which proofs rest on and which never changes (n words of a struct follow each other, low bits first):
 ///
@@ -35,7 +35,7 @@ import {Postings} from "./Postings.sol";
 ///     17  refunded order: whether 8, kept prefix 72
 ///     18  merchant by id: key 160; scope 256
 ///     19  arbiter's key 160
-contract ClearingBook is Payments, Postings {
+contract ClearingBook is TreasuryAccount, Postings {
     uint40 private constant MATURITY_MIN = 1 days;
     uint40 private constant MATURITY_MAX = 30 days;
 

@@ -122,6 +122,8 @@ interface IClearingBook {
     error ClearingBookOnlyLedger(address caller);
     /// @notice No fen, more than 2^96 - 1 in the year, no fiscal year, or one that has lapsed.
     error ClearingBookBadAppropriation(uint32 fiscalYear, uint256 fen);
+    /// @notice The ledger knows no such programme.
+    error ClearingBookUnknownProgramme(ProgrammeId programme);
     /// @notice This document's appropriation to the programme and year is recorded.
     error ClearingBookDocumentUsed(ProgrammeId programme, uint32 fiscalYear, bytes32 documentHash);
     /// @notice Nothing of the year is left and free, or it has lapsed.
@@ -261,7 +263,7 @@ interface IClearingBook {
 
     // --------------------------------------------------------------------------------------------------- finance
 
-    /// @notice Records an appropriation: at most 2^96 - 1 fen a year.
+    /// @notice Records an appropriation to a programme that is registered: at most 2^96 - 1 fen a year.
     /// @param documentHash Hash of the document that grants it; counts once for a programme and year.
     /// @dev Restricted to finance.
     function recordAppropriation(ProgrammeId programme, uint32 fiscalYear, uint256 fen, bytes32 documentHash) external;

@@ -2,24 +2,29 @@
 pragma solidity 0.8.30;
 
 import {IClearingBook} from "../interfaces/IClearingBook.sol";
-import {ILiability} from "../interfaces/ILiability.sol";
-import {ProgrammeId} from "../interfaces/Types.sol";
+import {Programme, ProgrammeId, ProgrammeState} from "../interfaces/Types.sol";
 
 /// @title LedgerStub
-/// @notice For tests only: stands where the clearing book expects the points ledger, and does as it is told.
-contract LedgerStub is ILiability {
-    /// @inheritdoc ILiability
+/// @notice For tests only: stands where the clearing book expects the points ledger, and does as it is told. It answers what the
+/// book asks, and knows all programmes below 100.
+contract LedgerStub {
+    uint32 private constant UNKNOWN_FROM = 100;
+
     mapping(ProgrammeId => uint256) public liabilityFen;
 
-    function setLiability(ProgrammeId programme, uint256 fen) external {
-        liabilityFen[programme] = fen;
+    function setLiability(ProgrammeId programmeId, uint256 fen) external {
+        liabilityFen[programmeId] = fen;
     }
 
-    function postBreakage(IClearingBook book, ProgrammeId programme, uint256 fen) external {
-        book.postBreakage(programme, fen);
+    function programme(ProgrammeId programmeId) external pure returns (Programme memory terms) {
+        if (ProgrammeId.unwrap(programmeId) < UNKNOWN_FROM) terms.state = ProgrammeState.ACTIVE;
     }
 
-    function closeCredit(IClearingBook book, ProgrammeId programme) external {
-        book.closeCredit(programme);
+    function postBreakage(IClearingBook book, ProgrammeId programmeId, uint256 fen) external {
+        book.postBreakage(programmeId, fen);
+    }
+
+    function closeCredit(IClearingBook book, ProgrammeId programmeId) external {
+        book.closeCredit(programmeId);
     }
 }

@@ -141,7 +141,7 @@ STRANGE = [0, 5, 1 << 32, 2 << 32, POOL, TREASURY, 5 << 32 | 1, 1 << 63 | 1, A |
 def test_nothing_is_posted_to_who_is_neither_programme_nor_merchant(
     office: ClearingOffice, participant: int, delta: int
 ) -> None:
-    """Not to programme 0 or merchant 0 either, nor to the pool and the treasury, which move with the book's own acts."""
+    """Not to programme 0 or merchant 0 either, nor to pool and treasury, which move with the book's own acts."""
     postings = [(participant, delta)]
     with reverts("ClearingBookBadPosting", participant, delta):
         office.book.post(postings, office.by["exchange"])

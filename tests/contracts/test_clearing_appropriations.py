@@ -15,6 +15,13 @@ def test_a_bad_appropriation_reverts(office: ClearingOffice, year: int, fen: int
         office.appropriate(1, fen, year)
 
 
+def test_an_unknown_programme_gets_nothing(office: ClearingOffice) -> None:
+    """So that neither a slip nor a thief of finance's key lengthens the list that every cycle visits."""
+    with reverts("ClearingBookUnknownProgramme", 100):
+        office.appropriate(100, 1)
+    assert list(office.book.programmes()) == []
+
+
 def test_a_year_s_appropriations_fit_96_bits_in_all(office: ClearingOffice) -> None:
     office.appropriate(1, 2**96 - 2)
     with reverts("ClearingBookBadAppropriation", 2030, 2):

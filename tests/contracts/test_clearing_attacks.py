@@ -22,8 +22,8 @@ def city_of_two(office: ClearingOffice) -> ClearingOffice:
 
 
 def test_a_replaced_module_strands_nothing(city_of_two: ClearingOffice) -> None:
-    """Claims, dues, cycle numbers, locks and used references lie in the book: when the roles of finance and of redemption
-    move, the successors go on where the others were."""
+    """Claims, dues, cycle numbers, locks and used references lie in the book: when the roles of finance and redemption
+    move, their new holders go on where the others were."""
     office, manager = city_of_two, city_of_two.manager
     office.earn({1: 600, 2: 300}, {1: 900})
     office.at_period(2)

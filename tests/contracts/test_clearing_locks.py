@@ -23,7 +23,7 @@ def unlock(office: ClearingOffice, order: bytes = ORDER) -> Any:
 
 @pytest.fixture
 def aged(office: ClearingOffice) -> ClearingOffice:
-    """A merchant's claim is 1,000 fen matured, 200 younger and 30 youngest; time is in the start's second period after."""
+    """A merchant's claim is 1,000 fen matured, 200 younger and 30 youngest."""
     office.earn({1: 1_000}, {1: 1_000})
     office.at_period(1, 5)
     office.earn({1: 200}, {1: 200})
@@ -147,7 +147,7 @@ def test_the_arbiter_s_refund_may_use_what_other_locks_need(aged: ClearingOffice
 def test_a_refund_draws_on_what_the_order_s_period_earned(
     aged: ClearingOffice, period: int, fen: int, expected: tuple[int, int, int]
 ) -> None:
-    """Youngest first, of what was earned in the order's period or before; of a matured order, on matured value alone."""
+    """Youngest first, of what was earned in its period or before; for a matured order, on matured value alone."""
     aged.earn({1: 5_000}, {2: 5_000})
     aged.refund(1, 1, fen, aged.start + period * WEEK)
     assert aged.claim(1)[:3] == expected

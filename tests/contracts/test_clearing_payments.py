@@ -208,7 +208,7 @@ def test_six_hundred_merchants_are_paid_in_one_call(office: ClearingOffice) -> N
     office.appropriate(1, 10**9)
     numbers = range(1, 601)
     for first in range(1, 601, 100):
-        office.earn({1: 100 * 10**4}, {number: 10**4 for number in range(first, first + 100)})
+        office.earn({1: 100 * 10**4}, dict.fromkeys(range(first, first + 100), 10**4))
     office.at_period(2)
     office.fund(1, 600 * 10**4)
     tx = office.payout((number, 9_000) for number in numbers)

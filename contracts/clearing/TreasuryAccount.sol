@@ -7,18 +7,15 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Claim, IClearingBook} from "../interfaces/IClearingBook.sol";
 import {ProgrammeId} from "../interfaces/Types.sol";
 import {Claims} from "../libraries/Claims.sol";
-import {Packed} from "../libraries/Packed.sol";
+import {Encoding} from "../libraries/Encoding.sol";
 import {Participants} from "../libraries/Participants.sol";
 import {Cycles} from "./Cycles.sol";
 
-/// @title Payments
+/// @title TreasuryAccount
 /// @notice Part of the clearing book: money that went into the treasury account, out of it, and past it.
-abstract contract Payments is Cycles {
+abstract contract TreasuryAccount is Cycles {
     using Claims for Claims.Ages;
     using SafeCast for uint256;
-
-    /// @dev merchant 4 | fen 8.
-    uint256 private constant PAYOUT_BYTES = 12;
 
     mapping(bytes32 paymentReference => bool) private _usedReferences;
 
@@ -40,12 +37,14 @@ abstract contract Payments is Cycles {
 
     /// @inheritdoc IClearingBook
     function payout(bytes calldata packed, bytes32 paymentReference) external restricted returns (uint256 fen) {
-        if (packed.length == 0 || packed.length % PAYOUT_BYTES != 0) revert ClearingBookBadPayouts(packed.length);
+        if (packed.length == 0 || packed.length % Encoding.PAYOUT_BYTES != 0) {
+            revert ClearingBookBadPayouts(packed.length);
+        }
         _useReference(paymentReference);
         uint256 poolFen = _poolFen();
-        for (uint256 i; i < packed.length; i += PAYOUT_BYTES) {
-            uint256 most = Math.min(Packed.read(packed, i + 4, 8), poolFen - fen);
-            fen += _payOut(uint32(Packed.read(packed, i, 4)), most, paymentReference);
+        for (uint256 i; i < packed.length; i += Encoding.PAYOUT_BYTES) {
+            uint256 most = Math.min(Encoding.read(packed, i + 4, 8), poolFen - fen);
+            fen += _payOut(uint32(Encoding.read(packed, i, 4)), most, paymentReference);
         }
         if (fen == 0) revert ClearingBookBadAmount(0, poolFen);
         _debitTotal(Claims.Parts({maturedFen: fen, youngerFen: 0, youngestFen: 0}));

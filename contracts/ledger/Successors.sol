@@ -36,11 +36,12 @@ abstract contract Successors is LotBook {
     }
 
     /// @inheritdoc ISuccessors
-    function currentAccount(address holder) public view returns (address) {
-        while (true) {
-            address next = _line[holder].successor;
-            if (next == address(0)) return holder;
-            holder = next;
+    function currentAccount(address holder) public view returns (address current) {
+        current = holder;
+        address next = _line[current].successor;
+        while (next != address(0)) {
+            current = next;
+            next = _line[current].successor;
         }
     }
 

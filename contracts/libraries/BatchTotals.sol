@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {IClearingBook} from "../interfaces/IClearingBook.sol";
 import {IPointsLedger} from "../interfaces/IPointsLedger.sol";
 import {Merchant, Posting, Programme, ProgrammeId, ProgrammeState, REDEEMABLE} from "../interfaces/Types.sol";
+import {Participants} from "./Participants.sol";
 
 /// @title BatchTotals
 /// @notice What a batch of orders remembers of each programme and merchant it meets: their terms, loaded once, and the sum of
@@ -42,8 +43,6 @@ library BatchTotals {
     }
 
     ProgrammeId private constant NO_PROGRAMME = ProgrammeId.wrap(0);
-    uint64 private constant PROGRAMME = 1 << 32;
-    uint64 private constant MERCHANT = 2 << 32;
     uint256 private constant FIRST_ROOM = 4;
 
     /// @notice Loads the programme. Returns false, and loads nothing, if there is no such programme.
@@ -118,22 +117,12 @@ library BatchTotals {
         all = new Posting[](batch.programmeCount + batch.merchantCount);
         for (uint256 i; i < batch.programmeCount; ++i) {
             ProgrammeTotal memory total = batch.programmes[i];
-            all[i] = Posting(programmeParticipant(total.id), total.fen);
+            all[i] = Posting(Participants.ofProgramme(total.id), total.fen);
         }
         for (uint256 i; i < batch.merchantCount; ++i) {
             MerchantTotal memory total = batch.merchants[i];
-            all[batch.programmeCount + i] = Posting(merchantParticipant(total.id), total.fen);
+            all[batch.programmeCount + i] = Posting(Participants.ofMerchant(total.id), total.fen);
         }
-    }
-
-    /// @notice Participant id of a programme in the clearing book.
-    function programmeParticipant(ProgrammeId id) internal pure returns (uint64) {
-        return PROGRAMME | ProgrammeId.unwrap(id);
-    }
-
-    /// @notice Participant id of a merchant in the clearing book.
-    function merchantParticipant(uint32 id) internal pure returns (uint64) {
-        return MERCHANT | id;
     }
 
     function _grown(ProgrammeTotal[] memory old) private pure returns (ProgrammeTotal[] memory room) {

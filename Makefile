@@ -19,7 +19,7 @@ export PYTHONUTF8 := 1
 # More arguments for the program that a target runs: make test-contracts ARGS="-k mint".
 ARGS ?=
 
-.PHONY: help setup setup-dev demo serve bench bench-issue gas test test-quick test-python test-contracts test-faults fuzz mutate mutate-sample lives bench-curve lint format docs compile check-artifacts lock clean
+.PHONY: help setup setup-dev demo serve bench bench-issue gas clearing-scale test test-quick test-python test-contracts test-faults fuzz mutate mutate-sample lives bench-curve lint format docs compile check-artifacts lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,11 @@ bench-curve: setup ## Measure and draw issuance at several sizes; goes on where 
 
 gas: setup ## What the contracts cost beside the EVM's floor; fails on a regression (ARGS=--update accepts the new figures)
 	@.venv/bin/python -m scripts.gas $(ARGS)
+
+MERCHANTS ?= 3000
+PROGRAMMES ?= 30
+clearing-scale: setup ## What a clearing cycle costs at a city's size; fails above 10 million gas a transaction (MERCHANTS, PROGRAMMES)
+	@.venv/bin/python -m scripts.clearing_scale --merchants $(MERCHANTS) --programmes $(PROGRAMMES) $(ARGS)
 
 test: setup-dev ## All tests: Python's, and the contracts' under Brownie beside them (about 15 minutes on two cores)
 	@.venv/bin/python -m scripts.checks test $(ARGS)

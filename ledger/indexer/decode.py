@@ -1,22 +1,25 @@
 """Logs to changes, as a pure function; the hot path slices hexadecimal text and never builds an ABI object.
 
 Kinds of transfers: the ledger says only who gave what to whom. Why is said by the event that the module emits after the
-transfers of one order, so transfers wait until that event, or the end of their transaction, names their kind.
+transfers of one order, so transfers wait until that event, or the end of their transaction, names their kind. The other
+way round an order's event says neither holder nor lots: the transfers before it, in signed order, do.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.indexer.errors import InconsistentAnswer, MalformedLog, Undecodable, UnknownEvent
-from ledger.standard.contract import LOT_BYTES
-from ledger.standard.ids import ProgrammeId, programme_of
+from ledger.standard.ids import POOL, MerchantId, ProgrammeId, merchant_participant, programme_of
 from ledger.standard.keccak import keccak256
+from ledger.standard.packed import pack_lots, unpack_prefix
+from ledger.standard.typed_data import Lot, lots_hash
 
 TRANSFER = "0x" + keccak256(b"Transfer(address,address,address,uint256,uint256)").hex()
+_FIRST_MERCHANT = merchant_participant(MerchantId(0))
 _ZERO_TOPIC = "0x" + "0" * 64
 _SIGN_BIT = 1 << 255
 _WORD_SPAN = 1 << 256
@@ -48,6 +51,10 @@ Entry = tuple[int, int, int, bytes, int, int, str, bytes | None, bytes, int]
 """(block, log index, side, account, token id, delta, kind, reference, transaction hash, block timestamp)."""
 
 
+_Transfer = tuple[int, bytes | None, bytes | None, int, int]
+"""(log index, sender, receiver, token id, amount); None is the zero address."""
+
+
 @dataclass(slots=True)
 class Changes:
     """Rows and sums of a range of blocks, ready to be written. Tuples have the columns' order of their tables."""
@@ -60,11 +67,17 @@ class Changes:
     """(programme, kind) → [amount, events]."""
     positions: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Participant → (position, block)."""
-    position_changes: list[tuple[int, int, int, int, int, int]] = field(default_factory=list)
-    funding: list[tuple[int, int, int, str, int, int, bytes | None, int]] = field(default_factory=list)
+    position_changes: list[tuple[Any, ...]] = field(default_factory=list)
+    funding: list[tuple[Any, ...]] = field(default_factory=list)
+    payouts: list[tuple[Any, ...]] = field(default_factory=list)
+    cycles: list[tuple[Any, ...]] = field(default_factory=list)
+    dues: list[tuple[Any, ...]] = field(default_factory=list)
+    locks: list[tuple[Any, ...]] = field(default_factory=list)
     batches: list[tuple[Any, ...]] = field(default_factory=list)
     outcomes: list[tuple[Any, ...]] = field(default_factory=list)
     revocations: list[tuple[Any, ...]] = field(default_factory=list)
+    """The token id, at `REVOKED_TOKEN`, is 0: the batch's row has the quarter."""
+    collections: list[tuple[Any, ...]] = field(default_factory=list)
     redemption_batches: list[tuple[Any, ...]] = field(default_factory=list)
     holds_opened: dict[bytes, list[Any]] = field(default_factory=dict)
     holds_closed: dict[bytes, tuple[str, int, int, int]] = field(default_factory=dict)
@@ -75,19 +88,26 @@ class Changes:
     logs: int = 0
 
 
+REVOKED_TOKEN = 5
+"""Place of the token id in a row of `Changes.revocations`."""
+
 Log = Mapping[str, Any]
 _Handler = Callable[["Decoder", Log, int, int], None]
 
 
-def decode(contracts: Contracts, headers: Sequence[Header], logs: Sequence[Log]) -> Changes:
+def decode(
+    contracts: Contracts, headers: Sequence[Header], logs: Sequence[Log], retired: Collection[bytes] = ()
+) -> Changes:
     """Return the changes of a range of blocks; ``logs`` are all of theirs, in chain order. Pure.
+
+    ``retired`` are the accounts that had a successor before these blocks.
 
     Raises:
         InconsistentAnswer: a log has not the shape of one, or the logs do not belong together; ask again.
         UnknownEvent, MalformedLog, Undecodable: somebody must look.
     """
     try:
-        return Decoder(contracts, headers).decode(logs)
+        return Decoder(contracts, headers, retired).decode(logs)
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         # Shapes are examined only now: this is the hot path, and a node hardly ever breaks them.
         if not all(_has_shape(log) for log in logs):
@@ -98,21 +118,21 @@ def decode(contracts: Contracts, headers: Sequence[Header], logs: Sequence[Log])
 class Decoder:
     """Decodes the logs of one range of blocks. Make a new one for each range."""
 
-    def __init__(self, contracts: Contracts, headers: Sequence[Header]) -> None:
+    def __init__(self, contracts: Contracts, headers: Sequence[Header], retired: Collection[bytes] = ()) -> None:
         self._contracts = contracts
+        self._retired = retired
+        self._retired_now: set[bytes] = set()
         self._times = {header.number: header.timestamp for header in headers}
         self._hashes = {header.number: "0x" + header.hash.hex() for header in headers}
         self._escrow = bytes.fromhex(contracts.ledger[2:])
         self.changes = Changes()
-        self._waiting: list[tuple[int, bytes | None, bytes | None, int, int]] = []
-        """(log index, sender, receiver, token id, amount); None is the zero address."""
+        self._waiting: list[_Transfer] = []
         self._transaction = ""
         self._transaction_hash = b""
         self._block = -1
         self._time = 0
-        self._succession = False
-        self._captured: set[str] = set()
-        self._reborn_from: set[int] = set()
+        self._debits: dict[int, int] = {}
+        """Merchant → place of the change that took from its claim, until the event after it says why."""
 
     def decode(self, logs: Sequence[Log]) -> Changes:
         """Return the changes of all logs, which must be in chain order.
@@ -120,7 +140,6 @@ class Decoder:
         Raises UnknownEvent, MalformedLog or InconsistentAnswer.
         """
         ledger = self._contracts.ledger
-        waiting = self._waiting
         last = (-1, -1)
         for log in logs:
             block_number, log_index = int(log["blockNumber"], 16), int(log["logIndex"], 16)
@@ -135,7 +154,7 @@ class Decoder:
                 if len(topics) != 4 or len(data) != 130:
                     raise MalformedLog("Transfer", block_number, log_index)
                 sender, receiver = topics[1], topics[2]
-                waiting.append(
+                self._waiting.append(
                     (
                         log_index,
                         None if sender == _ZERO_TOPIC else bytes.fromhex(sender[26:]),
@@ -163,9 +182,8 @@ class Decoder:
 
     def _end_transaction(self) -> None:
         if self._waiting:
-            self._flush("migrate" if self._succession else "transfer", None)
-        self._succession = False
-        self._captured.clear()
+            self._flush("transfer", None)
+        self._debits.clear()
 
     def _other(self, log: Log, block_number: int, log_index: int) -> None:
         address = log["address"]
@@ -190,11 +208,20 @@ class Decoder:
 
     def _flush(self, kind: str, reference: bytes | None) -> None:
         """Name the kind of the transfers that wait, and add them to rows and sums."""
+        waiting, self._waiting = self._waiting, []
+        self._name_all(waiting, kind, reference)
+
+    def _flush_last(self, kind: str) -> None:
+        """Name the kind of the last transfer alone; those before it wait on."""
+        if not self._waiting:
+            raise InconsistentAnswer(self._block, f"a {kind} without its transfer")
+        self._name_all([self._waiting.pop()], kind, None)
+
+    def _name_all(self, transfers: Sequence[_Transfer], kind: str, reference: bytes | None) -> None:
         entries, balances, flows = self.changes.entries, self.changes.balances, self.changes.flows
         block, transaction, time = self._block, self._transaction_hash, self._time
-        reborn = self._reborn()
-        for place, (log_index, sender, receiver, token_id, amount) in enumerate(self._waiting):
-            named = self._name(kind, sender, receiver, is_reborn=place in reborn)
+        for log_index, sender, receiver, token_id, amount in transfers:
+            named = self._name(kind, sender, receiver)
             if receiver is not None:
                 entries.append((block, log_index, 0, receiver, token_id, amount, named, reference, transaction, time))
                 key = (receiver, token_id)
@@ -204,21 +231,20 @@ class Decoder:
                 key = (sender, token_id)
                 balances[key] = balances.get(key, 0) - amount
             self._add_supply(sender, receiver, token_id, amount)
-            if named != "release" or receiver is not None:
-                add_flow(flows, programme_of(token_id), named, amount)
-        self._waiting.clear()
+            add_flow(flows, programme_of(token_id), named, amount)
 
-    def _name(self, kind: str, sender: bytes | None, receiver: bytes | None, *, is_reborn: bool) -> str:
+    def _name(self, kind: str, sender: bytes | None, receiver: bytes | None) -> str:
         if kind == "capture":  # what a capture does not keep goes back in the same call
-            goes_back = is_reborn or (sender == self._escrow and receiver is not None)
-            return "release" if goes_back else "capture"
+            return "capture" if receiver is None else "release"
         if kind == "exchange":
             return "exchange_in" if sender is None else "exchange_out"
-        if kind == "transfer" and sender is None:
+        if kind != "transfer":
+            return kind
+        if sender is None:
             return "mint"
-        if kind == "transfer" and receiver is None:
+        if receiver is None:
             return "burn"
-        return kind
+        return "succession" if sender in self._retired or sender in self._retired_now else "transfer"
 
     def _add_supply(self, sender: bytes | None, receiver: bytes | None, token_id: int, amount: int) -> None:
         supply = self.changes.supplies.get(token_id)
@@ -233,216 +259,285 @@ class Decoder:
         elif receiver == self._escrow:
             supply[1] += amount
 
-    def _reborn(self) -> set[int]:
-        """Places among the waiting transfers of lots given back reborn: a burn from escrow and the mint after it."""
-        places = {place + step for place in self._reborn_from for step in (0, 1)}
-        self._reborn_from.clear()
-        return places
-
     # Handlers: one event each. Fields are 32-byte words of the data, after the indexed ones among the topics. --------
 
     def _batch_minted(self, log: Log, block_number: int, log_index: int) -> None:
-        programme, number = ProgrammeId(int(log["topics"][1], 16)), int(log["topics"][2], 16)
-        quarter, root, count, amount, signer = _words(log, 5)
+        programme, number = ProgrammeId(_topic(log, 1)), _topic(log, 2)
+        quarter, root, count, amount, signer, word = _words(log, 6)
         if (len(self._waiting), sum(transfer[4] for transfer in self._waiting)) != (count, amount):
             raise InconsistentAnswer(block_number, f"batch {number} has {count} grants, its transfers are others")
         self._flush("mint", batch_reference(programme, number))
-        self.changes.batches.append(
-            (
-                programme,
-                number,
-                "landed",
-                quarter,
-                root.to_bytes(32, "big"),
-                count,
-                amount,
-                signer.to_bytes(20, "big"),
-                self._transaction_hash,
-                block_number,
-                self._time,
-            )
+        self._batch(
+            programme, number, "landed", quarter, _bytes32(root), count, amount, _account(signer), _bytes32(word)
         )
         _ = log_index
 
     def _batch_voided(self, log: Log, block_number: int, log_index: int) -> None:
-        programme, number = ProgrammeId(int(log["topics"][1], 16)), int(log["topics"][2], 16)
-        self.changes.batches.append(
-            (programme, number, "void", None, None, 0, 0, None, self._transaction_hash, block_number, self._time)
-        )
-        _ = log_index
+        (signer,) = _words(log, 1)
+        self._batch(_topic(log, 1), _topic(log, 2), "void", None, None, 0, 0, _account(signer), None)
+        _ = (block_number, log_index)
+
+    def _batch(self, *row: Any) -> None:
+        self.changes.batches.append((*row, self._transaction_hash, self._block, self._time))
 
     def _revoked(self, log: Log, block_number: int, log_index: int) -> None:
-        programme, leaf, account = int(log["topics"][1], 16), _hash(log, 2), _address(log, 3)
-        token_id, taken, shortfall, reason = _words(log, 4)
-        self._flush("revoke", leaf)
+        programme, number, account = _topic(log, 1), _topic(log, 2), _address(log, 3)
+        index, total, reason, taken, owed = _words(log, 5)
+        self._flush("revoke", batch_reference(ProgrammeId(programme), number))
         self.changes.revocations.append(
-            (
-                block_number,
-                log_index,
-                programme,
-                leaf,
-                account,
-                token_id,
-                taken,
-                shortfall,
-                reason,
-                self._transaction_hash,
-                self._time,
-            )
+            (block_number, log_index, programme, number, index, 0, account, total, taken, owed, reason,
+             self._transaction_hash, self._time)
+        )  # fmt: skip
+
+    def _owed_collected(self, log: Log, block_number: int, log_index: int) -> None:
+        (amount,) = _words(log, 1)
+        self._flush_last("collect")
+        self.changes.collections.append(
+            (block_number, log_index, _address(log, 1), _topic(log, 2), _address(log, 3), amount, self._time)
         )
 
     def _exchanged(self, log: Log, block_number: int, log_index: int) -> None:
         order_id, holder = _hash(log, 1), _address(log, 2)
-        from_id, amount_in, to_id, amount_out, fen = _words(log, 5)
+        (fen,) = _words(log, 1)
+        if len(self._waiting) != 2:
+            raise InconsistentAnswer(block_number, f"an exchange has {len(self._waiting)} transfers before it")
+        (_, _, _, from_id, amount_in), (_, _, _, to_id, amount_out) = self._waiting
         self._flush("exchange", order_id)
         self._outcome(
-            block_number, log_index, order_id, "exchange", 0, holder, None, from_id, amount_in, to_id, amount_out, fen
+            log_index,
+            order_id,
+            "exchange",
+            holder=holder,
+            from_id=from_id,
+            amount_in=amount_in,
+            to_id=to_id,
+            amount_out=amount_out,
+            fen=fen,
         )
 
     def _redeemed(self, log: Log, block_number: int, log_index: int) -> None:
-        if log["topics"][1] in self._captured:
-            return  # the receipt of a capture, which has an outcome of its own
-        order_id, holder, merchant = _hash(log, 1), _address(log, 2), int(log["topics"][3], 16)
-        (fen,) = _words(log, 1)
-        self._flush("redeem", order_id)
-        self._outcome(block_number, log_index, order_id, "redeem", 0, holder, merchant, None, None, None, None, fen)
-
-    def _hold_opened(self, log: Log, block_number: int, log_index: int) -> None:
-        order_id, holder = _hash(log, 1), _address(log, 2)
-        self._flush("hold", order_id)
-        data = log["data"]
-        size = int(data[66:130], 16)
-        lots = bytes.fromhex(data[130 : 130 + 2 * size])
-        if len(lots) != size or size == 0 or size % LOT_BYTES:
-            raise ValueError("lots are cut off")
-        self.changes.holds_opened[order_id] = [
-            order_id, holder, None, lots, None, False, "open", 0, 0, block_number, None,
-        ]  # fmt: skip
-        _ = log_index
+        """A redeem burned what its holder had; a capture, what was in escrow."""
+        order_id, merchant = _hash(log, 1), _topic(log, 2)
+        fen, prefix, _lots_hash = _words(log, 3)
+        kept_lots, last_amount = unpack_prefix(prefix)
+        burned = [transfer for transfer in self._waiting if transfer[2] is None]
+        if len(burned) != kept_lots or not burned:
+            raise InconsistentAnswer(block_number, f"an order of {kept_lots} lots has {len(burned)} transfers")
+        holder = burned[0][1]
+        is_capture = holder == self._escrow
+        kind = "capture" if is_capture else "redeem"
+        self._flush(kind, order_id)
+        if is_capture:
+            holder = None
+            self.changes.holds_closed[order_id] = ("captured", kept_lots, last_amount, block_number)
+        self._outcome(
+            log_index, order_id, kind, holder=holder, merchant=merchant, fen=fen, kept=(kept_lots, last_amount)
+        )
 
     def _held(self, log: Log, block_number: int, log_index: int) -> None:
-        order_id, holder, merchant = _hash(log, 1), _address(log, 2), int(log["topics"][3], 16)
-        capture_by, cancellable = _words(log, 2)
-        hold = self.changes.holds_opened.get(order_id)
-        if hold is None:
-            raise InconsistentAnswer(block_number, "a Held without the HoldOpened before it")
-        hold[2], hold[4], hold[5] = merchant, capture_by, cancellable != 0
-        self._outcome(block_number, log_index, order_id, "hold", 0, holder, merchant, None, None, None, None, None)
-
-    def _hold_closed(self, log: Log, block_number: int, log_index: int) -> None:
-        order_id = _hash(log, 1)
-        kept_lots, last_amount = _words(log, 2)
-        state = "captured" if kept_lots else "released"
-        self._flush("capture" if kept_lots else "release", order_id)
-        self.changes.holds_closed[order_id] = (state, kept_lots, last_amount, block_number)
-        _ = log_index
-
-    def _captured_event(self, log: Log, block_number: int, log_index: int) -> None:
-        order_id, merchant = _hash(log, 1), int(log["topics"][2], 16)
-        _lots, _last, fen = _words(log, 3)
-        self._captured.add(log["topics"][1])
-        self._outcome(block_number, log_index, order_id, "capture", 0, None, merchant, None, None, None, None, fen)
+        order_id, merchant = _hash(log, 1), _topic(log, 2)
+        capture_by, cancellable, digest = _words(log, 3)
+        lots = [Lot(token_id, amount) for _, _, _, token_id, amount in self._waiting]
+        if lots_hash(lots) != _bytes32(digest):
+            raise InconsistentAnswer(block_number, "the transfers before a Held are not its lots")
+        holder = self._waiting[0][1]
+        self._flush("hold", order_id)
+        self.changes.holds_opened[order_id] = [
+            order_id, holder, merchant, pack_lots(lots), capture_by, cancellable != 0, "open", 0, 0, block_number, None,
+        ]  # fmt: skip
+        self._outcome(log_index, order_id, "hold", holder=holder, merchant=merchant)
 
     def _released(self, log: Log, block_number: int, log_index: int) -> None:
-        order_id, holder, merchant = _hash(log, 1), _address(log, 2), int(log["topics"][3], 16)
-        self._outcome(block_number, log_index, order_id, "release", 0, holder, merchant, None, None, None, None, None)
+        order_id, merchant = _hash(log, 1), _topic(log, 2)
+        if not self._waiting:
+            raise InconsistentAnswer(block_number, "a release without its transfers")
+        receiver = self._waiting[0][2]
+        self._flush("release", order_id)
+        self.changes.holds_closed[order_id] = ("released", 0, 0, block_number)
+        self._outcome(log_index, order_id, "release", holder=receiver, merchant=merchant)
 
     def _refunded(self, log: Log, block_number: int, log_index: int) -> None:
-        order_id, receiver, merchant = _hash(log, 1), _address(log, 2), int(log["topics"][3], 16)
-        _lots, _last, fen = _words(log, 3)
+        order_id, receiver, merchant = _hash(log, 1), _address(log, 2), _topic(log, 3)
+        prefix, fen, by_arbiter = _words(log, 3)
         self._flush("refund", order_id)
-        self._outcome(block_number, log_index, order_id, "refund", 0, receiver, merchant, None, None, None, None, fen)
+        self._explain(merchant, fen, "refunded", order_id)
+        self._outcome(
+            log_index,
+            order_id,
+            "refund",
+            holder=receiver,
+            merchant=merchant,
+            fen=fen,
+            kept=unpack_prefix(prefix),
+            is_by_arbiter=by_arbiter != 0,
+        )
+        _ = block_number
 
     def _rejected(self, log: Log, block_number: int, log_index: int) -> None:
-        order_id, holder = _hash(log, 1), _address(log, 2)
         (code,) = _words(log, 1)
-        self._outcome(block_number, log_index, order_id, "rejected", code, holder, None, None, None, None, None, None)
+        self._outcome(log_index, _hash(log, 1), "rejected", code, holder=_address(log, 2))
+        _ = block_number
 
     def _redemption_batch(self, log: Log, block_number: int, log_index: int) -> None:
         root, count = _words(log, 2)
         self.changes.redemption_batches.append(
-            (int(log["topics"][1], 16), root.to_bytes(32, "big"), count, self._transaction_hash, block_number)
+            (_topic(log, 1), _bytes32(root), count, self._transaction_hash, block_number)
         )
         _ = log_index
-
-    def _lot_reborn(self, log: Log, block_number: int, log_index: int) -> None:
-        self._reborn_from.add(len(self._waiting))
-        _ = (log, block_number, log_index)
 
     def _swept(self, log: Log, block_number: int, log_index: int) -> None:
         self._flush("sweep", None)
         _ = (log, block_number, log_index)
 
     def _successor_set(self, log: Log, block_number: int, log_index: int) -> None:
-        self._succession = True
-        self.changes.successors.append((_address(log, 1), _address(log, 2), block_number))
+        holder, successor = _address(log, 1), _address(log, 2)
+        self._retired_now.add(holder)
+        self.changes.successors.append((holder, successor, block_number))
         _ = log_index
 
+    # Clearing --------------------------------------------------------------------------------------------------
+
     def _position_changed(self, log: Log, block_number: int, log_index: int) -> None:
-        participant = int(log["topics"][1], 16)
+        participant = _topic(log, 1)
         delta, position = (_signed(word) for word in _words(log, 2))
+        changes = self.changes.position_changes
+        is_merchant = _FIRST_MERCHANT <= participant < POOL
+        if is_merchant and delta < 0:
+            self._debits[participant - _FIRST_MERCHANT] = len(changes)
+        cause = "earned" if is_merchant and delta > 0 else None
         self.changes.positions[participant] = (position, block_number)
-        self.changes.position_changes.append((block_number, log_index, participant, delta, position, self._time))
+        changes.append((block_number, log_index, participant, delta, position, self._time, cause, None))
+
+    def _explain(self, merchant: int, fen: int, cause: str, reference: bytes) -> None:
+        """Say why a merchant's claim became less by ``fen``: the book's event was before the one that tells."""
+        place = self._debits.pop(merchant, None)
+        changes = self.changes.position_changes
+        if (0 if place is None else -changes[place][3]) != fen:
+            raise InconsistentAnswer(self._block, f"{fen} fen {cause} are not what merchant {merchant}'s claim lost")
+        if place is not None:
+            changes[place] = (*changes[place][:6], cause, reference)
+
+    def _paid_out(self, log: Log, block_number: int, log_index: int) -> None:
+        merchant, reference = _topic(log, 1), _hash(log, 2)
+        (fen,) = _words(log, 1)
+        self._explain(merchant, fen, "paid_out", reference)
+        self.changes.payouts.append(
+            (block_number, log_index, merchant, fen, reference, self._transaction_hash, self._time)
+        )
 
     def _appropriation_recorded(self, log: Log, block_number: int, log_index: int) -> None:
-        fiscal_year, fen, document = _words(log, 3)
-        self.changes.funding.append(
-            (
-                block_number,
-                log_index,
-                int(log["topics"][1], 16),
-                "recorded",
-                fiscal_year,
-                fen,
-                document.to_bytes(32, "big"),
-                self._time,
-            )
-        )
+        fiscal_year, fen, total = _words(log, 3)
+        self._fund(log, log_index, "recorded", fiscal_year, fen, total, document=_hash(log, 2))
+        _ = block_number
 
     def _appropriation_lapsed(self, log: Log, block_number: int, log_index: int) -> None:
-        fiscal_year, fen = _words(log, 2)
+        fiscal_year, fen, total = _words(log, 3)
+        self._fund(log, log_index, "lapsed", fiscal_year, fen, total)
+        _ = block_number
+
+    def _appropriation_reclaimed(self, log: Log, block_number: int, log_index: int) -> None:
+        fen, total = _words(log, 2)
+        self._fund(log, log_index, "reclaimed", 0, fen, total, payment=_hash(log, 2))
+        _ = block_number
+
+    def _funded(self, log: Log, block_number: int, log_index: int) -> None:
+        fen, total = _words(log, 2)
+        self._fund(log, log_index, "paid", 0, fen, total, payment=_hash(log, 2))
+        _ = block_number
+
+    def _fund(
+        self,
+        log: Log,
+        log_index: int,
+        kind: str,
+        fiscal_year: int,
+        fen: int,
+        total: int,
+        *,
+        document: bytes | None = None,
+        payment: bytes | None = None,
+    ) -> None:
         self.changes.funding.append(
-            (block_number, log_index, int(log["topics"][1], 16), "lapsed", fiscal_year, fen, None, self._time)
+            (self._block, log_index, _topic(log, 1), kind, fiscal_year, fen, total, document, payment, self._time)
         )
 
-    def _paid_changed(self, log: Log, block_number: int, log_index: int) -> None:
-        (paid,) = _words(log, 1)
-        self.changes.funding.append(
-            (block_number, log_index, int(log["topics"][1], 16), "paid", 0, paid, None, self._time)
+    def _cycle_opened(self, log: Log, block_number: int, log_index: int) -> None:
+        total, due_by = _words(log, 2)
+        self.changes.cycles.append((_topic(log, 1), total, due_by, block_number, self._time))
+        _ = log_index
+
+    def _due_set(self, log: Log, block_number: int, log_index: int) -> None:
+        fen, older = _words(log, 2)
+        self.changes.dues.append((_topic(log, 1), _topic(log, 2), fen, older, block_number, log_index))
+
+    def _order_locked(self, log: Log, block_number: int, log_index: int) -> None:
+        fen, until, complaint = _words(log, 3)
+        self._lock(log, log_index, fen, until, _bytes32(complaint))
+        _ = block_number
+
+    def _order_unlocked(self, log: Log, block_number: int, log_index: int) -> None:
+        (fen,) = _words(log, 1)
+        self._lock(log, log_index, -fen, None, None)
+        _ = block_number
+
+    def _lock(self, log: Log, log_index: int, delta: int, until: int | None, complaint: bytes | None) -> None:
+        self.changes.locks.append(
+            (self._block, log_index, _hash(log, 1), _topic(log, 2), delta, until, complaint, self._time)
         )
 
     def _nothing(self, log: Log, block_number: int, log_index: int) -> None:
         """Says nothing that another event does not say too."""
         _ = (log, block_number, log_index)
 
-    def _outcome(self, block_number: int, log_index: int, *rest: Any) -> None:
-        self.changes.outcomes.append((block_number, log_index, *rest, self._transaction_hash, self._time))
+    def _outcome(
+        self,
+        log_index: int,
+        order_id: bytes,
+        kind: str,
+        code: int = 0,
+        *,
+        holder: bytes | None = None,
+        merchant: int | None = None,
+        from_id: int | None = None,
+        amount_in: int | None = None,
+        to_id: int | None = None,
+        amount_out: int | None = None,
+        fen: int | None = None,
+        kept: tuple[int | None, int | None] = (None, None),
+        is_by_arbiter: bool = False,
+    ) -> None:
+        self.changes.outcomes.append(
+            (self._block, log_index, order_id, kind, code, holder, merchant, from_id, amount_in, to_id, amount_out, fen,
+             *kept, is_by_arbiter, self._transaction_hash, self._time)
+        )  # fmt: skip
 
 
 _HANDLERS: dict[str, _Handler] = {
     "BatchMinted": Decoder._batch_minted,
     "BatchVoided": Decoder._batch_voided,
     "Revoked": Decoder._revoked,
+    "OwedCollected": Decoder._owed_collected,
     "Exchanged": Decoder._exchanged,
     "Rejected": Decoder._rejected,
     "Redeemed": Decoder._redeemed,
     "Held": Decoder._held,
-    "Captured": Decoder._captured_event,
     "Released": Decoder._released,
     "Refunded": Decoder._refunded,
     "RedemptionBatch": Decoder._redemption_batch,
-    "HoldOpened": Decoder._hold_opened,
-    "HoldClosed": Decoder._hold_closed,
-    "LotReborn": Decoder._lot_reborn,
     "Swept": Decoder._swept,
     "SuccessorSet": Decoder._successor_set,
-    "BatchLanded": Decoder._nothing,
     "Approval": Decoder._nothing,
     "OperatorSet": Decoder._nothing,
     "PositionChanged": Decoder._position_changed,
     "AppropriationRecorded": Decoder._appropriation_recorded,
     "AppropriationLapsed": Decoder._appropriation_lapsed,
-    "PaidChanged": Decoder._paid_changed,
+    "AppropriationReclaimed": Decoder._appropriation_reclaimed,
+    "Funded": Decoder._funded,
+    "PaidOut": Decoder._paid_out,
+    "CycleOpened": Decoder._cycle_opened,
+    "DueSet": Decoder._due_set,
+    "OrderLocked": Decoder._order_locked,
+    "OrderUnlocked": Decoder._order_unlocked,
 }
 """By the event's name: the ABIs say which contract may emit it, and a name means the same wherever it is inherited."""
 
@@ -499,6 +594,18 @@ def _words(log: Log, count: int) -> list[int]:
     if len(data) != 2 + 64 * count:
         raise ValueError(f"{count} words wanted")
     return [int(data[at : at + 64], 16) for at in range(2, 2 + 64 * count, 64)]
+
+
+def _topic(log: Log, place: int) -> int:
+    return int(log["topics"][place], 16)
+
+
+def _bytes32(word: int) -> bytes:
+    return word.to_bytes(32, "big")
+
+
+def _account(word: int) -> bytes:
+    return word.to_bytes(20, "big")
 
 
 def _hash(log: Log, topic: int) -> bytes:

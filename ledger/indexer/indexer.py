@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ledger.chain.answers import hash32, member, quantity
+from ledger.chain.answers import hash32, hex_bytes, member, quantity
 from ledger.chain.engine import Engine
 from ledger.chain.rpc import RpcError, RpcReason
 from ledger.deployment import artifacts
@@ -18,13 +18,15 @@ from ledger.indexer import projector
 from ledger.indexer.completeness import require_all
 from ledger.indexer.decode import Contracts, Header, decode
 from ledger.indexer.errors import InconsistentAnswer, OtherChain, ReorgTooDeep
+from ledger.indexer.tables import table_of
 from ledger.standard.ids import Address, address_bytes
 from ledger.store.database import Database, bulk_insert_new
-from ledger.store.models.projection import ProjectedBlockRow, ProjectionCursorRow
+from ledger.store.models.projection import ProjectedBlockRow, ProjectionCursorRow, SuccessorRow
 
 _LOG = logging.getLogger(__name__)
 
 LEDGER = "PointsLedger"
+BOOK = "ClearingBook"
 _GET_BLOCK = "eth_getBlockByNumber"
 _LOOKS = 3
 
@@ -95,6 +97,8 @@ class Indexer:
         self._limits = limits or IndexerLimits()
         self._page_blocks = self._limits.page_blocks_first
         self._cursor: Cursor | None = None
+        self._retired: set[bytes] = set()
+        """Accounts that have a successor, as of the cursor."""
 
     def step(self) -> IndexReport:
         """Project the next page of final blocks, or undo blocks that are no longer in the chain.
@@ -119,13 +123,14 @@ class Indexer:
         if logs is None:
             return self.step()
         require_all(self._engine.rpc, self._contracts, headers, logs)
-        changes = decode(self._contracts, headers, logs)
+        changes = decode(self._contracts, headers, logs, self._retired)
         moved = Cursor(last, headers[-1].hash, headers[-1].timestamp)
         with self._database.transaction() as session:
             if not self._move(session, cursor, moved):
                 return self._lost()
             projector.apply(session, changes, headers)
         self._cursor = moved
+        self._retired.update(account for account, _, _ in changes.successors)
         self._resize(len(logs))
         return IndexReport(len(headers), len(logs), last)
 
@@ -179,15 +184,25 @@ class Indexer:
                 "block_number": header.number,
                 "block_hash": header.hash,
                 "block_timestamp": header.timestamp,
+                "maturity_s": self._maturity_s(),
             }
             with self._database.transaction() as session:
                 # Another gateway may begin at the same moment: the first one's row stands.
-                bulk_insert_new(session, projector.table_of(ProjectionCursorRow), list(row), [tuple(row.values())])
+                bulk_insert_new(session, table_of(ProjectionCursorRow), list(row), [tuple(row.values())])
             stored = self._stored()
         if stored is None:
             raise InconsistentAnswer(self._first_block, "the cursor vanished")
+        with self._database.read() as session:
+            self._retired = {bytes(account) for account in session.scalars(select(SuccessorRow.account))}
         self._cursor = stored
         return stored
+
+    def _maturity_s(self) -> int:
+        """Ask the clearing book for its period, which never changes."""
+        book = next(address for address, name in self._contracts.names.items() if name == BOOK)
+        ask = {"to": book, "data": "0x" + artifacts.call_data(BOOK, "maturity").hex()}
+        answer = hex_bytes(self._engine.rpc.call("eth_call", [ask, hex(self._engine.final_height())]), "eth_call")
+        return int(artifacts.decode_result(BOOK, "maturity", answer))
 
     def _stored(self) -> Cursor | None:
         with self._database.read() as session:
@@ -235,7 +250,7 @@ class Indexer:
             if not self._move(session, cursor, candidate):
                 return self._lost()
             projector.roll_back(session, candidate.block_number)
-        self._cursor = candidate
+        self._cursor = None  # and the retired accounts: the next step reads both
         return IndexReport(cursor.block_number - candidate.block_number, 0, candidate.block_number)
 
     def _shared(self, known: Sequence[Cursor]) -> Cursor | None:

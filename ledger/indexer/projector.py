@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, delete, select, text, update
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from ledger.indexer.decode import Changes, Header, add_flow
+from ledger.indexer import claims, registry
+from ledger.indexer.decode import REVOKED_TOKEN, Changes, Header, add_flow
 from ledger.indexer.errors import ProjectionBroken
-from ledger.standard.contract import SPENDING_AFTER_CLOSING_S, ProgrammeState
-from ledger.standard.ids import MerchantId, ProgrammeId
+from ledger.indexer.tables import insert, table_of
+from ledger.standard.ids import token_id
 from ledger.store.base import SUM_LIMIT
-from ledger.store.database import bulk_add, bulk_add_existing, bulk_insert, fetch_by_keys
+from ledger.store.database import bulk_add, bulk_add_existing, fetch_by_keys
 from ledger.store.models import projection as tables
 
 BLOCKS_KEPT = 4_096
@@ -28,28 +29,26 @@ TABLES = (
     tables.ChainProgrammeRow,
     tables.IssuerKeyRow,
     tables.ChainMerchantRow,
+    tables.ClaimRow,
     tables.PositionRow,
     tables.PositionChangeRow,
     tables.FundingEventRow,
+    tables.PayoutRow,
+    tables.CycleRow,
+    tables.DueRow,
+    tables.OrderLockRow,
     tables.BatchRow,
     tables.OrderOutcomeRow,
     tables.RevocationRow,
+    tables.CollectionRow,
     tables.ChainHoldRow,
     tables.SuccessorRow,
+    tables.SuccessionRow,
     tables.RedemptionBatchRow,
     tables.ChainEventRow,
     tables.ProjectedBlockRow,
     tables.ProjectionCursorRow,
 )
-
-
-def table_of(row: type[Any]) -> Table:
-    """Return the table of a mapped class."""
-    return cast(Table, row.__table__)
-
-
-def _columns(row: type[Any]) -> list[str]:
-    return [column.name for column in table_of(row).columns]
 
 
 def apply(session: Session, changes: Changes, headers: Sequence[Header]) -> None:
@@ -58,7 +57,7 @@ def apply(session: Session, changes: Changes, headers: Sequence[Header]) -> None
         # Losing the last commits in a crash loses nothing: cursor and rows go together and are read again.
         session.execute(text("SET LOCAL synchronous_commit = off"))
     _check_range(changes)
-    _insert(session, tables.EntryRow, changes.entries)
+    insert(session, tables.EntryRow, changes.entries)
     try:
         _add_balances(session, changes.balances)
         _add_supplies(session, {token: (supply, held) for token, (supply, held) in changes.supplies.items()})
@@ -66,22 +65,26 @@ def apply(session: Session, changes: Changes, headers: Sequence[Header]) -> None
         raise ProjectionBroken("balances", str(error.orig)) from error
     _add_flows(session, changes.flows, 1)
     _set_positions(session, changes)
-    _insert(session, tables.PositionChangeRow, changes.position_changes)
-    _insert(session, tables.FundingEventRow, changes.funding)
-    _insert(session, tables.BatchRow, changes.batches)
-    _insert(session, tables.OrderOutcomeRow, changes.outcomes)
-    _insert(session, tables.RevocationRow, changes.revocations)
-    _insert(session, tables.RedemptionBatchRow, changes.redemption_batches)
-    _insert(session, tables.ChainHoldRow, [tuple(hold) for hold in changes.holds_opened.values()])
-    for order_id, (state, kept_lots, last_amount, block) in changes.holds_closed.items():
-        session.execute(
-            update(tables.ChainHoldRow)
-            .where(tables.ChainHoldRow.order_id == order_id)
-            .values(state=state, kept_lots=kept_lots, last_amount_minor=last_amount, closed_block=block)
-        )
-    _insert(session, tables.SuccessorRow, changes.successors)
-    _insert(session, tables.ChainEventRow, changes.events)
-    _insert(
+    insert(session, tables.PositionChangeRow, changes.position_changes)
+    for row_class, rows in (
+        (tables.FundingEventRow, changes.funding),
+        (tables.PayoutRow, changes.payouts),
+        (tables.CycleRow, changes.cycles),
+        (tables.DueRow, changes.dues),
+        (tables.OrderLockRow, changes.locks),
+        (tables.BatchRow, changes.batches),
+        (tables.OrderOutcomeRow, changes.outcomes),
+        (tables.CollectionRow, changes.collections),
+        (tables.RedemptionBatchRow, changes.redemption_batches),
+        (tables.ChainHoldRow, [tuple(hold) for hold in changes.holds_opened.values()]),
+        (tables.SuccessorRow, changes.successors),
+    ):
+        insert(session, row_class, rows)
+    insert(session, tables.RevocationRow, _with_tokens(session, changes.revocations))
+    _close_holds(session, changes.holds_closed)
+    claims.apply(session, changes.position_changes)
+    insert(session, tables.ChainEventRow, changes.events)
+    insert(
         session,
         tables.ProjectedBlockRow,
         [(header.number, header.hash, header.parent_hash, header.timestamp) for header in headers],
@@ -89,8 +92,8 @@ def apply(session: Session, changes: Changes, headers: Sequence[Header]) -> None
     session.execute(
         delete(tables.ProjectedBlockRow).where(tables.ProjectedBlockRow.block_number < headers[-1].number - BLOCKS_KEPT)
     )
-    if changes.events or changes.funding:
-        rebuild_registry(session)
+    if changes.events or changes.funding or changes.dues:
+        registry.rebuild(session)
 
 
 def roll_back(session: Session, block_number: int) -> None:
@@ -103,8 +106,9 @@ def roll_back(session: Session, block_number: int) -> None:
         select(entry.block_number, entry.log_index, entry.side, entry.account, entry.token_id, entry.delta_minor,
                entry.kind).where(entry.block_number > block_number)
     ).all()  # fmt: skip
-    two_sided = _two_sided(undone)
     escrow = _escrow_account(session)
+    counted: set[tuple[int, int]] = set()
+    """Transfers: a flow counts each once, whichever sides it has."""
     for row in undone:
         key = (row.account, row.token_id)
         balances[key] = balances.get(key, 0) - row.delta_minor
@@ -112,20 +116,25 @@ def roll_back(session: Session, block_number: int) -> None:
         supply[0] -= row.delta_minor
         if row.account == escrow:
             supply[1] -= row.delta_minor
-        is_both = (row.block_number, row.log_index) in two_sided
-        counted = row.side == 0 if is_both else row.kind != "release" or row.side == 0
-        if counted:
+        if (row.block_number, row.log_index) not in counted:
+            counted.add((row.block_number, row.log_index))
             add_flow(flows, row.token_id >> 32, row.kind, abs(row.delta_minor))
     _add_balances(session, balances)
     _add_supplies(session, {token: (supply, held) for token, (supply, held) in supplies.items()})
     _add_flows(session, flows, -1)
+    merchants = claims.touched_after(session, block_number)
     for row_class in (
         entry,
         tables.PositionChangeRow,
         tables.FundingEventRow,
+        tables.PayoutRow,
+        tables.CycleRow,
+        tables.DueRow,
+        tables.OrderLockRow,
         tables.BatchRow,
         tables.OrderOutcomeRow,
         tables.RevocationRow,
+        tables.CollectionRow,
         tables.RedemptionBatchRow,
         tables.SuccessorRow,
         tables.ChainEventRow,
@@ -133,6 +142,7 @@ def roll_back(session: Session, block_number: int) -> None:
     ):
         session.execute(delete(row_class).where(row_class.block_number > block_number))
     _roll_back_positions(session, block_number)
+    claims.rebuild(session, merchants)
     hold = tables.ChainHoldRow
     session.execute(delete(hold).where(hold.opened_block > block_number))
     session.execute(
@@ -140,7 +150,7 @@ def roll_back(session: Session, block_number: int) -> None:
         .where(hold.closed_block > block_number)
         .values(state="open", kept_lots=0, last_amount_minor=0, closed_block=None)
     )
-    rebuild_registry(session)
+    registry.rebuild(session)
 
 
 def clear(session: Session) -> None:
@@ -153,82 +163,30 @@ def clear(session: Session) -> None:
         session.execute(delete(row_class))
 
 
-def rebuild_registry(session: Session) -> None:
-    """Compute programmes, issuer keys and merchants anew from the rare events: there are few of them."""
-    programmes: dict[ProgrammeId, list[Any]] = {}
-    keys: dict[tuple[int, bytes], bool] = {}
-    merchants: dict[MerchantId, tuple[bytes, bytes]] = {}
-    event = tables.ChainEventRow
-    rows = session.execute(
-        select(event.name, event.topics, event.data, event.block_timestamp)
-        .where(event.name.in_(_REGISTRY_EVENTS))
-        .order_by(event.block_number, event.log_index)
-    )
-    for name, topics, data, time in rows:
-        subject = int.from_bytes(topics[32:64], "big")
-        programme = ProgrammeId(subject)
-        words = [int.from_bytes(data[at : at + 32], "big") for at in range(0, len(data), 32)]
-        match name:
-            case "ProgrammeRegistered":
-                scope = data[64:96]
-                programmes[programme] = [
-                    programme,
-                    words[0],
-                    words[1],
-                    ProgrammeState.ACTIVE.value,
-                    scope,
-                    0,
-                    None,
-                    0,
-                    0,
-                    0,
-                ]
-            case "ProgrammeStateSet":
-                programmes[programme][3] = words[0]
-                if words[0] == ProgrammeState.CLOSING:  # the event names the state; the ledger counts from its block
-                    programmes[programme][9] = time + SPENDING_AFTER_CLOSING_S
-            case "RulebookSet":
-                programmes[programme][5], programmes[programme][6] = words[0], data[32:64]
-            case "IssuerKeySet":
-                keys[(programme, topics[76:96])] = words[0] != 0
-            case "MerchantRegistered":
-                merchants[MerchantId(subject)] = (data[12:32], data[32:64])
-    _fund(session, programmes)
-    for row_class in (tables.ChainProgrammeRow, tables.IssuerKeyRow, tables.ChainMerchantRow):
-        session.execute(delete(row_class))
-    _insert(session, tables.ChainProgrammeRow, [tuple(row) for row in programmes.values()])
-    _insert(session, tables.IssuerKeyRow, [(programme, key, active) for (programme, key), active in keys.items()])
-    _insert(session, tables.ChainMerchantRow, [(merchant, *row) for merchant, row in merchants.items()])
+def _with_tokens(session: Session, revocations: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Put in the token ids: a revocation names its batch, whose row has the quarter."""
+    batch = tables.BatchRow
+    rows = []
+    for row in revocations:
+        programme, number = row[2], row[3]
+        quarter = session.scalar(select(batch.quarter).where(batch.programme == programme, batch.number == number))
+        if quarter is None:
+            raise ProjectionBroken("revocations", f"batch {number} of programme {programme} never landed")
+        rows.append((*row[:REVOKED_TOKEN], token_id(programme, quarter), *row[REVOKED_TOKEN + 1 :]))
+    return rows
 
 
-_REGISTRY_EVENTS = (
-    "ProgrammeRegistered",
-    "ProgrammeStateSet",
-    "RulebookSet",
-    "IssuerKeySet",
-    "MerchantRegistered",
-)
-
-
-def _fund(session: Session, programmes: dict[ProgrammeId, list[Any]]) -> None:
-    event = tables.FundingEventRow
-    rows = session.execute(
-        select(event.programme, event.kind, event.amount_fen).order_by(event.block_number, event.log_index)
-    )
-    for programme, kind, fen in rows:
-        row = programmes.get(programme)
-        if row is None:
-            raise ProjectionBroken("funding_events", f"programme {programme} was never registered")
-        if kind == "recorded":
-            row[7] += fen
-        elif kind == "lapsed":
-            row[7] -= fen
-        else:
-            row[8] = fen
-
-
-def _insert(session: Session, row_class: type[Any], rows: Sequence[tuple[Any, ...]]) -> None:
-    bulk_insert(session, table_of(row_class), _columns(row_class), rows)
+def _close_holds(session: Session, closed: dict[bytes, tuple[str, int, int, int]]) -> None:
+    hold = tables.ChainHoldRow
+    for order_id, (state, kept_lots, last_amount, block) in closed.items():
+        found = session.execute(
+            update(hold)
+            .where(hold.order_id == order_id, hold.state == "open")
+            .values(state=state, kept_lots=kept_lots, last_amount_minor=last_amount, closed_block=block)
+            .returning(hold.order_id)
+        )
+        if found.first() is None:
+            raise ProjectionBroken("chain_holds", f"hold {order_id.hex()} was {state} and is not open")
 
 
 def _add_balances(session: Session, balances: dict[tuple[bytes, int], int]) -> None:
@@ -258,7 +216,8 @@ def _add_flows(session: Session, flows: dict[tuple[int, str], list[int]], sign: 
 def _set_positions(session: Session, changes: Changes) -> None:
     """The chain says each new position; the changes that led there must add up to it, or some were lost."""
     sums: dict[int, int] = {}
-    for _, _, participant, delta, _, _ in changes.position_changes:
+    for change in changes.position_changes:
+        participant, delta = change[2], change[3]
         sums[participant] = sums.get(participant, 0) + delta
     table, columns = table_of(tables.PositionRow), ["participant", "position_fen"]
     before = {row[0]: row[1] for row in fetch_by_keys(session, table, columns, "participant", list(sums))}
@@ -280,17 +239,6 @@ def _check_range(changes: Changes) -> None:
     too_large: Callable[[int], bool] = lambda amount: not -SUM_LIMIT < amount < SUM_LIMIT  # noqa: E731
     if any(map(too_large, sums)) or any(too_large(fen) for fen, _ in changes.positions.values()):
         raise ProjectionBroken("balances", "an amount is beyond 2**62")
-
-
-def _two_sided(rows: Sequence[Any]) -> set[tuple[int, int]]:
-    seen: set[tuple[int, int]] = set()
-    both: set[tuple[int, int]] = set()
-    for row in rows:
-        key = (row.block_number, row.log_index)
-        if key in seen:
-            both.add(key)
-        seen.add(key)
-    return both
 
 
 def _escrow_account(session: Session) -> bytes | None:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from ledger.clock import Clock
 from ledger.custody.signer import Signer
-from ledger.indexer.projector import table_of
+from ledger.indexer.tables import table_of
 from ledger.orders import nonces
 from ledger.orders.eligibility import MerchantTerms, Refusal, Terms
 from ledger.orders.errors import (

@@ -30,6 +30,8 @@ class ProjectionCursorRow(Base):
     block_number: Mapped[Big]
     block_hash: Mapped[Hash32]
     block_timestamp: Mapped[UnixTime]
+    maturity_s: Mapped[Big]
+    """Seconds of a period of the clearing book, fixed at its deployment."""
 
 
 class ProjectedBlockRow(Base):
@@ -56,9 +58,10 @@ class EntryRow(Base):
     token_id: Mapped[Big]
     delta_minor: Mapped[PointsMinor]
     kind: Mapped[Word]
-    """``mint exchange_in exchange_out redeem hold capture release refund revoke sweep migrate transfer burn``."""
+    """``mint exchange_in exchange_out redeem hold capture release refund revoke collect sweep succession transfer
+    burn``; ``collect`` is what was owed for a revocation."""
     reference: Mapped[bytes | None] = mapped_column(LargeBinary(32))
-    """The order id, or for a mint the batch (programme 4 bytes, number 8 bytes)."""
+    """The order id, or for a mint or a revocation the batch (programme 4 bytes, number 8 bytes)."""
     transaction_hash: Mapped[Hash32]
     block_timestamp: Mapped[UnixTime]
 
@@ -124,16 +127,28 @@ class ChainProgrammeRow(Base):
     paid_fen: Mapped[Fen]
     spendable_until: Mapped[UnixTime] = mapped_column(server_default="0")
     """From when no lot of it can be spent; 0 until it starts closing."""
+    frozen_until: Mapped[UnixTime]
+    """Until when nothing of it is minted, exchanged, redeemed, held, revoked or made void."""
+    mint_ceiling_fen: Mapped[Fen]
+    """Most that it mints a day, as the council chose; 0: a tenth of what is appropriated."""
+    revoke_ceiling_fen: Mapped[Fen]
+    """Most that it revokes a day, as the council chose; 0: a hundredth of what is appropriated."""
+    due_fen: Mapped[Fen]
+    """What it has yet to pay of the cycle opened last, by that cycle's date."""
+    due_older_fen: Mapped[Fen]
+    """What it has yet to pay of cycles before; their date has passed."""
+    waived_until: Mapped[UnixTime]
+    """Until when the council waives the consequence of being overdue."""
 
 
 class IssuerKeyRow(Base):
-    """Who may sign a programme's batches."""
+    """Who may sign a programme's batches, and from when; 0: no longer."""
 
     __tablename__ = "issuer_keys"
 
     programme: Mapped[ProgrammeId] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     key: Mapped[AddressBytes] = mapped_column(LargeBinary(20), primary_key=True)
-    is_active: Mapped[bool]
+    active_from: Mapped[UnixTime]
 
 
 class ChainMerchantRow(Base):
@@ -144,6 +159,18 @@ class ChainMerchantRow(Base):
     merchant: Mapped[MerchantId] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     key: Mapped[AddressBytes]
     scope: Mapped[Hash32]
+
+
+class ClaimRow(Base):
+    """A merchant's claim by age as of a period, in fen: see `ledger.standard.claims`. Its sum is the position."""
+
+    __tablename__ = "chain_claims"
+
+    merchant: Mapped[MerchantId] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    matured_fen: Mapped[Fen]
+    younger_fen: Mapped[Fen]
+    youngest_fen: Mapped[Fen]
+    period: Mapped[Big]
 
 
 class PositionRow(Base):
@@ -167,12 +194,16 @@ class PositionChangeRow(Base):
     delta_fen: Mapped[Fen]
     position_fen: Mapped[Fen]
     block_timestamp: Mapped[UnixTime]
+    cause: Mapped[Word | None]
+    """Of a merchant's claim: ``earned``, ``refunded`` or ``paid_out``."""
+    reference: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    """The order that was refunded, or the payment's reference."""
 
     __table_args__ = (Index("ix_position_changes_participant", "participant", "block_number"),)
 
 
 class FundingEventRow(Base):
-    """Appropriations recorded and lapsed, and payments: ``recorded``, ``lapsed``, ``paid``."""
+    """Appropriations and payments of a programme: ``recorded``, ``lapsed``, ``reclaimed``, ``paid``."""
 
     __tablename__ = "funding_events"
 
@@ -181,9 +212,67 @@ class FundingEventRow(Base):
     programme: Mapped[ProgrammeId] = mapped_column(BigInteger, index=True)
     kind: Mapped[Word]
     fiscal_year: Mapped[int] = mapped_column(Integer)
+    """0 for ``reclaimed`` and ``paid``."""
     amount_fen: Mapped[Fen]
-    """The amount recorded or lapsed; for ``paid`` the new total."""
+    total_fen: Mapped[Fen]
+    """What is available afterwards; for ``paid``, all that the programme ever paid."""
     document_hash: Mapped[Hash32 | None]
+    payment_reference: Mapped[Hash32 | None]
+    block_timestamp: Mapped[UnixTime]
+
+
+class PayoutRow(Base):
+    """A payout to a merchant from the treasury account."""
+
+    __tablename__ = "payouts"
+
+    block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    log_index: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    merchant: Mapped[MerchantId] = mapped_column(BigInteger, index=True)
+    amount_fen: Mapped[Fen]
+    payment_reference: Mapped[Hash32]
+    transaction_hash: Mapped[Hash32]
+    block_timestamp: Mapped[UnixTime]
+
+
+class CycleRow(Base):
+    """A clearing cycle: what is due in all, and by when."""
+
+    __tablename__ = "chain_cycles"
+
+    cycle: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    total_fen: Mapped[Fen]
+    due_by: Mapped[UnixTime]
+    block_number: Mapped[Big]
+    block_timestamp: Mapped[UnixTime]
+
+
+class DueRow(Base):
+    """What a programme had to pay when a cycle was opened; `ChainProgrammeRow` has what is left of it."""
+
+    __tablename__ = "chain_dues"
+
+    cycle: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    programme: Mapped[ProgrammeId] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    fen: Mapped[Fen]
+    older_fen: Mapped[Fen]
+    block_number: Mapped[Big]
+    log_index: Mapped[int] = mapped_column(Integer)
+
+
+class OrderLockRow(Base):
+    """Value of a merchant locked for a disputed order (above 0), or freed again (below 0)."""
+
+    __tablename__ = "order_locks"
+
+    block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    log_index: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    order_id: Mapped[OrderId] = mapped_column(LargeBinary(32), index=True)
+    merchant: Mapped[MerchantId] = mapped_column(BigInteger, index=True)
+    delta_fen: Mapped[Fen]
+    until: Mapped[UnixTime | None]
+    """When it lapses to the merchant, where it was locked."""
+    complaint_hash: Mapped[Hash32 | None]
     block_timestamp: Mapped[UnixTime]
 
 
@@ -201,6 +290,8 @@ class BatchRow(Base):
     grants: Mapped[int] = mapped_column(Integer)
     amount_minor: Mapped[PointsMinor]
     signer: Mapped[AddressBytes | None]
+    word: Mapped[Hash32 | None]
+    """What the ledger stores of it: the struct hash of what was signed."""
     transaction_hash: Mapped[Hash32]
     block_number: Mapped[Big] = mapped_column(BigInteger, index=True)
     block_timestamp: Mapped[UnixTime]
@@ -218,31 +309,58 @@ class OrderOutcomeRow(Base):
     """``exchange redeem hold capture release refund`` or ``rejected``."""
     code: Mapped[int] = mapped_column(Integer)
     holder: Mapped[AddressBytes | None]
+    """Who signed; of a release or refund, who received; None for a capture."""
     merchant: Mapped[MerchantId | None]
     from_id: Mapped[Big | None]
     amount_in: Mapped[PointsMinor | None]
     to_id: Mapped[Big | None]
     amount_out: Mapped[PointsMinor | None]
     fen: Mapped[Fen | None]
+    kept_lots: Mapped[int | None] = mapped_column(Integer)
+    kept_last_minor: Mapped[PointsMinor | None]
+    """With ``kept_lots`` the prefix of its lots that a payment keeps, or keeps after a refund."""
+    is_by_arbiter: Mapped[bool]
+    """Of a refund: whether the consumer arbiter signed it in the merchant's place."""
     transaction_hash: Mapped[Hash32]
     block_timestamp: Mapped[UnixTime]
 
 
 class RevocationRow(Base):
-    """Points taken back, and the shortfall that the issuer bears."""
+    """Part of a grant taken back: what was burned, and what the account owes besides."""
 
     __tablename__ = "revocations"
 
     block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     log_index: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     programme: Mapped[ProgrammeId]
-    leaf: Mapped[Hash32] = mapped_column(LargeBinary(32), index=True)
-    account: Mapped[AddressBytes]
+    number: Mapped[Big]
+    grant_index: Mapped[int] = mapped_column(Integer)
     token_id: Mapped[Big]
+    account: Mapped[AddressBytes] = mapped_column(LargeBinary(20), index=True)
+    """Whose points: the account granted to, or the end of its line of successors."""
+    revoked_total_minor: Mapped[PointsMinor]
+    """All that is revoked of the grant, this time included."""
     taken_minor: Mapped[PointsMinor]
-    shortfall_minor: Mapped[PointsMinor]
+    owed_minor: Mapped[PointsMinor]
     reason: Mapped[int] = mapped_column(Integer)
     transaction_hash: Mapped[Hash32]
+    block_timestamp: Mapped[UnixTime]
+
+    __table_args__ = (Index("ix_revocations_batch", "programme", "number"),)
+
+
+class CollectionRow(Base):
+    """Something that was owed for revocations and was burned later. Σ owed - Σ collected is owed still."""
+
+    __tablename__ = "collections"
+
+    block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    log_index: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    debtor: Mapped[AddressBytes] = mapped_column(LargeBinary(20), index=True)
+    token_id: Mapped[Big]
+    account: Mapped[AddressBytes]
+    """Whose points were burned: the debtor's, or its successor's."""
+    amount_minor: Mapped[PointsMinor]
     block_timestamp: Mapped[UnixTime]
 
 
@@ -274,6 +392,21 @@ class SuccessorRow(Base):
     account: Mapped[AddressBytes] = mapped_column(LargeBinary(20), primary_key=True)
     successor: Mapped[AddressBytes]
     block_number: Mapped[Big]
+
+
+class SuccessionRow(Base):
+    """A succession under way: asked for and neither executed nor refused. It may have lapsed since."""
+
+    __tablename__ = "chain_successions"
+
+    account: Mapped[AddressBytes] = mapped_column(LargeBinary(20), primary_key=True)
+    new_account: Mapped[AddressBytes]
+    state: Mapped[int] = mapped_column(Integer)
+    """As `ledger.standard.contract.SuccessionState`."""
+    since: Mapped[UnixTime]
+    """When it came into this state."""
+    requested_by: Mapped[AddressBytes]
+    confirmed_by: Mapped[AddressBytes | None]
 
 
 class RedemptionBatchRow(Base):

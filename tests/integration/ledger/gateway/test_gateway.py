@@ -14,6 +14,7 @@ from ledger.errors import TongduiError
 from ledger.gateway import Gateway
 from ledger.indexer import projector
 from ledger.indexer.errors import ProjectionBroken
+from ledger.indexer.tables import table_of
 from ledger.orders.desk import OrderState
 from ledger.orders.errors import (
     DeadlineUnfit,
@@ -489,7 +490,7 @@ def _record_appropriation(lab: GatewayLab, programme: int, year: int, fen: int) 
 
 def dump(lab: GatewayLab) -> dict[str, list[tuple[object, ...]]]:
     """All rows of the projection."""
-    names = {projector.table_of(row).name for row in projector.TABLES}
+    names = {table_of(row).name for row in projector.TABLES}
     with lab.database.read() as session:
         return {
             table.name: sorted((tuple(row) for row in session.execute(table.select())), key=repr)

@@ -203,7 +203,7 @@ class Ours:
             last = order.lots[0].amount
             digest = Capture(order.digest(self._domain), 1, last).digest(self._domain)
             parts.append(packed.pack_capture(order, 1, last, merchant.sign_digest(digest)))
-        return self._executed("Redemption", "capture", b"".join(parts), "Redeemed")
+        return self._executed("Redemption", "capture", b"".join(parts), "Captured")
 
     def _holds(self, holders: Sequence[SigningKey], nonce: int) -> list[HoldOrder]:
         return [

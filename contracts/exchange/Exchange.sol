@@ -71,12 +71,12 @@ contract Exchange is IExchange, OrderBatch {
     }
 
     /// @inheritdoc IExchange
-    function inflow(ProgrammeId programme) external view returns (uint64, int64) {
+    function inflow(ProgrammeId programme) external view returns (uint64 capFen, int64 netFen) {
         return (_inflowCaps[programme], int64(_today(_inflows[programme])));
     }
 
     /// @inheritdoc IExchange
-    function outflow(address holder) external view returns (uint64, uint64) {
+    function outflow(address holder) external view returns (uint64 capFen, uint64 usedFen) {
         return (_residentCapFen, uint64(uint256(_today(_outflows[holder]))));
     }
 
@@ -129,8 +129,8 @@ contract Exchange is IExchange, OrderBatch {
         Programme memory from = batch.previous.terms;
         Programme memory to = batch.programme.terms;
         // Par 0 needs no check of its own: the ledger gives such a programme no exchange flag.
-        bool allowed = from.flags & EXCHANGEABLE_OUT != 0 && BatchTotals.isOpen(from)
-            && to.flags & EXCHANGEABLE_IN != 0 && to.state == ProgrammeState.ACTIVE && BatchTotals.isOpen(to);
+        bool allowed = from.flags & EXCHANGEABLE_OUT != 0 && BatchTotals.isOpen(from) && to.flags & EXCHANGEABLE_IN != 0
+            && to.state == ProgrammeState.ACTIVE && BatchTotals.isOpen(to);
         if (!allowed) return Verdict.FORBIDDEN;
         uint256 fen = Value.toFenDown(order.amount, from.par);
         uint256 amountOut = Value.toMinorDown(fen, to.par);

@@ -63,7 +63,7 @@ interface ILedgerOrders {
         uint64 amountOut
     ) external returns (Verdict);
 
-    /// @notice Admits the calling module to `spend`, `hold`, `closeHold` and `restore` until the end of this block.
+    /// @notice Admits the calling module to `spend`, `holdLots`, `finishHold` and `restore` until the end of this block.
     /// @dev Restricted to redemption. See `beginExchange` for the warning.
     function beginRedemption() external;
 
@@ -74,14 +74,14 @@ interface ILedgerOrders {
 
     /// @notice As `spend`, but the lots go to escrow under `holdId`, the digest of an order with this nonce. An id that is
     /// open is refused like a spent nonce.
-    function hold(bytes32 holdId, address holder, uint32 nonce, bytes calldata lots, Verdict verdict)
+    function holdLots(bytes32 holdId, address holder, uint32 nonce, bytes calldata lots, Verdict verdict)
         external
         returns (Verdict);
 
     /// @notice Ends a hold: burns the kept prefix of its lots and gives the rest back, unchanged, to the holder or its
     /// successor. What the receiver owes of a lot is collected from what comes back.
     /// @return Whether the hold was open and committed to this holder and these lots; if not, nothing happened.
-    function closeHold(bytes32 holdId, address holder, bytes calldata lots, Prefix kept) external returns (bool);
+    function finishHold(bytes32 holdId, address holder, bytes calldata lots, Prefix kept) external returns (bool);
 
     /// @notice For a refund: mints back to `holder` or its successor what lies between the prefix of `lots` that was kept
     /// before and the shorter one that is kept from now on. A lot that died meanwhile comes back in the current quarter's,

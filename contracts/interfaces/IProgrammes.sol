@@ -26,7 +26,10 @@ interface IProgrammes {
     event ProgrammeRegistered(ProgrammeId indexed programme, uint64 par, uint8 flags, bytes32 spendScope);
     /// @notice `key` may sign for `programme` from `activeFrom` (Unix time) on; 0: no longer.
     event IssuerKeySet(
-        ProgrammeId indexed programme, address indexed key, uint40 previousActiveFrom, uint40 activeFrom
+        ProgrammeId indexed programme,
+        address indexed key,
+        uint40 previousActiveFrom,
+        uint40 activeFrom
     );
     /// @notice Another rulebook is in force for future deeds.
     event RulebookSet(

@@ -81,19 +81,18 @@ struct ReceiptProof {
 /// NO_VALUE (something is kept, but less than a fen), NOT_HELD.
 /// Checks of release: MALFORMED, BAD_SIGNATURE, NOT_HELD. Neither touches a nonce.
 interface IRedemption is IOrders, IPausable {
-    /// @notice The order paid the merchant `fen` with `kept` of its signed lots, by redeem (all of them) or by capture. The ledger's
-    /// Transfers directly before it, in signed order, have the lots and the holder.
+    /// @notice The order paid the merchant `fen` with all its lots. The ledger's Transfers directly before it, in signed order,
+    /// have the lots and the holder.
+    /// @param lotsHash EIP-712 hash of the lots.
+    event Redeemed(bytes32 indexed orderId, uint32 indexed merchant, uint64 fen, bytes32 lotsHash);
+    /// @notice The hold paid the merchant `fen` with `kept` of its signed lots, and the rest went back. Transfers as above.
     /// @param lotsHash EIP-712 hash of the kept lots.
-    event Redeemed(
-        bytes32 indexed orderId, uint32 indexed merchant, uint64 fen, Prefix kept, bytes32 lotsHash
-    );
+    event Captured(bytes32 indexed orderId, uint32 indexed merchant, uint64 fen, Prefix kept, bytes32 lotsHash);
     /// @notice The receipts of one call, in order of execution, have this root (OpenZeppelin StandardMerkleTree with
     /// `sortLeaves: false`).
     event RedemptionBatch(uint64 indexed batch, bytes32 root, uint32 count);
     /// @notice Lots are in escrow; the ledger's Transfers directly before it, in signed order, name them and the holder.
-    event Held(
-        bytes32 indexed orderId, uint32 indexed merchant, uint40 captureBy, bool cancellable, bytes32 lotsHash
-    );
+    event Held(bytes32 indexed orderId, uint32 indexed merchant, uint40 captureBy, bool cancellable);
     /// @notice The hold went back whole, by release or by a capture of nothing.
     event Released(bytes32 indexed orderId, uint32 indexed merchant);
     /// @notice The order keeps this shorter prefix of the lots it paid with; `fen` went back from the merchant, lots to `receiver`.

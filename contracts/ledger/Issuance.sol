@@ -137,7 +137,8 @@ abstract contract Issuance is Successors {
 
     function _checkQuarter(Batch calldata batch, uint64 par) private view returns (LotId id) {
         id = LotIds.lotOf(batch.programme, batch.quarter);
-        bool bad = batch.quarter == 0 ? par != 0 : batch.quarter > QuarterTime.quarterOf(block.timestamp) + QUARTERS_AHEAD;
+        bool bad =
+            batch.quarter == 0 ? par != 0 : batch.quarter > QuarterTime.quarterOf(block.timestamp) + QUARTERS_AHEAD;
         if (bad) revert PointsLedgerBadQuarter(batch.programme, batch.quarter);
         if (_isDead(id, _expiryQuarter())) revert PointsLedgerLotDead(id.token());
     }
@@ -148,7 +149,9 @@ abstract contract Issuance is Successors {
         returns (address signer)
     {
         signer = SignatureCheck.recover(TypedData.digest(_domain(), structHash), signature);
-        if (signer == address(0) || !isIssuerKey(programmeId, signer)) revert PointsLedgerBadIssuer(programmeId, signer);
+        if (signer == address(0) || !isIssuerKey(programmeId, signer)) {
+            revert PointsLedgerBadIssuer(programmeId, signer);
+        }
     }
 
     function _checkUnused(ProgrammeId programmeId, uint64 number) private view {
@@ -169,7 +172,9 @@ abstract contract Issuance is Successors {
     }
 
     function _creditGrants(LotId id, bytes calldata grants) private returns (uint256 total) {
-        if (grants.length == 0 || grants.length % Encoding.GRANT_BYTES != 0) revert PointsLedgerBadGrants(grants.length);
+        if (grants.length == 0 || grants.length % Encoding.GRANT_BYTES != 0) {
+            revert PointsLedgerBadGrants(grants.length);
+        }
         (uint64 key, uint256 shift) = LotLanes.locate(id);
         mapping(address => Lanes) storage holders = _lanes[key];
         uint256 offset;

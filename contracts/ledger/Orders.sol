@@ -32,7 +32,7 @@ abstract contract Orders is Issuance {
     }
 
     /// @inheritdoc ILedgerOrders
-    function rebirth(address holder) external view returns (uint32, uint64) {
+    function rebirth(address holder) external view returns (uint32 quarter, uint64 fen) {
         return (_rebirths[holder].quarter, _rebirths[holder].fen);
     }
 
@@ -88,7 +88,7 @@ abstract contract Orders is Issuance {
     }
 
     /// @inheritdoc ILedgerOrders
-    function hold(bytes32 holdId, address holder, uint32 nonce, bytes calldata lots, Verdict verdict)
+    function holdLots(bytes32 holdId, address holder, uint32 nonce, bytes calldata lots, Verdict verdict)
         external
         returns (Verdict)
     {
@@ -109,7 +109,7 @@ abstract contract Orders is Issuance {
     }
 
     /// @inheritdoc ILedgerOrders
-    function closeHold(bytes32 holdId, address holder, bytes calldata lots, Prefix kept) external returns (bool) {
+    function finishHold(bytes32 holdId, address holder, bytes calldata lots, Prefix kept) external returns (bool) {
         _admittedQuarter(_redemptionBegun);
         if (holdCommitment[holdId] != _commitment(holder, lots)) return false;
         if (!lots.isPrefix(kept)) revert PointsLedgerBadPrefix(kept);

@@ -94,7 +94,11 @@ abstract contract Programmes is IPointsLedger, AccessManaged {
     }
 
     /// @inheritdoc IProgrammes
-    function ceilings(ProgrammeId programmeId) external view returns (uint48, uint48, uint64, uint64) {
+    function ceilings(ProgrammeId programmeId)
+        external
+        view
+        returns (uint48 mintFen, uint48 revokeFen, uint64 mintedFen, uint64 revokedFen)
+    {
         Ceilings memory current = _ceilingsToday(_programmes[programmeId]);
         return (current.mintFen, current.revokeFen, current.mintedFen, current.revokedFen);
     }

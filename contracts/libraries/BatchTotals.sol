@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {IClearingBook} from "../interfaces/IClearingBook.sol";
 import {IPointsLedger} from "../interfaces/IPointsLedger.sol";
 import {Merchant, Posting, Programme, ProgrammeId, ProgrammeState, REDEEMABLE} from "../interfaces/Types.sol";
+import {QuarterTime} from "../ledger/QuarterTime.sol";
 import {Participants} from "./Participants.sol";
 
 /// @title BatchTotals
@@ -28,8 +29,8 @@ library BatchTotals {
     }
 
     /// @dev `programme` and `merchant` are those last loaded, `previous` is the programme before, for exchanges go to and fro;
-    /// the first `…Count` entries of the arrays are all of them; behind the receipts' hashes is room for their tree. To load a total and then to read it is cheap; a function that
-    /// returned it would allocate a new one each time it is called.
+    /// the first `…Count` entries of the arrays are all of them; behind the receipts' hashes is room for their tree; `dayQuarter` is the quarter of `day`. To load a
+    /// total and then to read it is cheap; a function that returned it would allocate a new one each time it is called.
     struct Batch {
         ProgrammeTotal programme;
         ProgrammeTotal previous;
@@ -40,6 +41,8 @@ library BatchTotals {
         uint256 merchantCount;
         bytes32[] receipts;
         uint256 receiptCount;
+        uint256 day;
+        uint32 dayQuarter;
     }
 
     ProgrammeId private constant NO_PROGRAMME = ProgrammeId.wrap(0);
@@ -108,8 +111,16 @@ library BatchTotals {
 
     /// @notice Whether new orders may take the programme's points now: not frozen, and within its spending time.
     function isOpen(Programme memory terms) internal view returns (bool) {
-        return block.timestamp >= terms.frozenUntil
-            && (terms.spendableUntil == 0 || block.timestamp < terms.spendableUntil);
+        return
+            block.timestamp >= terms.frozenUntil
+                && (terms.spendableUntil == 0 || block.timestamp < terms.spendableUntil);
+    }
+
+    /// @notice The calendar quarter of a time, computed once for orders of the same day.
+    function quarterOf(Batch memory batch, uint256 timestamp) internal pure returns (uint32) {
+        uint256 day = QuarterTime.dayOf(timestamp);
+        if (day != batch.day) (batch.day, batch.dayQuarter) = (day, QuarterTime.quarterOf(timestamp));
+        return batch.dayQuarter;
     }
 
     /// @notice The sums, one posting a participant.

@@ -41,9 +41,7 @@ library TypedData {
     }
 
     function mintBatch(Batch calldata b) internal pure returns (bytes32) {
-        return keccak256(
-            abi.encode(MINT_BATCH, b.programme, b.quarter, b.number, b.evidenceRoot, keccak256(b.grants))
-        );
+        return keccak256(abi.encode(MINT_BATCH, b.programme, b.quarter, b.number, b.evidenceRoot, keccak256(b.grants)));
     }
 
     function voidBatch(ProgrammeId programme, uint64 number) internal pure returns (bytes32) {
@@ -55,10 +53,16 @@ library TypedData {
     }
 
     function exchangeOrder(ExchangeOrder memory o) internal pure returns (bytes32) {
-        return
-            Words.hash(
-                EXCHANGE_ORDER, uint160(o.holder), LotId.unwrap(o.fromId), o.amount, ProgrammeId.unwrap(o.toProgramme), o.minOut, o.nonce, o.deadline
-            );
+        return Words.hash(
+            EXCHANGE_ORDER,
+            uint160(o.holder),
+            LotId.unwrap(o.fromId),
+            o.amount,
+            ProgrammeId.unwrap(o.toProgramme),
+            o.minOut,
+            o.nonce,
+            o.deadline
+        );
     }
 
     function redeemOrder(address holder, uint32 merchant, bytes32 lotsHash, uint32 nonce, uint40 deadline)

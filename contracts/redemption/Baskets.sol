@@ -129,16 +129,14 @@ abstract contract Baskets is IRedemption, OrderBatch {
             batch.receipts[batch.receiptCount++] =
                 ReceiptsTree.leaf(orderId, holder, merchantId, lotsHash, fen, block.timestamp);
         }
-        emit Redeemed(orderId, merchantId, uint64(fen), kept, lotsHash);
     }
 
     /// @dev Whether the loaded merchant is this one, or can be loaded, and signed `digest`.
-    function _isMerchants(
-        uint32 merchantId,
-        bytes32 digest,
-        bytes calldata signature,
-        BatchTotals.Batch memory batch
-    ) internal view returns (bool) {
+    function _isMerchants(uint32 merchantId, bytes32 digest, bytes calldata signature, BatchTotals.Batch memory batch)
+        internal
+        view
+        returns (bool)
+    {
         return batch.loadMerchant(book, merchantId)
             && _signedBy(batch.merchant.terms.key, digest, signature) == Verdict.ACCEPTED;
     }

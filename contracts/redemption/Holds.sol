@@ -3,7 +3,6 @@ pragma solidity 0.8.30;
 
 import {HoldOrder, IRedemption} from "../interfaces/IRedemption.sol";
 import {LotId, Prefix, Verdict} from "../interfaces/Types.sol";
-import {QuarterTime} from "../ledger/QuarterTime.sol";
 import {BatchTotals} from "../libraries/BatchTotals.sol";
 import {Encoding} from "../libraries/Encoding.sol";
 import {LotIds} from "../libraries/LotIds.sol";
@@ -47,12 +46,9 @@ abstract contract Holds is Baskets {
         _each(packed, Form(Encoding.HOLD_HEAD_BYTES, true, 0), batch, _release);
     }
 
-    function _hold(
-        bytes calldata packed,
-        bytes calldata lots,
-        bytes calldata signature,
-        BatchTotals.Batch memory batch
-    ) private {
+    function _hold(bytes calldata packed, bytes calldata lots, bytes calldata signature, BatchTotals.Batch memory batch)
+        private
+    {
         (HoldOrder memory order, bytes32 orderId, bool sound) = _unpackHold(packed, lots);
         if (!sound) return _rejectMalformed(packed);
         Verdict verdict = _signedBy(order.holder, orderId, signature);
@@ -61,10 +57,10 @@ abstract contract Holds is Baskets {
             if (verdict == Verdict.ACCEPTED && !_isInTime(order.captureBy, lots, batch)) {
                 verdict = Verdict.BAD_CAPTURE_TIME;
             }
-            verdict = ledger.hold(orderId, order.holder, order.nonce, lots, verdict);
+            verdict = ledger.holdLots(orderId, order.holder, order.nonce, lots, verdict);
         }
         if (verdict == Verdict.ACCEPTED) {
-            emit Held(orderId, order.merchant, order.captureBy, order.cancellable, order.lotsHash);
+            emit Held(orderId, order.merchant, order.captureBy, order.cancellable);
         } else {
             emit Rejected(orderId, order.holder, verdict);
         }
@@ -89,6 +85,7 @@ abstract contract Holds is Baskets {
         } else {
             bytes32 lotsHash = kept == lots.all() ? order.lotsHash : lots.hash(kept);
             _pay(orderId, order.holder, lots, kept, lotsHash, fen, batch);
+            emit Captured(orderId, order.merchant, uint64(fen), kept, lotsHash);
         }
     }
 
@@ -106,7 +103,7 @@ abstract contract Holds is Baskets {
         if (!_isMerchants(order.merchant, digest, signature, batch)) return (Verdict.BAD_SIGNATURE, 0);
         fen = _valueOf(lots, kept, batch);
         if (kept != NOTHING && fen == 0) return (Verdict.NO_VALUE, 0);
-        bool closed = ledger.closeHold(orderId, order.holder, lots, kept);
+        bool closed = ledger.finishHold(orderId, order.holder, lots, kept);
         return (closed ? Verdict.ACCEPTED : Verdict.NOT_HELD, fen);
     }
 
@@ -120,7 +117,7 @@ abstract contract Holds is Baskets {
         if (!sound) return _rejectMalformed(packed);
         Verdict verdict;
         if (!_mayRelease(order, orderId, signature, batch)) verdict = Verdict.BAD_SIGNATURE;
-        else if (!ledger.closeHold(orderId, order.holder, lots, NOTHING)) verdict = Verdict.NOT_HELD;
+        else if (!ledger.finishHold(orderId, order.holder, lots, NOTHING)) verdict = Verdict.NOT_HELD;
         if (verdict == Verdict.ACCEPTED) emit Released(orderId, order.merchant);
         else emit Rejected(orderId, order.holder, verdict);
     }
@@ -153,7 +150,7 @@ abstract contract Holds is Baskets {
         returns (bool)
     {
         if (captureBy < block.timestamp || captureBy > block.timestamp + HOLD_MAX) return false;
-        uint32 quarter = QuarterTime.quarterOf(captureBy);
+        uint32 quarter = batch.quarterOf(captureBy);
         uint256 count = lots.count();
         for (uint256 i; i < count; ++i) {
             (LotId id,) = lots.at(i);

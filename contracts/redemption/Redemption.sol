@@ -49,7 +49,11 @@ contract Redemption is Holds, Refunds {
             (verdict, fen) = _checkTerms(merchantId, deadline, lots, batch);
             verdict = ledger.spend(holder, nonce, lots, verdict);
         }
-        if (verdict == Verdict.ACCEPTED) _pay(orderId, holder, lots, lots.all(), lotsHash, fen, batch);
-        else emit Rejected(orderId, holder, verdict);
+        if (verdict == Verdict.ACCEPTED) {
+            _pay(orderId, holder, lots, lots.all(), lotsHash, fen, batch);
+            emit Redeemed(orderId, merchantId, uint64(fen), lotsHash);
+        } else {
+            emit Rejected(orderId, holder, verdict);
+        }
     }
 }

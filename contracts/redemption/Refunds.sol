@@ -84,10 +84,7 @@ abstract contract Refunds is Baskets {
         }
     }
 
-    function _checkSigned(bytes32 orderId, address signer, bytes32 structHash, bytes calldata signature)
-        private
-        view
-    {
+    function _checkSigned(bytes32 orderId, address signer, bytes32 structHash, bytes calldata signature) private view {
         bytes32 digest = TypedData.digest(_domain, structHash);
         if (_signedBy(signer, digest, signature) != Verdict.ACCEPTED) revert RedemptionBadSignature(orderId);
     }

@@ -23,8 +23,9 @@ from ledger.chain.embedded.proxy import Proxy
 from ledger.chain.embedded.replay import ReplayProgress
 from ledger.chain.engine import Engine
 from ledger.chain.remote import Finality, RemoteEngine
-from ledger.clearing.appropriations import KIND as APPROPRIATION
 from ledger.clearing.appropriations import Appropriations
+from ledger.clearing.office import KIND as FINANCE
+from ledger.clearing.office import FinanceOffice
 from ledger.clock import Clock, ManualClock, SystemClock
 from ledger.custody.keystore import Keystore
 from ledger.deployment.city import CityActors, CityConfig, RulebookRef
@@ -73,6 +74,7 @@ class City(Books):
     fulfilment: Fulfilment
     refunds: Refunds
     consent: DeskConsent
+    office: FinanceOffice
     appropriations: Appropriations
     receipts: ReceiptOffice
     invariants: InvariantWatch
@@ -82,17 +84,18 @@ class City(Books):
     """Where auditors may read the chain: the proxy of the embedded engine, or the network's node."""
 
     def upkeep(self) -> bool:
-        """Settle orders and release what was not captured in time; return whether something new is to be sent.
+        """Settle orders, release what was not captured in time, take the finance bureau's acts further; return whether
+        something new is to be sent.
 
-        One transaction: the settlement's cursor is the lock that lets several gateways take turns.
+        One transaction for the orders: the settlement's cursor is the lock that lets several gateways take turns.
         """
-        released = 0
+        released = self.office.advance()
         with self.database.transaction() as session:
             settled = self.redemptions.settle(session)
             self.fulfilment.settle_actions(session, settled.block_number)
             if settled.block_number >= 0:
                 # By the clock, for a chain without traffic makes no blocks; the margin forgives a node's slower clock.
-                released = self.fulfilment.release_overdue(session, self.clock.timestamp() - OVERDUE_MARGIN_S)
+                released += self.fulfilment.release_overdue(session, self.clock.timestamp() - OVERDUE_MARGIN_S)
         if released:
             self.gateway.wake()
         return bool(released)
@@ -157,7 +160,7 @@ def _open(
     ]
     offices = {}
     if "finance" in keystore.names("finance"):
-        offices[APPROPRIATION] = SigningKey(keystore.get("finance").private_key)
+        offices[FINANCE] = SigningKey(keystore.get("finance").private_key)
     gateway = Gateway(database, engine, deployment, relayers, clock, owner=_owner(settings), offices=offices)
     books = books_of(stack, settings, clock, keys, database, deployment, gateway.outbox)
     registry = books.registry
@@ -174,6 +177,8 @@ def _open(
         clock,
     )
     refunds = Refunds(database, engine, deployment, redemptions, merchants, gateway.outbox, keystore, clock)
+    finance = offices[FINANCE].address if offices else None
+    office = FinanceOffice(database, engine, deployment, gateway.outbox, clock, finance)
     consent = DeskConsent(clock)
     _load_catalogue(database, deployment, keystore, merchants, offers)
 
@@ -198,7 +203,8 @@ def _open(
         fulfilment=fulfilment,
         refunds=refunds,
         consent=consent,
-        appropriations=Appropriations(gateway.outbox, deployment.address("ClearingBook"), clock, has_key=bool(offices)),
+        office=office,
+        appropriations=Appropriations(office, clock),
         receipts=ReceiptOffice(engine, deployment, database, settings.validators or None),
         invariants=invariants,
         links=threading.Event(),
@@ -274,6 +280,10 @@ def rulebooks_in_force() -> dict[ProgrammeId, RulebookRef]:
     return {programme: RulebookRef(book.version, book.hash) for programme, book in newest.items()}
 
 
+DESKS = ("community", "district")
+"""A succession takes two: one asks, another confirms."""
+
+
 def city_actors(
     config: CityConfig,
     keystore: Keystore,
@@ -293,6 +303,9 @@ def city_actors(
         finance_bureau=keystore.get_or_create("finance").address,
         guardian=keystore.get_or_create("guardian").address,
         registrar=keystore.get_or_create("registrar").address,
+        supervisor=keystore.get_or_create("supervisor").address,
+        arbiter=keystore.get_or_create("arbiter").address,
+        arbiter_key=keystore.get_or_create("arbiter/signature").address,
         issuers={
             programme.id: (issuer_address(programme.slug, keystore, signers or {}),) for programme in config.programmes
         },
@@ -300,7 +313,7 @@ def city_actors(
             merchant.id: keystore.get_or_create(f"merchants/{merchant.slug}").address for merchant in config.merchants
         },
         rulebooks=rulebooks or {},
-        desks=(keystore.get_or_create("desks/community").address,),
+        desks=tuple(keystore.get_or_create(f"desks/{name}").address for name in DESKS),
     )
 
 

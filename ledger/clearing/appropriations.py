@@ -1,7 +1,6 @@
-"""The finance bureau records what a programme may spend: through the outbox, once for each document and programme.
-
-The chain adds what it is told, every time it is told; so a document counts once here, and what others have recorded
-under it is looked for in the projection first. The call is sent by the bureau's own key, which relayers do not have.
+"""The finance bureau records what a programme may spend: announced and then carried out by its office, once for each
+document, programme and fiscal year, which the contract sees to as well. What others have recorded under a document is
+looked for in the projection first.
 """
 
 from __future__ import annotations
@@ -12,16 +11,14 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ledger.clearing.errors import AppropriationDiffers, NoFinanceKey, ProgrammeUnknown
+from ledger.clearing.errors import AppropriationDiffers, ProgrammeUnknown
+from ledger.clearing.office import Act, ActState, FinanceOffice
 from ledger.clock import Clock
-from ledger.deployment.artifacts import call_data
-from ledger.outbox.outbox import MessageState, Outbox
-from ledger.standard.ids import Address, ProgrammeId
+from ledger.standard.ids import ProgrammeId
 from ledger.standard.keccak import keccak256
 from ledger.store.models.outbox import AppropriationRow
 from ledger.store.models.projection import ChainProgrammeRow, FundingEventRow
 
-KIND = "appropriation"
 _GAS = 300_000
 
 
@@ -36,7 +33,7 @@ class Appropriation:
     fiscal_year: int
     amount_fen: int
     state: str
-    """``ordered``, ``recorded`` (in a final block) or ``failed``."""
+    """``ordered``, ``announced`` (it waits for its time), ``recorded`` (in a final block), ``cancelled``, ``failed``."""
     reason: str | None
     recorded_at: int | None
 
@@ -44,12 +41,9 @@ class Appropriation:
 class Appropriations:
     """Orders and lists appropriations. Takes the session of the caller's transaction."""
 
-    def __init__(self, outbox: Outbox, book: Address, clock: Clock, *, has_key: bool) -> None:
-        """``book``: the ClearingBook; ``has_key``: whether this installation keeps the finance bureau's key."""
-        self._outbox = outbox
-        self._book = book
+    def __init__(self, office: FinanceOffice, clock: Clock) -> None:
+        self._office = office
         self._clock = clock
-        self._has_key = has_key
 
     def record(
         self, session: Session, programme: ProgrammeId, fiscal_year: int, amount_fen: int, document: str, subject: str
@@ -67,9 +61,14 @@ class Appropriations:
                 if (known.amount_fen, known.fiscal_year) != (amount_fen, fiscal_year):
                     raise AppropriationDiffers(programme, document)
                 return known
-        calldata = call_data("ClearingBook", "recordAppropriation", [programme, fiscal_year, amount_fen, document_hash])
-        if not self._has_key:
-            raise NoFinanceKey(self._book, calldata)
+        act = self._office.order(
+            session,
+            _key(programme, document_hash),
+            "recordAppropriation",
+            [programme, fiscal_year, amount_fen, document_hash],
+            _GAS,
+            subject,
+        )
         now = self._clock.timestamp()
         session.add(
             AppropriationRow(
@@ -82,9 +81,8 @@ class Appropriations:
                 created_at=now,
             )
         )
-        self._outbox.enqueue_call(session, KIND, _key(programme, document_hash), self._book, calldata, _GAS)
         session.flush()
-        return Appropriation(programme, document_hash, document, fiscal_year, amount_fen, "ordered", None, None)
+        return Appropriation(programme, document_hash, document, fiscal_year, amount_fen, *_standing(act), None)
 
     def page(self, session: Session, programme: ProgrammeId) -> list[Appropriation]:
         """Return a programme's appropriations: those on the chain in its order, then those under way."""
@@ -110,21 +108,11 @@ class Appropriations:
                     event.block_timestamp,
                 )
             )
-        statuses = self._outbox.statuses(session, [_key(programme, digest) for digest in rows])
+        acts = self._office.find(session, [_key(programme, digest) for digest in rows])
         for digest, row in rows.items():
-            status = statuses.get(_key(programme, digest))
-            has_failed = status is not None and status.state is MessageState.FAILED
+            standing = _standing(acts.get(_key(programme, digest)))
             found.append(
-                Appropriation(
-                    programme,
-                    digest,
-                    row.document,
-                    row.fiscal_year,
-                    row.amount_fen,
-                    "failed" if has_failed else "ordered",
-                    status.reason if status is not None and has_failed else None,
-                    None,
-                )
+                Appropriation(programme, digest, row.document, row.fiscal_year, row.amount_fen, *standing, None)
             )
         return found
 
@@ -134,6 +122,15 @@ class Appropriations:
             .where(AppropriationRow.programme == programme)
             .order_by(AppropriationRow.created_at, AppropriationRow.document_hash)
         ).all()
+
+
+def _standing(act: Act | None) -> tuple[str, str | None]:
+    """Return (state, reason) of an appropriation that is not in the projection yet."""
+    if act is None:
+        return ("ordered", None)
+    if act.state in (ActState.CALLED, ActState.DONE):
+        return ("announced", None)
+    return (act.state.value, act.reason)
 
 
 def _key(programme: ProgrammeId, document_hash: bytes) -> str:

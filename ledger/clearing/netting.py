@@ -1,20 +1,18 @@
-"""Netting: a cycle's positions become a short list of payments. Pure, and the same list for everyone who computes it.
+"""Netting: the positions of a city become what each debtor has to pay, and a list of who pays whom. Pure.
 
-Only merchants receive money; programmes with a credit carry it forward. The merchants' total is split once over the
-debtors in proportion to what they owe, by largest remainder (ties: the lower id); then merchants are filled by id from
-debtors by id, so at most debtors + merchants - 1 payments are made.
+What is owed to merchants in all, less what lies in the pool, is split over the debtors in proportion to what they owe,
+by largest remainder (ties: the programme named earlier), as ``ClearingBook.openCycle`` splits a cycle's total. Who pays
+whom follows from a published formula, for everybody alike: merchants by id are filled from the pool, then from debtors
+in their order, so at most debtors + merchants - 1 payments are made. Programmes with a credit carry it forward.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ledger.errors import InvariantViolation
-from ledger.standard.ids import MerchantId, ProgrammeId
-
-_PROGRAMME_KIND = 1
-_MERCHANT_KIND = 2
+from ledger.standard.ids import POOL, MerchantId, ProgrammeId, is_merchant, is_programme
 
 
 class PositionsUnbalanced(InvariantViolation):
@@ -36,66 +34,63 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """What a cycle would settle, in fen: what each programme owes and each merchant may claim, beyond what is listed
-    in earlier cycles or in dispute."""
+    """What would be settled, in fen: what each programme owes, what each merchant is owed, and what lies in the pool."""
 
     owed: Mapping[int, int]
     claims: Mapping[int, int]
+    pool_fen: int
+
+    @property
+    def due_fen(self) -> int:
+        """What debtors have to pay in all."""
+        return max(0, sum(self.claims.values()) - self.pool_fen)
 
 
-def open_sums(
-    positions: Mapping[int, int], locked: Mapping[int, int] | None = None, disputed: Mapping[int, int] | None = None
-) -> Open:
-    """Return what is open, as ClearingBook's ``owedFen`` and ``freeFen`` say it.
-
-    ``positions`` and ``locked`` are by participant id, ``disputed`` by merchant. Raises PositionsUnbalanced.
-    """
+def open_sums(positions: Mapping[int, int]) -> Open:
+    """Return what is open by positions of all participants. Raises PositionsUnbalanced."""
     if total := sum(positions.values()):
         raise PositionsUnbalanced(total)
-    locked, disputed = locked or {}, disputed or {}
-    owed: dict[int, int] = {}
-    claims: dict[int, int] = {}
-    for participant, fen in positions.items():
-        kind, identifier = participant >> 32, participant & 0xFFFFFFFF
-        if kind == _PROGRAMME_KIND and (owes := -fen - locked.get(participant, 0)) > 0:
-            owed[identifier] = owes
-        elif kind == _MERCHANT_KIND:
-            free = fen - locked.get(participant, 0) - disputed.get(identifier, 0)
-            if free > 0:
-                claims[identifier] = free
-    return Open(owed, claims)
+    owed = {who & 0xFFFFFFFF: -fen for who, fen in positions.items() if is_programme(who) and fen < 0}
+    claims = {who & 0xFFFFFFFF: fen for who, fen in positions.items() if is_merchant(who) and fen > 0}
+    return Open(owed, claims, -positions.get(POOL, 0))
 
 
-def net(
-    positions: Mapping[int, int], locked: Mapping[int, int] | None = None, disputed: Mapping[int, int] | None = None
-) -> list[Payment]:
-    """Return who pays whom to settle what is open: the lines of ``Settlement.closeCycle``, in its order.
-
-    The arguments are those of ``open_sums``. Raises PositionsUnbalanced.
-    """
-    sums = open_sums(positions, locked, disputed)
-    return _fill(split_by_largest_remainder(sum(sums.claims.values()), sums.owed), sums.claims)
+def net(positions: Mapping[int, int]) -> list[Payment]:
+    """Return who would pay whom if all claims were paid now. Raises PositionsUnbalanced."""
+    sums = open_sums(positions)
+    shares = split_by_largest_remainder(sums.due_fen, dict(sorted(sums.owed.items())))
+    return _fill(shares, _less(sorted(sums.claims.items()), sums.pool_fen))
 
 
 def split_by_largest_remainder(total: int, weights: Mapping[int, int]) -> dict[int, int]:
     """Split ``total`` in proportion to positive ``weights``; what is left by flooring goes one by one to the largest
-    remainders, ties to the lower key. Nobody gets more than one above the exact share."""
+    remainders, ties to the key that comes first. Nobody gets more than one above the exact share."""
     whole = sum(weights.values())
     if total == 0 or whole == 0:
         return dict.fromkeys(weights, 0)
     shares = {key: total * weight // whole for key, weight in weights.items()}
     left = total - sum(shares.values())
-    by_remainder = sorted(weights, key=lambda key: (-(total * weights[key] % whole), key))
+    by_remainder = sorted(weights, key=lambda key: -(total * weights[key] % whole))
     for key in by_remainder[:left]:
         shares[key] += 1
     return shares
 
 
-def _fill(shares: Mapping[int, int], credits_fen: Mapping[int, int]) -> list[Payment]:
+def _less(claims: Iterable[tuple[int, int]], fen: int) -> list[tuple[int, int]]:
+    """Return the claims without the first ``fen`` of them, which the pool pays."""
+    rest = []
+    for merchant, claim in claims:
+        paid = min(claim, fen)
+        fen -= paid
+        rest.append((merchant, claim - paid))
+    return rest
+
+
+def _fill(shares: Mapping[int, int], claims: Iterable[tuple[int, int]]) -> list[Payment]:
     payments = []
-    debtors = [[programme, fen] for programme, fen in sorted(shares.items()) if fen]
-    for merchant, owed in sorted(credits_fen.items()):
-        left = owed
+    debtors = [[programme, fen] for programme, fen in shares.items() if fen]
+    for merchant, claim in claims:
+        left = claim
         while left:
             programme, available = debtors[0]
             part = min(left, available)

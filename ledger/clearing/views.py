@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from ledger.clearing.netting import Payment, net
 from ledger.standard.ids import MerchantId, ProgrammeId, merchant_participant, programme_participant
 from ledger.store.models.projection import (
-    ChainEventRow,
     ChainProgrammeRow,
     FlowRow,
     PositionChangeRow,
@@ -78,40 +77,13 @@ def positions_at(session: Session, until: int) -> dict[int, int]:
     return {participant: int(fen) for participant, fen in rows}
 
 
-def locked(session: Session) -> dict[int, int]:
-    """Return what is listed in closed cycles and not paid yet, in fen by participant."""
-    sums: dict[int, int] = {}
-    rows = session.execute(
-        select(ChainEventRow.name, ChainEventRow.topics, ChainEventRow.data).where(
-            ChainEventRow.contract == "ClearingBook", ChainEventRow.name.in_(("Locked", "Paid"))
-        )
-    )
-    for name, topics, data in rows:
-        fen = int.from_bytes(data[:32], "big") * (1 if name == "Locked" else -1)
-        payer = programme_participant(ProgrammeId(int.from_bytes(topics[32:64], "big")))
-        payee = merchant_participant(MerchantId(int.from_bytes(topics[64:96], "big")))
-        for participant in (payer, payee):
-            sums[participant] = sums.get(participant, 0) + fen
-    return sums
-
-
-def disputed(session: Session) -> dict[int, int]:
-    """Return what is locked by disputes, in fen by merchant."""
-    rows = session.execute(
-        select(ChainEventRow.topics, ChainEventRow.data)
-        .where(ChainEventRow.contract == "ClearingBook", ChainEventRow.name == "DisputedChanged")
-        .order_by(ChainEventRow.block_number, ChainEventRow.log_index)
-    )
-    return {int.from_bytes(topics[32:64], "big"): int.from_bytes(data[:32], "big") for topics, data in rows}
-
-
 def next_cycle(session: Session) -> list[Payment]:
-    """Return who would pay whom if a cycle closed now. Raises PositionsUnbalanced."""
-    return net(positions(session), locked(session), disputed(session))
+    """Return who would pay whom if all claims were paid now. Raises PositionsUnbalanced."""
+    return net(positions(session))
 
 
 def payments_at(session: Session, until: int) -> list[Payment]:
-    """Return who would have paid whom by the positions at ``until`` (Unix seconds), had no cycle ever been closed.
+    """Return who would have paid whom by the positions at ``until`` (Unix seconds), had all claims been paid then.
 
     Raises PositionsUnbalanced.
     """

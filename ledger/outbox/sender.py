@@ -54,7 +54,7 @@ from ledger.store.models.outbox import OutboxMessageRow, OutboxTransactionRow, R
 
 _LOG = logging.getLogger(__name__)
 
-OFFICE_KINDS = frozenset({"appropriation"})
+OFFICE_KINDS = frozenset({"finance"})
 """Kinds of messages that only a key with that duty may send."""
 
 _FILLER_GAS = 21_000

@@ -88,6 +88,16 @@ def merchant_participant(merchant: MerchantId) -> ParticipantId:
     return ParticipantId(_MERCHANT_KIND << 32 | uint("merchant", merchant, 32))
 
 
+def is_programme(participant: int) -> bool:
+    """Return whether a clearing participant is a programme."""
+    return participant >> 32 == _PROGRAMME_KIND
+
+
+def is_merchant(participant: int) -> bool:
+    """Return whether a clearing participant is a merchant."""
+    return participant >> 32 == _MERCHANT_KIND
+
+
 def uint(field: str, value: int, bits: int) -> int:
     """Return ``value`` if it is an unsigned integer of ``bits`` bits, else raise OutOfRange naming ``field``."""
     if value < 0 or value >> bits:

@@ -114,7 +114,9 @@ class AppropriationOut(Out):
     document: str | None = Field(description="Null where it was not ordered here.")
     fiscal_year: int
     amount: Money
-    state: Literal["ordered", "recorded", "failed"] = Field(description="`recorded`: in a final block.")
+    state: Literal["ordered", "announced", "recorded", "cancelled", "failed"] = Field(
+        description="`announced`: it waits a day, in which the supervisor can cancel it; `recorded`: in a final block."
+    )
     reason: str | None
     recorded_at: datetime | None
 

@@ -130,3 +130,21 @@ class AppropriationRow(Base):
     subject: Mapped[str] = mapped_column(String(320))
     """Who ordered it."""
     created_at: Mapped[UnixTime]
+
+
+class FinanceActRow(Base):
+    """A call of the finance bureau to the clearing book, which is announced first: see `ledger.clearing.office`."""
+
+    __tablename__ = "finance_acts"
+
+    act_key: Mapped[str] = mapped_column(String(140), primary_key=True)
+    function: Mapped[Word]
+    calldata: Mapped[Blob]
+    gas: Mapped[Big]
+    state: Mapped[Word] = mapped_column(index=True)
+    """``ledger.clearing.office.ActState``."""
+    reason: Mapped[str | None] = mapped_column(String(512))
+    ready_at: Mapped[UnixTime | None]
+    subject: Mapped[str] = mapped_column(String(320))
+    """Who ordered it."""
+    created_at: Mapped[UnixTime]

@@ -33,8 +33,19 @@ contract WalletMock is IERC1271 {
         mode = mode_;
     }
 
-    /// @notice Calls on the wallet's behalf, so that it can migrate, cancel and transfer.
+    /// @notice Calls on the wallet's behalf, so that it can cancel and transfer.
     function call(address target, bytes calldata data) external {
+        _call(target, data);
+    }
+
+    /// @notice Calls several times in one transaction, as a module does that begins a batch.
+    function callAll(address target, bytes[] calldata data) external {
+        for (uint256 i; i < data.length; ++i) {
+            _call(target, data[i]);
+        }
+    }
+
+    function _call(address target, bytes calldata data) private {
         (bool ok, bytes memory answer) = target.call(data);
         if (!ok) {
             assembly ("memory-safe") {

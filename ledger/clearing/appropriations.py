@@ -33,7 +33,7 @@ class Appropriation:
     fiscal_year: int
     amount_fen: int
     state: str
-    """``ordered``, ``announced`` (it waits for its time), ``recorded`` (in a final block), ``cancelled``, ``failed``."""
+    """``ordered``, ``announced`` (waits for its time), ``recorded`` (in a final block), ``cancelled`` or ``failed``."""
     reason: str | None
     recorded_at: int | None
 

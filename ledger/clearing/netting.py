@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ledger.errors import InvariantViolation
 from ledger.standard.ids import POOL, MerchantId, ProgrammeId, is_merchant, is_programme
+
+K = TypeVar("K", bound=int)
 
 
 class PositionsUnbalanced(InvariantViolation):
@@ -34,7 +37,7 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """What would be settled, in fen: what each programme owes, what each merchant is owed, and what lies in the pool."""
+    """What would be settled, in fen: what programmes owe, what merchants are owed, and what lies in the pool."""
 
     owed: Mapping[int, int]
     claims: Mapping[int, int]
@@ -62,7 +65,7 @@ def net(positions: Mapping[int, int]) -> list[Payment]:
     return _fill(shares, _less(sorted(sums.claims.items()), sums.pool_fen))
 
 
-def split_by_largest_remainder(total: int, weights: Mapping[int, int]) -> dict[int, int]:
+def split_by_largest_remainder(total: int, weights: Mapping[K, int]) -> dict[K, int]:
     """Split ``total`` in proportion to positive ``weights``; what is left by flooring goes one by one to the largest
     remainders, ties to the key that comes first. Nobody gets more than one above the exact share."""
     whole = sum(weights.values())

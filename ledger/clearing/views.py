@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from ledger.clearing.netting import Payment, net
 from ledger.standard.ids import MerchantId, ProgrammeId, merchant_participant, programme_participant
 from ledger.store.models.projection import (
+    ChainEventRow,
     ChainProgrammeRow,
     FlowRow,
     PositionChangeRow,
@@ -45,6 +46,16 @@ class Funding:
         if self.par_microfen == 0:
             return -1
         return max(0, (self.available_fen * 100_000_000 - self.supply_minor * self.par_microfen) // self.par_microfen)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedCycle:
+    """A cycle as the chain told of it: its block, what it is over, and what each programme has to pay, in fen."""
+
+    cycle: int
+    block_number: int
+    total_fen: int
+    dues: dict[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +99,30 @@ def payments_at(session: Session, until: int) -> list[Payment]:
     Raises PositionsUnbalanced.
     """
     return net(positions_at(session, until))
+
+
+def last_cycle(session: Session) -> OpenedCycle | None:
+    """Return the cycle opened last, or None before the first."""
+    events = select(ChainEventRow).where(ChainEventRow.contract == "ClearingBook")
+    opened = session.scalars(
+        events.where(ChainEventRow.name == "CycleOpened").order_by(ChainEventRow.block_number.desc()).limit(1)
+    ).first()
+    if opened is None:
+        return None
+    dues = session.scalars(
+        events.where(ChainEventRow.name == "DueSet", ChainEventRow.block_number == opened.block_number)
+    )
+    cycle = bytes(opened.topics)[32:64]
+    return OpenedCycle(
+        int.from_bytes(cycle, "big"),
+        opened.block_number,
+        int.from_bytes(bytes(opened.data)[:32], "big"),
+        {
+            int.from_bytes(bytes(due.topics)[64:96], "big"): _word(due.data, 0) + _word(due.data, 1)
+            for due in dues
+            if bytes(due.topics)[32:64] == cycle and any(bytes(due.data))
+        },
+    )
 
 
 def funding(session: Session) -> list[Funding]:
@@ -141,3 +176,7 @@ def _statement(session: Session, participant: int, since: int, until: int) -> St
         ).where(*within)
     ).one()
     return Statement(participant, int(opening or 0), int(credited or 0), int(debited or 0))
+
+
+def _word(data: bytes, index: int) -> int:
+    return int.from_bytes(bytes(data)[32 * index : 32 * index + 32], "big")

@@ -12,7 +12,7 @@ import typer
 
 from ledger.errors import TongduiError
 from ledger.python_gc import collect_rarely
-from tongdui.cli import audit, batches, gateway, issuers, signer, work
+from tongdui.cli import audit, batches, clearing, gateway, issuers, signer, work
 from tongdui.cli.console import ExitCode, FileProblem, failure
 
 _HELP = """
@@ -63,6 +63,7 @@ work.register(app)
 audit.register(app)
 issuers.register(app)
 batches.register(issuers.issuers)
+clearing.register(app)
 signer.register(app)
 
 

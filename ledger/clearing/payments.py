@@ -1,4 +1,4 @@
-"""The bureau's payments: what a debtor paid in, and what merchants are paid, each under a reference that counts once."""
+"""The bureau's payments: what debtors paid in, and what merchants are paid, each under a reference that counts once."""
 
 from __future__ import annotations
 

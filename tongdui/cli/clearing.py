@@ -235,7 +235,7 @@ def verify(state_dir: StateDir = None, as_json: AsJson = False) -> None:
             return
         book = desk.city.deployment.address("ClearingBook")
         before: Standing = BookReader(desk.city.engine.rpc, book, opened.block_number - 1).standing()
-    computed = {programme: fen for programme, fen in before.next_dues().items() if fen}
+    computed: dict[int, int] = {programme: fen for programme, fen in before.next_dues().items() if fen}
     differ = computed != opened.dues or before.next_total_fen != opened.total_fen
     output.listing(
         f"cycle {opened.cycle}, {yuan_text(opened.total_fen)} yuan",

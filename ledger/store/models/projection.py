@@ -127,7 +127,7 @@ class ChainProgrammeRow(Base):
     paid_fen: Mapped[Fen]
     spendable_until: Mapped[UnixTime] = mapped_column(server_default="0")
     """From when no lot of it can be spent; 0 until it starts closing."""
-    frozen_until: Mapped[UnixTime]
+    frozen_until: Mapped[UnixTime] = mapped_column(server_default="0")
     """Until when nothing of it is minted, exchanged, redeemed, held, revoked or made void."""
     mint_ceiling_fen: Mapped[Fen]
     """Most that it mints a day, as the council chose; 0: a tenth of what is appropriated."""

@@ -266,7 +266,7 @@ def test_a_key_is_rotated_with_a_batch_a_void_and_a_revocation_in_flight(
     rotate(city, SigningKey(secret("issuer 1, second key")))
     city.land()
     service.settle()
-    assert (row(city, 2).state, (row(city, 2).reason or "").split("(")[0]) == ("failed", "IssuanceBadSignature")
+    assert (row(city, 2).state, (row(city, 2).reason or "").split("(")[0]) == ("failed", "PointsLedgerBadIssuer")
     service._signing._signers[1] = new  # type: ignore[index]  # the gateway is set to the new key
     go_on(city)
     go_on(city)

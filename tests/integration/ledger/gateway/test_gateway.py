@@ -284,7 +284,7 @@ def test_a_call_that_reverts_fails_with_the_contracts_words(sqlite_lab: GatewayL
     state, reason = status(lab, "bad")
     assert state is MessageState.FAILED
     assert reason is not None
-    assert reason.startswith("IssuanceBadSignature(")
+    assert reason.startswith("PointsLedgerBadIssuer(")
 
 
 def test_a_call_with_too_little_gas_is_sent_again_with_more(sqlite_lab: GatewayLab) -> None:

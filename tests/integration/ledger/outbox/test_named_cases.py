@@ -287,7 +287,7 @@ def test_a_reverted_batch_frees_its_nonce_and_keeps_nobody_waiting(lab: RemoteLa
     with lab.database.read() as session:
         found = lab.gateway.outbox.status(session, "bad")
     assert found is not None
-    assert (found.reason or "").startswith("IssuanceBadSignature(")
+    assert (found.reason or "").startswith("PointsLedgerBadIssuer(")
 
 
 def until_landed(lab: RemoteLab, keys: list[str], minor: int) -> None:

@@ -17,6 +17,7 @@ from issuers.rules.rulebook import RULEBOOKS, Rulebook, RulebookFile, compile_ru
 from ledger.standard.civil_time import CITY_TZ
 from ledger.standard.ids import token_id
 from ledger.standard.keccak import keccak256
+from ledger.standard.packed import pack_revocations
 from ledger.standard.typed_data import Domain, MintBatch, Revocation, VoidBatch
 
 DOMAIN = Domain(77, "0x" + "11" * 20, b"\x05" * 32)
@@ -51,8 +52,8 @@ def test_voids_and_revocations_derive_too() -> None:
     void = documents.derive(documents.read(orjson.dumps(void_document(DOMAIN, 1, 5))), DOMAIN)
     assert void.digest == VoidBatch(1, 5).digest(DOMAIN)
     leaf = LeafRow(b"\1" * 32, b"\2" * 20, 500, "SERVICE", 1, b"\3" * 32)
-    told = revocation_document(DOMAIN, 1, 5, 115, leaf.document(None), 200, 2)
-    revocation = Revocation(1, 5, leaf.leaf(token_id(1, 115)).hash(), 200, 2)
+    told = revocation_document(DOMAIN, 1, 5, 115, leaf.document(None), 7, 200, 2)
+    revocation = Revocation(1, 5, keccak256(pack_revocations([(7, 200, 2)])))
     assert documents.derive(documents.read(orjson.dumps(told)), DOMAIN).digest == revocation.digest(DOMAIN)
 
 

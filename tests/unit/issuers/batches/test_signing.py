@@ -115,12 +115,12 @@ def test_a_programme_without_a_signer_says_what_to_set() -> None:
     error = ask(signing, batch(1))
     assert error is not None
     assert (error.reason, error.is_away) == (SignerReason.UNKNOWN_KEY, True)
-    assert not signing.is_rotated(1, "IssuanceBadSignature(signer=0x00)")
+    assert not signing.is_rotated(1, "PointsLedgerBadIssuer(signer=0x00)")
 
 
 def test_a_key_is_rotated_if_the_chain_recovered_another() -> None:
     signing = Signing(DOMAIN, {1: KEY})
-    assert signing.is_rotated(1, "IssuanceBadSignature(signer=0x" + "11" * 20 + ")")
-    assert not signing.is_rotated(1, f"IssuanceBadSignature(signer={KEY.address.lower()})")
+    assert signing.is_rotated(1, "PointsLedgerBadIssuer(signer=0x" + "11" * 20 + ")")
+    assert not signing.is_rotated(1, f"PointsLedgerBadIssuer(signer={KEY.address.lower()})")
     assert not signing.is_rotated(1, "PointsLedgerLotDead(1)")
     assert not signing.is_rotated(1, None)

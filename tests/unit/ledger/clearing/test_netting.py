@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.clearing.netting import Open, Payment, PositionsUnbalanced, net, open_sums, split_by_largest_remainder
+from ledger.standard.ids import POOL, TREASURY
 from ledger.standard.ids import merchant_participant as m
 from ledger.standard.ids import programme_participant as p
 
@@ -16,13 +17,17 @@ def test_positions_that_do_not_add_up_are_refused() -> None:
         net({p(1): -5, m(1): 4})
 
 
-def test_a_merchant_that_owes_claims_nothing() -> None:
-    assert net({p(1): 5, m(1): -5}) == []
+def test_pool_and_treasury_are_no_debtors_and_the_pool_pays_first() -> None:
+    positions = {p(1): -30, p(2): 5, m(1): 15, m(2): 10, POOL: -4, TREASURY: 4}
+    assert open_sums(positions) == Open({1: 30}, {1: 15, 2: 10}, 4)
+    assert net(positions) == [Payment(1, 1, 11), Payment(1, 2, 10)]
+    assert net({p(1): -1, m(1): 5, POOL: -4}) == [Payment(1, 1, 1)]
 
 
-def test_what_is_listed_or_disputed_is_not_open() -> None:
-    positions: dict[int, int] = {p(1): -30, p(2): 5, m(1): 15, m(2): 10}
-    assert open_sums(positions, {p(1): 10, m(1): 10}, {2: 4}) == Open({1: 20}, {1: 5, 2: 6})
+def test_what_lies_in_the_pool_already_is_due_from_nobody() -> None:
+    sums = open_sums({p(1): -7, p(2): 10, m(1): 5, POOL: -8})
+    assert sums.due_fen == 0
+    assert net({p(1): -7, p(2): 10, m(1): 5, POOL: -8}) == []
 
 
 def test_one_debtor_pays_each_merchant() -> None:
@@ -34,9 +39,10 @@ def test_a_creditor_among_programmes_carries_its_credit_forward() -> None:
     assert net({p(1): -150, p(2): -150, p(3): 100, m(1): 200}) == [Payment(1, 1, 100), Payment(2, 1, 100)]
 
 
-def test_the_largest_remainder_gets_the_odd_fen_and_ties_go_to_the_lower_id() -> None:
+def test_the_largest_remainder_gets_the_odd_fen_and_ties_go_to_whoever_comes_first() -> None:
     assert split_by_largest_remainder(10, {1: 1, 2: 1, 3: 1}) == {1: 4, 2: 3, 3: 3}
     assert split_by_largest_remainder(10, {1: 10, 2: 35, 3: 55}) == {1: 1, 2: 4, 3: 5}
+    assert split_by_largest_remainder(10, {3: 1, 1: 1, 2: 1}) == {3: 4, 1: 3, 2: 3}
     assert split_by_largest_remainder(0, {1: 10}) == {1: 0}
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ledger.chain.engine import Engine
 from ledger.chain.errors import ClockJumped, EngineStopped
 from ledger.chain.rpc import RpcError
+from ledger.chain.transactions import DigestSigner
 from ledger.clock import Clock
 from ledger.deployment.file import Deployment
 from ledger.errors import InvariantViolation, TongduiError, Unavailable
@@ -25,7 +26,6 @@ from ledger.outbox.outbox import Outbox
 from ledger.outbox.routes import Routes
 from ledger.outbox.sender import Sender, SenderLimits
 from ledger.standard.ids import address_bytes
-from ledger.standard.signatures import SigningKey
 from ledger.store.database import Database
 
 _LOG = logging.getLogger(__name__)
@@ -87,11 +87,11 @@ class Gateway:
         database: Database,
         engine: Engine,
         deployment: Deployment,
-        relayers: Sequence[SigningKey],
+        relayers: Sequence[DigestSigner],
         clock: Clock,
         *,
         owner: str | None = None,
-        offices: Mapping[str, SigningKey] | None = None,
+        offices: Mapping[str, DigestSigner] | None = None,
         sender_limits: SenderLimits | None = None,
         indexer_limits: IndexerLimits | None = None,
         poll_s: float = 0.05,

@@ -26,7 +26,7 @@ from ledger.chain.remote import Finality, RemoteEngine
 from ledger.clearing.appropriations import KIND as APPROPRIATION
 from ledger.clearing.appropriations import Appropriations
 from ledger.clock import Clock, ManualClock, SystemClock
-from ledger.custody.keystore import Keystore
+from ledger.custody.keystore import KeptSigner, Keystore
 from ledger.deployment.city import CityActors, CityConfig, RulebookRef
 from ledger.deployment.city import load as load_city
 from ledger.deployment.ensure import ensure_deployed
@@ -34,7 +34,6 @@ from ledger.deployment.file import FILE_NAME, Deployment
 from ledger.errors import ConfigurationError
 from ledger.gateway import Gateway
 from ledger.standard.ids import ProgrammeId
-from ledger.standard.signatures import SigningKey
 from ledger.store.database import Database
 from redemption import catalogue
 from redemption.codes import CodeBook
@@ -45,7 +44,7 @@ from redemption.offers import OfferCatalogue
 from redemption.orders import Redemptions
 from redemption.refunds import Refunds
 from tongdui.invariants import InvariantWatch
-from tongdui.issuer_signers import issuer_address
+from tongdui.issuer_signers import issuer_address, key_name
 from tongdui.offline import Books, Keys, books_of, derive, open_database, open_keys
 from tongdui.receipts import ReceiptOffice
 from tongdui.settings import IssuerSignerSettings, Settings
@@ -151,13 +150,7 @@ def _open(
     engine = _open_engine(stack, settings, clock, progress)
     deployment = _deploy(settings, engine, config, keystore, progress)
     database = open_database(stack, settings)
-    relayers = [
-        SigningKey(keystore.get_or_create(f"relayers/{number}").private_key)
-        for number in range(1, settings.relayers + 1)
-    ]
-    offices = {}
-    if "finance" in keystore.names("finance"):
-        offices[APPROPRIATION] = SigningKey(keystore.get("finance").private_key)
+    relayers, offices = _senders(settings, keystore, deployment)
     gateway = Gateway(database, engine, deployment, relayers, clock, owner=_owner(settings), offices=offices)
     books = books_of(stack, settings, clock, keys, database, deployment, gateway.outbox)
     registry = books.registry
@@ -207,6 +200,22 @@ def _open(
     if settings.workers:
         start_workers(stack, city, city.links)
     return city
+
+
+def _senders(
+    settings: Settings, keystore: Keystore, deployment: Deployment
+) -> tuple[list[KeptSigner], dict[str, KeptSigner]]:
+    """Return the relayers, and who alone sends messages of a kind (see `Sender`)."""
+    relayers = [f"relayers/{number}" for number in range(1, settings.relayers + 1)]
+    kept = set(keystore.names())
+    for name in relayers:
+        if name not in kept:
+            keystore.get_or_create(name)
+    if settings.workers:  # they sign when nobody looks: a key that cannot be opened stops the start, not a thread
+        for name in (*relayers, *sorted(kept & {"finance", *(key_name(one.slug) for one in deployment.programmes)})):
+            keystore.get(name)
+    offices = {APPROPRIATION: keystore.signer("finance")} if "finance" in kept else {}
+    return [keystore.signer(name) for name in relayers], offices
 
 
 def _watched(clock: Clock | None, steady: Callable[[], float] | None) -> Clock:

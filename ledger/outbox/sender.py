@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from ledger.chain.engine import Engine, SubmitOutcome
 from ledger.chain.rpc import RpcError, RpcReason
-from ledger.chain.transactions import sign_legacy
+from ledger.chain.transactions import DigestSigner, sign_legacy
 from ledger.clock import Clock
 from ledger.deployment.artifacts import explain_revert
 from ledger.errors import InvariantViolation
@@ -48,7 +48,6 @@ from ledger.outbox.rows import (
     set_transactions,
 )
 from ledger.standard.ids import AccountBytes, address_bytes, to_address
-from ledger.standard.signatures import SigningKey
 from ledger.store.database import Database, lease_clause
 from ledger.store.models.outbox import OutboxMessageRow, OutboxTransactionRow, RelayerRow
 
@@ -139,14 +138,14 @@ class Sender:
         self,
         database: Database,
         engine: Engine,
-        relayers: Sequence[SigningKey],
+        relayers: Sequence[DigestSigner],
         routes: Routes,
         clock: Clock,
         *,
         owner: str,
         limits: SenderLimits | None = None,
         witnesses: Sequence[str] = (),
-        offices: Mapping[str, SigningKey] | None = None,
+        offices: Mapping[str, DigestSigner] | None = None,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database

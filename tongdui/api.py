@@ -10,7 +10,7 @@ from ledger.deployment.file import Deployment
 from ledger.gateway import Gateway
 from ledger.standard.ids import ProgrammeId
 from ledger_api.auth.tokens import LOCAL_ALGORITHM, OIDC_ALGORITHMS, LocalIssuer, RemoteKeys, TokenVerifier
-from ledger_api.http.metrics import Metrics, issuance_metrics
+from ledger_api.http.metrics import Metrics, issuance_metrics, liveness_metrics
 from ledger_api.http.middleware import RateLimiter
 from ledger_api.ports import ProgrammeName
 from ledger_api.services import BodyLimits, Services
@@ -110,6 +110,7 @@ def _metrics(gateway: Gateway, issuers: IssuerService) -> Metrics:
         with gateway.database.read() as session:
             return gateway.outbox.counts(session).get("waiting_funding", 0)
 
+    metrics.collect(lambda: liveness_metrics(gateway.look(), gateway.sender.gas_budget))
     metrics.gauge("tongdui_final_height", "Last final block", lambda: gateway.health().final_height)
     metrics.gauge("tongdui_projection_lag_blocks", "Final blocks not projected yet", lag)
     metrics.gauge("tongdui_outbox_under_way", "Messages queued or sent", queued)

@@ -33,6 +33,8 @@ from ledger.deployment.ensure import ensure_deployed
 from ledger.deployment.file import FILE_NAME, Deployment
 from ledger.errors import ConfigurationError
 from ledger.gateway import Gateway
+from ledger.outbox.pace import GAS_IN_FLIGHT_MAX, NETWORK_GAS_MAX, PaceLimits
+from ledger.outbox.sender import SenderLimits
 from ledger.standard.ids import ProgrammeId
 from ledger.store.database import Database
 from redemption import catalogue
@@ -150,8 +152,7 @@ def _open(
     engine = _open_engine(stack, settings, clock, progress)
     deployment = _deploy(settings, engine, config, keystore, progress)
     database = open_database(stack, settings)
-    relayers, offices = _senders(settings, keystore, deployment)
-    gateway = Gateway(database, engine, deployment, relayers, clock, owner=_owner(settings), offices=offices)
+    gateway = _gateway(settings, clock, database, engine, deployment, keystore)
     books = books_of(stack, settings, clock, keys, database, deployment, gateway.outbox)
     registry = books.registry
     merchants = MerchantDirectory(clock)
@@ -170,7 +171,7 @@ def _open(
     consent = DeskConsent(clock)
     _load_catalogue(database, deployment, keystore, merchants, offers)
 
-    invariants = InvariantWatch(gateway, clock)
+    invariants = InvariantWatch(gateway)
     city = City(
         clock=clock,
         database=database,
@@ -191,7 +192,9 @@ def _open(
         fulfilment=fulfilment,
         refunds=refunds,
         consent=consent,
-        appropriations=Appropriations(gateway.outbox, deployment.address("ClearingBook"), clock, has_key=bool(offices)),
+        appropriations=Appropriations(
+            gateway.outbox, deployment.address("ClearingBook"), clock, has_key="finance" in keystore.names("finance")
+        ),
         receipts=ReceiptOffice(engine, deployment, database, settings.validators or None),
         invariants=invariants,
         links=threading.Event(),
@@ -325,6 +328,30 @@ def _load_catalogue(
     entries = catalogue.load(catalogue.default_path())
     with database.transaction() as session:
         catalogue.load_catalogue(session, deployment, entries, merchants, offers, signers)
+
+
+def _gateway(
+    settings: Settings, clock: Clock, database: Database, engine: Engine, deployment: Deployment, keystore: Keystore
+) -> Gateway:
+    relayers, offices = _senders(settings, keystore, deployment)
+    return Gateway(
+        database,
+        engine,
+        deployment,
+        relayers,
+        clock,
+        owner=_owner(settings),
+        offices=offices,
+        sender_limits=SenderLimits(pace=_pace(settings)),
+        stall_s=settings.stall_s,
+    )
+
+
+def _pace(settings: Settings) -> PaceLimits:
+    if settings.rpc_url is None:
+        gas_max = settings.gas_in_flight_max or GAS_IN_FLIGHT_MAX
+        return PaceLimits(gas_max=gas_max, gas_first=gas_max)
+    return PaceLimits.of_network(settings.gas_in_flight_max or NETWORK_GAS_MAX, settings.stall_s)
 
 
 def _owner(settings: Settings) -> str:

@@ -37,6 +37,17 @@ class NewTransaction(NamedTuple):
     created_at: int
 
 
+class OpenTransaction(NamedTuple):
+    """A transaction without an outcome, as SQL has it."""
+
+    transaction_id: int
+    relayer: AccountBytes
+    nonce: int
+    hash: bytes
+    gas: int
+    kind: str
+
+
 def insert_transactions(session: Session, rows: Sequence[NewTransaction]) -> dict[bytes, int]:
     """Store transactions; return their ids by hash."""
     bulk_insert(session, _TRANSACTIONS, list(NewTransaction._fields), list(rows))

@@ -12,17 +12,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from ledger.chain.engine import Engine, SubmitOutcome
-from ledger.chain.rpc import RpcError, RpcReason
 from ledger.chain.transactions import DigestSigner, sign_legacy
 from ledger.clock import Clock
-from ledger.deployment.artifacts import explain_revert
-from ledger.errors import InvariantViolation
 from ledger.outbox import decide
 from ledger.outbox.decide import (
     AfterSubmit,
@@ -34,12 +31,16 @@ from ledger.outbox.decide import (
     TransactionOutcome,
 )
 from ledger.outbox.leases import Leases
+from ledger.outbox.liveness import OPEN_STATES, Waiting, read_waiting
 from ledger.outbox.outbox import MessageState
+from ledger.outbox.pace import Pace, PaceLimits
 from ledger.outbox.receipts import ReceiptReader
+from ledger.outbox.reverts import RevertExplainer
 from ledger.outbox.routes import Routes
 from ledger.outbox.rows import (
     AHEAD_S,
     NewTransaction,
+    OpenTransaction,
     apply_verdict,
     insert_new_transactions,
     insert_transactions,
@@ -57,7 +58,6 @@ OFFICE_KINDS = frozenset({"appropriation"})
 """Kinds of messages that only a key with that duty may send."""
 
 _FILLER_GAS = 21_000
-_OPEN_STATES = ("signed", "pending")
 _BROADCAST_MAX = 1_000
 _SETTLE_MAX = 2_000
 _RETRY_S = 0.5
@@ -82,6 +82,8 @@ class SenderLimits:
     """How long a transaction may be unseen before its bytes are submitted again; doubles with each time."""
     lease_s: int = 30
     """How long a relayer stays ours without a sign of life."""
+    pace: PaceLimits = field(default_factory=PaceLimits)
+    """How much gas is under way at once, over all relayers of the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +107,8 @@ class _Watch:
 
     sent_s: float
     attempts: int
+    first_s: float
     checked_height: int = -1
-
-
-@dataclass(frozen=True, slots=True)
-class _Open:
-    """A transaction without an outcome, as SQL has it."""
-
-    transaction_id: int
-    relayer: AccountBytes
-    nonce: int
-    hash: bytes
-    gas: int
-    kind: str
 
 
 class Sender:
@@ -151,6 +142,7 @@ class Sender:
         self._database = database
         self._engine = engine
         self._offices = {kind: address_bytes(key.address) for kind, key in (offices or {}).items()}
+        self._elsewhere = OFFICE_KINDS - self._offices.keys()
         self._keys = {address_bytes(key.address): key for key in [*relayers, *(offices or {}).values()]}
         self._routes = routes
         self._clock = clock
@@ -163,6 +155,9 @@ class Sender:
         self._gaps: dict[bytes, tuple[int, float]] = {}
         self._watched: dict[int, _Watch] = {}
         self._alarms: dict[str, str] = {}
+        self._reverts = RevertExplainer(database, engine, routes)
+        self._pace = Pace.start(self._limits.pace)
+        self._was_held_back = False
 
     @property
     def alarms(self) -> tuple[str, ...]:
@@ -188,6 +183,16 @@ class Sender:
     def _nonces(self, relayers: Sequence[bytes]) -> dict[bytes, int]:
         return self._receipts.nonces_certain(relayers, self._engine.final_height())
 
+    @property
+    def gas_budget(self) -> int:
+        """How much gas may be under way now; see ``pace``."""
+        return self._pace.budget
+
+    def waiting(self) -> Waiting:
+        """Return what waits for an outcome, whichever gateway sends it."""
+        with self._database.read() as session:
+            return read_waiting(session, self._clock.timestamp(), self._elsewhere)
+
     def unsettled(self) -> int:
         """Return how many messages are queued and due, and how many of our transactions have no outcome."""
         with self._database.read() as session:
@@ -200,7 +205,7 @@ class Sender:
                 select(func.count())
                 .select_from(OutboxTransactionRow)
                 .where(
-                    OutboxTransactionRow.state.in_(_OPEN_STATES),
+                    OutboxTransactionRow.state.in_(OPEN_STATES),
                     OutboxTransactionRow.relayer.in_(list(self._keys)),
                 )
             )
@@ -216,10 +221,12 @@ class Sender:
         if not self._has_queued(now):
             return 0
         with self._database.transaction() as session:
-            loads = self._loads(session, now)
-            has_room = any(load.in_flight < self._limits.in_flight_max for load in loads)
+            loads, gas_in_flight = self._loads(session, now)
+            limit = decide.Limit(self._limits.in_flight_max, self._pace.room(gas_in_flight))
+            has_room = limit.gas > 0 and any(load.in_flight < limit.in_flight for load in loads)
             queued = self._queued(session, now) if has_room else []
-            decided = decide.plan_by_office(queued, loads, self._offices, self._routes, now, self._limits.in_flight_max)
+            decided = decide.plan_by_office(queued, loads, self._offices, self._routes, now, limit)
+            self._was_held_back |= limit.gas <= 0 or decided.is_held_back
             if decided.expired:
                 set_messages(session, decided.expired, now, state="expired", reason="its deadline passed unsent")
             rows = [self._sign(planned, now) for planned in decided.transactions]
@@ -239,7 +246,7 @@ class Sender:
         connection = session.connection()
         queued: list[Queued] = []
         mark = "?" if self._database.is_sqlite else "%s"
-        elsewhere = "".join(f" AND kind <> '{kind}'" for kind in sorted(OFFICE_KINDS - self._offices.keys()))
+        elsewhere = "".join(f" AND kind <> '{kind}'" for kind in sorted(self._elsewhere))
         for is_order, limit in ((True, self._limits.orders_max), (False, self._limits.calls_max)):
             rows = connection.exec_driver_sql(
                 f"SELECT {columns} FROM outbox_messages WHERE state = 'queued' AND is_order = {mark} "  # noqa: S608
@@ -253,15 +260,17 @@ class Sender:
             ]
         return queued
 
-    def _loads(self, session: Session, now: int) -> list[RelayerLoad]:
+    def _loads(self, session: Session, now: int) -> tuple[list[RelayerLoad], int]:
+        """Return our relayers' loads, and the gas under way of all there are: the network's blocks are everybody's."""
         rows = self._leases.rows(session, now)
         counts = session.execute(
-            select(OutboxTransactionRow.relayer, func.count())
-            .where(OutboxTransactionRow.state.in_(_OPEN_STATES))
+            select(OutboxTransactionRow.relayer, func.count(), func.sum(OutboxTransactionRow.gas))
+            .where(OutboxTransactionRow.state.in_(OPEN_STATES))
             .group_by(OutboxTransactionRow.relayer)
-        )
-        in_flight = dict(counts.all())
-        return [RelayerLoad(row.address, row.next_nonce, in_flight.get(row.address, 0)) for row in rows]
+        ).all()
+        in_flight = {relayer: count for relayer, count, _ in counts}
+        loads = [RelayerLoad(row.address, row.next_nonce, in_flight.get(row.address, 0)) for row in rows]
+        return loads, sum(int(gas) for _, _, gas in counts)
 
     def _sign(self, planned: Planned, now: int) -> NewTransaction:
         raw, digest = sign_legacy(
@@ -314,7 +323,7 @@ class Sender:
         now = self._clock.timestamp()
         waiting, abandoned = [], []
         for transaction_id, outcome in zip(ids, outcomes, strict=True):
-            watch = self._watched.setdefault(transaction_id, _Watch(0.0, 0))
+            watch = self._watched.setdefault(transaction_id, _Watch(0.0, 0, self._steady()))
             watch.sent_s = self._steady()
             watch.attempts += 1
             match decide.after_submit(outcome.reason):
@@ -369,9 +378,9 @@ class Sender:
         # In this order: a nonce used at a height, and no receipt asked for later, means that another one used it.
         used = self._receipts.nonces_used(sorted({row.relayer for row in rows}), height)
         receipts = self._receipts.receipts([row.hash for row in rows], height)
-        outcomes: dict[TransactionOutcome, list[_Open]] = {one: [] for one in TransactionOutcome}
+        outcomes: dict[TransactionOutcome, list[OpenTransaction]] = {one: [] for one in TransactionOutcome}
         for row in rows:
-            watch = self._watched.setdefault(row.transaction_id, _Watch(self._steady(), 1))
+            watch = self._watched.setdefault(row.transaction_id, _Watch(self._steady(), 1, self._steady()))
             watch.checked_height = height
             unseen_s = self._steady() - watch.sent_s
             known = InFlight(row.transaction_id, row.relayer, row.nonce, unseen_s, watch.attempts)
@@ -385,13 +394,14 @@ class Sender:
             outcomes[TransactionOutcome.REPLACED] = [
                 row for row in outcomes[TransactionOutcome.REPLACED] if row.hash in gone
             ]
-        explained = self._explain(outcomes[TransactionOutcome.REVERTED], receipts)
+        explained = self._reverts.explain(outcomes[TransactionOutcome.REVERTED], receipts)
         self._record_outcomes(outcomes, receipts, explained)
         ended = [
             *outcomes[TransactionOutcome.MINED],
             *outcomes[TransactionOutcome.REVERTED],
             *outcomes[TransactionOutcome.REPLACED],
         ]
+        self._keep_pace(ended, [*outcomes[TransactionOutcome.OPEN], *outcomes[TransactionOutcome.RESUBMIT]])
         for row in ended:
             self._watched.pop(row.transaction_id, None)
         if outcomes[TransactionOutcome.MINED]:
@@ -399,9 +409,20 @@ class Sender:
         self._fill_gaps(used, outcomes[TransactionOutcome.OPEN] + outcomes[TransactionOutcome.RESUBMIT])
         return len(ended)
 
+    def _keep_pace(self, ended: Sequence[OpenTransaction], still_open: Sequence[OpenTransaction]) -> None:
+        """Let the gas under way follow the time that outcomes take."""
+        if ended:
+            self._pace = self._pace.after(self._slowest_s(ended), was_full=self._was_held_back)
+            self._was_held_back = False
+        if still_open:
+            self._pace = self._pace.while_waiting(self._slowest_s(still_open))
+
+    def _slowest_s(self, rows: Sequence[OpenTransaction]) -> float:
+        return self._steady() - min(self._watched[row.transaction_id].first_s for row in rows)
+
     def _record_outcomes(
         self,
-        outcomes: Mapping[TransactionOutcome, Sequence[_Open]],
+        outcomes: Mapping[TransactionOutcome, Sequence[OpenTransaction]],
         receipts: Mapping[bytes, Receipt | None],
         explained: Mapping[int, tuple[str | None, bool]],
     ) -> None:
@@ -418,7 +439,7 @@ class Sender:
                 session, [row.transaction_id for row in outcomes[TransactionOutcome.RESUBMIT]], state="signed"
             )
 
-    def _fill_gaps(self, used: Mapping[bytes, int], still_open: Sequence[_Open]) -> None:
+    def _fill_gaps(self, used: Mapping[bytes, int], still_open: Sequence[OpenTransaction]) -> None:
         """Fill unsent nonces with empty transactions, for what comes after them can never be mined.
 
         A node's wrong count at our start, or a pool that another process filled, leaves such a gap. It counts once it
@@ -429,7 +450,7 @@ class Sender:
             with self._database.read() as session:
                 lowest = session.scalar(
                     select(func.min(OutboxTransactionRow.nonce)).where(
-                        OutboxTransactionRow.relayer == relayer, OutboxTransactionRow.state.in_(_OPEN_STATES)
+                        OutboxTransactionRow.relayer == relayer, OutboxTransactionRow.state.in_(OPEN_STATES)
                     )
                 )
             begin = used.get(relayer)
@@ -459,7 +480,7 @@ class Sender:
         now = self._clock.timestamp()
         return NewTransaction(relayer, nonce, "filler", digest, raw, _FILLER_GAS, "signed", 0, 0, 0, now)
 
-    def _to_check(self, height: int) -> list[_Open]:
+    def _to_check(self, height: int) -> list[OpenTransaction]:
         """What is submitted and open, and was not looked at since the last final block, or is unseen for too long."""
         with self._database.read() as session:
             rows = session.execute(
@@ -475,7 +496,7 @@ class Sender:
                 .order_by(OutboxTransactionRow.transaction_id)
                 .limit(_SETTLE_MAX)
             )
-            found = [_Open(*row) for row in rows]
+            found = [OpenTransaction(*row) for row in rows]
         patience_s = self._limits.patience_s
         to_check = []
         for row in found:
@@ -484,56 +505,10 @@ class Sender:
                 to_check.append(row)
         return to_check
 
-    def _explain(
-        self, rows: Sequence[_Open], receipts: Mapping[bytes, Receipt | None]
-    ) -> dict[int, tuple[str | None, bool]]:
-        """Replay reverted calls at the end of their block: (the error in words, or None; whether the gas ran out)."""
-        explained: dict[int, tuple[str | None, bool]] = {}
-        for row in rows:
-            receipt = receipts[row.hash]
-            if receipt is None:
-                raise InvariantViolation("a reverted transaction has no receipt")
-            target, data = self._call_of(row.transaction_id)
-            out_of_gas = receipt.gas_used >= row.gas - row.gas // 64
-            error = None if target is None else self._replay(row, target, data, receipt)
-            explained[row.transaction_id] = (error, out_of_gas)
-        return explained
-
-    def _replay(self, row: _Open, target: bytes, data: bytes, receipt: Receipt) -> str | None:
-        call = {
-            "from": "0x" + row.relayer.hex(),
-            "to": "0x" + target.hex(),
-            "data": "0x" + data.hex(),
-            "gas": hex(row.gas),
-        }
-        try:
-            self._engine.rpc.call("eth_call", [call, hex(receipt.block_number)])
-        except RpcError as error:
-            if error.reason is RpcReason.REVERTED:
-                return explain_revert(error.data) if error.data else None
-            if error.reason in (RpcReason.BLOCK_UNAVAILABLE, RpcReason.GAS_TOO_HIGH, RpcReason.UNKNOWN):
-                return None  # the state of that block is gone; the message is tried again a few times
-            raise
-        return None
-
-    def _call_of(self, transaction_id: int) -> tuple[bytes | None, bytes]:
-        with self._database.read() as session:
-            messages = session.scalars(
-                select(OutboxMessageRow)
-                .where(OutboxMessageRow.transaction_id == transaction_id)
-                .order_by(OutboxMessageRow.message_id)
-            ).all()
-            if not messages:
-                return None, b""
-            if messages[0].is_order:
-                route = self._routes.get(messages[0].kind)
-                return route.target, Routes.calldata(route, b"".join([message.payload for message in messages]))
-            return messages[0].target, messages[0].payload
-
     def _record_mined(
         self,
         session: Session,
-        rows: Sequence[_Open],
+        rows: Sequence[OpenTransaction],
         receipts: Mapping[bytes, Receipt | None],
         now: int,
     ) -> None:
@@ -553,7 +528,7 @@ class Sender:
     def _record_revert(
         self,
         session: Session,
-        row: _Open,
+        row: OpenTransaction,
         receipt: Receipt | None,
         explained: tuple[str | None, bool],
         now: int,
@@ -578,7 +553,7 @@ class Sender:
         _LOG.warning("%s reverted: %s", row.kind, error or "no reason")
         session.flush()
 
-    def _record_replaced(self, session: Session, row: _Open, now: int) -> None:
+    def _record_replaced(self, session: Session, row: OpenTransaction, now: int) -> None:
         _LOG.warning("nonce %d of a relayer was used by another transaction; its messages are sent anew", row.nonce)
         set_transactions(session, [row.transaction_id], state="replaced", reason="its nonce was used by another")
         session.execute(

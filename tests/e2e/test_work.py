@@ -122,7 +122,8 @@ def test_workers_beside_an_api_process_on_postgresql(tmp_path: Path) -> None:
         with workers(state, **shared) as first, workers(state, **shared) as second:
             drop(state, 0, 120)
             wait_for_supply(client, 120 * LINE_MINOR)
-            assert readiness(client) == {"database": True, "chain": True, "projection": True, "alarms": True}
+            assert all(readiness(client).values())
+            assert {"database", "chain", "projection", "liveness", "alarms"} == readiness(client).keys()
             first.send_signal(signal.SIGTERM)
             assert first.wait(30) == 0
             drop(state, 120, 240)

@@ -12,11 +12,12 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from issuers.rules.activities import approved_rulebooks
+from issuers.rules.rulebook import Rulebook
 from ledger.chain.embedded.blocktime import WatchedClock
 from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions
 from ledger.chain.embedded.proxy import Proxy
@@ -280,9 +281,15 @@ def _deploy(
     return ensure_deployed(engine, config, actors, deployer, path, progress=progress)
 
 
-def rulebooks_in_force() -> dict[ProgrammeId, RulebookRef]:
-    """Return the newest version of each programme's rulebook, by its hash, for the chain to name."""
-    newest = {programme: books[-1] for programme, books in approved_rulebooks().items()}
+def rulebooks_in_force(
+    rulebooks: Mapping[ProgrammeId, Sequence[Rulebook]] | None = None,
+) -> dict[ProgrammeId, RulebookRef]:
+    """Return the newest approved version of each programme's rulebook, by its hash, for the chain to name.
+
+    ``rulebooks``: by programme, oldest version first; None: the city's. A programme that has only drafts is left out.
+    """
+    known = approved_rulebooks() if rulebooks is None else rulebooks
+    newest = {programme: book for programme, books in known.items() for book in books if book.is_approved}
     return {programme: RulebookRef(book.version, book.hash) for programme, book in newest.items()}
 
 

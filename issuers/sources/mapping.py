@@ -131,8 +131,6 @@ class Mapping(_Model):
     """The record's fields by name. Some names have a meaning of their own; any other is kept with the record."""
     quantity: tuple[QuantitySpec, ...]
     """What is rated. The first entry that is for the record's activity counts."""
-    requires_timestamps: bool = False
-    """Accepted, but nothing reads it: leave it out."""
 
     @pydantic.model_validator(mode="after")
     def _complete(self) -> Mapping:

@@ -54,9 +54,9 @@ def _content(path: Path, text: str) -> Any:
             "check indentation, brackets, quotes and colons there"
         ) from error
     except yaml.reader.ReaderError as error:
-        line, character = 1 + text.count("\n", 0, error.position), ord(text[error.position])
+        number, character = 1 + text.count("\n", 0, error.position), ord(text[error.position])
         raise ConfigurationError(
-            f"{path.name} cannot be read at line {line}: the character U+{character:04X} is not allowed; remove it"
+            f"{path.name} cannot be read at line {number}: the character U+{character:04X} is not allowed; remove it"
         ) from error
     except RecursionError as error:
         raise ConfigurationError(f"{path.name} cannot be read: it is nested too deeply") from error
@@ -117,4 +117,4 @@ def _shown(value: object) -> str:
 
 
 def _kind(value: object) -> str:
-    return {list: "list", dict: "mapping"}.get(type(value), "single value")
+    return "list" if isinstance(value, list) else "mapping" if isinstance(value, dict) else "single value"

@@ -106,6 +106,40 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldRecord:
+    """A record as the two people see it who decide: what its source says, and what it earned. Personal data."""
+
+    record_id: int
+    file: str
+    row: int
+    status: RecordState
+    deed_day: str
+    activity: str
+    granted_minor: int
+    """What it earned less what was taken back of it."""
+    content: dict[str, str] | None
+    """The record's fields as they were read; None once erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPair:
+    """A held record, and the record of the same agency that it clashes with, side by side."""
+
+    review: Review
+    held: HeldRecord
+    other: HeldRecord | None
+    """None: there is none, or it is another agency's."""
+
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """Names of the fields in which the two differ."""
+        if self.other is None or self.held.content is None or self.other.content is None:
+            return ()
+        here, there = self.held.content, self.other.content
+        return tuple(name for name in sorted({*here, *there}) if here.get(name) != there.get(name))
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Why a grant is what it is."""
 

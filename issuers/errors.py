@@ -81,6 +81,14 @@ class SameApprover(IssuersError):
         super().__init__(f"review {review_id} was approved by {approver} already; a second person must agree")
 
 
+class NoCorrection(IssuersError):
+    """The record is not held for its number; there is nothing that it could correct."""
+
+    def __init__(self, review_id: int) -> None:
+        self.review_id = review_id
+        super().__init__(f"review {review_id} is of no known number: approve the record as it is, or reject it")
+
+
 class RefusalNotFound(IssuersError):
     """No open refusal has this id."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 
-from issuers.answers import CheckReport, Explanation, OpenBatch, ProgrammeCounts, Refusal, RefusalPage, Review
+from issuers.answers import CheckReport, Explanation, HeldPair, OpenBatch, ProgrammeCounts, Refusal, RefusalPage, Review
 from issuers.batches.batcher import Batcher, Settled, store_rulebook
 from issuers.batches.opening import delivery_of, openings_of
 from issuers.batches.packing import validity_of, waits_for_signer
@@ -39,6 +39,7 @@ from issuers.reports import listing
 from issuers.reports.explanations import explain
 from issuers.reports.funding import FundingWait, funding_waits
 from issuers.reports.stages import PipelineView, pipeline_views
+from issuers.review.pairs import held_pair
 from issuers.review.reviews import Reviewing
 from issuers.rules.activities import approved_rulebooks
 from issuers.rules.refusals import ReadFailure
@@ -315,6 +316,16 @@ class IssuerService:
         with self._database.read() as session:
             return listing.review(session, self._slugs, self.programme_id(programme), review_id)
 
+    def review_pair(self, programme: ProgrammeId | ProgrammeSlug, review_id: int) -> HeldPair:
+        """Return a held record beside the one that it clashes with: personal data, callers log the look.
+
+        Raises ReviewNotFound.
+        """
+        number = self.programme_id(programme)
+        with self._database.read() as session:
+            found = listing.review(session, self._slugs, number, review_id)
+            return held_pair(session, self._vault, number, found, found.record_id)
+
     def records_awaiting(self, programme: ProgrammeId | ProgrammeSlug, source_hmac: bytes) -> int:
         """Return how many records await the link of one source id, by its HMAC."""
         number = self.programme_id(programme)
@@ -355,9 +366,9 @@ class IssuerService:
 
     # -------------------------------------------------------------------------------------- reviews, revocations
 
-    def approve(self, review_id: int, approver: str) -> str:
+    def approve(self, review_id: int, approver: str, *, as_correction: bool = False) -> str:
         """Approve a held record; see `Reviewing.approve`."""
-        return self._reviewing.approve(review_id, approver)
+        return self._reviewing.approve(review_id, approver, as_correction=as_correction)
 
     def reject(self, review_id: int, approver: str, note: str | None = None) -> None:
         """Reject a held record: it is refused. Raises ReviewNotFound or ReviewClosed."""

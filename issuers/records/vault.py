@@ -58,6 +58,10 @@ class RecordKeys:
         message = f"{programme}\0{system}\0{record_id}".encode()
         return self._dedupe.digest(message)
 
+    def apart(self, dedupe_key: bytes, source_id: str, day: int) -> bytes:
+        """Return the key of a deed that came under the number of another person's or another day's record."""
+        return self._dedupe.digest(b"apart\0" + dedupe_key + f"{normalise(source_id)}\0{day}".encode())
+
     def content(self, canonical: bytes) -> bytes:
         """Return the keyed hash of a record's content."""
         digest = self._content.copy()

@@ -131,6 +131,10 @@ class Mapping(_Model):
     """The record's fields by name. Some names have a meaning of their own; any other is kept with the record."""
     quantity: tuple[QuantitySpec, ...]
     """What is rated. The first entry that is for the record's activity counts."""
+    day_may_change: bool | None = None
+    """Whether a later revision of a record may bear another day. Otherwise a known number with another person or
+    another day is held, for two people to decide. None: only where the number is the person's own (``record_id`` and
+    ``source_id`` read the same columns)."""
 
     @pydantic.model_validator(mode="after")
     def _complete(self) -> Mapping:
@@ -153,6 +157,15 @@ class Mapping(_Model):
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"unknown time zone {self.time_zone!r}") from error
         return self
+
+    @property
+    def lets_day_change(self) -> bool:
+        """Whether a later revision of a record may bear another day."""
+        if "revision" not in self.fields:
+            return False
+        if self.day_may_change is not None:
+            return self.day_may_change
+        return self.fields["record_id"].sources == self.fields["source_id"].sources
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -163,6 +163,7 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
     issuing.BatchLanded: _kind("batch-landed", 409, ("programme", "number")),
     issuing.ReviewNotFound: _kind("unknown-review", 404, ("review_id",)),
     issuing.ReviewClosed: _kind("review-closed", 409, ("review_id", "state")),
+    issuing.NoCorrection: _kind("no-correction", 409, ("review_id",)),
     issuing.SameApprover: _kind("same-approver", 403, ("review_id",)),
     issuing.RefusalNotFound: _kind("unknown-refusal", 404, ("refusal_id",)),
     issuing.ErasedRecord: _kind("record-erased", 410),

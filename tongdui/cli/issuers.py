@@ -16,7 +16,7 @@ from issuers.states import BatchState
 from ledger.errors import ConfigurationError
 from ledger.standard.amounts import points_text
 from ledger.standard.ids import ProgrammeSlug
-from tongdui.cli import claims, webhooks
+from tongdui.cli import claims, reviews, webhooks
 from tongdui.cli.console import Bars, ExitCode, Output, UsageError
 from tongdui.cli.options import AsJson, StateDir, open_beside, programme_of, readable, settings
 from tongdui.clock import clock_of
@@ -40,6 +40,7 @@ def register(app: typer.Typer) -> None:
     issuers.command("counts")(counts)
     issuers.command("stages")(stages)
     claims.register(issuers)
+    reviews.register(issuers)
     webhooks.register(issuers)
     app.add_typer(issuers, name="issuers")
     app.command("refusals")(refusals)

@@ -8,6 +8,7 @@ from issuers.service import IssuerService
 from ledger.clock import Clock
 from ledger.deployment.file import Deployment
 from ledger.gateway import Gateway
+from ledger.outbox.states import MessageState
 from ledger.standard.ids import ProgrammeId
 from ledger_api.auth.tokens import LOCAL_ALGORITHM, OIDC_ALGORITHMS, LocalIssuer, RemoteKeys, TokenVerifier
 from ledger_api.http.metrics import Metrics, issuance_metrics, liveness_metrics
@@ -49,7 +50,7 @@ def services_of(city: City) -> Services:
         redemptions=city.redemptions,
         fulfilment=city.fulfilment,
         refunds=city.refunds,
-        consent=city.consent,
+        approvals=city.approvals,
         link_codes=city.link_codes,
         decisions=city.decisions,
         webhooks=city.webhooks,
@@ -104,7 +105,7 @@ def _metrics(gateway: Gateway, issuers: IssuerService) -> Metrics:
     def queued() -> float:
         with gateway.database.read() as session:
             counts = gateway.outbox.counts(session)
-        return sum(counts.get(state, 0) for state in ("queued", "sent"))
+        return sum(counts.get(state, 0) for state in (MessageState.QUEUED, MessageState.SENT))
 
     def waiting() -> float:
         with gateway.database.read() as session:

@@ -40,7 +40,7 @@ from ledger.standard.ids import ProgrammeId
 from ledger.store.database import Database
 from redemption import catalogue
 from redemption.codes import CodeBook
-from redemption.desk_approval import DeskConsent
+from redemption.desk_approval import DeskApprovals
 from redemption.fulfilment import Fulfilment
 from redemption.merchants import MerchantDirectory
 from redemption.offers import OfferCatalogue
@@ -74,7 +74,7 @@ class City(Books):
     redemptions: Redemptions
     fulfilment: Fulfilment
     refunds: Refunds
-    consent: DeskConsent
+    approvals: DeskApprovals
     appropriations: Appropriations
     receipts: ReceiptOffice
     invariants: InvariantWatch
@@ -169,7 +169,7 @@ def _open(
         clock,
     )
     refunds = Refunds(database, engine, deployment, redemptions, merchants, gateway.outbox, keystore, clock)
-    consent = DeskConsent(clock)
+    approvals = DeskApprovals(clock)
     _load_catalogue(database, deployment, keystore, merchants, offers)
 
     invariants = InvariantWatch(gateway)
@@ -192,7 +192,7 @@ def _open(
         redemptions=redemptions,
         fulfilment=fulfilment,
         refunds=refunds,
-        consent=consent,
+        approvals=approvals,
         appropriations=Appropriations(
             gateway.outbox, deployment.address("ClearingBook"), clock, has_key="finance" in keystore.names("finance")
         ),

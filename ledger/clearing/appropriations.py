@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from ledger.clearing.errors import AppropriationDiffers, NoFinanceKey, ProgrammeUnknown
 from ledger.clock import Clock
 from ledger.deployment.artifacts import call_data
-from ledger.outbox.outbox import MessageState, Outbox
+from ledger.outbox.outbox import Outbox
+from ledger.outbox.states import MessageState
 from ledger.standard.ids import Address, ProgrammeId
 from ledger.standard.keccak import keccak256
 from ledger.store.models.outbox import AppropriationRow

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from ledger.errors import InvariantViolation
 from ledger.standard.ids import MerchantId, ProgrammeId
 
-_PROGRAMME_KIND = 1
-_MERCHANT_KIND = 2
+PROGRAMME_KIND = 1
+MERCHANT_KIND = 2
 
 
 class PositionsUnbalanced(InvariantViolation):
@@ -57,9 +57,9 @@ def open_sums(
     claims: dict[int, int] = {}
     for participant, fen in positions.items():
         kind, identifier = participant >> 32, participant & 0xFFFFFFFF
-        if kind == _PROGRAMME_KIND and (owes := -fen - locked.get(participant, 0)) > 0:
+        if kind == PROGRAMME_KIND and (owes := -fen - locked.get(participant, 0)) > 0:
             owed[identifier] = owes
-        elif kind == _MERCHANT_KIND:
+        elif kind == MERCHANT_KIND:
             free = fen - locked.get(participant, 0) - disputed.get(identifier, 0)
             if free > 0:
                 claims[identifier] = free

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from ledger.chain.rpc import RpcReason
 from ledger.outbox.routes import GAS_MAX, ORDERS_MAX, Routes
+from ledger.outbox.states import MessageState
 from ledger.standard.ids import AccountBytes
 
 # ---------------------------------------------------------------------------------------------------------- planning
@@ -273,7 +274,7 @@ def transaction_outcome(
 class Verdict:
     """The outcome of a message whose transaction reverted: a state of the outbox, why, and when to try again."""
 
-    state: str
+    state: MessageState
     reason: str
     not_before: int = 0
     gas: int | None = None
@@ -293,18 +294,18 @@ def after_revert(
     """
     name = (error or "").split("(", 1)[0]
     if name == "IssuanceFundingExceeded":
-        return Verdict("waiting_funding", error or "")
+        return Verdict(MessageState.WAITING_FUNDING, error or "")
     if kind != "void" and name == "PointsLedgerBatchLanded":
-        return Verdict("done", "another gateway relayed this batch")
+        return Verdict(MessageState.DONE, "another gateway relayed this batch")
     if kind == "void" and name == "PointsLedgerBatchVoid":
-        return Verdict("done", "another gateway relayed this void")
+        return Verdict(MessageState.DONE, "another gateway relayed this void")
     if name == "PausableIsPaused":
-        return Verdict("queued", error or "", not_before=now + PAUSE_RETRY_S)
+        return Verdict(MessageState.QUEUED, error or "", not_before=now + PAUSE_RETRY_S)
     if out_of_gas and gas < GAS_MAX and attempts < ATTEMPTS_MAX:
-        return Verdict("queued", "out of gas", gas=min(GAS_MAX, max(gas, 21_000) * 2))
+        return Verdict(MessageState.QUEUED, "out of gas", gas=min(GAS_MAX, max(gas, 21_000) * 2))
     if out_of_gas:
-        return Verdict("failed", "out of gas")
+        return Verdict(MessageState.FAILED, "out of gas")
     if (is_order or error is None) and attempts < ATTEMPTS_MAX:
         # An order of a reverted call may be innocent, and a replay without an error means that the cause has gone.
-        return Verdict("queued", error or "reverted, for a cause that has gone")
-    return Verdict("failed", error or "reverted without a reason")
+        return Verdict(MessageState.QUEUED, error or "reverted, for a cause that has gone")
+    return Verdict(MessageState.FAILED, error or "reverted without a reason")

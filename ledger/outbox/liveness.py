@@ -20,12 +20,9 @@ from enum import StrEnum
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from ledger.outbox.outbox import MessageState
 from ledger.outbox.rows import is_message_due
+from ledger.outbox.states import OPEN_STATES, MessageState
 from ledger.store.models.outbox import OutboxMessageRow, OutboxTransactionRow
-
-OPEN_STATES = ("signed", "pending")
-"""States of a transaction that has no outcome yet."""
 
 STALL_S = 20.0
 """Seconds without an outcome after which work counts as stalled, where the settings say nothing else."""

@@ -31,8 +31,7 @@ from ledger.outbox.decide import (
     TransactionOutcome,
 )
 from ledger.outbox.leases import Leases
-from ledger.outbox.liveness import OPEN_STATES, Waiting, read_waiting
-from ledger.outbox.outbox import MessageState
+from ledger.outbox.liveness import Waiting, read_waiting
 from ledger.outbox.pace import Pace, PaceLimits
 from ledger.outbox.receipts import ReceiptReader
 from ledger.outbox.reverts import RevertExplainer
@@ -48,6 +47,7 @@ from ledger.outbox.rows import (
     set_messages,
     set_transactions,
 )
+from ledger.outbox.states import OPEN_STATES, MessageState, TransactionState
 from ledger.standard.ids import AccountBytes, address_bytes, to_address
 from ledger.store.database import Database, lease_clause
 from ledger.store.models.outbox import OutboxMessageRow, OutboxTransactionRow, RelayerRow
@@ -57,6 +57,7 @@ _LOG = logging.getLogger(__name__)
 OFFICE_KINDS = frozenset({"appropriation"})
 """Kinds of messages that only a key with that duty may send."""
 
+_SIGNED = TransactionState.SIGNED.value  # plain text, for a bulk write binds an enum's member markedly slower
 _FILLER_GAS = 21_000
 _BROADCAST_MAX = 1_000
 _SETTLE_MAX = 2_000
@@ -228,7 +229,9 @@ class Sender:
             decided = decide.plan_by_office(queued, loads, self._offices, self._routes, now, limit)
             self._was_held_back |= limit.gas <= 0 or decided.is_held_back
             if decided.expired:
-                set_messages(session, decided.expired, now, state="expired", reason="its deadline passed unsent")
+                set_messages(
+                    session, decided.expired, now, state=MessageState.EXPIRED, reason="its deadline passed unsent"
+                )
             rows = [self._sign(planned, now) for planned in decided.transactions]
             self._record(session, decided.transactions, rows, now)
         return len(decided.transactions)
@@ -249,7 +252,7 @@ class Sender:
         elsewhere = "".join(f" AND kind <> '{kind}'" for kind in sorted(self._elsewhere))
         for is_order, limit in ((True, self._limits.orders_max), (False, self._limits.calls_max)):
             rows = connection.exec_driver_sql(
-                f"SELECT {columns} FROM outbox_messages WHERE state = 'queued' AND is_order = {mark} "  # noqa: S608
+                f"SELECT {columns} FROM outbox_messages WHERE state = '{MessageState.QUEUED}' AND is_order = {mark} "  # noqa: S608
                 f"AND (not_before <= {mark} OR not_before > {mark}){elsewhere} ORDER BY message_id LIMIT {limit}"
                 + lease_clause(session),
                 (is_order, now, now + AHEAD_S),
@@ -283,7 +286,7 @@ class Sender:
         )
         count = len(planned.message_ids)
         return NewTransaction(
-            planned.relayer, planned.nonce, planned.kind, digest, raw, planned.gas, "signed", count, 0, 0, now
+            planned.relayer, planned.nonce, planned.kind, digest, raw, planned.gas, _SIGNED, count, 0, 0, now
         )
 
     def _record(self, session: Session, planned: Sequence[Planned], rows: list[NewTransaction], now: int) -> None:
@@ -293,7 +296,7 @@ class Sender:
         next_nonces: dict[bytes, int] = {}
         for transaction, row in zip(planned, rows, strict=True):
             next_nonces[row.relayer] = max(next_nonces.get(row.relayer, 0), row.nonce + 1)
-            set_messages(session, transaction.message_ids, now, state="sent", transaction_id=ids[row.hash])
+            set_messages(session, transaction.message_ids, now, state=MessageState.SENT, transaction_id=ids[row.hash])
         for address, nonce in next_nonces.items():
             session.execute(update(RelayerRow).where(RelayerRow.address == address).values(next_nonce=nonce))
 
@@ -304,7 +307,10 @@ class Sender:
         with self._database.read() as session:
             signed = session.execute(
                 select(OutboxTransactionRow.transaction_id, OutboxTransactionRow.raw)
-                .where(OutboxTransactionRow.state == "signed", OutboxTransactionRow.relayer.in_(self._leases.held))
+                .where(
+                    OutboxTransactionRow.state == TransactionState.SIGNED,
+                    OutboxTransactionRow.relayer.in_(self._leases.held),
+                )
                 .order_by(OutboxTransactionRow.relayer, OutboxTransactionRow.nonce)
                 .limit(_BROADCAST_MAX)
             ).all()
@@ -341,7 +347,7 @@ class Sender:
                 case AfterSubmit.ABANDON:
                     abandoned.append((transaction_id, f"{outcome.reason}: {outcome.message}"))
         with self._database.transaction() as session:
-            set_transactions(session, waiting, state="pending", sent_at=now)
+            set_transactions(session, waiting, state=TransactionState.PENDING, sent_at=now)
             set_transactions(session, ids, attempts=OutboxTransactionRow.attempts + 1)
             for transaction_id, reason in abandoned:
                 self._abandon(session, transaction_id, reason, now)
@@ -356,12 +362,12 @@ class Sender:
         """Give the nonce to an empty transaction of our own; the messages fail, for their bytes can never land."""
         _LOG.error("transaction %d can never be accepted: %s", transaction_id, reason)
         row = session.get_one(OutboxTransactionRow, transaction_id)
-        row.state = "replaced"
+        row.state = TransactionState.REPLACED
         row.reason = reason[:512]
         session.execute(
             update(OutboxMessageRow)
             .where(OutboxMessageRow.transaction_id == transaction_id)
-            .values(state="failed", reason=reason[:512], updated_at=now)
+            .values(state=MessageState.FAILED, reason=reason[:512], updated_at=now)
         )
         session.flush()
         insert_new_transactions(session, [self._filler(row.relayer, row.nonce)])
@@ -436,7 +442,9 @@ class Sender:
             for row in outcomes[TransactionOutcome.REPLACED]:
                 self._record_replaced(session, row, now)
             set_transactions(
-                session, [row.transaction_id for row in outcomes[TransactionOutcome.RESUBMIT]], state="signed"
+                session,
+                [row.transaction_id for row in outcomes[TransactionOutcome.RESUBMIT]],
+                state=TransactionState.SIGNED,
             )
 
     def _fill_gaps(self, used: Mapping[bytes, int], still_open: Sequence[OpenTransaction]) -> None:
@@ -478,7 +486,7 @@ class Sender:
             self._keys[relayer], self._engine.chain_id, nonce, to_address(relayer), b"", _FILLER_GAS
         )
         now = self._clock.timestamp()
-        return NewTransaction(relayer, nonce, "filler", digest, raw, _FILLER_GAS, "signed", 0, 0, 0, now)
+        return NewTransaction(relayer, nonce, "filler", digest, raw, _FILLER_GAS, _SIGNED, 0, 0, 0, now)
 
     def _to_check(self, height: int) -> list[OpenTransaction]:
         """What is submitted and open, and was not looked at since the last final block, or is unseen for too long."""
@@ -492,7 +500,10 @@ class Sender:
                     OutboxTransactionRow.gas,
                     OutboxTransactionRow.kind,
                 )
-                .where(OutboxTransactionRow.state == "pending", OutboxTransactionRow.relayer.in_(self._leases.held))
+                .where(
+                    OutboxTransactionRow.state == TransactionState.PENDING,
+                    OutboxTransactionRow.relayer.in_(self._leases.held),
+                )
                 .order_by(OutboxTransactionRow.transaction_id)
                 .limit(_SETTLE_MAX)
             )
@@ -518,11 +529,11 @@ class Sender:
             if receipt is not None:
                 by_block.setdefault(receipt.block_number, []).append(row.transaction_id)
         for block, ids in by_block.items():
-            set_transactions(session, ids, state="mined", block_number=block)
+            set_transactions(session, ids, state=TransactionState.MINED, block_number=block)
             session.execute(
                 update(OutboxMessageRow)
-                .where(OutboxMessageRow.transaction_id.in_(ids), OutboxMessageRow.state == "sent")
-                .values(state="done", reason=None, block_number=block, updated_at=now)
+                .where(OutboxMessageRow.transaction_id.in_(ids), OutboxMessageRow.state == MessageState.SENT)
+                .values(state=MessageState.DONE, reason=None, block_number=block, updated_at=now)
             )
 
     def _record_revert(
@@ -537,13 +548,13 @@ class Sender:
         set_transactions(
             session,
             [row.transaction_id],
-            state="reverted",
+            state=TransactionState.REVERTED,
             block_number=receipt and receipt.block_number,
             reason=(error or ("out of gas" if out_of_gas else "unexplained"))[:512],
         )
         messages = session.scalars(
             select(OutboxMessageRow).where(
-                OutboxMessageRow.transaction_id == row.transaction_id, OutboxMessageRow.state == "sent"
+                OutboxMessageRow.transaction_id == row.transaction_id, OutboxMessageRow.state == MessageState.SENT
             )
         ).all()
         for message in messages:
@@ -555,9 +566,11 @@ class Sender:
 
     def _record_replaced(self, session: Session, row: OpenTransaction, now: int) -> None:
         _LOG.warning("nonce %d of a relayer was used by another transaction; its messages are sent anew", row.nonce)
-        set_transactions(session, [row.transaction_id], state="replaced", reason="its nonce was used by another")
+        set_transactions(
+            session, [row.transaction_id], state=TransactionState.REPLACED, reason="its nonce was used by another"
+        )
         session.execute(
             update(OutboxMessageRow)
-            .where(OutboxMessageRow.transaction_id == row.transaction_id, OutboxMessageRow.state == "sent")
-            .values(state="queued", transaction_id=None, updated_at=now)
+            .where(OutboxMessageRow.transaction_id == row.transaction_id, OutboxMessageRow.state == MessageState.SENT)
+            .values(state=MessageState.QUEUED, transaction_id=None, updated_at=now)
         )

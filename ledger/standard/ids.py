@@ -54,8 +54,8 @@ ZERO_ACCOUNT = AccountBytes(bytes(20))
 """The same as bytes: mints come from it and burns go to it; a merchant with this key is unknown or has retired."""
 
 _UINT32_MAX = 2**32 - 1
-_PROGRAMME_KIND = 1
-_MERCHANT_KIND = 2
+PROGRAMME_KIND = 1
+MERCHANT_KIND = 2
 
 
 def token_id(programme: ProgrammeId, quarter: int) -> TokenId:
@@ -76,12 +76,12 @@ def programme_of(token: int) -> ProgrammeId:
 
 def programme_participant(programme: ProgrammeId) -> ParticipantId:
     """Return the clearing participant that stands for a programme."""
-    return ParticipantId(_PROGRAMME_KIND << 32 | uint("programme", programme, 32))
+    return ParticipantId(PROGRAMME_KIND << 32 | uint("programme", programme, 32))
 
 
 def merchant_participant(merchant: MerchantId) -> ParticipantId:
     """Return the clearing participant that stands for a merchant."""
-    return ParticipantId(_MERCHANT_KIND << 32 | uint("merchant", merchant, 32))
+    return ParticipantId(MERCHANT_KIND << 32 | uint("merchant", merchant, 32))
 
 
 def uint(field: str, value: int, bits: int) -> int:

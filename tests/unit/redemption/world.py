@@ -32,7 +32,7 @@ from ledger.store.models.projection import (
     SupplyRow,
 )
 from redemption.codes import CodeBook
-from redemption.desk_approval import DeskConsent
+from redemption.desk_approval import DeskApprovals
 from redemption.fulfilment import Fulfilment
 from redemption.merchants import Merchant, MerchantDirectory
 from redemption.offers import Offer, OfferCatalogue
@@ -83,7 +83,7 @@ class World:
         self.fulfilment = Fulfilment(
             self.redemptions, self.merchants, self.outbox, OneKey(), self.codes, self.domain, self.clock
         )
-        self.consent = DeskConsent(self.clock)
+        self.approvals = DeskApprovals(self.clock)
         self._block = 0
         with self.database.transaction() as session:
             self._chain(session)

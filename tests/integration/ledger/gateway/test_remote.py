@@ -18,8 +18,8 @@ from ledger.clock import ManualClock
 from ledger.gateway import Gateway, GatewayStuck
 from ledger.indexer.errors import ReorgTooDeep
 from ledger.outbox.liveness import Stall
-from ledger.outbox.outbox import MessageState
 from ledger.outbox.sender import Sender
+from ledger.outbox.states import MessageState
 from ledger.store.database import Database
 from ledger.store.migrations import upgrade
 from ledger.store.models.outbox import OutboxMessageRow, OutboxTransactionRow

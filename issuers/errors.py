@@ -29,6 +29,18 @@ class UnknownMapping(IssuersError):
         super().__init__(f"no mapping {mapping!r} for programme {programme!r}")
 
 
+class CaseDisagrees(IssuersError):
+    """Mappings of one programme say different things of its source ids' case."""
+
+    def __init__(self, keeping: str, ignoring: str) -> None:
+        self.keeping = keeping
+        self.ignoring = ignoring
+        super().__init__(
+            f"{keeping} keeps the case of source ids, and {ignoring} ignores it: `case` of source_id must be the same"
+            " in all mappings of a programme"
+        )
+
+
 class GrantNotFound(IssuersError):
     """No grant has this id."""
 

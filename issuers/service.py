@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
 from issuers.answers import CheckReport, Explanation, HeldPair, OpenBatch, ProgrammeCounts, Refusal, RefusalPage, Review
 from issuers.batches.batcher import Batcher, Settled, store_rulebook
@@ -22,6 +23,7 @@ from issuers.batches.revocations import Revocations
 from issuers.batches.signing import Signing
 from issuers.batches.voiding import Voiding, VoidStatus
 from issuers.errors import (
+    CaseDisagrees,
     ErasedRecord,
     GrantNotFound,
     RefusalNotFound,
@@ -34,6 +36,7 @@ from issuers.intake.dry_run import dry_run
 from issuers.intake.waiting import WaitingRecords
 from issuers.records import sql
 from issuers.records.certifications import erase_certifications
+from issuers.records.renormalising import Renormalised, Renormaliser
 from issuers.records.vault import RecordKeys, Vault
 from issuers.reports import listing
 from issuers.reports.explanations import explain
@@ -108,7 +111,7 @@ class IssuerService:
         self._mappings = MappingFolder(mappings_folder)
         self._limits = limits or Limits()
         self._random = random
-        self._keys = RecordKeys(keyring)
+        self._keys = RecordKeys(keyring, registry.forms)
         self._vault = Vault(envelope, random)
         self._pipeline = Pipeline(registry, self._keys, self._books, random)
         self._intake = Intake(database, clock, self._pipeline, self._keys, self._vault, self._limits, random=random)
@@ -532,6 +535,15 @@ class IssuerService:
             seal = delivery_of(session, self._vault, record).seal
             return bytes(grant.salt), seal.open(bytes(record.sealed), bytes(record.dedupe_key))
 
+    # ---------------------------------------------------------------------------------------------- identifiers
+
+    def bring_identifiers_up_to_date(self, links: Callable[[Session], int]) -> Renormalised:
+        """Bring all that is stored to the present form of identifiers, once for each form; goes on after a crash.
+
+        ``links``: moves the linked source ids, which are not the issuers'. Nothing may be taken in before it returns.
+        """
+        return Renormaliser(self._keys, self._vault, self._books).run(self._database, self._registry.forms, links)
+
     # -------------------------------------------------------------------------------------------------- inside
 
     def programme_id(self, programme: ProgrammeId | ProgrammeSlug) -> ProgrammeId:
@@ -548,8 +560,15 @@ class IssuerService:
     def mapping(
         self, programme: ProgrammeId | ProgrammeSlug, mapping: str | Path | SourceMapping | None, path: Path | None
     ) -> SourceMapping:
-        """Return a mapping by name or file, or the programme's own for a file's extension. Raises UnknownMapping."""
-        return self._mappings.find(self._slugs[self.programme_id(programme)], mapping, path)
+        """Return a mapping by name or file, or the programme's own for a file's extension. Raises UnknownMapping,
+        or CaseDisagrees where it compares source ids otherwise than the installation does."""
+        number = self.programme_id(programme)
+        found = self._mappings.find(self._slugs[number], mapping, path)
+        is_kept = number in self._registry.forms.case_kept
+        if found.keeps_case != is_kept:
+            here = "this installation"
+            raise CaseDisagrees(here, found.name) if is_kept else CaseDisagrees(found.name, here)
+        return found
 
     def _keep_rulebooks(self) -> None:
         now = self._clock.timestamp()

@@ -238,7 +238,7 @@ class Pipeline:
 
     def _apart(self, delivery: Delivery, one: Prepared) -> Prepared:
         """Return a deed under a key of its own, because its number stands for another one."""
-        key = self._keys.apart(one.dedupe_key, one.deed.source_id, one.deed.day)
+        key = self._keys.apart(delivery.programme, one.dedupe_key, one.deed.source_id, one.deed.day)
         opening = Opening.new(one.deed, key, 1, self._keys, self._random)
         return one._replace(dedupe_key=key, sealed=delivery.seal.seal(one.deed.canonical, key), opening=opening)
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from ledger.clock import Clock
 from ledger.custody.custodian import Custodian
 from ledger.custody.errors import NotCustodial
-from ledger.custody.keyring import IdentityHasher, SourceIdHasher, normalise
+from ledger.custody.keyring import IdentityHasher, SourceIdHasher
 from ledger.custody.master import RandomBytes
 from ledger.custody.signer import LocalSigner
 from ledger.residents.claims import (
@@ -34,6 +34,7 @@ from ledger.residents.claims import (
 )
 from ledger.residents.errors import EmptyIdentifier, NoSuchClaim, ResidentErased, ResidentNotFound, TooManyClaims
 from ledger.standard.civil_time import DAY_S
+from ledger.standard.identifiers import IdentifierForms, normalise
 from ledger.standard.ids import Address, ProgrammeId, address_bytes, to_address
 from ledger.store.database import bulk_insert_new, fetch_by_keys
 from ledger.store.models.residents import (
@@ -117,6 +118,11 @@ class ResidentRegistry:
         self._sources = sources
         self._clock = clock
         self._random = random
+
+    @property
+    def forms(self) -> IdentifierForms:
+        """How source ids are compared here."""
+        return self._sources.forms
 
     def register(self, session: Session, person: NewResident) -> Registration:
         """Register one verified person; a second call for the same document finds the first's resident."""

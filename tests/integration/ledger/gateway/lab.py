@@ -23,6 +23,7 @@ from ledger.standard.quarters import quarter_at
 from ledger.standard.signatures import SigningKey
 from ledger.standard.typed_data import MintBatch
 from ledger.store.database import Database
+from tests.empty_books import empty_books
 
 START = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 QUARTER = quarter_at(int(START.timestamp()))
@@ -103,8 +104,9 @@ def open_lab(state: Path, url: str | None = None, relayers: int = 2) -> GatewayL
     engine = open_engine(state, clock)
     try:
         deployment = deploy_city(engine)
-        database = Database(url or f"sqlite:///{state}/desk.sqlite3")
-        database.create_all()
+        database = empty_books(state / "desk.sqlite3") if url is None else Database(url)
+        if url is not None:
+            database.create_all()
         keys = [key(f"relayer {index}") for index in range(relayers)]
         gateway = Gateway(database, engine, deployment, keys, clock)
     except BaseException:

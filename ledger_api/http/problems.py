@@ -158,6 +158,7 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
     # issuing
     issuing.UnknownProgramme: _kind("unknown-programme", 404),
     issuing.UnknownMapping: _kind("unknown-mapping", 422),
+    issuing.CaseDisagrees: _kind("mapping-case-differs", 422, ("keeping", "ignoring")),
     issuing.GrantNotFound: _kind("unknown-grant", 404),
     issuing.BatchNotFound: _kind("unknown-batch", 404, ("programme", "number")),
     issuing.BatchLanded: _kind("batch-landed", 409, ("programme", "number")),

@@ -117,6 +117,7 @@ class IssuerService:
         self._intake = Intake(database, clock, self._pipeline, self._keys, self._vault, self._limits, random=random)
         self._waiting = WaitingRecords(database, clock, self._pipeline, self._books, self._keys, self._vault, random)
         self._reviewing = Reviewing(database, clock, self._pipeline, self._keys, self._vault, random)
+        self._deployment = deployment
         self._signing = Signing(deployment.domain(), signers)
         self._batcher = Batcher(
             database, outbox, clock, deployment, self._signing, leaves_folder, openings_of(self._vault)
@@ -499,7 +500,9 @@ class IssuerService:
             books = self._books[self.programme_id(source_mapping.programme)]
         else:
             books = (as_approved(rulebook if isinstance(rulebook, Rulebook) else Rulebook.load(rulebook)),)
-        return dry_run(source_mapping, books, path, self._clock.timestamp(), self._limits)
+        deployed = [one for one in self._deployment.programmes if one.slug == source_mapping.programme]
+        par = deployed[0].par_microfen if deployed else None
+        return dry_run(source_mapping, books, path, self._clock.timestamp(), self._limits, par_microfen=par)
 
     # ------------------------------------------------------------------------------------------------- privacy
 

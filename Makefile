@@ -19,7 +19,7 @@ export PYTHONUTF8 := 1
 # More arguments for the program that a target runs: make test-contracts ARGS="-k mint".
 ARGS ?=
 
-.PHONY: help setup setup-dev demo serve bench bench-issue gas clearing-scale test test-quick test-python test-contracts test-faults fuzz mutate mutate-sample lives bench-curve lint format docs compile check-artifacts lock clean
+.PHONY: help setup setup-dev engine demo serve bench bench-issue gas clearing-scale test test-quick test-python test-contracts test-faults fuzz mutate mutate-sample lives bench-curve lint format docs compile check-artifacts lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -27,6 +27,9 @@ help: ## This list
 setup: .venv/.runtime.stamp node_modules/.stamp ## Install what running needs (again only when a lock file changes)
 
 setup-dev: setup .venv/.dev.stamp .venv-brownie/.stamp node_modules/.dev.stamp ## Install what the tests and checks need as well
+
+engine: .venv/bin/python ## Build geth for a trial network (two minutes, once); `make demo` needs none of it
+	@PYTHON="$(CURDIR)/.venv/bin/python" scripts/engine.sh
 
 demo: setup ## The main job from source records to an independent audit, at a fixed date; writes a page
 	@.venv/bin/python -m scripts demo --json $(ARGS)

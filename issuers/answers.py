@@ -106,6 +106,40 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldRecord:
+    """A record as the two people see it who decide: what its source says, and what it earned. Personal data."""
+
+    record_id: int
+    file: str
+    row: int
+    status: RecordState
+    deed_day: str
+    activity: str
+    granted_minor: int
+    """What it earned less what was taken back of it."""
+    content: dict[str, str] | None
+    """The record's fields as they were read; None once erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPair:
+    """A held record, and the record of the same agency that it clashes with, side by side."""
+
+    review: Review
+    held: HeldRecord
+    other: HeldRecord | None
+    """None: there is none, or it is another agency's."""
+
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """Names of the fields in which the two differ."""
+        if self.other is None or self.held.content is None or self.other.content is None:
+            return ()
+        here, there = self.held.content, self.other.content
+        return tuple(name for name in sorted({*here, *there}) if here.get(name) != there.get(name))
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Why a grant is what it is."""
 
@@ -173,6 +207,100 @@ class OpenBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckedRow:
+    """A row as it was read, beside its cells. Personal data: for the clerk's screen alone."""
+
+    row: int
+    line: int | None
+    cells: dict[str, str | None]
+    """The cells that the mapping reads, by column, as they stand in the file."""
+    outcome: str
+    """``grant``, ``refuse``, ``wait``, ``hold``, ``duplicate`` or ``correct``."""
+    record_id: str = ""
+    owner: str = ""
+    """Whose deed it is: the source id as it was read."""
+    day: str = ""
+    started_at: str = ""
+    ended_at: str = ""
+    activity: str = ""
+    quantity: str = ""
+    """With its unit."""
+    amount_minor: int = 0
+    reason_en: str = ""
+    reason_zh: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """A value whose shape few others have, and the row in which it stood first."""
+
+    value: str
+    row: int
+    count: int
+    """How many values of that shape there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnView:
+    """What one column of a file holds."""
+
+    column: str
+    filled: int
+    empty: int
+    distinct: int
+    is_exact: bool
+    """Whether ``distinct`` is all there are; else there are more."""
+    repeated: tuple[tuple[str, int], ...]
+    """The values that come most often, each more than once."""
+    usual: str
+    """The commonest shape."""
+    odd: tuple[Odd, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedNumber:
+    """A record number that came before in the file, and what its second row would be taken for."""
+
+    number: str
+    row: int
+    first_row: int
+    kind: str
+    """``duplicate``, ``correction``, ``other_person`` or ``other_day``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capped:
+    """A person whom caps would leave with less than the deeds are worth."""
+
+    owner: str
+    deeds: int
+    """Deeds that a cap cut, or refused."""
+    granted_minor: int
+    """What all deeds of the person would earn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Minted:
+    """What would be minted of a programme."""
+
+    programme: ProgrammeSlug
+    amount_minor: int
+    value_fen: int | None
+    """At the programme's par; None where no city names it."""
+    deeds: int
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that a clerk should look at before the file is taken in."""
+
+    code: str
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True, slots=True)
 class CheckReport:
     """What a dry run found: nothing of it is stored."""
 
@@ -183,3 +311,20 @@ class CheckReport:
     first_grants: tuple[dict[str, str], ...]
     first_refusals: tuple[dict[str, str], ...]
     pending: int = 0
+    held: int = 0
+    """Rows under a known number with another person or another day: two people would decide."""
+    corrections: int = 0
+    reasons: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """By refusal code: its reason in English and Chinese, as it came first."""
+    first_rows: tuple[CheckedRow, ...] = ()
+    columns: tuple[ColumnView, ...] = ()
+    repeats: dict[str, int] = field(default_factory=dict)
+    """Repeated record numbers by kind; see `RepeatedNumber`."""
+    first_repeats: tuple[RepeatedNumber, ...] = ()
+    capped_people: int = 0
+    first_capped: tuple[Capped, ...] = ()
+    minted: tuple[Minted, ...] = ()
+    first_day: str = ""
+    last_day: str = ""
+    """The first and last day of the deeds that were read."""
+    notices: tuple[Notice, ...] = ()

@@ -29,6 +29,18 @@ class UnknownMapping(IssuersError):
         super().__init__(f"no mapping {mapping!r} for programme {programme!r}")
 
 
+class CaseDisagrees(IssuersError):
+    """Mappings of one programme say different things of its source ids' case."""
+
+    def __init__(self, keeping: str, ignoring: str) -> None:
+        self.keeping = keeping
+        self.ignoring = ignoring
+        super().__init__(
+            f"{keeping} keeps the case of source ids, and {ignoring} ignores it: `case` of source_id must be the same"
+            " in all mappings of a programme"
+        )
+
+
 class GrantNotFound(IssuersError):
     """No grant has this id."""
 
@@ -79,6 +91,14 @@ class SameApprover(IssuersError):
         self.review_id = review_id
         self.approver = approver
         super().__init__(f"review {review_id} was approved by {approver} already; a second person must agree")
+
+
+class NoCorrection(IssuersError):
+    """The record is not held for its number; there is nothing that it could correct."""
+
+    def __init__(self, review_id: int) -> None:
+        self.review_id = review_id
+        super().__init__(f"review {review_id} is of no known number: approve the record as it is, or reject it")
 
 
 class RefusalNotFound(IssuersError):

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
-from issuers.answers import CheckReport, Explanation, OpenBatch, ProgrammeCounts, Refusal, RefusalPage, Review
+from issuers.answers import CheckReport, Explanation, HeldPair, OpenBatch, ProgrammeCounts, Refusal, RefusalPage, Review
 from issuers.batches.batcher import Batcher, Settled, store_rulebook
 from issuers.batches.opening import delivery_of, openings_of
 from issuers.batches.packing import validity_of, waits_for_signer
@@ -22,6 +23,7 @@ from issuers.batches.revocations import Revocations
 from issuers.batches.signing import Signing
 from issuers.batches.voiding import Voiding, VoidStatus
 from issuers.errors import (
+    CaseDisagrees,
     ErasedRecord,
     GrantNotFound,
     RefusalNotFound,
@@ -34,11 +36,13 @@ from issuers.intake.dry_run import dry_run
 from issuers.intake.waiting import WaitingRecords
 from issuers.records import sql
 from issuers.records.certifications import erase_certifications
+from issuers.records.renormalising import Renormalised, Renormaliser
 from issuers.records.vault import RecordKeys, Vault
 from issuers.reports import listing
 from issuers.reports.explanations import explain
 from issuers.reports.funding import FundingWait, funding_waits
 from issuers.reports.stages import PipelineView, pipeline_views
+from issuers.review.pairs import held_pair
 from issuers.review.reviews import Reviewing
 from issuers.rules.activities import approved_rulebooks
 from issuers.rules.refusals import ReadFailure
@@ -107,12 +111,13 @@ class IssuerService:
         self._mappings = MappingFolder(mappings_folder)
         self._limits = limits or Limits()
         self._random = random
-        self._keys = RecordKeys(keyring)
+        self._keys = RecordKeys(keyring, registry.forms)
         self._vault = Vault(envelope, random)
         self._pipeline = Pipeline(registry, self._keys, self._books, random)
         self._intake = Intake(database, clock, self._pipeline, self._keys, self._vault, self._limits, random=random)
         self._waiting = WaitingRecords(database, clock, self._pipeline, self._books, self._keys, self._vault, random)
         self._reviewing = Reviewing(database, clock, self._pipeline, self._keys, self._vault, random)
+        self._deployment = deployment
         self._signing = Signing(deployment.domain(), signers)
         self._batcher = Batcher(
             database, outbox, clock, deployment, self._signing, leaves_folder, openings_of(self._vault)
@@ -315,6 +320,16 @@ class IssuerService:
         with self._database.read() as session:
             return listing.review(session, self._slugs, self.programme_id(programme), review_id)
 
+    def review_pair(self, programme: ProgrammeId | ProgrammeSlug, review_id: int) -> HeldPair:
+        """Return a held record beside the one that it clashes with: personal data, callers log the look.
+
+        Raises ReviewNotFound.
+        """
+        number = self.programme_id(programme)
+        with self._database.read() as session:
+            found = listing.review(session, self._slugs, number, review_id)
+            return held_pair(session, self._vault, number, found, found.record_id)
+
     def records_awaiting(self, programme: ProgrammeId | ProgrammeSlug, source_hmac: bytes) -> int:
         """Return how many records await the link of one source id, by its HMAC."""
         number = self.programme_id(programme)
@@ -355,9 +370,9 @@ class IssuerService:
 
     # -------------------------------------------------------------------------------------- reviews, revocations
 
-    def approve(self, review_id: int, approver: str) -> str:
+    def approve(self, review_id: int, approver: str, *, as_correction: bool = False) -> str:
         """Approve a held record; see `Reviewing.approve`."""
-        return self._reviewing.approve(review_id, approver)
+        return self._reviewing.approve(review_id, approver, as_correction=as_correction)
 
     def reject(self, review_id: int, approver: str, note: str | None = None) -> None:
         """Reject a held record: it is refused. Raises ReviewNotFound or ReviewClosed."""
@@ -485,7 +500,9 @@ class IssuerService:
             books = self._books[self.programme_id(source_mapping.programme)]
         else:
             books = (as_approved(rulebook if isinstance(rulebook, Rulebook) else Rulebook.load(rulebook)),)
-        return dry_run(source_mapping, books, path, self._clock.timestamp(), self._limits)
+        deployed = [one for one in self._deployment.programmes if one.slug == source_mapping.programme]
+        par = deployed[0].par_microfen if deployed else None
+        return dry_run(source_mapping, books, path, self._clock.timestamp(), self._limits, par_microfen=par)
 
     # ------------------------------------------------------------------------------------------------- privacy
 
@@ -521,6 +538,15 @@ class IssuerService:
             seal = delivery_of(session, self._vault, record).seal
             return bytes(grant.salt), seal.open(bytes(record.sealed), bytes(record.dedupe_key))
 
+    # ---------------------------------------------------------------------------------------------- identifiers
+
+    def bring_identifiers_up_to_date(self, links: Callable[[Session], int]) -> Renormalised:
+        """Bring all that is stored to the present form of identifiers, once for each form; goes on after a crash.
+
+        ``links``: moves the linked source ids, which are not the issuers'. Nothing may be taken in before it returns.
+        """
+        return Renormaliser(self._keys, self._vault, self._books).run(self._database, self._registry.forms, links)
+
     # -------------------------------------------------------------------------------------------------- inside
 
     def programme_id(self, programme: ProgrammeId | ProgrammeSlug) -> ProgrammeId:
@@ -537,8 +563,15 @@ class IssuerService:
     def mapping(
         self, programme: ProgrammeId | ProgrammeSlug, mapping: str | Path | SourceMapping | None, path: Path | None
     ) -> SourceMapping:
-        """Return a mapping by name or file, or the programme's own for a file's extension. Raises UnknownMapping."""
-        return self._mappings.find(self._slugs[self.programme_id(programme)], mapping, path)
+        """Return a mapping by name or file, or the programme's own for a file's extension. Raises UnknownMapping,
+        or CaseDisagrees where it compares source ids otherwise than the installation does."""
+        number = self.programme_id(programme)
+        found = self._mappings.find(self._slugs[number], mapping, path)
+        is_kept = number in self._registry.forms.case_kept
+        if found.keeps_case != is_kept:
+            here = "this installation"
+            raise CaseDisagrees(here, found.name) if is_kept else CaseDisagrees(found.name, here)
+        return found
 
     def _keep_rulebooks(self) -> None:
         now = self._clock.timestamp()

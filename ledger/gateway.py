@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ledger.chain.engine import Engine
 from ledger.chain.errors import ClockJumped, EngineStopped
 from ledger.chain.rpc import RpcError
+from ledger.chain.transactions import DigestSigner
 from ledger.clock import Clock
 from ledger.deployment.file import Deployment
 from ledger.errors import InvariantViolation, TongduiError, Unavailable
@@ -21,11 +22,11 @@ from ledger.indexer.check import ProjectionCheck, check_projection
 from ledger.indexer.errors import InconsistentAnswer
 from ledger.indexer.indexer import Indexer, IndexerLimits, contracts_of
 from ledger.orders.desk import OrderDesk
+from ledger.outbox.liveness import STALL_S, Liveness, LivenessWatch, Stall
 from ledger.outbox.outbox import Outbox
 from ledger.outbox.routes import Routes
 from ledger.outbox.sender import Sender, SenderLimits
 from ledger.standard.ids import address_bytes
-from ledger.standard.signatures import SigningKey
 from ledger.store.database import Database
 
 _LOG = logging.getLogger(__name__)
@@ -60,7 +61,22 @@ class StepReport:
     @property
     def is_idle(self) -> bool:
         """Whether nothing moved."""
-        return not (self.signed or self.settled or self.blocks_made or self.blocks_indexed)
+        return not (self.moves_work or self.blocks_indexed)
+
+    @property
+    def moves_work(self) -> bool:
+        """Whether more happened than that blocks without events of ours were read."""
+        return bool(self.signed or self.settled or self.blocks_made or self.logs)
+
+    def plus(self, other: StepReport) -> StepReport:
+        """Return the sums of two reports."""
+        return StepReport(
+            self.signed + other.signed,
+            self.settled + other.settled,
+            self.blocks_made + other.blocks_made,
+            self.blocks_indexed + other.blocks_indexed,
+            self.logs + other.logs,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +88,8 @@ class GatewayHealth:
     projected_height: int
     alarms: tuple[str, ...]
     trouble: str | None
+    liveness: Liveness
+    """Whether what was sent gets an outcome. Its alarm is not among ``alarms``: it ends by itself."""
 
 
 class Gateway:
@@ -87,13 +105,15 @@ class Gateway:
         database: Database,
         engine: Engine,
         deployment: Deployment,
-        relayers: Sequence[SigningKey],
+        relayers: Sequence[DigestSigner],
         clock: Clock,
         *,
         owner: str | None = None,
-        offices: Mapping[str, SigningKey] | None = None,
+        offices: Mapping[str, DigestSigner] | None = None,
         sender_limits: SenderLimits | None = None,
         indexer_limits: IndexerLimits | None = None,
+        stall_s: float = STALL_S,
+        steady: Callable[[], float] = time.monotonic,
         poll_s: float = 0.05,
     ) -> None:
         self.database = database
@@ -124,6 +144,8 @@ class Gateway:
             first_block=deployment.block,
             limits=indexer_limits,
         )
+        self._watch = LivenessWatch(stall_s, steady)
+        self._stalled: Stall | None = None
         self._poll_s = poll_s
         self._stopping = threading.Event()
         self._wake = threading.Event()
@@ -140,35 +162,38 @@ class Gateway:
         return StepReport(signed, settled, blocks_made, indexed.blocks, indexed.logs)
 
     def run_until_idle(self, *, timeout_s: float = 120.0, steady: Callable[[], float] = time.monotonic) -> StepReport:
-        """Step until nothing is queued or under way and all final blocks are projected; returns the sums.
+        """Step until nothing is queued or under way and all final blocks up to then are projected; returns the sums.
 
         What waits (for funding, for a pause to end) is not awaited. ``timeout_s`` is counted anew whenever something
-        moves. Raises GatewayStuck, and what the parts raise except for what passes.
+        moves. A new block that has nothing of ours is no movement: a network may make those for ever. Raises
+        GatewayStuck, and what the parts raise except for what passes.
         """
-        sums = [0, 0, 0, 0, 0]
+        sums = StepReport(0, 0, 0, 0, 0)
         moved_s = steady()
+        target = None
         while True:
             trouble = None
             try:
                 report = self.step()
+                if target is None or report.settled or report.blocks_made:
+                    target = self.engine.final_height()
             except (RpcError, InconsistentAnswer) as error:
                 if isinstance(error, RpcError) and not error.is_retryable:
                     raise
                 trouble = str(error)
                 report = StepReport(0, 0, 0, 0, 0)
-            for place, value in enumerate(
-                (report.signed, report.settled, report.blocks_made, report.blocks_indexed, report.logs)
-            ):
-                sums[place] += value
-            if not report.is_idle:
+            sums = sums.plus(report)
+            is_behind = trouble is not None or target is None or self.indexer.cursor().block_number < target
+            if report.moves_work or (report.blocks_indexed and is_behind):
                 moved_s = steady()
                 continue
             unsettled = self.sender.unsettled()
-            if unsettled == 0 and trouble is None:
-                return StepReport(*sums)
+            if unsettled == 0 and trouble is None and not is_behind:
+                return sums
             if steady() - moved_s > timeout_s:
                 raise GatewayStuck(unsettled, timeout_s, [*self.sender.alarms, *([trouble] if trouble else [])])
-            time.sleep(self._poll_s)
+            if report.is_idle:
+                time.sleep(self._poll_s)
 
     def start(self) -> None:
         """Run the loops in threads until ``stop``. A broken invariant ends them and becomes an alarm."""
@@ -211,13 +236,29 @@ class Gateway:
     def health(self) -> GatewayHealth:
         """Return how the loops fare."""
         alarms = (*self.sender.alarms, *([self._alarm] if self._alarm else []))
+        liveness = self.look()
         return GatewayHealth(
             is_running=bool(self._threads) and all(thread.is_alive() for thread in self._threads),
-            final_height=self.engine.final_height(),
+            final_height=liveness.final_height,
             projected_height=self.indexer.projected_height(),
             alarms=alarms,
             trouble="; ".join(self._troubles.values()) or None,
+            liveness=liveness,
         )
+
+    def look(self) -> Liveness:
+        """Look whether what was sent gets an outcome; to be called every few seconds. Logs when that changes.
+
+        Raises RpcError, and what the database raises.
+        """
+        liveness = self._watch.look(self.engine.final_height(), self.sender.waiting())
+        if liveness.stall is not self._stalled:
+            if liveness.stall is None:
+                _LOG.warning("what waited moves again, at final block %d", liveness.final_height)
+            else:
+                _LOG.critical("%s", liveness.alarm)
+            self._stalled = liveness.stall
+        return liveness
 
     def check_projection(self, *, balances_max: int = 1_000) -> ProjectionCheck:
         """Compare the projection with the chain; see ``ledger.indexer.check``."""

@@ -21,7 +21,7 @@ from ledger_api.auth.tokens import LocalIssuer, TokenVerifier
 from ledger_api.http.metrics import Metrics
 from ledger_api.http.middleware import RateLimiter
 from ledger_api.ports import ChainView, Check, InvariantReport, ProgrammeName, Receipts
-from redemption.desk_approval import DeskConsent
+from redemption.desk_approval import DeskApprovals
 from redemption.fulfilment import Fulfilment
 from redemption.merchants import MerchantDirectory
 from redemption.offers import OfferCatalogue
@@ -58,7 +58,7 @@ class Services:
     fulfilment: Fulfilment
     refunds: Refunds
     issuers: IssuerService
-    consent: DeskConsent
+    approvals: DeskApprovals
     link_codes: LinkCodes
     decisions: SourceDecisions
     webhooks: WebhookSources

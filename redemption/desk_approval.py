@@ -73,7 +73,7 @@ class Purchase:
     quantity: int
 
 
-class DeskConsent:
+class DeskApprovals:
     """The only writer of PINs and approvals."""
 
     def __init__(self, clock: Clock, random: RandomBytes = os.urandom) -> None:

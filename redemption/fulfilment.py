@@ -19,7 +19,8 @@ from ledger.clock import Clock
 from ledger.custody.master import RandomBytes
 from ledger.custody.signer import Signer
 from ledger.orders.terms import pars
-from ledger.outbox.outbox import MessageState, OrderMessage, Outbox, order_key
+from ledger.outbox.outbox import OrderMessage, Outbox, order_key
+from ledger.outbox.states import MessageState
 from ledger.standard.civil_time import DAY_S
 from ledger.standard.ids import MerchantId, OrderId, order_id_text, split_token_id
 from ledger.standard.packed import pack_capture, pack_release

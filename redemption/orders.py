@@ -22,7 +22,7 @@ from ledger.orders.eligibility import MerchantTerms, Terms
 from ledger.orders.errors import OrdersPaused, WrongSignature
 from ledger.orders.lots import for_value
 from ledger.orders.terms import load_merchant, load_terms
-from ledger.outbox.outbox import MessageState
+from ledger.outbox.states import MessageState
 from ledger.residents.registry import ResidentRegistry
 from ledger.standard.civil_time import DAY_S
 from ledger.standard.ids import (

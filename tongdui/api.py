@@ -8,9 +8,10 @@ from issuers.service import IssuerService
 from ledger.clock import Clock
 from ledger.deployment.file import Deployment
 from ledger.gateway import Gateway
+from ledger.outbox.states import MessageState
 from ledger.standard.ids import ProgrammeId
 from ledger_api.auth.tokens import LOCAL_ALGORITHM, OIDC_ALGORITHMS, LocalIssuer, RemoteKeys, TokenVerifier
-from ledger_api.http.metrics import Metrics, issuance_metrics
+from ledger_api.http.metrics import Metrics, issuance_metrics, liveness_metrics
 from ledger_api.http.middleware import RateLimiter
 from ledger_api.ports import ProgrammeName
 from ledger_api.services import BodyLimits, Services
@@ -49,7 +50,7 @@ def services_of(city: City) -> Services:
         redemptions=city.redemptions,
         fulfilment=city.fulfilment,
         refunds=city.refunds,
-        consent=city.consent,
+        approvals=city.approvals,
         link_codes=city.link_codes,
         decisions=city.decisions,
         webhooks=city.webhooks,
@@ -104,12 +105,13 @@ def _metrics(gateway: Gateway, issuers: IssuerService) -> Metrics:
     def queued() -> float:
         with gateway.database.read() as session:
             counts = gateway.outbox.counts(session)
-        return sum(counts.get(state, 0) for state in ("queued", "sent"))
+        return sum(counts.get(state, 0) for state in (MessageState.QUEUED, MessageState.SENT))
 
     def waiting() -> float:
         with gateway.database.read() as session:
             return gateway.outbox.counts(session).get("waiting_funding", 0)
 
+    metrics.collect(lambda: liveness_metrics(gateway.look(), gateway.sender.gas_budget))
     metrics.gauge("tongdui_final_height", "Last final block", lambda: gateway.health().final_height)
     metrics.gauge("tongdui_projection_lag_blocks", "Final blocks not projected yet", lag)
     metrics.gauge("tongdui_outbox_under_way", "Messages queued or sent", queued)

@@ -12,11 +12,12 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from issuers.rules.activities import approved_rulebooks
+from issuers.rules.rulebook import Rulebook
 from ledger.chain.embedded.blocktime import WatchedClock
 from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions
 from ledger.chain.embedded.proxy import Proxy
@@ -27,26 +28,27 @@ from ledger.clearing.appropriations import Appropriations
 from ledger.clearing.office import KIND as FINANCE
 from ledger.clearing.office import FinanceOffice
 from ledger.clock import Clock, ManualClock, SystemClock
-from ledger.custody.keystore import Keystore
+from ledger.custody.keystore import KeptSigner, Keystore
 from ledger.deployment.city import CityActors, CityConfig, RulebookRef
 from ledger.deployment.city import load as load_city
 from ledger.deployment.ensure import ensure_deployed
 from ledger.deployment.file import FILE_NAME, Deployment
 from ledger.errors import ConfigurationError
 from ledger.gateway import Gateway
+from ledger.outbox.pace import GAS_IN_FLIGHT_MAX, NETWORK_GAS_MAX, PaceLimits
+from ledger.outbox.sender import SenderLimits
 from ledger.standard.ids import ProgrammeId
-from ledger.standard.signatures import SigningKey
 from ledger.store.database import Database
 from redemption import catalogue
 from redemption.codes import CodeBook
-from redemption.desk_approval import DeskConsent
+from redemption.desk_approval import DeskApprovals
 from redemption.fulfilment import Fulfilment
 from redemption.merchants import MerchantDirectory
 from redemption.offers import OfferCatalogue
 from redemption.orders import Redemptions
 from redemption.refunds import Refunds
 from tongdui.invariants import InvariantWatch
-from tongdui.issuer_signers import issuer_address
+from tongdui.issuer_signers import issuer_address, key_name
 from tongdui.offline import Books, Keys, books_of, derive, open_database, open_keys
 from tongdui.receipts import ReceiptOffice
 from tongdui.settings import IssuerSignerSettings, Settings
@@ -73,7 +75,7 @@ class City(Books):
     redemptions: Redemptions
     fulfilment: Fulfilment
     refunds: Refunds
-    consent: DeskConsent
+    approvals: DeskApprovals
     office: FinanceOffice
     appropriations: Appropriations
     receipts: ReceiptOffice
@@ -154,14 +156,7 @@ def _open(
     engine = _open_engine(stack, settings, clock, progress)
     deployment = _deploy(settings, engine, config, keystore, progress)
     database = open_database(stack, settings)
-    relayers = [
-        SigningKey(keystore.get_or_create(f"relayers/{number}").private_key)
-        for number in range(1, settings.relayers + 1)
-    ]
-    offices = {}
-    if "finance" in keystore.names("finance"):
-        offices[FINANCE] = SigningKey(keystore.get("finance").private_key)
-    gateway = Gateway(database, engine, deployment, relayers, clock, owner=_owner(settings), offices=offices)
+    gateway = _gateway(settings, clock, database, engine, deployment, keystore)
     books = books_of(stack, settings, clock, keys, database, deployment, gateway.outbox)
     registry = books.registry
     merchants = MerchantDirectory(clock)
@@ -177,12 +172,12 @@ def _open(
         clock,
     )
     refunds = Refunds(database, engine, deployment, redemptions, merchants, gateway.outbox, keystore, clock)
-    finance = offices[FINANCE].address if offices else None
+    finance = keystore.address("finance") if "finance" in keystore.names("finance") else None
     office = FinanceOffice(database, engine, deployment, gateway.outbox, clock, finance)
-    consent = DeskConsent(clock)
+    approvals = DeskApprovals(clock)
     _load_catalogue(database, deployment, keystore, merchants, offers)
 
-    invariants = InvariantWatch(gateway, clock)
+    invariants = InvariantWatch(gateway)
     city = City(
         clock=clock,
         database=database,
@@ -202,7 +197,7 @@ def _open(
         redemptions=redemptions,
         fulfilment=fulfilment,
         refunds=refunds,
-        consent=consent,
+        approvals=approvals,
         office=office,
         appropriations=Appropriations(office, clock),
         receipts=ReceiptOffice(engine, deployment, database, settings.validators or None),
@@ -213,6 +208,22 @@ def _open(
     if settings.workers:
         start_workers(stack, city, city.links)
     return city
+
+
+def _senders(
+    settings: Settings, keystore: Keystore, deployment: Deployment
+) -> tuple[list[KeptSigner], dict[str, KeptSigner]]:
+    """Return the relayers, and who alone sends messages of a kind (see `Sender`)."""
+    relayers = [f"relayers/{number}" for number in range(1, settings.relayers + 1)]
+    kept = set(keystore.names())
+    for name in relayers:
+        if name not in kept:
+            keystore.get_or_create(name)
+    if settings.workers:  # they sign when nobody looks: a key that cannot be opened stops the start, not a thread
+        for name in (*relayers, *sorted(kept & {"finance", *(key_name(one.slug) for one in deployment.programmes)})):
+            keystore.get(name)
+    offices = {FINANCE: keystore.signer("finance")} if "finance" in kept else {}
+    return [keystore.signer(name) for name in relayers], offices
 
 
 def _watched(clock: Clock | None, steady: Callable[[], float] | None) -> Clock:
@@ -274,9 +285,15 @@ def _deploy(
     return ensure_deployed(engine, config, actors, deployer, path, progress=progress)
 
 
-def rulebooks_in_force() -> dict[ProgrammeId, RulebookRef]:
-    """Return the newest version of each programme's rulebook, by its hash, for the chain to name."""
-    newest = {programme: books[-1] for programme, books in approved_rulebooks().items()}
+def rulebooks_in_force(
+    rulebooks: Mapping[ProgrammeId, Sequence[Rulebook]] | None = None,
+) -> dict[ProgrammeId, RulebookRef]:
+    """Return the newest approved version of each programme's rulebook, by its hash, for the chain to name.
+
+    ``rulebooks``: by programme, oldest version first; None: the city's. A programme that has only drafts is left out.
+    """
+    known = approved_rulebooks() if rulebooks is None else rulebooks
+    newest = {programme: book for programme, books in known.items() for book in books if book.is_approved}
     return {programme: RulebookRef(book.version, book.hash) for programme, book in newest.items()}
 
 
@@ -329,6 +346,30 @@ def _load_catalogue(
     entries = catalogue.load(catalogue.default_path())
     with database.transaction() as session:
         catalogue.load_catalogue(session, deployment, entries, merchants, offers, signers)
+
+
+def _gateway(
+    settings: Settings, clock: Clock, database: Database, engine: Engine, deployment: Deployment, keystore: Keystore
+) -> Gateway:
+    relayers, offices = _senders(settings, keystore, deployment)
+    return Gateway(
+        database,
+        engine,
+        deployment,
+        relayers,
+        clock,
+        owner=_owner(settings),
+        offices=offices,
+        sender_limits=SenderLimits(pace=_pace(settings)),
+        stall_s=settings.stall_s,
+    )
+
+
+def _pace(settings: Settings) -> PaceLimits:
+    if settings.rpc_url is None:
+        gas_max = settings.gas_in_flight_max or GAS_IN_FLIGHT_MAX
+        return PaceLimits(gas_max=gas_max, gas_first=gas_max)
+    return PaceLimits.of_network(settings.gas_in_flight_max or NETWORK_GAS_MAX, settings.stall_s)
 
 
 def _owner(settings: Settings) -> str:

@@ -10,21 +10,21 @@ import threading
 import time
 from collections.abc import Callable
 
-from ledger.clock import Clock
+from ledger.chain.answers import member, quantity
 from ledger.gateway import Gateway
 from ledger.indexer.check import ProjectionCheck
 from ledger_api.ports import Check, InvariantReport
 
 REFRESH_S = 60.0
 BALANCES_MAX = 200
+_GET_BLOCK = "eth_getBlockByNumber"
 
 
 class InvariantWatch:
     """Checks when asked for the first time, then once a minute while the workers run."""
 
-    def __init__(self, gateway: Gateway, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, gateway: Gateway, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._gateway = gateway
-        self._clock = clock
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._taking_turns = threading.Lock()
@@ -47,9 +47,14 @@ class InvariantWatch:
         with self._lock:
             result = self._gateway.check_projection(balances_max=BALANCES_MAX)
             checks = (*checks_of(result), *(Check("alarm", False, text) for text in self._alarms))
-            self._report = InvariantReport(result.block_number, self._clock.timestamp(), checks)
+            self._report = InvariantReport(result.block_number, self._time_of(result.block_number), checks)
             self._checked_at = self._monotonic()
             return self._report
+
+    def _time_of(self, block_number: int) -> int:
+        """Return a block's own time: what was compared is the state at that block, however long ago that was."""
+        block = self._gateway.engine.rpc.call(_GET_BLOCK, [hex(block_number), False])
+        return quantity(member(block, "timestamp", _GET_BLOCK), _GET_BLOCK)
 
     def refresh_if_due(self) -> None:
         """Check if the last report is a minute old."""

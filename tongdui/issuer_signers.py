@@ -28,6 +28,8 @@ def issuer_address(slug: str, keystore: Keystore, signers: Mapping[str, IssuerSi
 def open_signers(deployment: Deployment, keystore: Keystore, settings: Settings) -> dict[ProgrammeId, IssuerSigner]:
     """Return every programme's signer that this installation has, by programme id.
 
+    This installation's own keys are opened at their first signature.
+
     Raises ConfigurationError for a programme that is not deployed, for settings that cannot work, and if the keystore
     still holds the key of a programme that an agency signs for: then the gateway could mint after all.
     """
@@ -45,7 +47,7 @@ def open_signers(deployment: Deployment, keystore: Keystore, settings: Settings)
         if one.slug in remote:
             signers[one.id] = Web3Signer(address_of(remote[one.slug]))
         elif key_name(one.slug) in kept:
-            signers[one.id] = keystore.get(key_name(one.slug))
+            signers[one.id] = keystore.signer(key_name(one.slug))
     return signers
 
 

@@ -11,11 +11,14 @@ import hmac
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from issuers.rules.activities import approved_rulebooks
 from issuers.service import IssuerService
+from issuers.sources.mapping import FOLDER, MappingFolder, forms_of
 from issuers.sources.webhooks.sources import WebhookSources
 from ledger.clock import Clock, SystemClock
 from ledger.custody.custodian import Custodian
@@ -27,6 +30,7 @@ from ledger.outbox.outbox import Outbox
 from ledger.residents.decisions import SourceDecisions
 from ledger.residents.link_codes import LinkCodes
 from ledger.residents.registry import ResidentRegistry
+from ledger.residents.renormalising import renormalise_links
 from ledger.store.database import Database, DatabaseUnavailable
 from ledger.store.migrations import upgrade
 from ledger.store.models.api import IdentityLookRow
@@ -113,7 +117,9 @@ def books_of(
     outbox: Outbox,
 ) -> Books:
     """Wire what needs no chain."""
-    sources = SourceIdHasher(keys.keyring)
+    books = approved_rulebooks()
+    forms = forms_of(MappingFolder(FOLDER).all(), [(number, many[-1].file.slug) for number, many in books.items()])
+    sources = SourceIdHasher(keys.keyring, forms)
     custodian = Custodian(keys.envelope)
     registry = ResidentRegistry(custodian, IdentityHasher(keys.keyring), sources, clock)
     signers = open_signers(deployment, keys.keystore, settings)
@@ -129,6 +135,9 @@ def books_of(
         signers,
         leaves_folder=settings.state_dir / "leaves",
     )
+    issuers.bring_identifiers_up_to_date(
+        partial(renormalise_links, registry=registry, sources=sources, custodian=custodian)
+    )
     return Books(
         clock=clock,
         database=database,
@@ -136,7 +145,7 @@ def books_of(
         sources=sources,
         registry=registry,
         decisions=SourceDecisions(registry, custodian, clock),
-        link_codes=LinkCodes(derive(keys.master, "link codes"), clock),
+        link_codes=LinkCodes(derive(keys.master, "link codes"), clock, forms),
         webhooks=WebhookSources(keys.envelope, clock),
         issuers=issuers,
     )

@@ -1,18 +1,23 @@
-"""Whether requests can be served: the database answers, the chain answers, the projection keeps up, workers run."""
+"""Whether requests can be served: the database and the chain answer, projection and outcomes keep up, workers run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from ledger.chain.answers import member, quantity
+from ledger.clock import Clock
 from ledger.errors import TongduiError
 from ledger.gateway import Gateway, GatewayHealth
+from ledger.outbox.liveness import Liveness, judge
 from ledger.store.database import Database
 from ledger_api.ports import Check
 
 LAG_BLOCKS_MAX = 100
+_GET_BLOCK = "eth_getBlockByNumber"
 
 
 def readiness_checks(database: Database, gateway: Gateway, needs_workers: bool) -> Callable[[], Sequence[Check]]:
@@ -35,12 +40,40 @@ def of_health(health: GatewayHealth, needs_workers: bool) -> list[Check]:
     checks = [
         Check("chain", True, f"final block {health.final_height}"),
         Check("projection", lag <= LAG_BLOCKS_MAX, f"{lag} blocks behind"),
+        Check("liveness", health.liveness.stall is None, health.liveness.alarm or _ages(health.liveness)),
         Check("alarms", not health.alarms, "; ".join(health.alarms) or "none"),
     ]
     if needs_workers:
         detail = health.trouble or "no trouble"
         checks.append(Check("workers", health.is_running, detail if health.is_running else "they have stopped"))
     return checks
+
+
+@dataclass(frozen=True, slots=True)
+class SingleLook:
+    """What can be said without having watched, by the wall clock."""
+
+    liveness: Liveness
+    block_age_s: int
+
+
+def look_once(gateway: Gateway, clock: Clock, stall_s: float) -> SingleLook:
+    """Return the ages of the final block and of what waits. Raises RpcError."""
+    height = gateway.engine.final_height()
+    block = gateway.engine.rpc.call(_GET_BLOCK, [hex(height), False])
+    made_at = quantity(member(block, "timestamp", _GET_BLOCK), _GET_BLOCK)
+    waiting, now = gateway.sender.waiting(), clock.timestamp()
+    block_age_s, oldest_s = max(0, now - made_at), waiting.oldest_s(now)
+    return SingleLook(judge(waiting, height, block_age_s, oldest_s, oldest_s, stall_s), block_age_s)
+
+
+def _ages(liveness: Liveness) -> str:
+    waiting = liveness.waiting
+    if waiting.is_empty:
+        return f"nothing waits; block {liveness.final_height} has been the last for {liveness.final_age_s:.0f} s"
+    sent = f"{waiting.transactions} transactions have waited up to {liveness.oldest_age_s:.0f} s"
+    final = f"block {liveness.final_height} has been the last for {liveness.final_age_s:.0f} s"
+    return f"{sent}, {waiting.queued} messages are queued; {final}"
 
 
 def _database(database: Database) -> Check:

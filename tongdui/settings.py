@@ -66,6 +66,15 @@ class Settings(BaseSettings):
     """Seconds that a node may take for an answer; by default 30 for a network's node, 120 for the embedded one, whose
     blocks take long when they are large."""
 
+    stall_s: float = Field(default=20.0, ge=1, le=3_600)
+    """Seconds without an outcome after which waiting work counts as stalled: ``/readyz`` says no, and an alarm says
+    what to do. On a network, more than three times its usual time to final."""
+
+    gas_in_flight_max: int | None = Field(default=None, ge=16_000_000)
+    """The gas limits of all transactions that may be under way at once; the sender stays below it while outcomes take
+    long. By default 300 million on a network, 1,024 million on the embedded engine. On a network, at most what its
+    validators run in a few seconds."""
+
     validators: list[str] = []
     """The accounts that seal the blocks of a QBFT or Clique network, as JSON; none in the embedded default."""
 

@@ -1,4 +1,4 @@
-"""The threads beside the gateway's own: upkeep of orders, and the issuers' rounds."""
+"""The threads beside the gateway's own: upkeep of orders, the issuers' rounds, and the watch over what waits."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ _POLL_S = 0.05
 _UPKEEP_S = 10.0
 _ISSUE_S = 1.0
 _DROPS_S = 1.0
+_WATCH_S = 1.0
 _SETTLED_S = 1.0
 """A dropped file that changed less long ago may still be being written."""
 # A server that dies in the middle of a COPY is psycopg's own error, which SQLAlchemy has not seen.
@@ -109,9 +110,13 @@ def start_workers(stack: ExitStack, city: Workplace, links: threading.Event) -> 
         else:
             stopping.wait(_DROPS_S)
 
+    def watch() -> None:
+        city.gateway.look()
+        stopping.wait(_WATCH_S)
+
     threads = [
         threading.Thread(target=_loop, args=(city, stopping, name, once), name=name, daemon=True)
-        for name, once in (("upkeep", upkeep), ("issuers", issue), ("drops", take_drops))
+        for name, once in (("upkeep", upkeep), ("issuers", issue), ("drops", take_drops), ("watch", watch))
     ]
 
     def stop() -> None:

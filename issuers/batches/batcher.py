@@ -29,8 +29,9 @@ from ledger.custody.errors import SignerError
 from ledger.deployment.artifacts import call_data
 from ledger.deployment.file import Deployment
 from ledger.errors import InvariantViolation
-from ledger.outbox.outbox import CallMessage, MessageState, Outbox
+from ledger.outbox.outbox import CallMessage, Outbox
 from ledger.outbox.routes import mint_gas
+from ledger.outbox.states import MessageState
 from ledger.standard.ids import BatchNumber, ProgrammeId, address_bytes, programme_participant, token_id
 from ledger.standard.keccak import keccak256
 from ledger.standard.typed_data import MintBatch

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from ledger.outbox.outbox import MessageState, MessageStatus, Outbox
+from ledger.outbox.outbox import MessageStatus, Outbox
+from ledger.outbox.states import MessageState
 from ledger.standard.ids import Address
 
 _ENDS = frozenset({MessageState.DONE, MessageState.FAILED})

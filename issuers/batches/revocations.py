@@ -19,7 +19,8 @@ from ledger.clock import Clock
 from ledger.custody.errors import SignerError
 from ledger.deployment.artifacts import call_data
 from ledger.deployment.file import Deployment
-from ledger.outbox.outbox import MessageState, Outbox
+from ledger.outbox.outbox import Outbox
+from ledger.outbox.states import MessageState
 from ledger.standard.keccak import keccak256
 from ledger.standard.packed import pack_revocations
 from ledger.standard.typed_data import Revocation

@@ -26,7 +26,8 @@ from ledger.clock import Clock
 from ledger.custody.errors import SignerError
 from ledger.deployment.artifacts import call_data
 from ledger.deployment.file import Deployment
-from ledger.outbox.outbox import MessageState, MessageStatus, Outbox
+from ledger.outbox.outbox import MessageStatus, Outbox
+from ledger.outbox.states import MessageState
 from ledger.standard.ids import Address, ProgrammeId, address_bytes
 from ledger.standard.typed_data import VoidBatch
 from ledger.store.database import Database

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from typing import NamedTuple
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from issuers.batches.grants import Prepared, Writer
+from issuers.batches.grants import Opening, Prepared, Writer
 from issuers.batches.packing import validity_of, waits_for_signer
 from issuers.intake.drafts import Basis, Chunk, Draft, Placed, basis_of
 from issuers.records import sql
 from issuers.records.certifications import load_certifications, store_certifications
+from issuers.records.known import first_of_number, known_number, known_record, stands_for, was_seen
 from issuers.records.revoking import take_back
 from issuers.records.vault import Delivery, RecordKeys
 from issuers.rules.decisions import NO_ACCOUNT, Candidate, Judge, Judgement, fit, refused, rulebook_for
@@ -27,6 +28,7 @@ from issuers.rules.refusals import Fault, RefusalCode
 from issuers.rules.rulebook import Rulebook
 from issuers.states import RecordState, RefusalState, ReviewState, change
 from ledger.custody.master import RandomBytes
+from ledger.errors import InvariantViolation
 from ledger.residents.registry import ResidentRegistry
 from ledger.standard.civil_time import civil_day
 from ledger.standard.ids import ProgrammeId, address_bytes
@@ -95,8 +97,9 @@ class Pipeline:
             statuses += again.statuses
             writer.refusal_codes += again.writer.refusal_codes
             writer.granted_minor += again.writer.granted_minor
+        spare = iter(chunk.record_ids[len(draft.placed) :])
         for one in draft.repeated:
-            statuses[self._repeat(session, writer, chunk.delivery, one, chunk.now)] += 1
+            statuses[self._repeat(session, writer, chunk, one, spare)] += 1
         writer.flush()
         return ChunkResult(statuses, writer.refusal_codes, writer.granted_minor)
 
@@ -113,7 +116,7 @@ class Pipeline:
 
         ``corrected``: natural ids that come again later, besides those that come twice in the chunk itself.
         """
-        delivery, deeds, faults, record_ids, now = chunk
+        delivery, deeds, faults, record_ids, now, _ = chunk
         programme = delivery.programme
         writer = Writer(session, programme, self._keys, now, self._random)
         for fault in faults:
@@ -192,16 +195,24 @@ class Pipeline:
 
     # ------------------------------------------------------------------------------------- known records again
 
-    def _repeat(self, session: Session, writer: Writer, delivery: Delivery, one: Prepared, now: int) -> str:
-        """A record whose natural id is known: a duplicate, an old version, or a correction."""
-        record = session.execute(
-            select(IssuanceRecordRow)
-            .where(IssuanceRecordRow.dedupe_key == one.dedupe_key)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        ).scalar_one()
+    def _repeat(self, session: Session, writer: Writer, chunk: Chunk, one: Prepared, spare: Iterator[int]) -> str:
+        """A record whose natural id is known: a duplicate, an old version, a correction, or another deed.
+
+        ``spare``: record ids for deeds that come under a number which another deed has.
+        """
+        delivery, now = chunk.delivery, chunk.now
+        record = known_record(session, one.dedupe_key)
+        if record is None:
+            raise InvariantViolation("a record that was known is gone")
+        people = self._keys.source_live(writer.programme, one.deed.source_id)
+        if not stands_for(session, record, one.deed, one.content_hash, people, day_may_change=chunk.day_may_change):
+            first = record.record_id
+            one = self._apart(delivery, one)
+            record = known_record(session, one.dedupe_key)
+            if record is None:
+                return self._hold(session, writer, delivery, one, next(spare), first, now)
         deed = one.deed
-        if record.content_hash == one.content_hash or self._was_seen(session, record.record_id, one.content_hash):
+        if record.content_hash == one.content_hash or was_seen(session, record.record_id, one.content_hash):
             params = (("delivery", str(record.delivery_id)), ("row", str(record.row_number)))
             fault = Fault(deed.row, deed.line, None, RefusalCode.DUPLICATE_RECORD, params)
             writer.fault(delivery, fault, record.record_id)
@@ -225,12 +236,42 @@ class Pipeline:
         self._correct(session, writer, delivery, record, one, now)
         return "correction"
 
-    def _was_seen(self, session: Session, record_id: int, content_hash: bytes) -> bool:
-        seen = select(IssuanceCorrectionRow.correction_id).where(
-            IssuanceCorrectionRow.record_id == record_id,
-            IssuanceCorrectionRow.previous_content_hash == content_hash,
-        )
-        return session.execute(seen.limit(1)).first() is not None
+    def _apart(self, delivery: Delivery, one: Prepared) -> Prepared:
+        """Return a deed under a key of its own, because its number stands for another one."""
+        key = self._keys.apart(delivery.programme, one.dedupe_key, one.deed.source_id, one.deed.day)
+        opening = Opening.new(one.deed, key, 1, self._keys, self._random)
+        return one._replace(dedupe_key=key, sealed=delivery.seal.seal(one.deed.canonical, key), opening=opening)
+
+    def _hold(
+        self,
+        session: Session,
+        writer: Writer,
+        delivery: Delivery,
+        one: Prepared,
+        record_id: int,
+        first: int,
+        now: int,
+    ) -> str:
+        """Hold a deed that came under the number of another one, for two people; what no rule fits is refused."""
+        programme = writer.programme
+        holder = self.holders(session, programme, [one.source_hmac], [one]).get(one.source_hmac)
+        judge = Judge(self._books[programme], programme, self._keys.fingerprint, now)
+        judgement = self._judge(judge, one, None, now)
+        if judgement.code is not None and not (holder and judgement.code is RefusalCode.DEED_TOO_OLD):
+            fault = Fault(one.deed.row, one.deed.line, judgement.field, judgement.code, judgement.params)
+            writer.fault(delivery, fault)
+            writer.tallies[RecordState.REFUSED] += 1
+            return RecordState.REFUSED
+        judgement = Judgement(RecordState.HELD, finding=known_number(programme, first))
+        writer.record(record_id, delivery, one, holder, judgement)
+        writer.flush()  # the next row of the chunk may be another version of it
+        return RecordState.HELD
+
+    def replace(
+        self, session: Session, writer: Writer, delivery: Delivery, record: IssuanceRecordRow, one: Prepared, now: int
+    ) -> None:
+        """Correct a record by a deed of another person or day, as two people have decided."""
+        self._correct(session, writer, delivery, record, one, now)
 
     def _correct(
         self,
@@ -268,15 +309,20 @@ class Pipeline:
         record.device_hmac = one.device
         record.updated_at = now
         writer.tallies["corrections"] += 1
-        is_anothers = record.source_hmac != one.source_hmac
+        is_anothers = bytes(record.source_hmac) not in self._keys.source_live(writer.programme, deed.source_id)
         record.source_hmac = one.source_hmac
         if is_anothers:
             self._change_person(session, writer, delivery, record, one, before, correction, now)
         elif record.status in (RecordState.ACCEPTED, RecordState.WAITING):
             self._settle_difference(session, writer, record, one, before, correction, now)
         elif record.status == RecordState.REFUSED:
+            was_rejected = record.reason == RefusalCode.REVIEW_REJECTED
             writer.tallies[RecordState.REFUSED] -= close_refusals(session, writer, record.record_id)
-            self.reconsider(session, writer, delivery, [(record, deed)], now)
+            if was_rejected and (first := first_of_number(session, record.record_id)) is not None:
+                held = Judgement(RecordState.HELD, finding=known_number(writer.programme, first))
+                self._restate(writer, delivery, record, deed, None, held)
+            else:
+                self.reconsider(session, writer, delivery, [(record, deed)], now)
         elif record.status == RecordState.HELD:
             # What a first reviewer approved is not what would be granted now.
             session.execute(

@@ -109,6 +109,8 @@ class _Run:
     delivery: Delivery
     name: str
     rows_done: int
+    day_may_change: bool
+    """See `Mapping.lets_day_change`."""
     statuses: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
     granted_minor: int = 0
@@ -271,7 +273,7 @@ class Intake:
                 row.repeats += 1
                 row.updated_at = now
             seal = self._vault.open(programme, bytes(row.data_key))
-            run = _Run(Delivery(row.delivery_id, programme, seal), name, row.rows_done)
+            run = _Run(Delivery(row.delivery_id, programme, seal), name, row.rows_done, mapping.lets_day_change)
             return run, row.state, outcome
 
     def _catch_up(self, run: _Run) -> bool:
@@ -351,7 +353,8 @@ class Intake:
     ) -> None:
         """Take a chunk in, again if a race was lost. Raises _MovedOn if another worker was here."""
         now = self._clock.timestamp()
-        chunk = Chunk(run.delivery, prepared, refused, self._record_ids(len(prepared)), now)
+        record_ids = self._record_ids(len(prepared))
+        chunk = Chunk(run.delivery, prepared, refused, record_ids, now, run.day_may_change)
         draft = None
         if self._database.is_file:  # one process at a time writes, so what can be done before is done before
             with self._database.read() as session:

@@ -39,6 +39,8 @@ class Chunk(NamedTuple):
     faults: Sequence[Fault]
     record_ids: Sequence[int]
     now: int
+    day_may_change: bool = False
+    """Whether a later revision of a record may bear another day."""
 
 
 class Placed(NamedTuple):

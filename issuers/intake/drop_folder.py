@@ -55,23 +55,29 @@ def take_files(
     """Take in every whole file of a drop folder and put each away; returns the reports of what was read.
 
     ``ingest`` takes a file in, ``refusals`` gives a delivery's refusals. What they raise beside UnknownMapping and
-    OSError ends the round: the file stays where it is and is read again.
+    OSError ends the round: the file stays where it is and is read again. A round with refusals logs one warning.
     """
-    reports = []
+    reports, refused_files = [], 0
     for path in drop_folder_files(folder, min_age_s):
         try:
             report = ingest(path)
         except UnknownMapping as error:
             _put_away(path, ".refused", {"file": path.name, "outcome": "refused", "error": str(error)})
+            refused_files += 1
             continue
         except OSError as error:
             if path.exists():  # else another worker has taken it in meanwhile
                 _put_away(path, ".refused", {"file": path.name, "outcome": "refused", "error": str(error)})
+                refused_files += 1
             continue
         refused = refusals(report.delivery_id)
         is_unreadable = any(one.row == 0 for one in refused)
         _put_away(path, ".refused" if is_unreadable else ".done", _report(path, report, refused) if refused else None)
         reports.append(report)
+        refused_files += bool(refused)
+    if refused_files:
+        files = "1 file" if refused_files == 1 else f"{refused_files} files"
+        _LOG.warning("%s: %s with refusals; see the report beside each", folder.name, files)
     return reports
 
 
@@ -98,7 +104,6 @@ def _put_away(path: Path, where: str, report: dict[str, Any] | None) -> None:
     except FileNotFoundError:
         return  # another worker had it too, and has put it away
     if report is not None:
-        _LOG.warning("%s: %s has refusals; see the report beside it", folder.parent.name, where)
         temporary = folder / f".{target.name}{REPORT_SUFFIX}"
         temporary.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         temporary.replace(folder / f"{target.name}{REPORT_SUFFIX}")

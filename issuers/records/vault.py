@@ -11,8 +11,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger.custody.errors import CannotDecrypt
-from ledger.custody.keyring import DEDUPE, FINGERPRINT, SOURCE, Keyring, normalise
+from ledger.custody.keyring import DEDUPE, FINGERPRINT, SOURCE, Keyring
 from ledger.custody.master import Envelope, RandomBytes
+from ledger.standard.identifiers import IdentifierForms, normalise, record_number
 from ledger.standard.ids import ProgrammeId
 
 _NONCE: Final = 12
@@ -43,8 +44,9 @@ class _Hmac:
 class RecordKeys:
     """Keyed hashes of records. Dedupe and source keys differ, so that a tombstone never leads to a person."""
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, forms: IdentifierForms | None = None) -> None:
         self._keyring = keyring
+        self._forms = forms or IdentifierForms()
         _, dedupe = keyring.live(DEDUPE)[-1]
         # The oldest dedupe key for ever: a rotated one would let every old record in a second time.
         self._dedupe = _Hmac(dedupe)
@@ -55,8 +57,17 @@ class RecordKeys:
 
     def dedupe(self, programme: ProgrammeId, system: str, record_id: str) -> bytes:
         """Return the key by which a record is known: HMAC of programme, system and natural id."""
+        return self.dedupe_as_is(programme, system, record_number(record_id))
+
+    def dedupe_as_is(self, programme: ProgrammeId, system: str, record_id: str) -> bytes:
+        """Return the key of a natural id whose form is known."""
         message = f"{programme}\0{system}\0{record_id}".encode()
         return self._dedupe.digest(message)
+
+    def apart(self, programme: ProgrammeId, dedupe_key: bytes, source_id: str, day: int) -> bytes:
+        """Return the key of a deed that came under the number of another person's or another day's record."""
+        whose = self._forms.source_id(programme, source_id)
+        return self._dedupe.digest(b"apart\0" + dedupe_key + f"{whose}\0{day}".encode())
 
     def content(self, canonical: bytes) -> bytes:
         """Return the keyed hash of a record's content."""
@@ -76,7 +87,7 @@ class RecordKeys:
 
     def device(self, device: str) -> bytes:
         """Return the HMAC of a device's name."""
-        return self._fingerprint.digest(b"device\0" + device.encode())
+        return self._fingerprint.digest(b"device\0" + normalise(device, keep_case=True).encode())
 
     def source(self, programme: ProgrammeId, source_id: str) -> bytes:
         """Return the HMAC of a source id under the newest key, as `ledger.custody` makes it."""
@@ -85,11 +96,11 @@ class RecordKeys:
         if known != key:
             keyed = _Hmac(key)
             self._source = (key, keyed)
-        return keyed.digest(programme.to_bytes(4, "big") + normalise(source_id).encode())
+        return keyed.digest(programme.to_bytes(4, "big") + self._forms.source_id(programme, source_id).encode())
 
     def source_live(self, programme: ProgrammeId, source_id: str) -> list[bytes]:
         """Return the HMACs of a source id under all live keys, newest first."""
-        message = programme.to_bytes(4, "big") + normalise(source_id).encode()
+        message = programme.to_bytes(4, "big") + self._forms.source_id(programme, source_id).encode()
         return [hmac.digest(key, message, "sha256") for _, key in self._keyring.live(SOURCE)]
 
 

@@ -29,11 +29,15 @@ class FundingWait:
     @property
     def reason_en(self) -> str:
         """Why it waits, in English."""
+        if not self.missing_fen:
+            return "the appropriations cover it by now: it goes on by itself"
         return f"the appropriations do not cover it: {yuan_text(self.missing_fen)} yuan are missing"
 
     @property
     def reason_zh(self) -> str:
         """Why it waits, in Chinese."""
+        if not self.missing_fen:
+            return "经费额度现已充足,将自动继续。"
         return f"经费额度不足,尚缺 {yuan_text(self.missing_fen)} 元。"
 
 

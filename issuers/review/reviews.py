@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from enum import StrEnum
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from issuers.batches.grants import Writer
+from issuers.batches.grants import Prepared, Writer
 from issuers.batches.opening import delivery_of, unsealed
-from issuers.errors import ReviewClosed, ReviewNotFound, SameApprover
+from issuers.errors import NoCorrection, ReviewClosed, ReviewNotFound, SameApprover
 from issuers.intake.chunks import FALSE_DECLARATION, REVOKED, Pipeline
+from issuers.records.known import KNOWN_NUMBER
 from issuers.records.revoking import take_back
-from issuers.records.vault import RecordKeys, Vault
+from issuers.records.vault import Delivery, RecordKeys, Vault
+from issuers.rules.deeds import Deed
 from issuers.rules.refusals import Fault, RefusalCode
 from issuers.states import RecordState, ReviewState, change
 from ledger.clock import Clock
@@ -21,6 +24,19 @@ from ledger.custody.master import RandomBytes
 from ledger.standard.ids import ProgrammeId
 from ledger.store.database import Database
 from ledger.store.models.issuance import IssuanceRecordRow, IssuanceReviewRow
+
+
+class Verdict(StrEnum):
+    """What an approval says a held record is."""
+
+    DEED = "deed"
+    """A deed of its own."""
+    CORRECTION = "correction"
+    """Of the record whose number it came under."""
+
+
+CORRECTED = "correction"
+"""The outcome of a held record that corrects another one, and the reason of its own row."""
 
 
 class Reviewing:
@@ -42,16 +58,24 @@ class Reviewing:
         self._vault = vault
         self._random = random
 
-    def approve(self, review_id: int, approver: str) -> str:
+    def approve(self, review_id: int, approver: str, *, as_correction: bool = False) -> str:
         """Approve a held record. The second of two different people releases it to the rules.
 
-        Returns ``first`` or the record's new status. Raises ReviewNotFound, ReviewClosed or SameApprover.
+        ``as_correction``: a record under a known number corrects the record that has it, whose points are taken back
+        as far as they differ; otherwise it is a deed of its own, and nobody loses anything. Both people must say the
+        same: whoever says otherwise is the first of two.
+
+        Returns ``first`` or the record's new status (``correction``). Raises ReviewNotFound, ReviewClosed,
+        SameApprover or NoCorrection.
         """
         now = self._clock.timestamp()
+        verdict = Verdict.CORRECTION if as_correction else Verdict.DEED
         with self._database.transaction() as session:
             review = self._open_review(session, review_id)
-            if review.approver_first is None:
-                review.approver_first = approver
+            if as_correction and review.screen != KNOWN_NUMBER:
+                raise NoCorrection(review_id)
+            if review.approver_first is None or review.verdict != verdict:
+                review.approver_first, review.verdict = approver, verdict
                 return "first"
             if review.approver_first == approver:
                 raise SameApprover(review_id, approver)
@@ -61,12 +85,41 @@ class Reviewing:
             record = session.get_one(IssuanceRecordRow, review.record_id, with_for_update=True)
             if record.status != RecordState.HELD:
                 return record.status
-            deed = unsealed(record, delivery_of(session, self._vault, record))
-            writer = Writer(session, record.programme, self._keys, now, self._random)
             delivery = delivery_of(session, self._vault, record)
+            deed = unsealed(record, delivery)
+            writer = Writer(session, record.programme, self._keys, now, self._random)
+            if as_correction and review.other_record_id is not None:
+                self._correct(session, writer, delivery, record, deed, review.other_record_id)
+                writer.flush()
+                return CORRECTED
             self._pipeline.reconsider(session, writer, delivery, [(record, deed)], now, is_screened=True)
             writer.flush()
             return record.status
+
+    def _correct(
+        self,
+        session: Session,
+        writer: Writer,
+        delivery: Delivery,
+        held: IssuanceRecordRow,
+        deed: Deed,
+        first: int,
+    ) -> None:
+        """Let a held record correct the one whose number it came under; it is no record of its own any more."""
+        record = session.get_one(IssuanceRecordRow, first, with_for_update=True)
+        one = Prepared(
+            deed,
+            bytes(record.dedupe_key),
+            bytes(held.content_hash),
+            bytes(held.source_hmac),
+            held.device_hmac,
+            delivery.seal.seal(deed.canonical, bytes(record.dedupe_key)),
+            writer.opening(deed, bytes(record.dedupe_key), 1),
+        )
+        held.status = change(held.status, RecordState.REFUSED)
+        held.reason, held.sealed, held.updated_at = CORRECTED, None, writer.now
+        writer.tallies[RecordState.HELD] -= 1
+        self._pipeline.replace(session, writer, delivery, record, one, writer.now)
 
     def reject(self, review_id: int, approver: str, note: str | None = None) -> None:
         """Reject a held record: it is refused. Raises ReviewNotFound or ReviewClosed."""

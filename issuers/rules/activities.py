@@ -81,7 +81,7 @@ def check_approval(book: Rulebook, catalogue: Catalogue) -> None:
 
     Raises ConfigurationError that names the first rate which it did not.
     """
-    if book.file.approval.state != "approved":
+    if not book.is_approved:
         return
     approved = {(one.code, Decimal(one.rate)) for one in book.file.approval.exceptions}
     for one in deviations(book, catalogue):

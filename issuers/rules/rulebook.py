@@ -109,7 +109,7 @@ class CertifierRule(_Model):
 
 
 class Activity(_Model):
-    """One kind of deed and its rate: ``points_per_unit``, ``steps``, ``bands`` or ``points`` a deed."""
+    """One kind of deed and its rate: ``points_per_unit``, ``bands``, or ``points`` a deed or a ``step``."""
 
     code: Code
     """Code of the activity catalogue; it stands in every grant's evidence and is never given another meaning."""
@@ -307,6 +307,11 @@ class Rulebook:
         """The version that every grant's leaf names."""
         return self.file.version
 
+    @property
+    def is_approved(self) -> bool:
+        """Whether it may rate deeds and stand on chain; a draft may not."""
+        return self.file.approval.state == "approved"
+
     def covers(self, day: int) -> bool:
         """Return whether deeds of a civil day (days since 1970) are rated by this version."""
         return self.first_day <= day and (self.last_day is None or day <= self.last_day)
@@ -341,7 +346,7 @@ def load_rulebooks(folder: Path = RULEBOOKS) -> dict[ProgrammeId, tuple[Rulebook
 
 
 def check_versions(books: Sequence[Rulebook]) -> tuple[Rulebook, ...]:
-    """Return versions in order. Raises ConfigurationError if two have one number, or one is only a draft."""
+    """Return versions in order. Raises ConfigurationError if two have one number."""
     ordered = tuple(sorted(books, key=lambda book: book.version))
     for before, after in itertools.pairwise(ordered):
         if before.version == after.version:
@@ -352,7 +357,7 @@ def check_versions(books: Sequence[Rulebook]) -> tuple[Rulebook, ...]:
 def in_force(books: Sequence[Rulebook], day: int) -> Rulebook | None:
     """Return the newest approved version that covers a civil day, or None."""
     for book in reversed(books):
-        if book.covers(day) and book.file.approval.state == "approved":
+        if book.covers(day) and book.is_approved:
             return book
     return None
 

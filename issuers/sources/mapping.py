@@ -7,6 +7,7 @@ values and the time zone. ``Mapping.load`` reads one from YAML and refuses what 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,10 +15,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import orjson
 import pydantic
 
-from issuers.errors import UnknownMapping
+from issuers.errors import CaseDisagrees, UnknownMapping
 from issuers.rules.units import UNITS
 from issuers.yaml_file import load_yaml
-from ledger.standard.ids import ProgrammeSlug
+from ledger.standard.identifiers import IdentifierForms
+from ledger.standard.ids import ProgrammeId, ProgrammeSlug
 
 Format = Literal["csv", "tsv", "xlsx", "json", "jsonl", "xml"]
 _ID = r"^[a-z0-9][a-z0-9-]{0,62}$"
@@ -50,6 +52,10 @@ class FieldSpec(_Model):
     """Table from the source's values to ours."""
     otherwise: str | None = None
     """What a value outside the table becomes; without it such a record is refused."""
+    case: Literal["ignore", "keep"] | None = None
+    """Of an identifier: whether ``aB1`` and ``AB1`` are one (``ignore``) or two (``keep``). None: one for
+    ``source_id``, two for ``record_id`` and ``device``. All mappings of a programme say the same of ``source_id``.
+    Whatever stands here, full-width digits, blanks and characters that nobody sees make no difference."""
     strip_suffix: str = ""
     """Text that is cut off at the end before anything else is looked at: a unit that stands behind the number."""
 
@@ -131,8 +137,10 @@ class Mapping(_Model):
     """The record's fields by name. Some names have a meaning of their own; any other is kept with the record."""
     quantity: tuple[QuantitySpec, ...]
     """What is rated. The first entry that is for the record's activity counts."""
-    requires_timestamps: bool = False
-    """Accepted, but nothing reads it: leave it out."""
+    day_may_change: bool | None = None
+    """Whether a later revision of a record may bear another day. Otherwise a known number with another person or
+    another day is held, for two people to decide. None: only where the number is the person's own (``record_id`` and
+    ``source_id`` read the same columns)."""
 
     @pydantic.model_validator(mode="after")
     def _complete(self) -> Mapping:
@@ -155,6 +163,20 @@ class Mapping(_Model):
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"unknown time zone {self.time_zone!r}") from error
         return self
+
+    @property
+    def keeps_case(self) -> bool:
+        """Whether source ids that differ in case alone are two people's."""
+        return self.fields["source_id"].case == "keep"
+
+    @property
+    def lets_day_change(self) -> bool:
+        """Whether a later revision of a record may bear another day."""
+        if "revision" not in self.fields:
+            return False
+        if self.day_may_change is not None:
+            return self.day_may_change
+        return self.fields["record_id"].sources == self.fields["source_id"].sources
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -184,6 +206,17 @@ class Mapping(_Model):
         return load_yaml(cls, path)
 
 
+def forms_of(mappings: Iterable[Mapping], programmes: Collection[tuple[ProgrammeId, ProgrammeSlug]]) -> IdentifierForms:
+    """Return how source ids are compared, as the mappings say. Raises CaseDisagrees where two of a programme differ."""
+    said: dict[ProgrammeSlug, dict[bool, str]] = {}
+    for one in mappings:
+        said.setdefault(one.programme, {})[one.keeps_case] = one.name
+    for names in said.values():
+        if len(names) > 1:
+            raise CaseDisagrees(names[True], names[False])
+    return IdentifierForms(frozenset(number for number, slug in programmes if True in said.get(slug, {})))
+
+
 FOLDER = Path(__file__).parent / "mappings"
 
 
@@ -193,10 +226,13 @@ class MappingFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    def all(self) -> list[Mapping]:
+        """Return all mappings by the files' names. Raises ConfigurationError."""
+        return [Mapping.load(path) for path in sorted(self._folder.glob("*.yaml"))]
+
     def of(self, slug: ProgrammeSlug) -> list[Mapping]:
         """Return a programme's mappings by the files' names. Raises ConfigurationError."""
-        many = [Mapping.load(path) for path in sorted(self._folder.glob("*.yaml"))]
-        return [one for one in many if one.programme == slug]
+        return [one for one in self.all() if one.programme == slug]
 
     def load(self, mapping: str | Path) -> Mapping:
         """Return a mapping by its name here, or from a file. Raises UnknownMapping or ConfigurationError."""

@@ -19,6 +19,7 @@ from issuers.rules.units import MICRO, UNITS
 from issuers.sources.mapping import FieldSpec, Mapping, QuantitySpec
 from issuers.sources.readers.rows import RAW_KEPT_MAX, Row
 from ledger.standard.civil_time import CITY_TZ, DAY_S, civil_day, day_text, moment_text
+from ledger.standard.identifiers import normalise
 
 Values = tuple[str | None, ...]
 Getter = Callable[[Values], str | None]
@@ -40,8 +41,8 @@ class Normaliser:
         self.mapping = mapping
         positions = {column: at for at, column in enumerate(mapping.columns)}
         zone = _zone(mapping.time_zone)
-        self._record_id = _text("record_id", mapping.fields["record_id"], positions, RefusalCode.BAD_IDENTIFIER)
-        self._source_id = _text("source_id", mapping.fields["source_id"], positions, RefusalCode.BAD_IDENTIFIER)
+        self._record_id = _identifier("record_id", mapping.fields["record_id"], positions)
+        self._source_id = _identifier("source_id", mapping.fields["source_id"], positions)
         self._activity = _activity(mapping.fields["activity"], positions)
         self._times = {
             name: _time(name, mapping.fields[name], positions, zone)
@@ -51,7 +52,7 @@ class Normaliser:
         revision = mapping.fields.get("revision")
         self._revision = None if revision is None else _revision(revision, positions, zone)
         device = mapping.fields.get("device")
-        self._device = None if device is None else _text("device", device, positions)
+        self._device = None if device is None else _identifier("device", device, positions)
         self._extras = [
             (name, _extra(name, spec, positions, zone)) for name, spec in mapping.fields.items() if name not in RESERVED
         ]
@@ -269,6 +270,34 @@ def _text(
         return text
 
     return read
+
+
+def _identifier(name: str, spec: FieldSpec, positions: dict[str, int]) -> Callable[[Values], str | None]:
+    """Return the function that reads an identifier in the form in which it is compared, but for its case.
+
+    Its pattern is matched against that form. A source id keeps its case here, for a pattern may ask for it; whether
+    the case counts is the hashes' business (`ledger.standard.identifiers`).
+    """
+    read = _text(name, spec.model_copy(update={"pattern": None}), positions)
+    pattern = None if spec.pattern is None or spec.values else re.compile(spec.pattern)
+    mismatch = RefusalCode.UNKNOWN_VALUE if name == "device" else RefusalCode.BAD_IDENTIFIER
+    is_upper = spec.case == "ignore" and name != "source_id"
+    optional = spec.optional
+
+    def identifier(row: Values) -> str | None:
+        text = read(row)
+        if text is None:
+            return None
+        text = normalise(text, keep_case=True)
+        if not text:
+            if optional:
+                return None
+            raise FieldRefused(RefusalCode.MISSING_FIELD, name)
+        if pattern is not None and pattern.fullmatch(text) is None:
+            raise FieldRefused(mismatch, name)
+        return text.upper() if is_upper else text
+
+    return identifier
 
 
 def _is_text(text: str) -> bool:

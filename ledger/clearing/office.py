@@ -22,7 +22,8 @@ from ledger.clearing.errors import NoFinanceKey
 from ledger.clock import Clock
 from ledger.deployment.artifacts import call_data, decode_result
 from ledger.deployment.file import Deployment
-from ledger.outbox.outbox import MessageState, Outbox
+from ledger.outbox.outbox import Outbox
+from ledger.outbox.states import MessageState
 from ledger.standard.ids import Address, address_bytes
 from ledger.standard.keccak import keccak256
 from ledger.store.database import Database

@@ -11,10 +11,10 @@ import hmac
 import json
 import os
 import threading
-import unicodedata
 from pathlib import Path
 
 from ledger.custody.master import Envelope, RandomBytes, write_private
+from ledger.standard.identifiers import IdentifierForms, normalise
 from ledger.standard.ids import ProgrammeId
 
 IDENTITY = "identity"
@@ -77,36 +77,26 @@ class Keyring:
         return {p: {int(v): bytes.fromhex(key) for v, key in versions.items()} for p, versions in plain.items()}
 
 
-def normalise(identifier: str) -> str:
-    """Return the form under which an identifier is compared: NFKC, no white space, upper case.
-
-    Exports write the same card number in full-width digits, with blanks, or with a lower-case x as last digit.
-    """
-    if identifier.isascii() and identifier.isalnum():
-        return identifier.upper()
-    return "".join(unicodedata.normalize("NFKC", identifier).split()).upper()
-
-
 class SourceIdHasher:
     """Turns source ids into keyed HMACs: equal ids of one programme meet, and nothing can be guessed back."""
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, forms: IdentifierForms | None = None) -> None:
         self._keyring = keyring
+        self.forms = forms or IdentifierForms()
 
     def hash(self, programme: ProgrammeId, source_id: str) -> tuple[int, bytes]:
         """Return (key version, 32 bytes) of a source id under the newest key."""
         version, key = self._keyring.current(SOURCE)
-        return version, _source_hmac(key, programme, source_id)
+        return version, self._hmac(key, programme, source_id)
 
     def hash_many(self, programme: ProgrammeId, source_ids: list[str]) -> list[bytes]:
         """Return the HMACs under the newest key, in order."""
         _, key = self._keyring.current(SOURCE)
-        prefix = programme.to_bytes(4, "big")
-        return [hmac.digest(key, prefix + normalise(one).encode(), "sha256") for one in source_ids]
+        return [self._hmac(key, programme, one) for one in source_ids]
 
     def hash_live(self, programme: ProgrammeId, source_id: str) -> list[tuple[int, bytes]]:
         """Return (key version, HMAC) under every live key, newest first."""
-        return [(version, _source_hmac(key, programme, source_id)) for version, key in self._keyring.live(SOURCE)]
+        return [(version, self._hmac(key, programme, source_id)) for version, key in self._keyring.live(SOURCE)]
 
     def dedupe(self, namespace: str, value: str) -> bytes:
         """Return the HMAC by which a record is known as seen; it outlives erasure and matches nothing else."""
@@ -117,6 +107,10 @@ class SourceIdHasher:
         """Return the HMAC of a deed's canonical features, by which two programmes see one deed claimed twice."""
         _, key = self._keyring.current(FINGERPRINT)
         return hmac.digest(key, features.encode(), "sha256")
+
+    def _hmac(self, key: bytes, programme: ProgrammeId, source_id: str) -> bytes:
+        message = programme.to_bytes(4, "big") + self.forms.source_id(programme, source_id).encode()
+        return hmac.digest(key, message, "sha256")
 
 
 class IdentityHasher:
@@ -134,7 +128,3 @@ class IdentityHasher:
         """Return (key version, HMAC) under every live key, newest first."""
         message = normalise(document_number).encode()
         return [(v, hmac.digest(key, message, hashlib.sha256)) for v, key in self._keyring.live(IDENTITY)]
-
-
-def _source_hmac(key: bytes, programme: ProgrammeId, source_id: str) -> bytes:
-    return hmac.digest(key, programme.to_bytes(4, "big") + normalise(source_id).encode(), "sha256")

@@ -28,7 +28,7 @@ from ledger.custody.errors import CannotDecrypt, KeyExists, KeyNotFound
 from ledger.custody.keyfile import SCRYPT_N_LIGHT, keyfile_address, open_keyfile, seal_keyfile
 from ledger.custody.keystore_v1 import KeystoreV1
 from ledger.custody.master import KEY_BYTES, RandomBytes, write_private
-from ledger.custody.signer import LocalSigner
+from ledger.custody.signer import Document, LocalSigner
 from ledger.errors import ConfigurationError
 from ledger.standard.ids import Address
 
@@ -100,6 +100,11 @@ class Keystore:
             self._store(name, generate_private_key(self._random))
             return self.get(name)  # another process may have been first: its key is the one in the file
 
+    def signer(self, name: str) -> KeptSigner:
+        """Return the signer of a name, whose file is opened at its first signature, so that a process that signs
+        nothing pays for no scrypt. Raises KeyNotFound, or CannotDecrypt for what is no key file."""
+        return KeptSigner(self, name)
+
     def put(self, name: str, private_key: bytes) -> LocalSigner:
         """Keep a key that was made elsewhere. Raises KeyExists if the name has another key."""
         self._store(name, private_key)
@@ -109,7 +114,8 @@ class Keystore:
         return signer
 
     def address(self, name: str) -> Address:
-        """Return the account of a name without decrypting anything. Raises KeyNotFound."""
+        """Return the account of a name without decrypting anything. Raises KeyNotFound, or CannotDecrypt if its file
+        names none."""
         return keyfile_address(self._read(name), str(self._path(name)))
 
     def names(self, prefix: str = "") -> list[str]:
@@ -159,6 +165,46 @@ class Keystore:
             if not hmac.compare_digest(again.private_key, private_key):
                 raise CannotDecrypt(str(path))  # before the only copy is replaced
             write_private(path, content)
+
+
+class KeptSigner:
+    """A key of the keystore that is opened at its first signature, and stays open. Safe to share between threads.
+
+    The account is the one that the file names. Nothing authenticates it until the key is opened, which is refused if
+    its account is another: nothing is ever signed for an account that was not announced.
+    """
+
+    __slots__ = ("_name", "_opened", "_store", "address")
+
+    def __init__(self, store: Keystore, name: str) -> None:
+        """Read the file, and open it only if it names no account. Raises KeyNotFound or CannotDecrypt."""
+        self._store = store
+        self._name = name
+        self._opened: LocalSigner | None = None
+        try:
+            self.address: Address = store.address(name)
+        except CannotDecrypt:
+            self.address = store.get(name).address
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """Return 65 bytes r | s | v. Raises KeyNotFound or CannotDecrypt at the first call."""
+        return self._key().sign_digest(digest)
+
+    def sign_typed(self, preimage: bytes, document: Document) -> bytes:
+        """Return 65 bytes r | s | v over the keccak of ``preimage``. Raises as `sign_digest`."""
+        return self._key().sign_typed(preimage, document)
+
+    def _key(self) -> LocalSigner:
+        opened = self._opened
+        if opened is None:
+            opened = self._store.get(self._name)
+            if opened.address != self.address:  # the file was replaced by that of another key
+                raise CannotDecrypt(self._name)
+            self._opened = opened
+        return opened
+
+    def __repr__(self) -> str:
+        return f"KeptSigner({self.address})"
 
 
 def key_password(master_key: bytes, name: str) -> str:

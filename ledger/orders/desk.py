@@ -30,7 +30,8 @@ from ledger.orders.errors import (
 from ledger.orders.lots import SpendableLot, for_amount, for_value, soonest_first
 from ledger.orders.quote import Quote, quote
 from ledger.orders.terms import load_merchant, load_terms
-from ledger.outbox.outbox import MessageState, Outbox, order_key
+from ledger.outbox.outbox import Outbox, order_key
+from ledger.outbox.states import MessageState
 from ledger.standard.civil_time import DAY_S
 from ledger.standard.contract import NONCE_LEFT, Verdict, rejection_word
 from ledger.standard.errors import BadSignature

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from ledger.chain.rpc import RpcReason
 from ledger.outbox.routes import GAS_MAX, ORDERS_MAX, Routes
+from ledger.outbox.states import MessageState
 from ledger.standard.civil_time import civil_day, day_start
 from ledger.standard.ids import AccountBytes
 
@@ -60,12 +61,20 @@ class Plan:
 
     transactions: tuple[Planned, ...]
     expired: tuple[int, ...]
+    is_held_back: bool = False
+    """Whether gas was what kept more from being signed."""
 
 
-def plan(
-    queued: Sequence[Queued], relayers: Sequence[RelayerLoad], routes: Routes, now: int, in_flight_max: int
-) -> Plan:
-    """Turn queued messages into transactions, at most ``in_flight_max`` unsettled ones a relayer, least loaded first.
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How much may be signed: unsettled transactions a relayer, and the gas of all new ones together."""
+
+    in_flight: int
+    gas: int
+
+
+def plan(queued: Sequence[Queued], relayers: Sequence[RelayerLoad], routes: Routes, now: int, limit: Limit) -> Plan:
+    """Turn queued messages into transactions within a limit, least loaded relayer first.
 
     An order that was in a reverted call before travels alone, so that it can sink no neighbour twice.
     """
@@ -73,14 +82,20 @@ def plan(
     late = set(expired)
     loads = {r.address: [r.in_flight, r.next_nonce] for r in relayers}
     planned = []
+    gas_left = limit.gas
+    is_held_back = False
     for kind, target, data, gas, ids in _calls([m for m in queued if m.message_id not in late], routes):
         address = min(loads, key=lambda one: (loads[one][0], one), default=None)
-        if address is None or loads[address][0] >= in_flight_max:
+        if address is None or loads[address][0] >= limit.in_flight:
             break
+        if gas > gas_left:
+            is_held_back = True
+            break
+        gas_left -= gas
         planned.append(Planned(address, loads[address][1], kind, target, data, gas, ids))
         loads[address][0] += 1
         loads[address][1] += 1
-    return Plan(tuple(planned), expired)
+    return Plan(tuple(planned), expired, is_held_back)
 
 
 def plan_by_office(
@@ -89,7 +104,7 @@ def plan_by_office(
     offices: Mapping[str, bytes],
     routes: Routes,
     now: int,
-    in_flight_max: int,
+    limit: Limit,
 ) -> Plan:
     """As `plan`, where messages of some kinds are sent by one account alone (``offices``: kind → address), which sends
     nothing else."""
@@ -99,20 +114,21 @@ def plan_by_office(
         [one for one in relayers if one.address not in duties],
         routes,
         now,
-        in_flight_max,
+        limit,
     )
-    transactions, expired = list(common.transactions), list(common.expired)
+    transactions, expired, is_held_back = list(common.transactions), list(common.expired), common.is_held_back
     for address in sorted(duties):
         own = plan(
             [one for one in queued if offices.get(one.kind) == address],
             [one for one in relayers if one.address == address],
             routes,
             now,
-            in_flight_max,
+            limit,
         )
         transactions += own.transactions
         expired += own.expired
-    return Plan(tuple(transactions), tuple(expired))
+        is_held_back = is_held_back or own.is_held_back
+    return Plan(tuple(transactions), tuple(expired), is_held_back)
 
 
 def _calls(queued: Sequence[Queued], routes: Routes) -> Iterator[tuple[str, bytes, bytes, int, tuple[int, ...]]]:
@@ -259,7 +275,7 @@ def transaction_outcome(
 class Verdict:
     """The outcome of a message whose transaction reverted: a state of the outbox, why, and when to try again."""
 
-    state: str
+    state: MessageState
     reason: str
     not_before: int = 0
     gas: int | None = None
@@ -281,20 +297,20 @@ def after_revert(
     """
     name = (error or "").split("(", 1)[0]
     if name == "PointsLedgerFundingExceeded":
-        return Verdict("waiting_funding", error or "")
+        return Verdict(MessageState.WAITING_FUNDING, error or "")
     if name == "PointsLedgerCeilingExceeded":
-        return Verdict("queued", error or "", not_before=day_start(civil_day(now) + 1))
+        return Verdict(MessageState.QUEUED, error or "", not_before=day_start(civil_day(now) + 1))
     if kind != "void" and name == "PointsLedgerBatchLanded":
-        return Verdict("done", "another gateway relayed this batch")
+        return Verdict(MessageState.DONE, "another gateway relayed this batch")
     if kind == "void" and name == "PointsLedgerBatchVoid":
-        return Verdict("done", "another gateway relayed this void")
+        return Verdict(MessageState.DONE, "another gateway relayed this void")
     if name in _PASSING:
-        return Verdict("queued", error or "", not_before=now + PAUSE_RETRY_S)
+        return Verdict(MessageState.QUEUED, error or "", not_before=now + PAUSE_RETRY_S)
     if out_of_gas and gas < GAS_MAX and attempts < ATTEMPTS_MAX:
-        return Verdict("queued", "out of gas", gas=min(GAS_MAX, max(gas, 21_000) * 2))
+        return Verdict(MessageState.QUEUED, "out of gas", gas=min(GAS_MAX, max(gas, 21_000) * 2))
     if out_of_gas:
-        return Verdict("failed", "out of gas")
+        return Verdict(MessageState.FAILED, "out of gas")
     if (is_order or error is None) and attempts < ATTEMPTS_MAX:
         # An order of a reverted call may be innocent, and a replay without an error means that the cause has gone.
-        return Verdict("queued", error or "reverted, for a cause that has gone")
-    return Verdict("failed", error or "reverted without a reason")
+        return Verdict(MessageState.QUEUED, error or "reverted, for a cause that has gone")
+    return Verdict(MessageState.FAILED, error or "reverted without a reason")

@@ -10,6 +10,7 @@ from sqlalchemy import Table, select, update
 from sqlalchemy.orm import Session
 
 from ledger.clock import Clock
+from ledger.outbox.states import TransactionState
 from ledger.standard.ids import to_address
 from ledger.store.database import Database, bulk_insert_new
 from ledger.store.models.outbox import OutboxTransactionRow, RelayerRow
@@ -83,8 +84,10 @@ class Leases:
                 # Another process, or an earlier life of this one, may have died between signing and broadcasting.
                 session.execute(
                     update(OutboxTransactionRow)
-                    .where(OutboxTransactionRow.relayer.in_(taken), OutboxTransactionRow.state == "pending")
-                    .values(state="signed", sent_at=0)
+                    .where(
+                        OutboxTransactionRow.relayer.in_(taken), OutboxTransactionRow.state == TransactionState.PENDING
+                    )
+                    .values(state=TransactionState.SIGNED, sent_at=0)
                 )
         if taken:
             self._catch_up(taken)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from ledger.outbox import decide
 from ledger.outbox.decide import Receipt, Verdict
 from ledger.outbox.leases import CLOCKS_APART_S
+from ledger.outbox.states import MessageState
 from ledger.standard.ids import AccountBytes
 from ledger.store.database import bulk_insert, bulk_insert_new, fetch_by_keys
 from ledger.store.models.outbox import OutboxMessageRow, OutboxTransactionRow
@@ -35,6 +36,17 @@ class NewTransaction(NamedTuple):
     attempts: int
     sent_at: int
     created_at: int
+
+
+class OpenTransaction(NamedTuple):
+    """A transaction without an outcome, as SQL has it."""
+
+    transaction_id: int
+    relayer: AccountBytes
+    nonce: int
+    hash: bytes
+    gas: int
+    kind: str
 
 
 def insert_transactions(session: Session, rows: Sequence[NewTransaction]) -> dict[bytes, int]:
@@ -85,6 +97,8 @@ def apply_verdict(
     message.not_before = verdict.not_before
     message.attempts = attempts
     message.updated_at = now
-    message.block_number = receipt.block_number if receipt is not None and verdict.state != "queued" else None
+    message.block_number = (
+        receipt.block_number if receipt is not None and verdict.state is not MessageState.QUEUED else None
+    )
     if verdict.gas is not None and not message.is_order:
         message.gas = verdict.gas

@@ -12,17 +12,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from ledger.chain.engine import Engine, SubmitOutcome
-from ledger.chain.rpc import RpcError, RpcReason
-from ledger.chain.transactions import sign_legacy
+from ledger.chain.transactions import DigestSigner, sign_legacy
 from ledger.clock import Clock
-from ledger.deployment.artifacts import explain_revert
-from ledger.errors import InvariantViolation
 from ledger.outbox import decide
 from ledger.outbox.decide import (
     AfterSubmit,
@@ -34,12 +31,15 @@ from ledger.outbox.decide import (
     TransactionOutcome,
 )
 from ledger.outbox.leases import Leases
-from ledger.outbox.outbox import MessageState
+from ledger.outbox.liveness import Waiting, read_waiting
+from ledger.outbox.pace import Pace, PaceLimits
 from ledger.outbox.receipts import ReceiptReader
+from ledger.outbox.reverts import RevertExplainer
 from ledger.outbox.routes import Routes
 from ledger.outbox.rows import (
     AHEAD_S,
     NewTransaction,
+    OpenTransaction,
     apply_verdict,
     insert_new_transactions,
     insert_transactions,
@@ -47,8 +47,8 @@ from ledger.outbox.rows import (
     set_messages,
     set_transactions,
 )
+from ledger.outbox.states import OPEN_STATES, MessageState, TransactionState
 from ledger.standard.ids import AccountBytes, address_bytes, to_address
-from ledger.standard.signatures import SigningKey
 from ledger.store.database import Database, lease_clause
 from ledger.store.models.outbox import OutboxMessageRow, OutboxTransactionRow, RelayerRow
 
@@ -57,8 +57,8 @@ _LOG = logging.getLogger(__name__)
 OFFICE_KINDS = frozenset({"finance"})
 """Kinds of messages that only a key with that duty may send."""
 
+_SIGNED = TransactionState.SIGNED.value  # plain text, for a bulk write binds an enum's member markedly slower
 _FILLER_GAS = 21_000
-_OPEN_STATES = ("signed", "pending")
 _BROADCAST_MAX = 1_000
 _SETTLE_MAX = 2_000
 _RETRY_S = 0.5
@@ -83,6 +83,8 @@ class SenderLimits:
     """How long a transaction may be unseen before its bytes are submitted again; doubles with each time."""
     lease_s: int = 30
     """How long a relayer stays ours without a sign of life."""
+    pace: PaceLimits = field(default_factory=PaceLimits)
+    """How much gas is under way at once, over all relayers of the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +108,8 @@ class _Watch:
 
     sent_s: float
     attempts: int
+    first_s: float
     checked_height: int = -1
-
-
-@dataclass(frozen=True, slots=True)
-class _Open:
-    """A transaction without an outcome, as SQL has it."""
-
-    transaction_id: int
-    relayer: AccountBytes
-    nonce: int
-    hash: bytes
-    gas: int
-    kind: str
 
 
 class Sender:
@@ -139,19 +130,20 @@ class Sender:
         self,
         database: Database,
         engine: Engine,
-        relayers: Sequence[SigningKey],
+        relayers: Sequence[DigestSigner],
         routes: Routes,
         clock: Clock,
         *,
         owner: str,
         limits: SenderLimits | None = None,
         witnesses: Sequence[str] = (),
-        offices: Mapping[str, SigningKey] | None = None,
+        offices: Mapping[str, DigestSigner] | None = None,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._engine = engine
         self._offices = {kind: address_bytes(key.address) for kind, key in (offices or {}).items()}
+        self._elsewhere = OFFICE_KINDS - self._offices.keys()
         self._keys = {address_bytes(key.address): key for key in [*relayers, *(offices or {}).values()]}
         self._routes = routes
         self._clock = clock
@@ -164,6 +156,9 @@ class Sender:
         self._gaps: dict[bytes, tuple[int, float]] = {}
         self._watched: dict[int, _Watch] = {}
         self._alarms: dict[str, str] = {}
+        self._reverts = RevertExplainer(database, engine, routes)
+        self._pace = Pace.start(self._limits.pace)
+        self._was_held_back = False
 
     @property
     def alarms(self) -> tuple[str, ...]:
@@ -189,6 +184,16 @@ class Sender:
     def _nonces(self, relayers: Sequence[bytes]) -> dict[bytes, int]:
         return self._receipts.nonces_certain(relayers, self._engine.final_height())
 
+    @property
+    def gas_budget(self) -> int:
+        """How much gas may be under way now; see ``pace``."""
+        return self._pace.budget
+
+    def waiting(self) -> Waiting:
+        """Return what waits for an outcome, whichever gateway sends it."""
+        with self._database.read() as session:
+            return read_waiting(session, self._clock.timestamp(), self._elsewhere)
+
     def unsettled(self) -> int:
         """Return how many messages are queued and due, and how many of our transactions have no outcome."""
         with self._database.read() as session:
@@ -201,7 +206,7 @@ class Sender:
                 select(func.count())
                 .select_from(OutboxTransactionRow)
                 .where(
-                    OutboxTransactionRow.state.in_(_OPEN_STATES),
+                    OutboxTransactionRow.state.in_(OPEN_STATES),
                     OutboxTransactionRow.relayer.in_(list(self._keys)),
                 )
             )
@@ -217,12 +222,16 @@ class Sender:
         if not self._has_queued(now):
             return 0
         with self._database.transaction() as session:
-            loads = self._loads(session, now)
-            has_room = any(load.in_flight < self._limits.in_flight_max for load in loads)
+            loads, gas_in_flight = self._loads(session, now)
+            limit = decide.Limit(self._limits.in_flight_max, self._pace.room(gas_in_flight))
+            has_room = limit.gas > 0 and any(load.in_flight < limit.in_flight for load in loads)
             queued = self._queued(session, now) if has_room else []
-            decided = decide.plan_by_office(queued, loads, self._offices, self._routes, now, self._limits.in_flight_max)
+            decided = decide.plan_by_office(queued, loads, self._offices, self._routes, now, limit)
+            self._was_held_back |= limit.gas <= 0 or decided.is_held_back
             if decided.expired:
-                set_messages(session, decided.expired, now, state="expired", reason="its deadline passed unsent")
+                set_messages(
+                    session, decided.expired, now, state=MessageState.EXPIRED, reason="its deadline passed unsent"
+                )
             rows = [self._sign(planned, now) for planned in decided.transactions]
             self._record(session, decided.transactions, rows, now)
         return len(decided.transactions)
@@ -240,10 +249,10 @@ class Sender:
         connection = session.connection()
         queued: list[Queued] = []
         mark = "?" if self._database.is_sqlite else "%s"
-        elsewhere = "".join(f" AND kind <> '{kind}'" for kind in sorted(OFFICE_KINDS - self._offices.keys()))
+        elsewhere = "".join(f" AND kind <> '{kind}'" for kind in sorted(self._elsewhere))
         for is_order, limit in ((True, self._limits.orders_max), (False, self._limits.calls_max)):
             rows = connection.exec_driver_sql(
-                f"SELECT {columns} FROM outbox_messages WHERE state = 'queued' AND is_order = {mark} "  # noqa: S608
+                f"SELECT {columns} FROM outbox_messages WHERE state = '{MessageState.QUEUED}' AND is_order = {mark} "  # noqa: S608
                 f"AND (not_before <= {mark} OR not_before > {mark}){elsewhere} ORDER BY message_id LIMIT {limit}"
                 + lease_clause(session),
                 (is_order, now, now + AHEAD_S),
@@ -254,15 +263,17 @@ class Sender:
             ]
         return queued
 
-    def _loads(self, session: Session, now: int) -> list[RelayerLoad]:
+    def _loads(self, session: Session, now: int) -> tuple[list[RelayerLoad], int]:
+        """Return our relayers' loads, and the gas under way of all there are: the network's blocks are everybody's."""
         rows = self._leases.rows(session, now)
         counts = session.execute(
-            select(OutboxTransactionRow.relayer, func.count())
-            .where(OutboxTransactionRow.state.in_(_OPEN_STATES))
+            select(OutboxTransactionRow.relayer, func.count(), func.sum(OutboxTransactionRow.gas))
+            .where(OutboxTransactionRow.state.in_(OPEN_STATES))
             .group_by(OutboxTransactionRow.relayer)
-        )
-        in_flight = dict(counts.all())
-        return [RelayerLoad(row.address, row.next_nonce, in_flight.get(row.address, 0)) for row in rows]
+        ).all()
+        in_flight = {relayer: count for relayer, count, _ in counts}
+        loads = [RelayerLoad(row.address, row.next_nonce, in_flight.get(row.address, 0)) for row in rows]
+        return loads, sum(int(gas) for _, _, gas in counts)
 
     def _sign(self, planned: Planned, now: int) -> NewTransaction:
         raw, digest = sign_legacy(
@@ -275,7 +286,7 @@ class Sender:
         )
         count = len(planned.message_ids)
         return NewTransaction(
-            planned.relayer, planned.nonce, planned.kind, digest, raw, planned.gas, "signed", count, 0, 0, now
+            planned.relayer, planned.nonce, planned.kind, digest, raw, planned.gas, _SIGNED, count, 0, 0, now
         )
 
     def _record(self, session: Session, planned: Sequence[Planned], rows: list[NewTransaction], now: int) -> None:
@@ -285,7 +296,7 @@ class Sender:
         next_nonces: dict[bytes, int] = {}
         for transaction, row in zip(planned, rows, strict=True):
             next_nonces[row.relayer] = max(next_nonces.get(row.relayer, 0), row.nonce + 1)
-            set_messages(session, transaction.message_ids, now, state="sent", transaction_id=ids[row.hash])
+            set_messages(session, transaction.message_ids, now, state=MessageState.SENT, transaction_id=ids[row.hash])
         for address, nonce in next_nonces.items():
             session.execute(update(RelayerRow).where(RelayerRow.address == address).values(next_nonce=nonce))
 
@@ -296,7 +307,10 @@ class Sender:
         with self._database.read() as session:
             signed = session.execute(
                 select(OutboxTransactionRow.transaction_id, OutboxTransactionRow.raw)
-                .where(OutboxTransactionRow.state == "signed", OutboxTransactionRow.relayer.in_(self._leases.held))
+                .where(
+                    OutboxTransactionRow.state == TransactionState.SIGNED,
+                    OutboxTransactionRow.relayer.in_(self._leases.held),
+                )
                 .order_by(OutboxTransactionRow.relayer, OutboxTransactionRow.nonce)
                 .limit(_BROADCAST_MAX)
             ).all()
@@ -315,7 +329,7 @@ class Sender:
         now = self._clock.timestamp()
         waiting, abandoned = [], []
         for transaction_id, outcome in zip(ids, outcomes, strict=True):
-            watch = self._watched.setdefault(transaction_id, _Watch(0.0, 0))
+            watch = self._watched.setdefault(transaction_id, _Watch(0.0, 0, self._steady()))
             watch.sent_s = self._steady()
             watch.attempts += 1
             match decide.after_submit(outcome.reason):
@@ -333,7 +347,7 @@ class Sender:
                 case AfterSubmit.ABANDON:
                     abandoned.append((transaction_id, f"{outcome.reason}: {outcome.message}"))
         with self._database.transaction() as session:
-            set_transactions(session, waiting, state="pending", sent_at=now)
+            set_transactions(session, waiting, state=TransactionState.PENDING, sent_at=now)
             set_transactions(session, ids, attempts=OutboxTransactionRow.attempts + 1)
             for transaction_id, reason in abandoned:
                 self._abandon(session, transaction_id, reason, now)
@@ -348,12 +362,12 @@ class Sender:
         """Give the nonce to an empty transaction of our own; the messages fail, for their bytes can never land."""
         _LOG.error("transaction %d can never be accepted: %s", transaction_id, reason)
         row = session.get_one(OutboxTransactionRow, transaction_id)
-        row.state = "replaced"
+        row.state = TransactionState.REPLACED
         row.reason = reason[:512]
         session.execute(
             update(OutboxMessageRow)
             .where(OutboxMessageRow.transaction_id == transaction_id)
-            .values(state="failed", reason=reason[:512], updated_at=now)
+            .values(state=MessageState.FAILED, reason=reason[:512], updated_at=now)
         )
         session.flush()
         insert_new_transactions(session, [self._filler(row.relayer, row.nonce)])
@@ -370,9 +384,9 @@ class Sender:
         # In this order: a nonce used at a height, and no receipt asked for later, means that another one used it.
         used = self._receipts.nonces_used(sorted({row.relayer for row in rows}), height)
         receipts = self._receipts.receipts([row.hash for row in rows], height)
-        outcomes: dict[TransactionOutcome, list[_Open]] = {one: [] for one in TransactionOutcome}
+        outcomes: dict[TransactionOutcome, list[OpenTransaction]] = {one: [] for one in TransactionOutcome}
         for row in rows:
-            watch = self._watched.setdefault(row.transaction_id, _Watch(self._steady(), 1))
+            watch = self._watched.setdefault(row.transaction_id, _Watch(self._steady(), 1, self._steady()))
             watch.checked_height = height
             unseen_s = self._steady() - watch.sent_s
             known = InFlight(row.transaction_id, row.relayer, row.nonce, unseen_s, watch.attempts)
@@ -386,13 +400,14 @@ class Sender:
             outcomes[TransactionOutcome.REPLACED] = [
                 row for row in outcomes[TransactionOutcome.REPLACED] if row.hash in gone
             ]
-        explained = self._explain(outcomes[TransactionOutcome.REVERTED], receipts)
+        explained = self._reverts.explain(outcomes[TransactionOutcome.REVERTED], receipts)
         self._record_outcomes(outcomes, receipts, explained)
         ended = [
             *outcomes[TransactionOutcome.MINED],
             *outcomes[TransactionOutcome.REVERTED],
             *outcomes[TransactionOutcome.REPLACED],
         ]
+        self._keep_pace(ended, [*outcomes[TransactionOutcome.OPEN], *outcomes[TransactionOutcome.RESUBMIT]])
         for row in ended:
             self._watched.pop(row.transaction_id, None)
         if outcomes[TransactionOutcome.MINED]:
@@ -400,9 +415,20 @@ class Sender:
         self._fill_gaps(used, outcomes[TransactionOutcome.OPEN] + outcomes[TransactionOutcome.RESUBMIT])
         return len(ended)
 
+    def _keep_pace(self, ended: Sequence[OpenTransaction], still_open: Sequence[OpenTransaction]) -> None:
+        """Let the gas under way follow the time that outcomes take."""
+        if ended:
+            self._pace = self._pace.after(self._slowest_s(ended), was_full=self._was_held_back)
+            self._was_held_back = False
+        if still_open:
+            self._pace = self._pace.while_waiting(self._slowest_s(still_open))
+
+    def _slowest_s(self, rows: Sequence[OpenTransaction]) -> float:
+        return self._steady() - min(self._watched[row.transaction_id].first_s for row in rows)
+
     def _record_outcomes(
         self,
-        outcomes: Mapping[TransactionOutcome, Sequence[_Open]],
+        outcomes: Mapping[TransactionOutcome, Sequence[OpenTransaction]],
         receipts: Mapping[bytes, Receipt | None],
         explained: Mapping[int, tuple[str | None, bool]],
     ) -> None:
@@ -416,10 +442,12 @@ class Sender:
             for row in outcomes[TransactionOutcome.REPLACED]:
                 self._record_replaced(session, row, now)
             set_transactions(
-                session, [row.transaction_id for row in outcomes[TransactionOutcome.RESUBMIT]], state="signed"
+                session,
+                [row.transaction_id for row in outcomes[TransactionOutcome.RESUBMIT]],
+                state=TransactionState.SIGNED,
             )
 
-    def _fill_gaps(self, used: Mapping[bytes, int], still_open: Sequence[_Open]) -> None:
+    def _fill_gaps(self, used: Mapping[bytes, int], still_open: Sequence[OpenTransaction]) -> None:
         """Fill unsent nonces with empty transactions, for what comes after them can never be mined.
 
         A node's wrong count at our start, or a pool that another process filled, leaves such a gap. It counts once it
@@ -430,7 +458,7 @@ class Sender:
             with self._database.read() as session:
                 lowest = session.scalar(
                     select(func.min(OutboxTransactionRow.nonce)).where(
-                        OutboxTransactionRow.relayer == relayer, OutboxTransactionRow.state.in_(_OPEN_STATES)
+                        OutboxTransactionRow.relayer == relayer, OutboxTransactionRow.state.in_(OPEN_STATES)
                     )
                 )
             begin = used.get(relayer)
@@ -458,9 +486,9 @@ class Sender:
             self._keys[relayer], self._engine.chain_id, nonce, to_address(relayer), b"", _FILLER_GAS
         )
         now = self._clock.timestamp()
-        return NewTransaction(relayer, nonce, "filler", digest, raw, _FILLER_GAS, "signed", 0, 0, 0, now)
+        return NewTransaction(relayer, nonce, "filler", digest, raw, _FILLER_GAS, _SIGNED, 0, 0, 0, now)
 
-    def _to_check(self, height: int) -> list[_Open]:
+    def _to_check(self, height: int) -> list[OpenTransaction]:
         """What is submitted and open, and was not looked at since the last final block, or is unseen for too long."""
         with self._database.read() as session:
             rows = session.execute(
@@ -472,11 +500,14 @@ class Sender:
                     OutboxTransactionRow.gas,
                     OutboxTransactionRow.kind,
                 )
-                .where(OutboxTransactionRow.state == "pending", OutboxTransactionRow.relayer.in_(self._leases.held))
+                .where(
+                    OutboxTransactionRow.state == TransactionState.PENDING,
+                    OutboxTransactionRow.relayer.in_(self._leases.held),
+                )
                 .order_by(OutboxTransactionRow.transaction_id)
                 .limit(_SETTLE_MAX)
             )
-            found = [_Open(*row) for row in rows]
+            found = [OpenTransaction(*row) for row in rows]
         patience_s = self._limits.patience_s
         to_check = []
         for row in found:
@@ -485,56 +516,10 @@ class Sender:
                 to_check.append(row)
         return to_check
 
-    def _explain(
-        self, rows: Sequence[_Open], receipts: Mapping[bytes, Receipt | None]
-    ) -> dict[int, tuple[str | None, bool]]:
-        """Replay reverted calls at the end of their block: (the error in words, or None; whether the gas ran out)."""
-        explained: dict[int, tuple[str | None, bool]] = {}
-        for row in rows:
-            receipt = receipts[row.hash]
-            if receipt is None:
-                raise InvariantViolation("a reverted transaction has no receipt")
-            target, data = self._call_of(row.transaction_id)
-            out_of_gas = receipt.gas_used >= row.gas - row.gas // 64
-            error = None if target is None else self._replay(row, target, data, receipt)
-            explained[row.transaction_id] = (error, out_of_gas)
-        return explained
-
-    def _replay(self, row: _Open, target: bytes, data: bytes, receipt: Receipt) -> str | None:
-        call = {
-            "from": "0x" + row.relayer.hex(),
-            "to": "0x" + target.hex(),
-            "data": "0x" + data.hex(),
-            "gas": hex(row.gas),
-        }
-        try:
-            self._engine.rpc.call("eth_call", [call, hex(receipt.block_number)])
-        except RpcError as error:
-            if error.reason is RpcReason.REVERTED:
-                return explain_revert(error.data) if error.data else None
-            if error.reason in (RpcReason.BLOCK_UNAVAILABLE, RpcReason.GAS_TOO_HIGH, RpcReason.UNKNOWN):
-                return None  # the state of that block is gone; the message is tried again a few times
-            raise
-        return None
-
-    def _call_of(self, transaction_id: int) -> tuple[bytes | None, bytes]:
-        with self._database.read() as session:
-            messages = session.scalars(
-                select(OutboxMessageRow)
-                .where(OutboxMessageRow.transaction_id == transaction_id)
-                .order_by(OutboxMessageRow.message_id)
-            ).all()
-            if not messages:
-                return None, b""
-            if messages[0].is_order:
-                route = self._routes.get(messages[0].kind)
-                return route.target, Routes.calldata(route, b"".join([message.payload for message in messages]))
-            return messages[0].target, messages[0].payload
-
     def _record_mined(
         self,
         session: Session,
-        rows: Sequence[_Open],
+        rows: Sequence[OpenTransaction],
         receipts: Mapping[bytes, Receipt | None],
         now: int,
     ) -> None:
@@ -544,17 +529,17 @@ class Sender:
             if receipt is not None:
                 by_block.setdefault(receipt.block_number, []).append(row.transaction_id)
         for block, ids in by_block.items():
-            set_transactions(session, ids, state="mined", block_number=block)
+            set_transactions(session, ids, state=TransactionState.MINED, block_number=block)
             session.execute(
                 update(OutboxMessageRow)
-                .where(OutboxMessageRow.transaction_id.in_(ids), OutboxMessageRow.state == "sent")
-                .values(state="done", reason=None, block_number=block, updated_at=now)
+                .where(OutboxMessageRow.transaction_id.in_(ids), OutboxMessageRow.state == MessageState.SENT)
+                .values(state=MessageState.DONE, reason=None, block_number=block, updated_at=now)
             )
 
     def _record_revert(
         self,
         session: Session,
-        row: _Open,
+        row: OpenTransaction,
         receipt: Receipt | None,
         explained: tuple[str | None, bool],
         now: int,
@@ -563,13 +548,13 @@ class Sender:
         set_transactions(
             session,
             [row.transaction_id],
-            state="reverted",
+            state=TransactionState.REVERTED,
             block_number=receipt and receipt.block_number,
             reason=(error or ("out of gas" if out_of_gas else "unexplained"))[:512],
         )
         messages = session.scalars(
             select(OutboxMessageRow).where(
-                OutboxMessageRow.transaction_id == row.transaction_id, OutboxMessageRow.state == "sent"
+                OutboxMessageRow.transaction_id == row.transaction_id, OutboxMessageRow.state == MessageState.SENT
             )
         ).all()
         for message in messages:
@@ -579,11 +564,13 @@ class Sender:
         _LOG.warning("%s reverted: %s", row.kind, error or "no reason")
         session.flush()
 
-    def _record_replaced(self, session: Session, row: _Open, now: int) -> None:
+    def _record_replaced(self, session: Session, row: OpenTransaction, now: int) -> None:
         _LOG.warning("nonce %d of a relayer was used by another transaction; its messages are sent anew", row.nonce)
-        set_transactions(session, [row.transaction_id], state="replaced", reason="its nonce was used by another")
+        set_transactions(
+            session, [row.transaction_id], state=TransactionState.REPLACED, reason="its nonce was used by another"
+        )
         session.execute(
             update(OutboxMessageRow)
-            .where(OutboxMessageRow.transaction_id == row.transaction_id, OutboxMessageRow.state == "sent")
-            .values(state="queued", transaction_id=None, updated_at=now)
+            .where(OutboxMessageRow.transaction_id == row.transaction_id, OutboxMessageRow.state == MessageState.SENT)
+            .values(state=MessageState.QUEUED, transaction_id=None, updated_at=now)
         )

@@ -41,8 +41,25 @@ class Proof(StrEnum):
     DECISION = "decision"
 
 
+class ClaimState(StrEnum):
+    """Where a resident's claim stands (the column ``state``)."""
+
+    LIVE = "live"
+    """It counts: the id is the resident's, or frozen between those whose claims are live."""
+    WAITING = "waiting"
+    """It was late: the agency looks at it while the link of another stands."""
+    REFUSED = "refused"
+    """The agency decided for another."""
+    WITHDRAWN = "withdrawn"
+    """The resident took it back."""
+
+
+OPEN_CLAIMS = (ClaimState.LIVE, ClaimState.WAITING)
+"""States of a claim that the agency may still decide."""
+
+
 class Claim(NamedTuple):
-    """A resident's claim as it is kept. ``state``: ``live``, ``waiting``, ``refused`` or ``withdrawn``."""
+    """A resident's claim as it is kept; ``state`` is a `ClaimState`."""
 
     state: str
     proof: str
@@ -53,8 +70,8 @@ class Claim(NamedTuple):
         return self.proof != Proof.BARE
 
 
-CLAIM_STATES = {LinkOutcome.WAITING: "waiting"}
-"""The state of a claim after an outcome, where it is not ``live``."""
+CLAIM_STATES = {LinkOutcome.WAITING: ClaimState.WAITING}
+"""The state of a claim after an outcome, where it is not live."""
 
 
 def claim_outcome(
@@ -64,19 +81,19 @@ def claim_outcome(
     holder, state = owner
     mine = claims.get(resident)
     others = [claim for other, claim in claims.items() if other != resident]
-    if mine is not None and mine.state == "refused" and not is_proven:
+    if mine is not None and mine.state == ClaimState.REFUSED and not is_proven:
         return LinkOutcome.REFUSED
-    if state == "unlinked":
+    if state == SourceIdState.UNLINKED:
         return LinkOutcome.LINKED
-    if state == "frozen":
-        is_better = is_proven and not any(one.is_proven and one.state == "live" for one in others)
+    if state == SourceIdState.FROZEN:
+        is_better = is_proven and not any(one.is_proven and one.state == ClaimState.LIVE for one in others)
         return LinkOutcome.LINKED if is_better else LinkOutcome.FROZEN
     if holder == resident:
-        return LinkOutcome.EXISTS if mine is not None and mine.state == "live" else LinkOutcome.LINKED
+        return LinkOutcome.EXISTS if mine is not None and mine.state == ClaimState.LIVE else LinkOutcome.LINKED
     held = claims.get(holder)
     is_held_with_proof = held is not None and held.is_proven
     if is_proven:
         return LinkOutcome.FROZEN if is_held_with_proof else LinkOutcome.LINKED
-    if any(one.state == "refused" for one in others):
+    if any(one.state == ClaimState.REFUSED for one in others):
         return LinkOutcome.REFUSED  # the agency has decided once; a third claimant does not reopen it
     return LinkOutcome.WAITING if is_held_with_proof else LinkOutcome.FROZEN

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from ledger.clock import Clock
 from ledger.custody.custodian import Custodian
-from ledger.residents.claims import Proof, SourceIdState
+from ledger.residents.claims import ClaimState, Proof, SourceIdState
 from ledger.residents.errors import NoSuchClaim, ResidentNotFound, SameDecider
 from ledger.residents.registry import ResidentRegistry, log_link_event
 from ledger.standard.ids import ProgrammeId
@@ -73,13 +73,13 @@ class SourceDecisions:
     ) -> list[ContestedId]:
         """Return contested source ids, by their HMAC, behind one; callers log the look."""
         waiting = select(SourceClaimRow.source_hmac).where(
-            SourceClaimRow.programme == programme, SourceClaimRow.state == "waiting"
+            SourceClaimRow.programme == programme, SourceClaimRow.state == ClaimState.WAITING
         )
         query = (
             select(SourceIdRow)
             .where(
                 SourceIdRow.programme == programme,
-                (SourceIdRow.state == "frozen") | SourceIdRow.source_hmac.in_(waiting),
+                (SourceIdRow.state == SourceIdState.FROZEN) | SourceIdRow.source_hmac.in_(waiting),
             )
             .order_by(SourceIdRow.source_hmac)
             .limit(limit)
@@ -133,7 +133,7 @@ class SourceDecisions:
             .with_for_update()
         )
         claims = self._claims(session, programme, source_hmac)
-        candidates = {one.resident_id for one in claims if one.state != "withdrawn"}
+        candidates = {one.resident_id for one in claims if one.state != ClaimState.WITHDRAWN}
         if row is None or not claims or (resident_id is not None and resident_id not in candidates):
             raise NoSuchClaim(resident_id or 0, programme)
         proposed = self._open(session, programme, source_hmac)
@@ -171,7 +171,7 @@ class SourceDecisions:
     ) -> None:
         for claim in claims:
             is_chosen = claim.resident_id == resident_id
-            claim.state = "live" if is_chosen else "refused"
+            claim.state = ClaimState.LIVE if is_chosen else ClaimState.REFUSED
             if is_chosen:
                 claim.proof = Proof.DECISION
         holder, state = (

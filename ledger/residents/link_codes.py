@@ -11,9 +11,9 @@ import binascii
 import hmac
 
 from ledger.clock import Clock
-from ledger.custody.keyring import normalise
 from ledger.residents.errors import EmptyIdentifier, LinkCodeRefused
 from ledger.standard.civil_time import DAY_S
+from ledger.standard.identifiers import IdentifierForms, normalise
 from ledger.standard.ids import ProgrammeId
 
 LIFETIME_S = 7 * DAY_S
@@ -24,9 +24,10 @@ _MAC_BYTES = 6
 class LinkCodes:
     """Makes and checks link codes of one installation."""
 
-    def __init__(self, secret: bytes, clock: Clock) -> None:
+    def __init__(self, secret: bytes, clock: Clock, forms: IdentifierForms | None = None) -> None:
         self._secret = secret
         self._clock = clock
+        self._forms = forms or IdentifierForms()
 
     def make(self, programme: ProgrammeId, source_id: str, lifetime_s: int = LIFETIME_S) -> tuple[str, int]:
         """Return (code, Unix time at which it ends). Raises EmptyIdentifier."""
@@ -50,5 +51,5 @@ class LinkCodes:
             raise LinkCodeRefused(programme)
 
     def _mac(self, programme: ProgrammeId, source_id: str, head: bytes) -> bytes:
-        message = programme.to_bytes(4, "big") + head + normalise(source_id).encode()
+        message = programme.to_bytes(4, "big") + head + self._forms.source_id(programme, source_id).encode()
         return hmac.digest(self._secret, message, "sha256")[:_MAC_BYTES]

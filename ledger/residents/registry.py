@@ -19,12 +19,22 @@ from sqlalchemy.orm import Session
 from ledger.clock import Clock
 from ledger.custody.custodian import Custodian
 from ledger.custody.errors import NotCustodial
-from ledger.custody.keyring import IdentityHasher, SourceIdHasher, normalise
+from ledger.custody.keyring import IdentityHasher, SourceIdHasher
 from ledger.custody.master import RandomBytes
 from ledger.custody.signer import LocalSigner
-from ledger.residents.claims import CLAIM_STATES, Claim, LinkOutcome, Proof, claim_outcome
+from ledger.residents.claims import (
+    CLAIM_STATES,
+    OPEN_CLAIMS,
+    Claim,
+    ClaimState,
+    LinkOutcome,
+    Proof,
+    SourceIdState,
+    claim_outcome,
+)
 from ledger.residents.errors import EmptyIdentifier, NoSuchClaim, ResidentErased, ResidentNotFound, TooManyClaims
 from ledger.standard.civil_time import DAY_S
+from ledger.standard.identifiers import IdentifierForms, normalise
 from ledger.standard.ids import Address, ProgrammeId, address_bytes, to_address
 from ledger.store.database import bulk_insert_new, fetch_by_keys
 from ledger.store.models.residents import (
@@ -108,6 +118,11 @@ class ResidentRegistry:
         self._sources = sources
         self._clock = clock
         self._random = random
+
+    @property
+    def forms(self) -> IdentifierForms:
+        """How source ids are compared here."""
+        return self._sources.forms
 
     def register(self, session: Session, person: NewResident) -> Registration:
         """Register one verified person; a second call for the same document finds the first's resident."""
@@ -202,7 +217,7 @@ class ResidentRegistry:
             _SOURCE_IDS,
             ["programme", "source_hmac", "key_version", "resident_id", "state", "linked_at", "updated_at"],
             sorted(
-                (programme, digest, version, resident, "linked", now, now)
+                (programme, digest, version, resident, SourceIdState.LINKED.value, now, now)
                 for (resident, programme, _), (version, digest) in zip(claims, hashed, strict=True)
             ),
         )
@@ -241,8 +256,8 @@ class ResidentRegistry:
         best = proof if mine is None or (proof is not Proof.BARE and not mine.is_proven) else mine.proof
         if outcome is LinkOutcome.REFUSED:
             # A new claim is kept, so that the agency can see that there were others; it can never win by itself.
-            return mine or Claim("live", best)
-        return Claim(CLAIM_STATES.get(outcome, "live"), best)
+            return mine or Claim(ClaimState.LIVE.value, best)
+        return Claim(CLAIM_STATES.get(outcome, ClaimState.LIVE).value, best)
 
     def _settle_claim(
         self,
@@ -257,18 +272,19 @@ class ResidentRegistry:
         """Write what a claim changes for the id and for the other claimants."""
         programme, digest = key
         before = owners[key]
-        if outcome is LinkOutcome.LINKED and before[1] != "unlinked":
+        if outcome is LinkOutcome.LINKED and before[1] != SourceIdState.UNLINKED:
             for other, claim in claims.items():
-                if other != resident and claim.state in ("live", "waiting"):
+                if other != resident and claim.state in OPEN_CLAIMS:
                     # A code is the agency's word; a claimant with only the number has lost.
-                    claims[other] = claim._replace(state="refused")
+                    claims[other] = claim._replace(state=ClaimState.REFUSED.value)
                     self._set_claim(session, programme, digest, other, claims[other])
                     log_link_event(session, key, other, "taken_over", now)
         if outcome in (LinkOutcome.FROZEN, LinkOutcome.WAITING, LinkOutcome.REFUSED):
             log_link_event(session, key, resident, outcome.value, now)
         if outcome in (LinkOutcome.REFUSED, LinkOutcome.WAITING):
             return
-        after = (before[0], "frozen") if outcome is LinkOutcome.FROZEN else (resident, "linked")
+        is_frozen = outcome is LinkOutcome.FROZEN
+        after = (before[0], SourceIdState.FROZEN.value) if is_frozen else (resident, SourceIdState.LINKED.value)
         if after != before:
             self.set_owner(session, programme, digest, *after)
             owners[key] = after
@@ -295,8 +311,8 @@ class ResidentRegistry:
             .where(
                 SourceClaimRow.resident_id == resident_id,
                 SourceIdRow.resident_id != resident_id,
-                (SourceClaimRow.state == "waiting")
-                | ((SourceClaimRow.state == "live") & (SourceIdRow.state == "frozen")),
+                (SourceClaimRow.state == ClaimState.WAITING)
+                | ((SourceClaimRow.state == ClaimState.LIVE) & (SourceIdRow.state == SourceIdState.FROZEN)),
             )
         )
         if (session.scalar(contested) or 0) > CONTESTED_MAX:
@@ -319,7 +335,7 @@ class ResidentRegistry:
             source_hmacs,
             where={"programme": programme},
         )
-        linked = {bytes(digest): resident for digest, resident, state in rows if state == "linked"}
+        linked = {bytes(digest): resident for digest, resident, state in rows if state == SourceIdState.LINKED}
         accounts = {
             resident: (LinkedAccount(ResidentId(resident), to_address(bytes(account))))
             for resident, account, status in fetch_by_keys(
@@ -362,7 +378,8 @@ class ResidentRegistry:
             if claim.original is None:
                 continue
             source = self._custodian.unseal(resident_id, row.data_key, claim.original, f"src{claim.programme}").decode()
-            own = state if claim.state == "live" and (state == "frozen" or owner == resident_id) else claim.state
+            is_in_play = state == SourceIdState.FROZEN or owner == resident_id
+            own = state if claim.state == ClaimState.LIVE and is_in_play else claim.state
             shown.append((claim.programme, source, own))
         return shown
 
@@ -380,7 +397,7 @@ class ResidentRegistry:
             tombstone = self._sources.dedupe("identity", row.identity_hmac.hex())
             session.merge(TombstoneRow(namespace="identity", dedupe_hmac=tombstone, created_at=now))
         own = select(SourceClaimRow.programme, SourceClaimRow.source_hmac).where(
-            SourceClaimRow.resident_id == resident_id, SourceClaimRow.state.in_(("live", "waiting"))
+            SourceClaimRow.resident_id == resident_id, SourceClaimRow.state.in_(OPEN_CLAIMS)
         )
         for programme, digest in session.execute(own).all():
             self._withdraw(session, resident_id, programme, digest)
@@ -401,18 +418,20 @@ class ResidentRegistry:
         if resident_id not in claims or owner is None:
             raise NoSuchClaim(resident_id, programme)
         now = self._clock.timestamp()
-        self._set_claim(session, programme, digest, resident_id, claims[resident_id]._replace(state="withdrawn"))
+        withdrawn = claims[resident_id]._replace(state=ClaimState.WITHDRAWN.value)
+        self._set_claim(session, programme, digest, resident_id, withdrawn)
         log_link_event(session, key, resident_id, "withdrawn", now)
         holder, state = owner
-        left = [one for one, claim in claims.items() if claim.state in ("live", "waiting") and one != resident_id]
-        if state == "linked" and holder != resident_id:
+        left = [one for one, claim in claims.items() if claim.state in OPEN_CLAIMS and one != resident_id]
+        if state == SourceIdState.LINKED and holder != resident_id:
             return  # a resident who only waited takes nothing along
         if not left:
-            self.set_owner(session, programme, digest, resident_id, "unlinked")
+            self.set_owner(session, programme, digest, resident_id, SourceIdState.UNLINKED)
             return
         for one in left:
-            self._set_claim(session, programme, digest, one, claims[one]._replace(state="live"))
-        self.set_owner(session, programme, digest, left[0], "linked" if len(left) == 1 else "frozen")
+            self._set_claim(session, programme, digest, one, claims[one]._replace(state=ClaimState.LIVE.value))
+        follows = SourceIdState.LINKED if len(left) == 1 else SourceIdState.FROZEN
+        self.set_owner(session, programme, digest, left[0], follows)
 
     def _new(self, person: NewResident, version: int, identity: bytes, now: int) -> tuple[Resident, dict[str, Any]]:
         resident_id = ResidentId(int.from_bytes(self._random(8), "big") >> 1)

@@ -54,8 +54,8 @@ ZERO_ACCOUNT = AccountBytes(bytes(20))
 """The same as bytes: mints come from it and burns go to it; a merchant with this key is unknown or has retired."""
 
 _UINT32_MAX = 2**32 - 1
-_PROGRAMME_KIND = 1
-_MERCHANT_KIND = 2
+PROGRAMME_KIND = 1
+MERCHANT_KIND = 2
 POOL = ParticipantId(3 << 32)
 """What debtors paid into the treasury account and merchants are not yet paid; never above 0."""
 TREASURY = ParticipantId(4 << 32)
@@ -80,22 +80,22 @@ def programme_of(token: int) -> ProgrammeId:
 
 def programme_participant(programme: ProgrammeId) -> ParticipantId:
     """Return the clearing participant that stands for a programme."""
-    return ParticipantId(_PROGRAMME_KIND << 32 | uint("programme", programme, 32))
+    return ParticipantId(PROGRAMME_KIND << 32 | uint("programme", programme, 32))
 
 
 def merchant_participant(merchant: MerchantId) -> ParticipantId:
     """Return the clearing participant that stands for a merchant."""
-    return ParticipantId(_MERCHANT_KIND << 32 | uint("merchant", merchant, 32))
+    return ParticipantId(MERCHANT_KIND << 32 | uint("merchant", merchant, 32))
 
 
 def is_programme(participant: int) -> bool:
     """Return whether a clearing participant is a programme."""
-    return participant >> 32 == _PROGRAMME_KIND
+    return participant >> 32 == PROGRAMME_KIND
 
 
 def is_merchant(participant: int) -> bool:
     """Return whether a clearing participant is a merchant."""
-    return participant >> 32 == _MERCHANT_KIND
+    return participant >> 32 == MERCHANT_KIND
 
 
 def uint(field: str, value: int, bits: int) -> int:

@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from issuers.reports.funding import FundingWait
 from issuers.reports.stages import PipelineView
+from ledger.outbox.liveness import Liveness
 from ledger.standard.ids import ProgrammeSlug
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -63,6 +64,22 @@ class _Read(Collector):
     def describe(self) -> Iterable[Metric]:
         """Name nothing beforehand: registering must not ask the database."""
         return []
+
+
+def liveness_metrics(liveness: Liveness, gas_budget: int) -> list[Metric]:
+    """Return whether what was sent gets an outcome, and how much gas is under way."""
+    values = (
+        ("tongdui_final_block_age_seconds", "For how long the final block has been the last", liveness.final_age_s),
+        (
+            "tongdui_oldest_unsettled_seconds",
+            "For how long the oldest transaction has had no outcome",
+            liveness.oldest_age_s,
+        ),
+        ("tongdui_stalled", "1 while what waits gets no outcome", float(liveness.stall is not None)),
+        ("tongdui_gas_in_flight", "Gas limits of all transactions under way", liveness.waiting.gas),
+        ("tongdui_gas_budget", "Gas that may be under way now", gas_budget),
+    )
+    return [GaugeMetricFamily(name, help_text, value=value) for name, help_text, value in values]
 
 
 def issuance_metrics(

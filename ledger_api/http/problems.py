@@ -158,11 +158,13 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
     # issuing
     issuing.UnknownProgramme: _kind("unknown-programme", 404),
     issuing.UnknownMapping: _kind("unknown-mapping", 422),
+    issuing.CaseDisagrees: _kind("mapping-case-differs", 422, ("keeping", "ignoring")),
     issuing.GrantNotFound: _kind("unknown-grant", 404),
     issuing.BatchNotFound: _kind("unknown-batch", 404, ("programme", "number")),
     issuing.BatchLanded: _kind("batch-landed", 409, ("programme", "number")),
     issuing.ReviewNotFound: _kind("unknown-review", 404, ("review_id",)),
     issuing.ReviewClosed: _kind("review-closed", 409, ("review_id", "state")),
+    issuing.NoCorrection: _kind("no-correction", 409, ("review_id",)),
     issuing.SameApprover: _kind("same-approver", 403, ("review_id",)),
     issuing.RefusalNotFound: _kind("unknown-refusal", 404, ("refusal_id",)),
     issuing.ErasedRecord: _kind("record-erased", 410),

@@ -134,6 +134,27 @@ class ReviewOut(Out):
     held_at: datetime
 
 
+class HeldRecordOut(Out):
+    """A record as the two people see it who decide. Personal data."""
+
+    file: str
+    row: int
+    status: str
+    deed_day: str
+    activity: str
+    granted: Points = Field(description="What it earned less what was taken back of it.")
+    content: dict[str, str] | None = Field(description="The fields as they were read; null once erased.")
+
+
+class HeldPairOut(Out):
+    """A held record beside the one that it clashes with. The look is logged."""
+
+    review: ReviewOut
+    held: HeldRecordOut
+    other: HeldRecordOut | None = Field(description="Null: there is none, or it is another agency's.")
+    differing: list[str] = Field(description="Names of the fields in which the two differ.")
+
+
 class ReviewList(Out):
     """Reviews, oldest first."""
 

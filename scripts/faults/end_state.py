@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from issuers.samples.people import Person
 from issuers.states import BatchState, RevocationState
+from ledger.outbox.states import MessageState
 from ledger.standard.ids import address_bytes
 from ledger.store.models.issuance import (
     IssuanceBatchRow,
@@ -119,7 +120,7 @@ def _unended(session: Session) -> int:
     batches = select(func.count()).where(IssuanceBatchRow.state != BatchState.LANDED)
     ended = (RevocationState.LANDED, RevocationState.MERGED)
     revocations = select(func.count()).where(IssuanceRevocationRow.state.not_in(ended))
-    messages = select(func.count()).where(OutboxMessageRow.state != "done")
+    messages = select(func.count()).where(OutboxMessageRow.state != MessageState.DONE)
     return sum(int(session.scalar(one) or 0) for one in (batches, revocations, messages))
 
 

@@ -35,6 +35,7 @@ from ledger.chain.errors import ChainError, ClockJumped, EngineStopped
 from ledger.errors import InvariantViolation, TongduiError
 from ledger.gateway import GatewayHealth
 from ledger.indexer.errors import InconsistentAnswer
+from ledger.outbox.states import OPEN_STATES, MessageState
 from ledger.standard.civil_time import CITY_TZ
 from ledger.standard.ids import ProgrammeId, ProgrammeSlug
 from ledger.store.database import DatabaseUnavailable
@@ -146,8 +147,10 @@ class LiveEnvironment(Environment):
     def _unsettled(self) -> int:
         """Return how much is under way, by all senders."""
         with self.city.database.read() as session:
-            queued = select(func.count()).select_from(OutboxMessageRow).where(OutboxMessageRow.state == "queued")
-            sent = select(func.count()).where(OutboxTransactionRow.state.in_(("signed", "pending")))
+            queued = (
+                select(func.count()).select_from(OutboxMessageRow).where(OutboxMessageRow.state == MessageState.QUEUED)
+            )
+            sent = select(func.count()).where(OutboxTransactionRow.state.in_(OPEN_STATES))
             return int(session.scalar(queued) or 0) + int(session.scalar(sent) or 0)
 
     def _unissued(self) -> int:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from tests.eventually import eventually
+from tongdui.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = ("--people", "240", "--records", "200")
@@ -58,6 +63,34 @@ def tongdui(*arguments: str, cwd: Path = ROOT, timeout_s: float = 120.0, **setti
         check=False,
     )
     return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def tongdui_here(*arguments: str, **settings: str) -> Ended:
+    """Run a command of the program to its end in this process, which saves the second that a process takes to start.
+
+    For many small questions about what a command says; what may hang, die or be killed gets a process of its own. What
+    a process would log to standard error is there too.
+    """
+    out, err = io.StringIO(), io.StringIO()
+    log = logging.StreamHandler(err)
+    log.setLevel(logging.WARNING)
+    root = logging.getLogger()
+    root.addHandler(log)
+    try:
+        with (
+            patch.object(sys, "argv", ["tongdui", *arguments]),
+            patch.dict(os.environ, environment() | settings, clear=True),
+            patch("tongdui.cli.main.collect_rarely"),  # it lasts as long as the process, and this one runs other tests
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            main()
+            code = 0
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    finally:
+        root.removeHandler(log)
+    return Ended(code, out.getvalue(), err.getvalue())
 
 
 def demo(state_dir: Path) -> Ended:

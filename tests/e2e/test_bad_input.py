@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ledger.standard.civil_time import CITY_TZ
-from tests.e2e.runs import Ended, count, tongdui
+from tests.e2e.runs import Ended, count, tongdui, tongdui_here
 from tongdui.clock import let_time_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -79,7 +79,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ingest(city: Path, *files: Path) -> Ended:
-    return tongdui("issuers", "ingest", "volunteer", *map(str, files), "--state-dir", str(city), "--json")
+    return tongdui_here("issuers", "ingest", "volunteer", *map(str, files), "--state-dir", str(city), "--json")
 
 
 def awaiting_link(city: Path) -> int:
@@ -88,7 +88,7 @@ def awaiting_link(city: Path) -> int:
 
 
 def counted(city: Path) -> dict[str, Any]:
-    found = tongdui("issuers", "counts", "--state-dir", str(city), "--json")
+    found = tongdui_here("issuers", "counts", "--state-dir", str(city), "--json")
     assert found.code == 0, found.err
     counts: dict[str, Any] = found.last["programmes"]["volunteer"]
     return counts
@@ -111,7 +111,7 @@ def test_refusals_say_where_and_why_but_show_nothing(city: Path, tmp_path: Path)
     file = tmp_path / "shown.csv"
     file.write_bytes(content([*good(2_001), bad(2_001, **{"服务时间（小时）": "两小时"})]))
     assert ingest(city, file).code == 1
-    listed = tongdui("refusals", "volunteer", "--limit", "1000", "--state-dir", str(city), "--json").last["items"]
+    listed = tongdui_here("refusals", "volunteer", "--limit", "1000", "--state-dir", str(city), "--json").last["items"]
     [found] = [one for one in listed if one["file"] == "shown.csv"]
     assert (found["line"], found["field"], found["code"]) == (7, "quantity", "bad_number")
     assert found["reason_zh"]
@@ -161,7 +161,7 @@ def test_the_same_record_in_two_files_counts_once(city: Path, tmp_path: Path) ->
 )
 def test_wrong_input_is_one_line_and_an_exit_code(arguments: tuple[str, ...], code: int, says: str, city: Path) -> None:
     where = () if arguments[0] in ("verify", "signer") else ("--state-dir", str(city))
-    ended = tongdui(*arguments, *where, "--json")
+    ended = tongdui_here(*arguments, *where, "--json")
     assert ended.code == code, ended.err
     assert says in ended.last["error"]["message"]
     [line] = ended.err.strip().splitlines()

@@ -23,7 +23,7 @@ from tests.e2e.processes import (
     wait_for_supply,
     write_records,
 )
-from tests.e2e.runs import tongdui
+from tests.e2e.runs import tongdui_here
 from tests.eventually import eventually
 from tests.integration.ledger import postgres
 from tongdui.offline import open_books
@@ -63,26 +63,26 @@ def test_three_intakes_beside_a_gateway_on_sqlite(tmp_path: Path) -> None:
         assert (counts["accepted"], counts["waiting"], counts["held"]) == (str(RECORDS), "0", "0")
         wait_for_supply(city.client, RECORDS * LINE_MINOR)
         assert city.client.get("/v1/invariants").json()["ok"] is True
-        shown = tongdui("issuers", "counts", "--state-dir", str(state), "--json")
+        shown = tongdui_here("issuers", "counts", "--state-dir", str(state), "--json")
         assert shown.code == 0, shown.err
         assert shown.last["programmes"]["environmental"]["accepted"] == RECORDS
-        stages = tongdui("issuers", "stages", str(GREEN), "--state-dir", str(state), "--json").last["stages"]
+        stages = tongdui_here("issuers", "stages", str(GREEN), "--state-dir", str(state), "--json").last["stages"]
         assert [one["done"] for one in stages if one["name"] == "grant"] == [RECORDS]
         contested = contest(state)
         where = ("--state-dir", str(state), "--json")
-        [claim] = tongdui("issuers", "claims", str(GREEN), "--by", "Chen", *where).last["items"]
+        [claim] = tongdui_here("issuers", "claims", str(GREEN), "--by", "Chen", *where).last["items"]
         assert (claim["source_id"], claim["state"]) == ("zd_contested", "frozen")
         decide = ("issuers", "decide", str(GREEN), claim["claim"], "--for", str(contested), *where)
-        assert tongdui(*decide, "--by", "Chen").last["status"] == "first"
-        assert tongdui(*decide, "--by", "Chen").code == 3, "one person is not two"
-        assert tongdui(*decide, "--by", "Zhou").last["status"] == "decided"
-        assert tongdui("issuers", "claims", str(GREEN), "--by", "Chen", *where).last["items"] == []
+        assert tongdui_here(*decide, "--by", "Chen").last["status"] == "first"
+        assert tongdui_here(*decide, "--by", "Chen").code == 3, "one person is not two"
+        assert tongdui_here(*decide, "--by", "Zhou").last["status"] == "decided"
+        assert tongdui_here("issuers", "claims", str(GREEN), "--by", "Chen", *where).last["items"] == []
 
 
 def test_intakes_without_a_gateway_carry_each_other_out(tmp_path: Path) -> None:
     """Two at once on one state directory: one takes the chain, the other waits for it, and both end."""
     state = tmp_path / "state"
-    assert tongdui("deploy", "--state-dir", str(state)).code == 0
+    assert tongdui_here("deploy", "--state-dir", str(state)).code == 0
     register_people(Settings(state_dir=state, _env_file=None))
     intakes = [
         start_ingest(state, write_records(tmp_path / "a.jsonl", 0, 120)),
@@ -90,7 +90,7 @@ def test_intakes_without_a_gateway_carry_each_other_out(tmp_path: Path) -> None:
     ]
     results = [ended(one) for one in intakes]
     assert [one["ok"] for one in results] == [True, True]
-    shown = tongdui("issuers", "counts", "--state-dir", str(state), "--json").last["programmes"]["environmental"]
+    shown = tongdui_here("issuers", "counts", "--state-dir", str(state), "--json").last["programmes"]["environmental"]
     assert (shown["accepted"], shown["granted_minor"]) == (240, str(240 * LINE_MINOR))
     with gateway(state) as city:
         wait_for_supply(city.client, 240 * LINE_MINOR)
@@ -105,7 +105,7 @@ def test_several_gateways_and_intakes_on_postgresql(tmp_path: Path) -> None:
         database = stack.enter_context(postgres.fresh_database(server, "b" + secrets.token_hex(6)))
         node = stack.enter_context(network(tmp_path / "node"))
         shared = {"TONGDUI_DATABASE_URL": database, "TONGDUI_RPC_URL": node}
-        deployed = tongdui("deploy", "--state-dir", str(state), **shared)
+        deployed = tongdui_here("deploy", "--state-dir", str(state), **shared)
         assert deployed.code == 0, deployed.err[-3000:]
         settings = Settings(state_dir=state, _env_file=None, database_url=database, rpc_url=node)
         register_people(settings)

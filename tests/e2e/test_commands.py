@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.runs import CHECKOUT_COMMANDS, tongdui
+from tests.e2e.runs import CHECKOUT_COMMANDS, tongdui, tongdui_here
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -43,7 +43,8 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
     + [["bench", "issue"]],
 )
 def test_each_command_explains_itself(command: list[str]) -> None:
-    ended = tongdui(*command, "--help")
+    run = tongdui if command[0] in CHECKOUT_COMMANDS else tongdui_here
+    ended = run(*command, "--help")
     assert ended.code == 0
     assert "Usage" in ended.out
     if command not in (["issuers"], ["bench"], ["signer"]):
@@ -51,7 +52,7 @@ def test_each_command_explains_itself(command: list[str]) -> None:
 
 
 def test_help_shows_defaults() -> None:
-    assert "(default: 8080)" in " ".join(tongdui("serve", "--help").out.replace("│", " ").split())
+    assert "(default: 8080)" in " ".join(tongdui_here("serve", "--help").out.replace("│", " ").split())
 
 
 def test_a_database_that_does_not_answer_is_a_reason_to_try_again(tmp_path: Path) -> None:

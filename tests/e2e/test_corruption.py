@@ -12,7 +12,7 @@ from ledger.audit.cells import locate
 from ledger.chain.embedded.engine import EmbeddedEngine
 from ledger.deployment.file import Deployment
 from ledger.proofs.layout import Layout
-from tests.e2e.runs import balances, tongdui
+from tests.e2e.runs import balances, tongdui, tongdui_here
 from tongdui.clock import clock_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -40,7 +40,7 @@ def test_a_forged_balance_is_named_and_the_exit_code_says_so(copy: Path) -> None
     deployment = Deployment.read(file)
     key, shift = locate(token)
     with EmbeddedEngine.open(copy / "chain", clock_of(copy)) as engine:
-        honest = tongdui("audit", "--rpc", engine.url, "--deployment", str(file), "--json")
+        honest = tongdui_here("audit", "--rpc", engine.url, "--deployment", str(file), "--json")
         assert honest.code == 0, honest.err
         address = deployment.address("PointsLedger")
         slot = f"0x{Layout.load('PointsLedger').at('_lanes', key, account):064x}"
@@ -54,7 +54,7 @@ def test_a_forged_balance_is_named_and_the_exit_code_says_so(copy: Path) -> None
 
 def test_another_citys_deployment_is_not_this_chains(copy: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    assert tongdui("deploy", "--state-dir", str(other)).code == 0
+    assert tongdui_here("deploy", "--state-dir", str(other)).code == 0
     with EmbeddedEngine.open(copy / "chain", clock_of(copy)) as engine:
         ended = tongdui("audit", "--rpc", engine.url, "--deployment", str(other / "deployment.json"), "--json")
     assert ended.code == 1
@@ -73,8 +73,8 @@ def test_a_changed_row_is_found_and_rebuilt_from_the_chain(copy: Path) -> None:
     found = tongdui("status", "--state-dir", str(copy), "--json")
     assert found.code == 5, found.out
     assert found.last["ok"] is False
-    rebuilt = tongdui("reindex", "--state-dir", str(copy), "--json")
+    rebuilt = tongdui_here("reindex", "--state-dir", str(copy), "--json")
     assert rebuilt.code == 0, rebuilt.err
     assert rebuilt.last["differences"] == 0
     assert balances(copy) == before
-    assert tongdui("status", "--state-dir", str(copy), "--json").code == 0
+    assert tongdui_here("status", "--state-dir", str(copy), "--json").code == 0

@@ -20,6 +20,7 @@ from tests.e2e.runs import (
     node_of,
     start_demo,
     tongdui,
+    tongdui_here,
     wait_until,
 )
 
@@ -63,7 +64,7 @@ def test_its_figures_are_those_of_the_auditor(undisturbed: Path) -> None:
 
 def test_the_receipt_holds_offline_and_a_changed_one_does_not(undisturbed: Path, tmp_path: Path) -> None:
     receipt, deployment = undisturbed / "receipt.json", undisturbed / "deployment.json"
-    ended = tongdui("verify", str(receipt), "--deployment", str(deployment), "--json")
+    ended = tongdui_here("verify", str(receipt), "--deployment", str(deployment), "--json")
     assert ended.code == 0, ended.err
     assert ended.last["ok"] is True
     content = json.loads(receipt.read_text())

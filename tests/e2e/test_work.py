@@ -25,7 +25,7 @@ from tests.e2e.processes import (
     workers,
     write_records,
 )
-from tests.e2e.runs import ROOT, environment, tongdui
+from tests.e2e.runs import ROOT, environment, tongdui, tongdui_here
 from tests.eventually import eventually
 from tests.integration.ledger import postgres
 from tongdui.readiness import LAG_BLOCKS_MAX
@@ -43,7 +43,7 @@ def drop(state_dir: Path, first: int, last: int) -> None:
 
 def wait_for_granted(state_dir: Path, records: int) -> None:
     def stages() -> dict[str, int]:
-        ended = tongdui("issuers", "stages", str(GREEN), "--state-dir", str(state_dir), "--json")
+        ended = tongdui_here("issuers", "stages", str(GREEN), "--state-dir", str(state_dir), "--json")
         assert ended.code == 0, ended.err
         return {stage["name"]: stage["done"] for stage in ended.last["stages"]}
 
@@ -78,7 +78,7 @@ def test_workers_alone_carry_dropped_records_to_the_embedded_chain(tmp_path: Pat
         assert (beside.code, beside.last["error"]["type"]) == (4, "EngineBusy")
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
-    status = tongdui("status", "--state-dir", str(state), "--json")
+    status = tongdui_here("status", "--state-dir", str(state), "--json")
     assert status.code == 0, status.err
     assert status.last["projected_height"] == status.last["final_height"]
     assert status.last["outbox"] == {}, "nothing is under way"
@@ -115,14 +115,15 @@ def test_workers_beside_an_api_process_on_postgresql(tmp_path: Path) -> None:
         database = stack.enter_context(postgres.fresh_database(server, "w" + secrets.token_hex(6)))
         node = stack.enter_context(network(tmp_path / "node"))
         shared = {"TONGDUI_DATABASE_URL": database, "TONGDUI_RPC_URL": node, "TONGDUI_WORKERS": "false"}
-        deployed = tongdui("deploy", "--state-dir", str(state), **shared)
+        deployed = tongdui_here("deploy", "--state-dir", str(state), **shared)
         assert deployed.code == 0, deployed.err[-3000:]
         register_people(Settings(state_dir=state, _env_file=None, database_url=database, rpc_url=node))
         client = stack.enter_context(gateway(state, **shared)).client
         with workers(state, **shared) as first, workers(state, **shared) as second:
             drop(state, 0, 120)
             wait_for_supply(client, 120 * LINE_MINOR)
-            assert readiness(client) == {"database": True, "chain": True, "projection": True, "alarms": True}
+            assert all(readiness(client).values())
+            assert {"database", "chain", "projection", "liveness", "alarms"} == readiness(client).keys()
             first.send_signal(signal.SIGTERM)
             assert first.wait(30) == 0
             drop(state, 120, 240)

@@ -106,7 +106,7 @@ def open_cycle(state_dir: StateDir = None, as_json: AsJson = False) -> None:
     Exit code 1 if it is too early or nothing is due.
     """
     from ledger.deployment.artifacts import call_data
-    from ledger.outbox.outbox import MessageState
+    from ledger.outbox.states import MessageState
 
     output = Output(as_json=as_json)
     with _desk(state_dir, output) as desk:

@@ -93,20 +93,25 @@ def deploy(
 
 
 def status(state_dir: StateDir = None, as_json: AsJson = False) -> None:
-    """Say how an installation is that no gateway runs: heights, projection, outbox, rules that must hold.
+    """Say how an installation is that no gateway runs: heights, ages, projection, outbox, rules that must hold.
 
     A running gateway answers the same at /readyz and /v1/invariants.
     """
     from tongdui.bootstrap import open_city
+    from tongdui.readiness import look_once
 
     output = Output(as_json=as_json)
     chosen = settings(state_dir, workers=False)
     with output.bars() as bars, open_city(chosen, clock_of(chosen.state_dir), progress=bars.hook("open")) as city:
-        height, projected = city.engine.final_height(), city.gateway.indexer.cursor().block_number
+        seen = look_once(city.gateway, city.clock, chosen.stall_s)
+        height, projected = seen.liveness.final_height, city.gateway.indexer.cursor().block_number
         with city.database.read() as session:
             outbox = dict(city.gateway.outbox.counts(session))
         report = city.invariants.refresh()
-    output.say(f"final block {height}, projected to {projected}")
+    output.say(f"final block {height} (made {seen.block_age_s} s ago), projected to {projected}")
+    output.say(f"the oldest transaction without an outcome has waited {seen.liveness.oldest_age_s:.0f} s")
+    if seen.liveness.alarm is not None:
+        output.say(seen.liveness.alarm, style="red")
     output.table("outbox", ["state", "messages"], sorted(outbox.items()))
     output.listing(
         f"rules, at block {report.block_number}",
@@ -114,10 +119,15 @@ def status(state_dir: StateDir = None, as_json: AsJson = False) -> None:
         [(check.name, "yes" if check.ok else "NO", check.detail) for check in report.checks],
     )
     holds = all(check.ok for check in report.checks)
+    lives = seen.liveness.stall is None
     output.result(
         {
-            "ok": holds,
+            "ok": holds and lives,
             "final_height": height,
+            "final_block_age_s": seen.block_age_s,
+            "oldest_unsettled_s": int(seen.liveness.oldest_age_s),
+            "stall": seen.liveness.stall,
+            "alarm": seen.liveness.alarm,
             "projected_height": projected,
             "outbox": outbox,
             "checks": [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in report.checks],
@@ -125,6 +135,8 @@ def status(state_dir: StateDir = None, as_json: AsJson = False) -> None:
     )
     if not holds:
         raise typer.Exit(ExitCode.BROKEN)
+    if not lives:
+        raise typer.Exit(ExitCode.NO)
 
 
 def reindex(state_dir: StateDir = None, as_json: AsJson = False) -> None:

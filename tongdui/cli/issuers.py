@@ -16,9 +16,9 @@ from issuers.states import BatchState
 from ledger.errors import ConfigurationError
 from ledger.standard.amounts import points_text
 from ledger.standard.ids import ProgrammeSlug
-from tongdui.cli import claims, webhooks
+from tongdui.cli import checking, claims, reviews, webhooks
 from tongdui.cli.console import Bars, ExitCode, Output, UsageError
-from tongdui.cli.options import AsJson, StateDir, open_beside, programme_of, readable, settings
+from tongdui.cli.options import AsJson, StateDir, open_beside, programme_of, settings
 from tongdui.clock import clock_of
 
 if TYPE_CHECKING:
@@ -34,66 +34,16 @@ issuers = typer.Typer(help="Bring records in, try a mapping and rules out, expla
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    issuers.command("check")(check)
+    checking.register(issuers)
     issuers.command("ingest")(ingest)
     issuers.command("explain")(explain)
     issuers.command("counts")(counts)
     issuers.command("stages")(stages)
     claims.register(issuers)
+    reviews.register(issuers)
     webhooks.register(issuers)
     app.add_typer(issuers, name="issuers")
     app.command("refusals")(refusals)
-
-
-def check(
-    file: Annotated[Path, typer.Argument(help="A file as the source system exports it.")],
-    mapping: Annotated[Path, typer.Option("--mapping", metavar="M", help="The mapping: a YAML file.")],
-    rules: Annotated[Path, typer.Option("--rules", metavar="R", help="The rulebook: a YAML file.")],
-    catalogue: Annotated[
-        Path | None, typer.Option(metavar="C", help="The activity catalogue: a YAML file (default: the city's).")
-    ] = None,
-    state_dir: StateDir = None,
-    as_json: AsJson = False,
-) -> None:
-    """Try a mapping and a rulebook out on a file: what would be granted, what refused and why. Nothing is stored.
-
-    A rulebook that is still a draft is tried as if it were approved.
-
-    Exit code 0 if every record is understood, 1 if some would be refused.
-    """
-    from issuers.intake.dry_run import dry_run
-    from issuers.rules.activities import ACTIVITIES, Catalogue, deviations
-    from issuers.rules.rulebook import Rulebook, as_approved
-    from issuers.sources.mapping import Mapping
-
-    output = Output(as_json=as_json)
-    source = Mapping.load(readable(mapping, "the mapping"))
-    book = Rulebook.load(readable(rules, "the rulebook"))
-    activities = Catalogue.load(ACTIVITIES if catalogue is None else readable(catalogue, "the activity catalogue"))
-    outside = deviations(book, activities)
-    now = clock_of(settings(state_dir).state_dir).timestamp()
-    found = dry_run(source, [as_approved(book)], readable(file, "the file"), now)
-    output.say(
-        f"{found.rows} records: {found.would_grant} would be granted {points_text(found.would_grant_minor)} points,"
-        f" {found.pending} would wait, {sum(found.refusals.values())} would be refused"
-    )
-    if found.first_grants:
-        rows = [
-            (one["row"], points_text(int(one["amount_minor"])), one["explanation_en"]) for one in found.first_grants
-        ]
-        output.listing("the first grants", ["row", "points", "because"], rows)
-    if found.first_refusals:
-        refused = [
-            (one["line"] or one["row"], one["field"], one["code"], one["reason_en"]) for one in found.first_refusals
-        ]
-        output.listing("the first refusals", ["line", "field", "code", "reason"], refused)
-    if outside:
-        rates = [(one.code, one.rate, f"{one.reason_en}\n{one.reason_zh}") for one in outside]
-        output.listing("rates that need the council's express approval", ["activity", "rate", "because"], rates)
-    result = {"ok": not found.refusals, **_texts(asdict(found)), "outside_catalogue": [asdict(one) for one in outside]}
-    output.result(result)
-    if found.refusals:
-        raise typer.Exit(ExitCode.NO)
 
 
 def ingest(

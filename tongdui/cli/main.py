@@ -12,7 +12,7 @@ import typer
 
 from ledger.errors import TongduiError
 from ledger.python_gc import collect_rarely
-from tongdui.cli import audit, batches, clearing, gateway, issuers, signer, work
+from tongdui.cli import audit, batches, clearing, gateway, issuers, network, signer, work
 from tongdui.cli.console import ExitCode, FileProblem, failure
 
 _HELP = """
@@ -65,6 +65,7 @@ issuers.register(app)
 batches.register(issuers.issuers)
 clearing.register(app)
 signer.register(app)
+network.register(app)
 
 
 def main() -> None:

@@ -49,12 +49,13 @@ def settings(state_dir: Path | None = None, **changes: Any) -> Settings:
 def open_beside(state_dir: Path | None, bars: Bars) -> Iterator[Books]:
     """Open an installation's books, also while a gateway runs on it; where nothing is deployed yet, deploy first."""
     from ledger.deployment.file import FILE_NAME
-    from tongdui.bootstrap import open_city
     from tongdui.offline import open_books
 
     chosen = settings(state_dir, workers=False)
     clock = clock_of(chosen.state_dir)
     if not (chosen.deployment_file or chosen.state_dir / FILE_NAME).exists():
+        from tongdui.bootstrap import open_city  # which takes a third of a second to import
+
         with open_city(chosen, clock, progress=bars.hook("deploy")):
             pass
     with open_books(chosen, clock) as books:

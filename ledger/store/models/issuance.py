@@ -323,6 +323,8 @@ class IssuanceReviewRow(Base):
     """``issuers.states.ReviewState``."""
     approver_first: Mapped[str | None] = mapped_column(String(128))
     approver_second: Mapped[str | None] = mapped_column(String(128))
+    verdict: Mapped[Word | None]
+    """``issuers.review.reviews.Verdict`` of who approved; both must say the same."""
     note: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[UnixTime]
     decided_at: Mapped[UnixTime | None]

@@ -72,7 +72,7 @@ class OutboxTransactionRow(Base):
     raw: Mapped[Blob]
     gas: Mapped[Big]
     state: Mapped[Word]
-    """``signed`` (no node has answered yet), ``pending`` (a node has it), ``mined``, ``reverted``, ``replaced``."""
+    """See `TransactionState` in ledger.outbox.states."""
     reason: Mapped[str | None] = mapped_column(String(512))
     message_count: Mapped[int] = mapped_column(Integer)
     attempts: Mapped[int] = mapped_column(Integer, default=0)

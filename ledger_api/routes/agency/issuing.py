@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from issuers.answers import Review
+from issuers.answers import HeldRecord, Review
 from issuers.errors import SameApprover
 from issuers.reports.funding import FundingWait
 from ledger.standard.ids import ProgrammeId
@@ -22,6 +22,8 @@ from ledger_api.schemas.common import ProgrammeNumber, moment, money, points
 from ledger_api.schemas.issuing import (
     DeliveryOut,
     FundingWaitOut,
+    HeldPairOut,
+    HeldRecordOut,
     IngestOut,
     PipelineOut,
     RecordCounts,
@@ -167,16 +169,45 @@ def reviews(
     return ReviewList(items=[_review(one) for one in services.issuers.reviews(programme, state, limit)])
 
 
+@router.get("/reviews/{review_id}/records", operation_id="getHeldRecords", response_model=HeldPairOut)
+def held_records(programme: ProgrammeNumber, review_id: Number, services: Deps, principal: Who) -> HeldPairOut:
+    """Return a held record beside the one that it clashes with: personal data, and the look is logged."""
+    require(principal, scopes.issuer(programme))
+    pair = services.issuers.review_pair(programme, review_id)
+    with services.database.transaction() as session:
+        note_look(session, services, principal, NOBODY, f"getHeldRecords {review_id}")
+    return HeldPairOut(
+        review=_review(pair.review),
+        held=_held(pair.held),
+        other=None if pair.other is None else _held(pair.other),
+        differing=list(pair.differing),
+    )
+
+
 @router.post("/reviews/{review_id}/approve", operation_id="approveReview", response_model=ReviewVerdict)
 def approve(programme: ProgrammeNumber, review_id: Number, write: Write) -> Response:
-    """Approve a held record. The second of two different people releases it to the rules."""
+    """Approve a held record as a deed of its own. The second of two different people releases it to the rules."""
+    return _approve(programme, review_id, write, as_correction=False)
+
+
+@router.post("/reviews/{review_id}/correct", operation_id="approveCorrection", response_model=ReviewVerdict)
+def approve_correction(programme: ProgrammeNumber, review_id: Number, write: Write) -> Response:
+    """Approve a record held for its known number as a correction of the record that has it.
+
+    What that record earned is taken back as far as it differs. Two different people must say so; `approveReview` in
+    between begins anew.
+    """
+    return _approve(programme, review_id, write, as_correction=True)
+
+
+def _approve(programme: ProgrammeId, review_id: int, write: Write, *, as_correction: bool) -> Response:
     require(write.principal, scopes.issuer(programme))
     services, person = write.services, write.principal.subject
     services.issuers.review(programme, review_id)  # another programme's does not exist for it
 
     def effect(was_begun: bool) -> tuple[int, BaseModel]:
         try:
-            status = services.issuers.approve(review_id, person)
+            status = services.issuers.approve(review_id, person, as_correction=as_correction)
         except SameApprover:
             if not was_begun:
                 raise
@@ -218,6 +249,18 @@ def _own_refusal(services: Services, programme: ProgrammeId, refusal_id: int) ->
     page = services.issuers.refusals(programme, refusal_id - 1, 1, open_only=False)
     if not page.items or page.items[0].refusal_id != refusal_id:
         raise NotFound("refusal", str(refusal_id))
+
+
+def _held(found: HeldRecord) -> HeldRecordOut:
+    return HeldRecordOut(
+        file=found.file,
+        row=found.row,
+        status=found.status,
+        deed_day=found.deed_day,
+        activity=found.activity,
+        granted=points(found.granted_minor),
+        content=found.content,
+    )
 
 
 def _review(found: Review) -> ReviewOut:

@@ -56,7 +56,7 @@ def approve(body: DeskApprovalIn, write: Write) -> Response:
         services.registry.get(session, int(body.resident_id))
         services.offers.get(session, body.offer)
         purchase = Purchase(desk_id, int(body.resident_id), body.offer, body.quantity)
-        approval_id = services.consent.approve(session, purchase, write.principal.subject)
+        approval_id = services.approvals.approve(session, purchase, write.principal.subject)
         expires_at = services.clock.timestamp() + APPROVAL_LIFETIME_S
         return 201, DeskApprovalOut(approval_id=approval_id, expires_at=moment(expires_at))
 
@@ -74,14 +74,14 @@ def redeem(body: DeskOrderIn, write: Write) -> Response:
     if isinstance(body.proof, PinProof):
         # In a transaction of its own: a wrong PIN is counted although the request fails.
         with services.database.transaction() as session:
-            tried = services.consent.try_pin(session, resident_id, body.proof.pin, write.principal.subject)
+            tried = services.approvals.try_pin(session, resident_id, body.proof.pin, write.principal.subject)
         tried.require()
 
     def effect(session: Session) -> tuple[int, BaseModel]:
         approver = None
         if not isinstance(body.proof, PinProof):
             asked = Purchase(desk_id, resident_id, body.offer, body.quantity)
-            approver = services.consent.use_approval(session, body.proof.approval_id, asked, write.principal.subject)
+            approver = services.approvals.use_approval(session, body.proof.approval_id, asked, write.principal.subject)
         note_look(session, services, write.principal, resident_id, "redeemAtDesk")
         placed = services.redemptions.place(
             session,
@@ -125,7 +125,7 @@ def set_pin(body: DeskPinIn, write: Write) -> Response:
     def effect(session: Session) -> tuple[int, BaseModel]:
         resident = services.registry.get(session, int(body.resident_id))
         note_look(session, services, write.principal, resident.resident_id, "setPinAtDesk")
-        services.consent.set_pin(session, resident.resident_id, body.pin, write.principal.subject)
+        services.approvals.set_pin(session, resident.resident_id, body.pin, write.principal.subject)
         return 200, Done()
 
     return write.once(body, effect)

@@ -118,7 +118,7 @@ def set_pin(body: PinIn, write: Write) -> Response:
 
     def effect(session: Session) -> tuple[int, BaseModel]:
         resident_id = own_resident(session, write.principal)
-        write.services.consent.set_pin(session, resident_id, body.pin, write.principal.subject)
+        write.services.approvals.set_pin(session, resident_id, body.pin, write.principal.subject)
         return 200, Done()
 
     return write.once(body, effect)

@@ -22,6 +22,7 @@ from ledger.standard.keccak import keccak256
 from ledger.standard.signatures import SigningKey
 from ledger.store.database import Database
 from ledger.store.models.projection import BalanceRow, FlowRow
+from tests.empty_books import empty_books
 from tests.integration.issuers.lab import NOW, PROGRAMMES, Desk, open_desk
 
 
@@ -118,8 +119,9 @@ def open_city(
         merchants={MerchantId(m.id): key(f"merchant {m.id}").address for m in config.merchants},
     )
     deployment = deploy(engine, config, actors, key("deployer"))
-    database = Database(url or f"sqlite:///{folder}/books.db")
-    database.create_all()
+    database = empty_books(folder / "books.db") if url is None else Database(url)
+    if url is not None:
+        database.create_all()
     gateway = Gateway(database, engine, deployment, [key("relayer 1"), key("relayer 2")], clock)
     desk = open_desk(folder, None, deployment, signers, clock, database)
     return City(engine, deployment, gateway, desk)

@@ -22,6 +22,7 @@ from ledger.outbox.outbox import Outbox
 from ledger.residents.registry import NewResident, ResidentRegistry
 from ledger.standard.ids import Address, ProgrammeId
 from ledger.store.database import Database
+from tests.empty_books import empty_books
 
 CITY = timezone(timedelta(hours=8))
 NOW = datetime(2026, 9, 1, 8, tzinfo=CITY)
@@ -84,8 +85,9 @@ def open_desk(
     """Open a desk over a folder."""
     clock = clock or ManualClock(NOW)
     if database is None:
-        database = Database(url or f"sqlite:///{folder}/books.db")
-        database.create_all()
+        database = empty_books(folder / "books.db") if url is None else Database(url)
+        if url is not None:
+            database.create_all()
     envelope = Envelope(load_master_key(folder / "master.key"))
     keyring = Keyring(folder / "keyring", envelope)
     registry = ResidentRegistry(Custodian(envelope), IdentityHasher(keyring), SourceIdHasher(keyring), clock)

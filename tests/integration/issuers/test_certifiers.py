@@ -123,17 +123,6 @@ def test_captives_and_tireless_certifiers_are_counted_across_deliveries(any_desk
     assert [one.screen for one in service.reviews("volunteer")] == ["certifier_share", "certifier_day"]
 
 
-def test_a_record_whose_person_changes_twice_in_one_file_ends_with_the_last(any_desk: Desk, tmp_path: Path) -> None:
-    """What the version in between granted is taken back too, though it was never written apart."""
-    for number, person in enumerate(PEOPLE, 1):
-        any_desk.resident(f"99000019540101{number:04d}", volunteer=person)
-    rows = [("ZY-0001", person, CENTRE, 1) for person in (ALICE, BOB, CAROL, DAVE)]
-    report = any_desk.service.ingest_file("volunteer", export(tmp_path, "a.csv", *rows))
-    assert report.statuses == {"accepted": 1, "correction": 3}
-    counts = any_desk.service.counts("volunteer")["volunteer"]
-    assert counts.granted_minor - counts.revoked_minor == 2_000
-
-
 def test_who_has_no_rule_pays_nothing(any_desk: Desk, tmp_path: Path) -> None:
     """The certifier is in the records; nothing of it is hashed, looked up or written."""
     any_desk.resident("990000195401010001", volunteer=ALICE)

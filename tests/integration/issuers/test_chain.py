@@ -117,29 +117,6 @@ def test_a_correction_grants_or_revokes_the_difference(city: City, tmp_path: Pat
     assert counts.granted_minor - counts.revoked_minor == 1500
 
 
-def test_a_correction_of_the_person_moves_the_points(city: City, tmp_path: Path) -> None:
-    """All is revoked from the one who was named wrongly, whose caps are free again, and granted to the other."""
-    _, wrong = city.desk.resident("990000195401010011", volunteer="5101000000001")
-    _, right = city.desk.resident("990000195401010029", volunteer="5101000000002")
-    service = city.desk.service
-    service.ingest_file("volunteer", volunteer_file(tmp_path, "a.csv", ("ZY-0001", "5101000000001", "1", "8")))
-    service.make_batches()
-    city.land()
-    report = service.ingest_file("volunteer", volunteer_file(tmp_path, "b.csv", ("ZY-0001", "5101000000002", "1", "8")))
-    assert report.statuses == {"correction": 1}
-    later = volunteer_file(tmp_path, "c.csv", ("ZY-0002", "5101000000001", "1", "0.5"))
-    assert service.ingest_file("volunteer", later).statuses == {"accepted": 1}, (
-        "the day's cap of eight hours is free again"
-    )
-    service.make_batches()
-    assert service.send_revocations() == 1
-    city.land()
-    assert (city.balance(wrong, VOLUNTEER), city.balance(right, VOLUNTEER)) == (500, 8_000)
-    counts = service.counts()["volunteer"]
-    assert counts.granted_minor - counts.revoked_minor == 8_500
-    assert city.audit().verdict == "PASS"
-
-
 def test_a_false_declaration_is_revoked_once(city: City, tmp_path: Path) -> None:
     """What landed is taken back on chain; what did not land never gets there; a second request does nothing."""
     _, account = city.desk.resident("990000195401010011", volunteer="5101000000001")

@@ -41,7 +41,7 @@ def test_the_check_shows_what_the_guide_shows(written: Path) -> None:
     printed = [cells(line) for line in shown.out.splitlines()]
     blocks = re.findall(r"^```text\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
     promised = [line for block in blocks for line in block.splitlines()]
-    assert len(promised) == 5
+    assert len(promised) == 6
     for line in promised:
         assert cells(line) in printed, f"{line}\n\n{shown.out}"
 

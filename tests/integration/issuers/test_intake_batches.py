@@ -74,11 +74,11 @@ def test_a_file_is_in_batches_when_it_is_taken_in(tmp_path: Path, database_url: 
 
 
 def test_what_the_same_chunk_takes_back_is_in_no_batch(tmp_path: Path, database_url: str) -> None:
-    """The agency names another person a few rows later: the first grant never gets to the chain."""
+    """The agency says a few rows later that the deed was worth nothing: the first grant never gets to the chain."""
     world = World(tmp_path / "world", url=database_url)
     rows = [trip(number, f"V{number % 6}", f"{1 + number // 6} 8") for number in range(13)]
-    take(world.desk, "file", [*rows, trip(3, "V5", "9 8")])
-    assert placed(world) == {"prepared": 10, "waits": 3}
+    take(world.desk, "file", [*rows, row(3, "V3", "1 8", amount="0")])
+    assert placed(world) == {"prepared": 10, "waits": 2}
     with world.desk.database.read() as session:
         assert session.scalar(select(func.count()).where(IssuanceGrantRow.state == "cancelled")) == 1
         assert session.scalar(select(func.count()).select_from(IssuanceRevocationRow)) == 0
@@ -91,8 +91,8 @@ def test_what_is_judged_again_and_then_taken_back_is_in_no_batch(tmp_path: Path)
     rows = [trip(number, f"V{number % 6}", f"{1 + number // 6} 8") for number in range(13)]
     others = [trip(100 + number, f"V{number}", "8 8") for number in range(6)]
     with meanwhile(world, lambda desk: take(desk, "other", others), Counter()):
-        take(world.desk, "file", [*rows, trip(3, "V5", "9 8")])
-    assert placed(world) == {"prepared": 10, "waits": 9}
+        take(world.desk, "file", [*rows, row(3, "V3", "1 8", amount="0")])
+    assert placed(world) == {"prepared": 10, "waits": 8}
     with world.desk.database.read() as session:
         assert session.scalar(select(func.count()).where(IssuanceGrantRow.state == "cancelled")) == 1
         assert session.scalar(select(func.count()).select_from(IssuanceRevocationRow)) == 0

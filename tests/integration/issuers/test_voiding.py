@@ -121,7 +121,7 @@ def test_grants_get_new_numbers_only_after_the_void_is_final(city: City, account
 def test_a_batch_is_not_signed_that_holds_a_grant_taken_back(
     city: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Intake fills a batch, and a later file names another person before it is signed: nothing wrong is ever minted."""
+    """Intake fills a batch, and two people correct a record before it is signed: nothing wrong is ever minted."""
     monkeypatch.setattr(packing, "GRANTS_MAX", 2)
     service = city.desk.service
     _, first = city.desk.resident("990000195401010011", volunteer=PERSON)
@@ -130,6 +130,9 @@ def test_a_batch_is_not_signed_that_holds_a_grant_taken_back(
     service.ingest_file("volunteer", volunteer_file(tmp_path, "a.csv", *rows))
     assert row(city).state == "prepared"
     service.ingest_file("volunteer", volunteer_file(tmp_path, "b.csv", ("ZY-0002", "5101000000002", "2", "2")))
+    (review,) = service.reviews("volunteer")
+    assert service.approve(review.review_id, "Li", as_correction=True) == "first"
+    assert service.approve(review.review_id, "Wang", as_correction=True) == "correction"
     assert service.make_batches() == [("volunteer", 2)], "the new grant, alone"
     assert (row(city).state, row(city).signature) == ("voiding", None)
     go_on(city)

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from ledger.proofs.receipt import verify_receipt
 from ledger.standard.civil_time import CITY_TZ
+from ledger.store.models.api import IdentityLookRow
 from tests.eventually import eventually
 from tests.integration.ledger_api.served import Served
 
@@ -151,3 +153,31 @@ def test_a_held_record_is_released_by_two_people_of_its_agency(served: Served, t
     rejected = served.post(f"/v1/issuers/{GREEN}/reviews/{second['review_id']}/reject", {"note": "same trip"}, wang)
     assert rejected.json()["status"] == "refused"
     assert served.get(f"/v1/issuers/{GREEN}/reviews", li).json()["items"] == []
+
+
+def test_a_known_number_is_shown_with_both_records_and_corrected_by_two(served: Served, tmp_path: Path) -> None:
+    """Another person under a known number: both records side by side for their agency, and the look is logged."""
+    days = [datetime.now(CITY_TZ) - timedelta(days=past) for past in (9, 5)]
+    for number, day in enumerate(days):
+        path = tmp_path / f"{number}.csv"
+        declared = f"RX-0700,RX0000007{number},无车日,{day:%Y/%m/%d},1,{day:%Y/%m/%d} 20:00:00\n"
+        path.write_text("申报编号,用户编号,行为类型,行为日期,数量,申报时间\n" + declared, encoding="utf-8-sig")
+        served.city.issuers.ingest_file(3, path)
+    li, wang = served.token("li-rx", "issuer:3"), served.token("wang-rx", "issuer:3")
+    [review] = [
+        one for one in served.get("/v1/issuers/3/reviews", li).json()["items"] if one["screen"] == "known_number"
+    ]
+    path_of = f"/v1/issuers/3/reviews/{review['review_id']}"
+    pair = served.get(f"{path_of}/records", li).json()
+    assert (pair["held"]["content"]["source_id"], pair["other"]["content"]["source_id"]) == ("RX00000071", "RX00000070")
+    assert pair["differing"] == ["day", "declared_at", "source_id"]
+    other = served.get(
+        f"/v1/issuers/{GREEN}/reviews/{review['review_id']}/records", served.token("g", f"issuer:{GREEN}")
+    )
+    assert other.status_code == 404
+    with served.city.database.read() as session:
+        looks = session.scalars(select(IdentityLookRow.operation)).all()
+    assert f"getHeldRecords {review['review_id']}" in looks
+    assert served.post(f"{path_of}/approve", None, li).json()["status"] == "first"
+    assert served.post(f"{path_of}/correct", None, wang).json()["status"] == "first"
+    assert served.post(f"{path_of}/correct", None, li).json()["status"] == "correction"

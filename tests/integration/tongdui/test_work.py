@@ -33,7 +33,7 @@ def test_without_workers_a_report_is_made_anew_after_a_minute(tmp_path: Path) ->
     with open_city(Settings(state_dir=tmp_path, workers=False, _env_file=None)) as city:
         city.run_until_idle()
         now_s = 0.0
-        watch = InvariantWatch(city.gateway, city.clock, lambda: now_s)
+        watch = InvariantWatch(city.gateway, lambda: now_s)
         first = watch.current()
         mint(
             city,

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from ledger.store.database import Database
+from tests.empty_books import empty_books
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """An empty SQLite database with all tables."""
-    made = Database(f"sqlite:///{tmp_path / 'books.db'}")
-    made.create_all()
+    made = empty_books(tmp_path / "books.db")
     yield made
     made.close()

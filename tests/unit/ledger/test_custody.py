@@ -8,7 +8,7 @@ import pytest
 
 from ledger.custody.custodian import Custodian
 from ledger.custody.errors import CannotDecrypt, MasterKeyUnsafe
-from ledger.custody.keyring import DEDUPE, SOURCE, IdentityHasher, Keyring, SourceIdHasher, normalise
+from ledger.custody.keyring import DEDUPE, SOURCE, IdentityHasher, Keyring, SourceIdHasher
 from ledger.custody.master import Envelope, load_master_key
 
 MASTER = b"m" * 32
@@ -97,20 +97,6 @@ def test_every_purpose_has_a_key_of_its_own(tmp_path: Path) -> None:
     ring = keyring(tmp_path)
     keys = {ring.current(purpose)[1] for purpose in ("identity", "source", "dedupe", "fingerprint")}
     assert len(keys) == 4
-
-
-@pytest.mark.parametrize(
-    ("written", "normal"),
-    [
-        ("51010119540307002x", "51010119540307002X"),
-        (" 5101 0119 5403 07002X ", "51010119540307002X"),
-        ("５１０１", "5101"),
-        ("志愿-7", "志愿-7"),
-        ("  ", ""),
-    ],
-)
-def test_one_number_written_in_many_ways_is_one_number(written: str, normal: str) -> None:
-    assert normalise(written) == normal
 
 
 def test_the_same_source_id_of_two_programmes_is_two_ids(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ class Api:
             fulfilment=world.fulfilment,
             refunds=create_autospec(Refunds, instance=True),  # refunds need a chain: tests/integration/redemption
             issuers=self.issuers,
-            consent=world.consent,
+            approvals=world.approvals,
             link_codes=LinkCodes(b"\x07" * 32, world.clock),
             decisions=world.decisions,
             appropriations=Appropriations(world.outbox, Address("0x" + "bb" * 20), world.clock, has_key=True),

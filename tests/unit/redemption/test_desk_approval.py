@@ -20,12 +20,12 @@ def purchase(world: World) -> Purchase:
 
 def try_pin(world: World, resident_id: int, pin: str, clerk: str = "clerk-a") -> PinTry:
     with world.database.transaction() as session:
-        return world.consent.try_pin(session, resident_id, pin, clerk)
+        return world.approvals.try_pin(session, resident_id, pin, clerk)
 
 
 def set_pin(world: World, resident_id: int, pin: str = PIN, by: str = "resident") -> None:
     with world.database.transaction() as session:
-        world.consent.set_pin(session, resident_id, pin, by)
+        world.approvals.set_pin(session, resident_id, pin, by)
 
 
 @pytest.mark.parametrize("pin", ["", "12345", "1234567", "111111", "123456", "654321", "456789", "12a456", "١٢٣٤٥٦"])
@@ -78,12 +78,12 @@ def test_the_clerk_who_set_a_pin_cannot_use_it(world: World, purchase: Purchase)
 
 def approve(world: World, purchase: Purchase, by: str = "clerk-b") -> str:
     with world.database.transaction() as session:
-        return world.consent.approve(session, purchase, by)
+        return world.approvals.approve(session, purchase, by)
 
 
 def use(world: World, approval_id: str, purchase: Purchase, clerk: str = "clerk-a") -> None:
     with world.database.transaction() as session:
-        world.consent.use_approval(session, approval_id, purchase, clerk)
+        world.approvals.use_approval(session, approval_id, purchase, clerk)
 
 
 def test_an_approval_is_good_once(world: World, purchase: Purchase) -> None:

@@ -32,11 +32,12 @@ from ledger.store.models.projection import (
     SupplyRow,
 )
 from redemption.codes import CodeBook
-from redemption.desk_approval import DeskConsent
+from redemption.desk_approval import DeskApprovals
 from redemption.fulfilment import Fulfilment
 from redemption.merchants import Merchant, MerchantDirectory
 from redemption.offers import Offer, OfferCatalogue
 from redemption.orders import Redemptions
+from tests.empty_books import empty_books
 
 START = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 Q2026_4 = 26 * 4 + 4
@@ -66,8 +67,7 @@ class World:
 
     def __post_init__(self) -> None:
         # A file, for the API's threads each need a connection of their own.
-        self.database = Database(f"sqlite:///{self.directory / 'books.db'}")
-        self.database.create_all()
+        self.database = empty_books(self.directory / "books.db")
         envelope = Envelope(b"\x01" * 32)
         keyring = Keyring(self.directory / "keyring", envelope)
         custodian = Custodian(envelope)
@@ -83,7 +83,7 @@ class World:
         self.fulfilment = Fulfilment(
             self.redemptions, self.merchants, self.outbox, OneKey(), self.codes, self.domain, self.clock
         )
-        self.consent = DeskConsent(self.clock)
+        self.approvals = DeskApprovals(self.clock)
         self._block = 0
         with self.database.transaction() as session:
             self._chain(session)

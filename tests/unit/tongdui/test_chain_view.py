@@ -15,6 +15,7 @@ from ledger.deployment import artifacts
 from ledger.standard.ids import Address, to_address
 from ledger.store.database import Database
 from ledger.store.models.projection import OrderOutcomeRow
+from tests.empty_books import empty_books
 from tongdui.chain_view import EngineChainView
 
 ORDER = b"\x0a" * 32
@@ -90,8 +91,7 @@ class Lab:
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
-    database = Database(f"sqlite:///{tmp_path / 'books.db'}")
-    database.create_all()
+    database = empty_books(tmp_path / "books.db")
     contracts: dict[str, Any] = {name: SimpleNamespace(address=Address(at)) for name, at in CONTRACTS.items()}
     chain: Any = Chain()
     deployment: Any = SimpleNamespace(contracts=contracts)

@@ -4,8 +4,12 @@ import pytest
 
 from ledger.gateway import GatewayHealth
 from ledger.indexer.check import Difference, ProjectionCheck
+from ledger.outbox.liveness import Waiting, judge
 from tongdui.invariants import checks_of
 from tongdui.readiness import LAG_BLOCKS_MAX, of_health
+
+NOTHING = Waiting(0, 0, None, None, None, 0, None, None)
+SENT = Waiting(3, 9_000_000, 7, b"\xab" * 32, 1_000, 0, None, None)
 
 
 def health(**changes: object) -> GatewayHealth:
@@ -15,6 +19,7 @@ def health(**changes: object) -> GatewayHealth:
         "projected_height": 500,
         "alarms": (),
         "trouble": None,
+        "liveness": judge(NOTHING, 500, 90, 0, 0, 20),
     }
     return GatewayHealth(**(values | changes))  # type: ignore[arg-type]
 
@@ -28,6 +33,9 @@ def health(**changes: object) -> GatewayHealth:
         ({"alarms": ("reorganised",)}, ["alarms"]),
         ({"is_running": False}, ["workers"]),
         ({"trouble": "the node is away"}, []),
+        ({"liveness": judge(SENT, 500, 90, 5, 0, 20)}, []),
+        ({"liveness": judge(SENT, 500, 90, 25, 0, 20)}, ["liveness"]),
+        ({"liveness": judge(SENT, 500, 0, 25, 0, 20)}, ["liveness"]),
     ],
 )
 def test_each_condition_is_judged_for_itself(changes: dict[str, object], wrong: list[str]) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.ledger.gateway.lab import GatewayLab, open_lab
+from tests.integration.ledger.gateway.lab import GatewayLab, new_lab
 
 
 @pytest.fixture
 def lab(tmp_path: Path, database_url: str) -> Iterator[GatewayLab]:
     """A city with its gateway, on both databases."""
-    lab = open_lab(tmp_path, database_url)
+    lab = new_lab(tmp_path, database_url)
     yield lab
     lab.close()
 
@@ -21,6 +21,6 @@ def lab(tmp_path: Path, database_url: str) -> Iterator[GatewayLab]:
 @pytest.fixture
 def sqlite_lab(tmp_path: Path) -> Iterator[GatewayLab]:
     """A city with its gateway, on SQLite: for what does not depend on the database."""
-    lab = open_lab(tmp_path)
+    lab = new_lab(tmp_path)
     yield lab
     lab.close()

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from ledger.outbox.outbox import MessageState
+from ledger.outbox.states import MessageState
 from ledger.store.models.outbox import OutboxMessageRow
 from ledger.store.models.projection import BalanceRow, BatchRow, EntryRow
 from tests.eventually import eventually

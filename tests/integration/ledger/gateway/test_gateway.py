@@ -27,7 +27,8 @@ from ledger.orders.errors import (
     WrongSignature,
 )
 from ledger.outbox.errors import MessageInFlight
-from ledger.outbox.outbox import Enqueued, MessageState
+from ledger.outbox.outbox import Enqueued
+from ledger.outbox.states import MessageState
 from ledger.standard.ids import merchant_participant, programme_participant
 from ledger.standard.typed_data import ExchangeOrder, Lot, RedeemOrder
 from ledger.store.base import Base

@@ -15,7 +15,7 @@ from ledger.chain.embedded.anvil import AnvilNode, NodeSettings
 from ledger.chain.remote import RemoteEngine
 from ledger.chain.rpc import RpcClient, RpcError, RpcReason
 from ledger.indexer.errors import InconsistentAnswer
-from ledger.outbox.outbox import MessageState
+from ledger.outbox.states import MessageState
 from ledger.store.models.outbox import OutboxTransactionRow, RelayerRow
 from scripts.faults.flaky_proxy import FlakyProxy
 from tests.integration.ledger.gateway.lab import START, deploy_city

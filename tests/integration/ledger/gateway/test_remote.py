@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from ledger.chain.embedded.anvil import AnvilNode, NodeSettings
 from ledger.chain.remote import Finality, RemoteEngine
@@ -16,13 +17,15 @@ from ledger.chain.transactions import sign_legacy
 from ledger.clock import ManualClock
 from ledger.gateway import Gateway, GatewayStuck
 from ledger.indexer.errors import ReorgTooDeep
-from ledger.outbox.outbox import MessageState
+from ledger.outbox.liveness import Stall
 from ledger.outbox.sender import Sender
+from ledger.outbox.states import MessageState
 from ledger.store.database import Database
 from ledger.store.migrations import upgrade
-from ledger.store.models.outbox import OutboxTransactionRow
+from ledger.store.models.outbox import OutboxMessageRow, OutboxTransactionRow
 from ledger.store.models.projection import BalanceRow
 from tests.integration.ledger.gateway.lab import START, GatewayLab, deploy_city, key
+from tongdui.invariants import InvariantWatch
 
 ALICE, BOB = key("alice"), key("bob")
 
@@ -76,6 +79,13 @@ class RemoteLab(GatewayLab):
         with self.database.read() as session:
             account = bytes.fromhex(ALICE.address[2:])
             return sum(session.scalars(select(BalanceRow.amount_minor).where(BalanceRow.account == account)))
+
+    def watched(self, steady: Steady) -> Gateway:
+        """The gateway, watched by a clock of the test's."""
+        self.gateway = Gateway(
+            self.database, self.engine, self.deployment, [key("relayer")], self.clock, steady=steady, poll_s=0.01
+        )
+        return self.gateway
 
     def sender(self, steady: Steady, owner: str = key("relayer").address) -> Sender:
         """The gateway's sender, with a clock of the test's."""
@@ -215,6 +225,68 @@ def test_a_database_from_a_backup_goes_on_after_the_chains_nonces(lab: RemoteLab
     sent = lab.enqueue_mint(1, [(ALICE.address, 6)], 2)
     lab.gateway.run_until_idle()
     assert (lab.state_of(sent), lab.balance()) == (MessageState.DONE, 11)
+
+
+def test_a_chain_that_stands_while_work_waits_rings(lab: RemoteLab) -> None:
+    lab.network.is_mining = False
+    steady = Steady()
+    gateway = lab.watched(steady)
+    assert gateway.look().stall is None
+    steady.now_s += 3_600
+    assert gateway.look().stall is None, "nothing waits: the chain may rest"
+    lab.enqueue_mint(1, [(ALICE.address, 5)], 1)
+    gateway.step()
+    gateway.look()
+    steady.now_s += 20
+    seen = gateway.health().liveness
+    assert seen.stall is Stall.CHAIN_STANDS
+    assert "validators" in (seen.alarm or "")
+    lab.network.mine()
+    gateway.run_until_idle()
+    assert gateway.look().stall is None
+
+
+def test_empty_blocks_while_work_waits_ring_too(lab: RemoteLab) -> None:
+    lab.network.is_mining = False
+    steady = Steady()
+    gateway = lab.watched(steady)
+    lab.enqueue_mint(1, [(ALICE.address, 5)], 1)
+    gateway.step()
+    seen = gateway.look()
+    lab.network.rpc.call("anvil_dropAllTransactions")
+    for _ in range(10):
+        steady.now_s += 2
+        lab.network.mine()
+        seen = gateway.look()
+    assert (seen.final_age_s, seen.stall) == (0, Stall.NOT_INCLUDED)
+
+
+def test_running_until_idle_ends_on_a_network_of_empty_blocks(lab: RemoteLab) -> None:
+    class EmptyBlocks(Network):
+        def produce(self) -> int:
+            self.rpc.call("anvil_dropAllTransactions")
+            self.mine()
+            return 0
+
+    lab.enqueue_mint(1, [(ALICE.address, 5)], 1)
+    network = EmptyBlocks.on(lab.network.url, 0)
+    gateway = Gateway(lab.database, network, lab.deployment, [key("relayer")], lab.clock, poll_s=0.01)
+    with pytest.raises(GatewayStuck):
+        gateway.run_until_idle(timeout_s=0.5)
+    with lab.database.transaction() as session:
+        session.execute(delete(OutboxMessageRow))
+        session.execute(delete(OutboxTransactionRow))
+    gateway.run_until_idle(timeout_s=0.5)
+    network.close()
+
+
+def test_the_running_check_says_the_blocks_time_and_not_the_clocks(lab: RemoteLab) -> None:
+    lab.enqueue_mint(1, [(ALICE.address, 5)], 1)
+    lab.gateway.run_until_idle()
+    lab.clock.set(START + timedelta(days=3))
+    report = InvariantWatch(lab.gateway).refresh()
+    block = lab.network.rpc.call("eth_getBlockByNumber", [hex(report.block_number), False])
+    assert report.timestamp == int(block["timestamp"], 16)
 
 
 def test_without_a_node_nothing_is_lost(lab: RemoteLab, node: AnvilNode) -> None:

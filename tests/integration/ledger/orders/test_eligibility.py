@@ -35,6 +35,7 @@ from ledger.standard.ids import ZERO_ADDRESS, ProgrammeId, TokenId, split_token_
 from ledger.standard.quarters import quarter_end_timestamp
 from ledger.standard.typed_data import ExchangeOrder, Lot, RedeemOrder
 from ledger.store.database import Database
+from tests.empty_books import empty_books
 from tests.integration.ledger.audit.lab import Lab, key
 
 VOLUNTEER, ENVIRONMENTAL, CULTURE, SCORE = 1, 2, 4, 5
@@ -133,8 +134,7 @@ def batched(orders: Iterable[Order]) -> Iterator[list[Order]]:
 @pytest.fixture
 def town(tmp_path: Path) -> Iterator[Town]:
     lab = Lab.open(tmp_path / "chain", residents=1)
-    database = Database(f"sqlite:///{tmp_path}/desk.sqlite3")
-    database.create_all()
+    database = empty_books(tmp_path / "desk.sqlite3")
     gateway = Gateway(database, lab.engine, lab.deployment, [key("relayer of the town")], lab.clock)
     try:
         yield Town(lab, database, gateway, _found(lab))

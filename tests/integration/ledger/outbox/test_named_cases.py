@@ -20,8 +20,8 @@ from ledger.chain.embedded.anvil import AnvilNode, NodeSettings
 from ledger.chain.rpc import RpcClient, RpcError, RpcReason
 from ledger.chain.transactions import sign_legacy
 from ledger.gateway import Gateway
-from ledger.outbox.outbox import MessageState
 from ledger.outbox.sender import SenderLimits
+from ledger.outbox.states import MessageState
 from ledger.store.models.outbox import OutboxTransactionRow
 from tests.eventually import eventually
 from tests.integration.ledger.gateway.lab import QUARTER, START, key

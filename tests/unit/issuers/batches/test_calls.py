@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from issuers.batches.calls import IssuerCalls
 from ledger.clock import ManualClock
-from ledger.outbox.outbox import MessageState, Outbox
+from ledger.outbox.outbox import Outbox
+from ledger.outbox.states import MessageState
 from ledger.standard.ids import to_address
 from ledger.store.database import Database
 from ledger.store.models.outbox import OutboxMessageRow

@@ -65,6 +65,19 @@ def test_what_was_taken_in_is_done_and_a_second_file_of_the_name_gets_its_own(tm
     assert files(tmp_path) == {".done/a.csv", ".done/a.2.csv"}
 
 
+def test_many_files_with_refusals_are_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(8):
+        (tmp_path / f"{number}.csv").write_text("")
+    take(tmp_path, [refusal(2)])
+    [warning] = caplog.messages
+    assert "8 files" in warning
+    assert str(tmp_path.name) in warning
+    caplog.clear()
+    (tmp_path / "good.csv").write_text("")
+    take(tmp_path)
+    assert caplog.messages == []
+
+
 def test_refusals_are_reported_beside_the_file_without_a_value_of_a_record(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("")
     take(tmp_path, [refusal(2)])

@@ -22,7 +22,7 @@ DECIDED = ("approver_first", "approver_second", "note", "decided_at")
         (
             "issuance_reviews",
             NewReview._fields,
-            {"review_id", "approver_first", "approver_second", "note", "decided_at"},
+            {"review_id", "approver_first", "approver_second", "verdict", "note", "decided_at"},
         ),
     ],
 )

@@ -22,6 +22,13 @@ def test_the_reason_names_what_is_missing_in_both_languages() -> None:
     assert "1234.50" in wait.reason_zh
 
 
+def test_what_is_covered_says_that_it_goes_on_and_not_that_nothing_is_missing() -> None:
+    wait = FundingWait(1, 100, missing_fen=0, available_fen=100)
+    assert "missing" not in wait.reason_en
+    assert "0.00" not in wait.reason_en + wait.reason_zh
+    assert "goes on" in wait.reason_en
+
+
 def test_a_programme_that_waits_for_nothing_is_left_out(database: Database) -> None:
     with database.read() as session:
         assert funding_waits(session) == {}

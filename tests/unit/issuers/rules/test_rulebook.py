@@ -88,7 +88,7 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
     """File and place, in one line."""
     path = tmp_path / "broken.yaml"
     path.write_text(yaml.safe_dump({"programme": 1}), encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=r"broken.yaml: slug: Field required"):
+    with pytest.raises(ConfigurationError, match=r"broken\.yaml, line 1: slug is missing; add it"):
         Rulebook.load(path)
     path.write_text("a: [", encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"broken.yaml cannot be read"):

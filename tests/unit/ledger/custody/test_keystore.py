@@ -11,7 +11,9 @@ import pytest
 from eth_account import Account
 
 from ledger.custody.errors import CannotDecrypt, KeyExists, KeyNotFound
+from ledger.custody.keyfile import open_keyfile
 from ledger.custody.keystore import Keystore, generate_private_key, key_password
+from ledger.custody.signer import LocalSigner
 from ledger.errors import ConfigurationError
 from ledger.standard.signatures import recover
 
@@ -164,6 +166,68 @@ def test_a_refusal_shows_neither_key_nor_password(tmp_path: Path) -> None:
         assert hidden not in shown
 
 
+def test_a_key_that_is_opened_at_its_first_signature_signs_as_one_that_was_opened_at_once(tmp_path: Path) -> None:
+    store = Keystore(tmp_path, MASTER)
+    opened = store.get_or_create("issuers/volunteer")
+    kept = Keystore(tmp_path, MASTER).signer("issuers/volunteer")
+    assert kept.address == opened.address
+    assert kept.sign_digest(b"d" * 32) == opened.sign_digest(b"d" * 32)
+    assert kept.sign_typed(b"text", dict) == opened.sign_typed(b"text", dict)
+    assert opened.private_key.hex() not in repr(kept)
+    with pytest.raises(KeyNotFound):
+        store.signer("issuers/nobody")
+
+
+def test_nothing_is_opened_before_the_first_signature_and_then_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Keystore(tmp_path, MASTER).get_or_create("deployer")
+    opened: list[str] = []
+
+    def counting(content: bytes, password: str, what: str) -> LocalSigner:
+        opened.append(what)
+        return open_keyfile(content, password, what)
+
+    monkeypatch.setattr("ledger.custody.keystore.open_keyfile", counting)
+    kept = Keystore(tmp_path, MASTER).signer("deployer")
+    assert kept.address.startswith("0x")
+    assert opened == []
+    kept.sign_digest(b"d" * 32)
+    kept.sign_digest(b"e" * 32)
+    assert opened == [str(tmp_path / "deployer.key")]
+
+
+def test_a_key_that_cannot_be_opened_signs_nothing(tmp_path: Path) -> None:
+    store = Keystore(tmp_path, MASTER)
+    store.get_or_create("one")
+    (tmp_path / "two.key").write_text((tmp_path / "one.key").read_text())
+    kept = store.signer("two")
+    with pytest.raises(CannotDecrypt):
+        kept.sign_digest(b"d" * 32)
+
+
+def test_a_key_that_replaced_another_since_does_not_sign_for_it(tmp_path: Path) -> None:
+    store = Keystore(tmp_path / "here", MASTER)
+    store.get_or_create("one")
+    kept = store.signer("one")
+    Keystore(tmp_path / "elsewhere", MASTER).get_or_create("one")
+    (tmp_path / "here" / "one.key").write_bytes((tmp_path / "elsewhere" / "one.key").read_bytes())
+    with pytest.raises(CannotDecrypt):
+        kept.sign_digest(b"d" * 32)
+    assert store.signer("one").address != kept.address
+
+
+def test_a_file_without_an_account_is_opened_for_it(tmp_path: Path) -> None:
+    """The format lets other implementations leave it out."""
+    store = Keystore(tmp_path, MASTER)
+    address = store.get_or_create("one").address
+    path = tmp_path / "one.key"
+    document = json.loads(path.read_text())
+    del document["address"]
+    path.write_text(json.dumps(document))
+    assert store.signer("one").address == address
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 3}', "\x00"])
 def test_a_file_that_is_no_key_file_is_refused(tmp_path: Path, content: str) -> None:
     store = Keystore(tmp_path, MASTER)
@@ -172,3 +236,5 @@ def test_a_file_that_is_no_key_file_is_refused(tmp_path: Path, content: str) -> 
         store.get("one")
     with pytest.raises(CannotDecrypt):
         store.address("one")
+    with pytest.raises(CannotDecrypt):
+        store.signer("one")

@@ -6,13 +6,14 @@ import pytest
 
 from ledger.chain.rpc import RpcReason
 from ledger.outbox import decide
-from ledger.outbox.decide import AfterSubmit, InFlight, Queued, Receipt, RelayerLoad, TransactionOutcome
+from ledger.outbox.decide import AfterSubmit, InFlight, Limit, Queued, Receipt, RelayerLoad, TransactionOutcome
 from ledger.outbox.errors import UnknownKind
 from ledger.outbox.routes import GAS_MAX, ORDERS_MAX, Routes, mint_gas
 
 EXCHANGE, REDEMPTION, ISSUANCE = b"x" * 20, b"r" * 20, b"i" * 20
 A, B = b"\x01" * 20, b"\x02" * 20
 ROUTES = Routes.of(EXCHANGE, REDEMPTION)
+MANY = Limit(in_flight=16, gas=10**9)
 
 
 def exchange(message_id: int, *, deadline: int | None = None, attempts: int = 0, signature: int = 65) -> Queued:
@@ -37,7 +38,7 @@ def load(address: bytes = A, in_flight: int = 0, next_nonce: int = 7) -> Relayer
 
 
 def test_orders_of_a_kind_share_a_call_and_go_before_calls() -> None:
-    planned = decide.plan([mint(1), exchange(2), redeem(3, 1), exchange(4)], [load()], ROUTES, 0, 16).transactions
+    planned = decide.plan([mint(1), exchange(2), redeem(3, 1), exchange(4)], [load()], ROUTES, 0, MANY).transactions
     assert [(one.kind, one.message_ids, one.nonce) for one in planned] == [
         ("exchange", (2, 4), 7),
         ("redeem", (3,), 8),
@@ -50,15 +51,15 @@ def test_the_calldata_is_what_solidity_encodes() -> None:
     from eth_abi.abi import encode
 
     first, second = exchange(1), exchange(2)
-    (planned,) = decide.plan([first, second], [load()], ROUTES, 0, 16).transactions
+    (planned,) = decide.plan([first, second], [load()], ROUTES, 0, MANY).transactions
     assert planned.data[4:] == encode(["bytes"], [first.payload + second.payload])
 
 
 def test_a_call_has_at_most_so_many_orders_and_so_much_gas() -> None:
-    planned = decide.plan([exchange(n) for n in range(300)], [load()], ROUTES, 0, 16).transactions
+    planned = decide.plan([exchange(n) for n in range(300)], [load()], ROUTES, 0, MANY).transactions
     assert sum(len(one.message_ids) for one in planned) == 300
     assert all(len(one.message_ids) <= ORDERS_MAX and one.gas <= GAS_MAX for one in planned)
-    planned = decide.plan([redeem(n, 16) for n in range(100)], [load()], ROUTES, 0, 16).transactions
+    planned = decide.plan([redeem(n, 16) for n in range(100)], [load()], ROUTES, 0, MANY).transactions
     assert len(planned) > 3
 
 
@@ -68,7 +69,7 @@ def test_a_contract_wallet_gets_gas_for_its_check() -> None:
 
 
 def test_the_least_loaded_relayer_takes_the_next_call() -> None:
-    planned = decide.plan([mint(n) for n in range(3)], [load(A, 2), load(B, 1, 0)], ROUTES, 0, 16).transactions
+    planned = decide.plan([mint(n) for n in range(3)], [load(A, 2), load(B, 1, 0)], ROUTES, 0, MANY).transactions
     assert [(one.relayer, one.nonce) for one in planned] == [(B, 0), (A, 7), (B, 1)]
 
 
@@ -76,35 +77,43 @@ def test_what_only_an_office_may_send_goes_by_its_key_which_sends_nothing_else()
     bureau = b"\x0f" * 20
     funding = Queued(9, "appropriation", False, ISSUANCE, b"data", 300_000, None, 0)
     loads = [load(A, 3), load(bureau, 0, 4)]
-    planned = decide.plan_by_office([mint(1), funding, mint(2)], loads, {"appropriation": bureau}, ROUTES, 0, 16)
+    planned = decide.plan_by_office([mint(1), funding, mint(2)], loads, {"appropriation": bureau}, ROUTES, 0, MANY)
     assert [(one.relayer, one.nonce, one.message_ids) for one in planned.transactions] == [
         (A, 7, (1,)),
         (A, 8, (2,)),
         (bureau, 4, (9,)),
     ]
-    elsewhere = decide.plan_by_office([mint(1), funding], [load(A)], {"appropriation": bureau}, ROUTES, 0, 16)
+    elsewhere = decide.plan_by_office([mint(1), funding], [load(A)], {"appropriation": bureau}, ROUTES, 0, MANY)
     assert [one.message_ids for one in elsewhere.transactions] == [(1,)], "another gateway has leased the bureau's key"
 
 
 def test_nothing_is_planned_beyond_the_limit_in_flight() -> None:
-    assert len(decide.plan([mint(n) for n in range(9)], [load(A, 14)], ROUTES, 0, 16).transactions) == 2
-    assert decide.plan([mint(1)], [], ROUTES, 0, 16).transactions == ()
+    assert len(decide.plan([mint(n) for n in range(9)], [load(A, 14)], ROUTES, 0, MANY).transactions) == 2
+    assert decide.plan([mint(1)], [], ROUTES, 0, MANY).transactions == ()
+
+
+def test_nothing_is_planned_beyond_the_gas_that_may_be_under_way() -> None:
+    queued = [mint(n, gas=10_000_000) for n in range(9)]
+    plan = decide.plan(queued, [load(A), load(B)], ROUTES, 0, Limit(16, 39_999_999))
+    assert (len(plan.transactions), plan.is_held_back) == (3, True)
+    plan = decide.plan(queued, [load(A)], ROUTES, 0, Limit(2, 10**9))
+    assert (len(plan.transactions), plan.is_held_back) == (2, False), "it was the count that held it back"
 
 
 def test_an_order_past_its_deadline_is_not_sent() -> None:
-    planned = decide.plan([exchange(1, deadline=99), exchange(2, deadline=100)], [load()], ROUTES, 100, 16)
+    planned = decide.plan([exchange(1, deadline=99), exchange(2, deadline=100)], [load()], ROUTES, 100, MANY)
     assert planned.expired == (1,)
     assert planned.transactions[0].message_ids == (2,)
 
 
 def test_an_order_of_a_reverted_call_travels_alone() -> None:
-    planned = decide.plan([exchange(1), exchange(2, attempts=1), exchange(3)], [load()], ROUTES, 0, 16).transactions
+    planned = decide.plan([exchange(1), exchange(2, attempts=1), exchange(3)], [load()], ROUTES, 0, MANY).transactions
     assert sorted(one.message_ids for one in planned) == [(1, 3), (2,)]
 
 
 def test_an_order_of_an_unknown_kind_stops_the_sender() -> None:
     with pytest.raises(UnknownKind):
-        decide.plan([Queued(1, "barter", True, None, b"", 0, None, 0)], [load()], ROUTES, 0, 16)
+        decide.plan([Queued(1, "barter", True, None, b"", 0, None, 0)], [load()], ROUTES, 0, MANY)
 
 
 def test_the_gas_of_a_full_batch_fits_a_transaction() -> None:

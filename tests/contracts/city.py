@@ -498,7 +498,7 @@ class City:
 
     def receipt_of(self, tx: Any, lots: Sequence[Lot], holder: Person | None = None, index: int = 0) -> Receipt:
         """Return the receipt of the transaction's `index`-th payment, by which ana or another paid with these lots."""
-        paid = event_values(tx, "Redeemed")[index]
+        paid = (event_values(tx, "Redeemed") + event_values(tx, "Captured"))[index]
         time = web3.eth.get_block(tx.block_number)["timestamp"]
         address = (holder or self.ana).address
         return (bytes(paid["orderId"]), address, paid["merchant"], lots_hash(lots), paid["fen"], time)

@@ -1,4 +1,4 @@
-"""Issuance in the ledger: batches, old bytes, funding, ceilings, revocations. Reverts first, in the documented order."""
+"""Issuance in the ledger: batches, old bytes, funding, ceilings, revocations. Reverts first, in documented order."""
 
 from __future__ import annotations
 

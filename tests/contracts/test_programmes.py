@@ -92,7 +92,7 @@ def test_every_function_that_is_restricted_is_in_that_list(city: City) -> None:
     """Whatever changes state and is not meant for everyone must be tried by the test above."""
     open_to_all = {
         "ledger": {"transfer", "transferFrom", "approve", "setOperator", "cancelNonce", "sweep", "forward", "succeed"}
-        | {"mint", "voidBatch", "revoke", "collect", "exchange", "spend", "hold", "closeHold", "restore"}
+        | {"mint", "voidBatch", "revoke", "collect", "exchange", "spend", "holdLots", "finishHold", "restore"}
         | {"setAuthority"},
         "book": {"openCycle", "unlockOrder", "postBreakage", "closeCredit", "setAuthority"},
         "exchange": {"execute", "setAuthority"},
@@ -107,14 +107,14 @@ def test_every_function_that_is_restricted_is_in_that_list(city: City) -> None:
 
 
 def test_an_order_s_calls_need_a_batch_begun_by_the_caller(city: City) -> None:
-    """exchange, spend, hold, closeHold and restore are open only to who began a batch in this block."""
+    """exchange, spend, holdLots, finishHold and restore are open only to who began a batch in this block."""
     lot, who, root = token_id(VOLUNTEER, NOW), city.ana.address, b"\x05" * 32
     lots = lot.to_bytes(8, "big") + (1).to_bytes(8, "big")
     for function, args in (
         (city.ledger.exchange, (who, 0, ACCEPTED, lot, 1, lot, 1)),
         (city.ledger.spend, (who, 0, lots, ACCEPTED)),
-        (city.ledger.hold, (root, who, 0, lots, ACCEPTED)),
-        (city.ledger.closeHold, (root, who, lots, 0)),
+        (city.ledger.holdLots, (root, who, 0, lots, ACCEPTED)),
+        (city.ledger.finishHold, (root, who, lots, 0)),
         (city.ledger.restore, (who, lots, 1 << 64 | 1, 0)),
     ):
         with reverts("PointsLedgerNotBegun", city.stranger.address):

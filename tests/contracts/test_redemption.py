@@ -272,7 +272,6 @@ def test_redeem(rich: City) -> None:
             "orderId": order_id,
             "merchant": SHOP,
             "fen": 246,
-            "kept": 1 << 64 | 1_234,
             "lotsHash": "0x" + lots_hash(order.lots).hex(),
         }
     ]

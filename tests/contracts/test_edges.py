@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from city import (
     CULTURE,
-    DAY,
     GIFT,
     NOW,
     PAR,
@@ -18,24 +17,12 @@ from city import (
     VOLUNTEER,
     City,
     event_values,
-    go_to,
-    next_block_at,
     rejections,
     reverts,
+    transfers,
 )
 from eth_account import Account
-from reference import (
-    BAD_SIGNATURE,
-    CAP_EXCEEDED,
-    RECEIPT_TYPES,
-    UNKNOWN_PROGRAMME,
-    ZERO,
-    MerkleTree,
-    leaf_hash,
-    quarter_end,
-    sign,
-    token_id,
-)
+from reference import BAD_SIGNATURE, CAP_EXCEEDED, FORBIDDEN, UNKNOWN_PROGRAMME, ZERO, sign, token_id
 
 LOT = token_id(VOLUNTEER, NOW)
 GIFTS = token_id(GIFT, NOW)
@@ -61,11 +48,11 @@ def test_two_targets_of_one_source_are_told_apart(city: City) -> None:
     city.give(city.ana, LOT, 1_000)
     orders = [city.exchange_order(city.ana, LOT, 500, to) for to in (CULTURE, TRAFFIC)]
     tx = city.run_exchange(*(city.signed(city.ana, order) for order in orders))
-    assert [e["toId"] >> 32 for e in event_values(tx, "Exchanged")] == [CULTURE, TRAFFIC]
+    assert [lot >> 32 for _, _, lot, _ in transfers(tx)[1::2]] == [CULTURE, TRAFFIC]
     assert (city.position(CULTURE), city.position(TRAFFIC)) == (100, 100)
 
 
-def test_programme_0_is_never_the_tab_that_is_still_empty(city: City) -> None:
+def test_programme_0_is_never_the_total_that_is_still_empty(city: City) -> None:
     """Neither after an order that turned to one programme only, nor as the first of a batch."""
     city.give(city.ana, LOT, 1_000)
     nothing = [
@@ -90,7 +77,7 @@ def test_a_bad_order_of_an_account_without_code_needs_no_gas_for_a_wallet(city: 
 def test_an_amount_beyond_64_bits_is_not_cut_to_a_small_one(city: City) -> None:
     """At a tiny par a lot of ordinary size is worth more units than a field holds; the least such amount is refused."""
     tiny = 77
-    city.ledger.registerProgramme(tiny, 1, 15, b"\0" * 32, "", "", city.by_admin)
+    city.register(tiny, 1, 15)
     city.appropriate(CULTURE, 10**12)
     amount = -(-(2**64) // 10**8)
     assert amount * 10**8 - 2**64 < 2**48
@@ -112,74 +99,37 @@ def test_s_is_low_up_to_half_the_order(city: City, beyond: int) -> None:
     digest = city.domain.digest("VoidBatch", programme=VOLUNTEER, number=1)
     signer = ZERO if beyond else Account._recover_hash(digest, vrs=(27, r, s))
     assert (signer == ZERO) is bool(beyond)
-    with reverts("IssuanceBadSignature", signer):
-        city.issuance.voidBatch(VOLUNTEER, 1, r.to_bytes(32, "big") + s.to_bytes(32, "big") + b"\x1b", city.by_operator)
-
-
-# Settlement -------------------------------------------------------------------------------------------------------
-
-
-def one_line(city: City) -> None:
-    """Close a cycle with one payment of 100 fen by the volunteers' programme to the shop."""
-    city.give(city.ana, LOT, 1_000)
-    city.run_redeem(city.signed(city.ana, city.redeem_order(city.ana, [(LOT, 500)])))
-    city.settlement.closeCycle([VOLUNTEER], [SHOP], {"from": city.finance})
-
-
-def settlement_digest(city: City, reference: bytes) -> bytes:
-    return bytes(
-        city.domain.digest("Settlement", cycle=1, programme=VOLUNTEER, merchant=SHOP, fen=100, reference=reference)
-    )
-
-
-def test_a_stranger_does_not_settle_though_the_bureau_has_a_key(city: City) -> None:
-    city.settlement.setFinanceKey(city.chen.address, city.by_admin)
-    one_line(city)
-    reference = b"\x0b" * 32
-    with reverts("SettlementBadSignature", 1, 0):
-        city.settlement.settle(
-            1, 0, reference, sign(city.ana.key, settlement_digest(city, reference)), city.by_operator
-        )
+    with reverts("PointsLedgerBadIssuer", VOLUNTEER, signer):
+        city.ledger.voidBatch(VOLUNTEER, 1, r.to_bytes(32, "big") + s.to_bytes(32, "big") + b"\x1b", city.by_operator)
 
 
 def test_an_answer_of_31_bytes_is_no_answer(city: City) -> None:
-    """Whatever stands where the answer is read to: here the payment's reference, whose last byte completes it."""
+    """Whatever stands where the answer is read to."""
     wallet = city.project.WalletMock.deploy(city.bo.address, city.by_operator)
     wallet.setMode(ANSWERS_SHORT, city.by_operator)
-    one_line(city)
-    city.book.registerMerchant(SHOP, wallet.address, b"\x01" * 32, {"from": city.registrar})
-    for reference in (b"\x0b" * 31 + b"\x00", b"\x0b" * 32):
-        with reverts("SettlementBadSignature", 1, 0):
-            city.settlement.settle(
-                1, 0, reference, sign(city.bo.key, settlement_digest(city, reference)), city.by_operator
-            )
-
-
-# Rebirth ----------------------------------------------------------------------------------------------------------
-
-
-def paid_with(city: City, lot: int, amount: int) -> tuple[Any, int, list[bytes]]:
-    """Redeem a lot and return what a refund of it takes: receipt, batch and proof."""
-    order = city.redeem_order(city.ana, [(lot, amount)])
-    tx = city.run_redeem(city.signed(city.ana, order))
-    receipt = city.receipt_of(tx, 0, order.lots)
-    leaf = leaf_hash(RECEIPT_TYPES, receipt)
-    return receipt, event_values(tx, "RedemptionBatch")[0]["batch"], MerkleTree([leaf], sort=False).proof(leaf)
-
-
-def test_the_cap_of_what_is_reborn_is_new_each_quarter(city: City) -> None:
-    city.ledger.setRebirthCap(20, city.by_admin)
     city.give(city.ana, LOT, 1_000)
-    city.give(city.ana, LOT + 1, 1_000)
-    first = paid_with(city, LOT, 200)
-    next_block_at(quarter_end(NOW) + DAY)
-    tx = city.refund(*first, lots=[(LOT, 200)], prefix=(0, 0))
-    assert [e["amount"] for e in event_values(tx, "LotReborn")] == [100]
-    go_to(quarter_end(NOW + 1) - 10)
-    second = paid_with(city, LOT + 1, 100)
-    next_block_at(quarter_end(NOW + 1) + 10)
-    tx = city.refund(*second, lots=[(LOT + 1, 100)], prefix=(0, 0))
-    assert [e["amount"] for e in event_values(tx, "LotReborn")] == [100]
+    payment = city.pay(city.ana, [(LOT, 500)])
+    city.book.registerMerchant(SHOP, wallet.address, b"\x01" * 32, {"from": city.registrar})
+    with reverts("RedemptionBadSignature", payment.receipt[0]):
+        city.refund(payment, by=city.bo)
+    wallet.setMode(0, city.by_operator)
+    city.refund(payment, by=city.bo)
+
+
+# Freezes and times in one batch -----------------------------------------------------------------------------------
+
+
+def test_a_frozen_programme_beside_one_that_is_not(city: City) -> None:
+    """Each order of a batch by its own programme, whichever was loaded before."""
+    for lot in (LOT, GIFTS):
+        city.give(city.ana, lot, 1_000)
+    city.ledger.freeze(GIFT, {"from": city.guardian})
+    orders = [city.redeem_order(city.ana, [(lot, 100)]) for lot in (GIFTS, LOT, GIFTS, LOT)]
+    tx = city.run_redeem(*(city.signed(city.ana, order) for order in orders))
+    assert [(order_id, code) for order_id, _, code in rejections(tx)] == [
+        (city.id_of(order), FORBIDDEN) for order in orders[::2]
+    ]
+    assert len(event_values(tx, "Redeemed")) == 2
 
 
 # Words ------------------------------------------------------------------------------------------------------------

@@ -14,14 +14,12 @@ from city import (
     CULTURE,
     EXCHANGE,
     GIFT,
-    ISSUANCE,
     NOW,
     REDEMPTION,
     RESIDENCE,
     VOLUNTEER,
     City,
     now,
-    reverts,
 )
 from eth_utils import keccak
 from lives.wire import Call, Event, Wire
@@ -35,9 +33,9 @@ from reference import (
     NONCE_SPENT,
     ZERO,
     Lot,
-    pack_grants,
+    expiry_end,
     pack_lots,
-    quarter_end,
+    prefix_word,
     token_id,
 )
 
@@ -97,7 +95,7 @@ class Module:
 def module(city: City) -> Iterator[Module]:
     for lot in (LOT, OTHER):
         city.give(city.ana, lot, 1_000)
-    for role in (ISSUANCE, EXCHANGE, REDEMPTION):
+    for role in (EXCHANGE, REDEMPTION):
         city.manager.grantRole(role, city.stranger, 0, city.by_admin)
     wire = Wire(web3.provider.endpoint_uri, [city.ledger, city.manager])
     with wire.mining_by_hand():
@@ -106,40 +104,6 @@ def module(city: City) -> Iterator[Module]:
 
 def packed(*lots: Lot) -> bytes:
     return pack_lots(lots)
-
-
-# Issuance ---------------------------------------------------------------------------------------------------------
-
-
-def test_mint_answers_amount_supply_and_par(city: City) -> None:
-    """The module needs all three to check the funding, and reads nothing again."""
-    city.manager.grantRole(ISSUANCE, city.stranger, 0, city.by_admin)
-    city.give(city.bo, LOT + 1, 50)
-    args = (VOLUNTEER, NOW, 1_000, b"\x0e" * 32, pack_grants([(city.ana.address, 5), (city.bo.address, 6)]))
-    assert tuple(city.ledger.mint.call(*args, {"from": city.stranger})) == (11, 61, 20_000_000)
-
-
-def test_void_reverts_for_a_programme_that_is_not_there(city: City) -> None:
-    city.manager.grantRole(ISSUANCE, city.stranger, 0, city.by_admin)
-    with reverts("PointsLedgerUnknownProgramme", 99):
-        city.ledger.voidBatch(99, 1, {"from": city.stranger})
-
-
-def test_revoke_takes_and_answers(city: City) -> None:
-    """Rises only; takes what is there; the account is the end of the chain of successors."""
-    city.manager.grantRole(ISSUANCE, city.stranger, 0, city.by_admin)
-    city.give(city.ana, LOT, 100)
-    by, leaf = {"from": city.stranger}, b"\x0b" * 32
-    with reverts("PointsLedgerBadRevocation", leaf, 0, 0):
-        city.ledger.revoke(leaf, 0, city.ana.address, LOT, by)
-    assert tuple(city.ledger.revoke.call(leaf, 70, city.ana.address, LOT, by)) == (city.ana.address, 70, 0)
-    city.ledger.revoke(leaf, 70, city.ana.address, LOT, by)
-    city.ledger.migrate(city.heir.address, [LOT], {"from": city.ana.account})
-    assert tuple(city.ledger.revoke.call(leaf, 170, city.ana.address, LOT, by)) == (city.heir.address, 30, 70)
-    for total in (69, 70):
-        with reverts("PointsLedgerBadRevocation", leaf, total, 70):
-            city.ledger.revoke(leaf, total, city.ana.address, LOT, by)
-    assert (city.ledger.totalSupply(LOT), city.ledger.revokedTotal(leaf)) == (30, 70)
 
 
 # Exchange ---------------------------------------------------------------------------------------------------------
@@ -176,7 +140,7 @@ def test_exchange(module: Module) -> None:
     assert moves == [(module.ana, ZERO, LOT, 400), (ZERO, module.ana, TO, 80)]
     assert [ledger.balanceOf(module.ana, lot) for lot in (LOT, TO)] == [600, 80]
     assert [ledger.totalSupply(lot) for lot in (LOT, TO)] == [600, 80]
-    assert [ledger.programmeSupply(p) for p in (VOLUNTEER, CULTURE)] == [600, 80]
+    assert [ledger.programme(p)[6] for p in (VOLUNTEER, CULTURE)] == [600, 80]
 
 
 # Redemption -------------------------------------------------------------------------------------------------------
@@ -215,8 +179,8 @@ def test_spend(module: Module) -> None:
 def test_hold(module: Module) -> None:
     """Into the ledger's own balance: no supply changes; the commitment binds holder and lots."""
     ledger, lots = module.city.ledger, packed((LOT, 600), (OTHER, 5))
-    events = module.do("hold", HOLD, module.ana, 0, lots, ACCEPTED)
-    assert events[-1] == ("HoldOpened", {"holdId": HOLD, "holder": module.ana, "lots": lots})
+    moves = module.moves("holdLots", HOLD, module.ana, 0, lots, ACCEPTED)
+    assert moves == [(module.ana, ledger.address, LOT, 600), (module.ana, ledger.address, OTHER, 5)]
     assert [ledger.balanceOf(ledger, lot) for lot in (LOT, OTHER)] == [600, 5]
     assert [ledger.balanceOf(module.ana, lot) for lot in (LOT, OTHER)] == [400, 995]
     assert [ledger.totalSupply(lot) for lot in (LOT, OTHER)] == [1_000, 1_000]
@@ -225,10 +189,10 @@ def test_hold(module: Module) -> None:
 
 def test_a_hold_s_id_is_open_once(module: Module) -> None:
     """Should a module give an open hold's id to another order, that is refused and the open hold stays as it is."""
-    module.do("hold", HOLD, module.ana, 0, packed((LOT, 600)), ACCEPTED)
+    module.do("holdLots", HOLD, module.ana, 0, packed((LOT, 600)), ACCEPTED)
     commitment = bytes(module.city.ledger.holdCommitment(HOLD))
-    assert module.ask("hold", HOLD, module.ana, 1, packed((LOT, 100)), ACCEPTED) == NONCE_SPENT
-    assert module.do("hold", HOLD, module.ana, 1, packed((LOT, 100)), ACCEPTED) == []
+    assert module.ask("holdLots", HOLD, module.ana, 1, packed((LOT, 100)), ACCEPTED) == NONCE_SPENT
+    assert module.do("holdLots", HOLD, module.ana, 1, packed((LOT, 100)), ACCEPTED) == []
     assert bytes(module.city.ledger.holdCommitment(HOLD)) == commitment
     assert (module.city.escrow(LOT), module.city.balances(LOT, module.ana)) == (600, [400])
 
@@ -236,7 +200,7 @@ def test_a_hold_s_id_is_open_once(module: Module) -> None:
 def test_close_hold_knows_only_what_was_held(module: Module) -> None:
     """Another id, holder, amount or order of lots: nothing happens, and the hold stays open."""
     lots = packed((LOT, 600), (OTHER, 5))
-    module.do("hold", HOLD, module.ana, 0, lots, ACCEPTED)
+    module.do("holdLots", HOLD, module.ana, 0, lots, ACCEPTED)
     for hold_id, holder, named in (
         (b"\x0c" * 32, module.ana, lots),
         (HOLD, module.city.bo.address, lots),
@@ -244,44 +208,46 @@ def test_close_hold_knows_only_what_was_held(module: Module) -> None:
         (HOLD, module.ana, packed((OTHER, 5), (LOT, 600))),
         (HOLD, module.ana, packed((LOT, 600))),
     ):
-        assert module.ask("closeHold", hold_id, holder, named, 0, 0) is False
-        assert module.do("closeHold", hold_id, holder, named, 0, 0) == []
+        assert module.ask("finishHold", hold_id, holder, named, 0) is False
+        assert module.do("finishHold", hold_id, holder, named, 0) == []
     assert (module.city.escrow(LOT), module.city.escrow(OTHER)) == (600, 5)
     # A hold that is not open is none of address 0 without lots either.
-    assert module.ask("closeHold", b"\0" * 32, ZERO, b"", 0, 0) is False
+    assert module.ask("finishHold", b"\0" * 32, ZERO, b"", 0) is False
 
 
 @pytest.mark.parametrize("prefix", [(0, 1), (1, 0), (1, 601), (2, 6), (3, 1), (255, 5)])
 def test_close_hold_reverts_for_a_prefix_that_is_none(module: Module, prefix: tuple[int, int]) -> None:
     """What was put in escrow leaves it, and nothing more."""
     lots = packed((LOT, 600), (OTHER, 5))
-    module.do("hold", HOLD, module.ana, 0, lots, ACCEPTED)
-    assert module.refusal("closeHold", HOLD, module.ana, lots, *prefix) == ("PointsLedgerBadPrefix", *prefix)
+    module.do("holdLots", HOLD, module.ana, 0, lots, ACCEPTED)
+    word = prefix_word(prefix)
+    assert module.refusal("finishHold", HOLD, module.ana, lots, word) == ("PointsLedgerBadPrefix", word)
 
 
 def test_close_hold(module: Module) -> None:
     """The kept prefix burns, the rest goes back; the id is free of any hold then."""
     ledger, lots = module.city.ledger, packed((LOT, 600), (OTHER, 5))
-    module.do("hold", HOLD, module.ana, 0, lots, ACCEPTED)
-    events = module.do("closeHold", HOLD, module.ana, lots, 1, 450)
-    assert [name for name, _ in events] == ["Transfer", "Transfer", "Transfer", "HoldClosed"]
-    assert events[-1][1] == {"holdId": HOLD, "receiver": module.ana, "keptLots": 1, "lastAmount": 450}
+    module.do("holdLots", HOLD, module.ana, 0, lots, ACCEPTED)
+    moves = module.moves("finishHold", HOLD, module.ana, lots, prefix_word((1, 450)))
+    here = ledger.address
+    assert moves == [(here, ZERO, LOT, 450), (here, module.ana, LOT, 150), (here, module.ana, OTHER, 5)]
+    assert [ledger.redeemed(lot) for lot in (LOT, OTHER)] == [450, 0]
     assert [ledger.balanceOf(ledger, lot) for lot in (LOT, OTHER)] == [0, 0]
     assert [ledger.balanceOf(module.ana, lot) for lot in (LOT, OTHER)] == [550, 1_000]
     assert [ledger.totalSupply(lot) for lot in (LOT, OTHER)] == [550, 1_000]
     assert bytes(ledger.holdCommitment(HOLD)) == b"\0" * 32
-    assert module.ask("closeHold", HOLD, module.ana, lots, 1, 450) is False
+    assert module.ask("finishHold", HOLD, module.ana, lots, prefix_word((1, 450))) is False
 
 
 def test_restore_mints_the_difference_of_two_prefixes(module: Module) -> None:
     ledger, lots = module.city.ledger, packed((LOT, 600), (OTHER, 5), (LOT, 400))
     module.do("spend", module.ana, 0, lots, ACCEPTED)
-    moves = module.moves("restore", module.ana, lots, 3, 400, 2, 2)
+    moves = module.moves("restore", module.ana, lots, prefix_word((3, 400)), prefix_word((2, 2)))
     assert moves == [(ZERO, module.ana, OTHER, 3), (ZERO, module.ana, LOT, 400)]
     assert [ledger.balanceOf(module.ana, lot) for lot in (LOT, OTHER)] == [400, 998]
-    assert module.ask("restore", module.ana, lots, 2, 2, 0, 0) == module.ana.lower()
-    assert module.moves("restore", module.ana, lots, 2, 2, 2, 2) == []
-    assert module.moves("restore", module.ana, lots, 2, 2, 0, 0) == [
+    assert module.ask("restore", module.ana, lots, prefix_word((2, 2)), prefix_word((0, 0))) == module.ana.lower()
+    assert module.moves("restore", module.ana, lots, prefix_word((2, 2)), prefix_word((2, 2))) == []
+    assert module.moves("restore", module.ana, lots, prefix_word((2, 2)), prefix_word((0, 0))) == [
         (ZERO, module.ana, LOT, 600),
         (ZERO, module.ana, OTHER, 2),
     ]
@@ -289,9 +255,45 @@ def test_restore_mints_the_difference_of_two_prefixes(module: Module) -> None:
 
 
 def test_restore_leaves_alone_what_is_kept(module: Module) -> None:
-    """Even a dead lot of par 0, of which nothing could be reborn."""
+    """Even a dead lot of par 0, of which nothing was redeemed and nothing could be reborn."""
     lots = packed((token_id(RESIDENCE, NOW - 1), 100))
-    assert module.moves("restore", module.ana, lots, 1, 100, 1, 100) == []
+    assert module.moves("restore", module.ana, lots, prefix_word((1, 100)), prefix_word((1, 100))) == []
+
+
+def test_restore_gives_back_no_more_of_a_lot_than_was_redeemed_of_it(module: Module) -> None:
+    """Whoever redeemed it, by spend or by capture. A hold counts nothing, and nothing is restored twice."""
+    lots = packed((LOT, 600), (OTHER, 5))
+    module.do("spend", module.ana, 0, packed((LOT, 300)), ACCEPTED)
+    module.do("holdLots", HOLD, module.ana, 1, lots, ACCEPTED)
+    bo = module.city.bo.address
+    over = (bo, packed((LOT, 301)), prefix_word((1, 301)), 0)
+    assert module.refusal("restore", *over) == ("PointsLedgerNotRedeemed", LOT, 301, 300)
+    module.do("finishHold", HOLD, module.ana, lots, prefix_word((1, 450)))
+    assert [module.city.ledger.redeemed(lot) for lot in (LOT, OTHER)] == [750, 0]
+    assert module.moves("restore", *over) == [(ZERO, bo, LOT, 301)]
+    assert module.refusal("restore", bo, packed((LOT, 450)), prefix_word((1, 450)), 0) == (
+        "PointsLedgerNotRedeemed",
+        LOT,
+        450,
+        449,
+    )
+    assert module.refusal("restore", bo, packed((OTHER, 1)), prefix_word((1, 1)), 0) == (
+        "PointsLedgerNotRedeemed",
+        OTHER,
+        1,
+        0,
+    )
+
+
+def test_restore_of_one_lot_twice_in_a_basket_is_counted_twice(module: Module) -> None:
+    module.do("spend", module.ana, 0, packed((LOT, 300)), ACCEPTED)
+    lots = packed((LOT, 200), (LOT, 101))
+    assert module.refusal("restore", module.ana, lots, prefix_word((2, 101)), 0) == (
+        "PointsLedgerNotRedeemed",
+        LOT,
+        101,
+        100,
+    )
 
 
 def test_restore_reverts_where_the_lot_has_no_room(city: City) -> None:
@@ -305,15 +307,15 @@ def test_restore_reverts_where_the_lot_has_no_room(city: City) -> None:
     city.give(city.bo, LOT, LANE_MAX - 10)
     with wire.mining_by_hand():
         module = Module(city, wire)
-        args = (city.ana.address, packed((LOT, 1_000)), 1, 1_000, 0, 0)
-        assert module.refusal("restore", *args) == ("PointsLedgerLotFull", LOT, LANE_MAX + 990)
-        assert module.moves("restore", *args[:4], 1, 990) == [(ZERO, city.ana.address, LOT, 10)]
+        args = (city.ana.address, packed((LOT, 1_000)), prefix_word((1, 1_000)))
+        assert module.refusal("restore", *args, 0) == ("PointsLedgerLotFull", LOT, LANE_MAX + 990)
+        assert module.moves("restore", *args, prefix_word((1, 990))) == [(ZERO, city.ana.address, LOT, 10)]
     assert city.ledger.totalSupply(LOT) == LANE_MAX
 
 
 def test_a_dead_lot_is_dead_to_the_second(module: Module) -> None:
-    """The last second of the quarter spends, the next does not."""
-    module.at = quarter_end(NOW) - 2
+    """The last second of the seven days after its quarter spends, the next does not."""
+    module.at = expiry_end(NOW) - 2
     assert module.ask("spend", module.ana, 0, packed((LOT, 1)), ACCEPTED) == ACCEPTED
     module.do("spend", module.ana, 0, packed((LOT, 1)), ACCEPTED)
     assert module.ask("spend", module.ana, 1, packed((LOT, 1)), ACCEPTED) == LOT_DEAD

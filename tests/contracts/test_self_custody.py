@@ -16,6 +16,7 @@ from city import (
     SHOP,
     VOLUNTEER,
     City,
+    Payment,
     event_values,
     go_to,
     next_block_at,
@@ -24,7 +25,7 @@ from city import (
     reverts,
     transfers,
 )
-from reference import ZERO, pack_grants, pack_lots, quarter_end, sign, token_id
+from reference import ZERO, expiry_end, token_id
 
 LOT, ENV = token_id(VOLUNTEER, NOW), token_id(ENVIRONMENT, NOW)
 PAID = [(LOT, 304), (ENV, 200)]
@@ -53,9 +54,8 @@ def test_redeem_and_the_merchant_s_refund(city: City, own: dict[str, Any]) -> No
     """A basket of two programmes, and its way back."""
     tx = city.redemption.execute(city.signed(city.ana, city.redeem_order(city.ana, PAID)), own)
     assert event_values(tx, "Redeemed")[0]["fen"] == 70
-    receipt = city.receipt_of(tx, lots=PAID)
-    signature = sign(city.merchant[SHOP].key, city.domain.digest("Refund", orderId=receipt[0], lots=0, lastAmount=0))
-    city.redemption.refund(receipt, 1, [], pack_lots(PAID), 0, 0, signature, shop_s(city))
+    payment = Payment(city.receipt_of(tx, PAID), (1, []), tuple(PAID))
+    city.redemption.refund(*payment.arguments((0, 0)), city.sign_refund(payment, (0, 0)), shop_s(city))
     assert (city.balances(LOT, city.ana), city.balances(ENV, city.ana)) == ([1_000], [1_000])
     assert city.merchant_position(SHOP) == 0
 
@@ -65,7 +65,7 @@ def test_hold_and_the_merchant_s_capture(city: City, own: dict[str, Any]) -> Non
     city.redemption.hold(city.signed(city.ana, order), own)
     assert (city.escrow(LOT), city.escrow(ENV)) == (304, 200)
     tx = city.redemption.capture(city.signed_capture(order, (1, 100)), shop_s(city))
-    assert event_values(tx, "Redeemed")[0]["fen"] == 20
+    assert event_values(tx, "Captured")[0]["fen"] == 20
     assert (city.balances(LOT, city.ana), city.balances(ENV, city.ana)) == ([900], [1_000])
 
 
@@ -96,53 +96,42 @@ def test_an_order_given_to_somebody_who_does_not_relay_it_is_cancelled(city: Cit
         city.ledger.cancelNonce(LOT, order.nonce, own)
 
 
-def test_dispute_to_its_end(city: City, own: dict[str, Any]) -> None:
-    """Opened, uncontested, refunded by the holder alone."""
-    tx = city.redemption.execute(city.signed(city.ana, city.redeem_order(city.ana, PAID)), own)
-    receipt = city.receipt_of(tx, lots=PAID)
-    signature = sign(city.ana.key, city.domain.digest("Dispute", orderId=receipt[0]))
-    city.disputes.open(receipt, 1, [], pack_lots(PAID), signature, own)
-    go_to(now() + 7 * DAY)
-    city.disputes.refundLocked(receipt, 1, [], pack_lots(PAID), 0, 0, own)
-    assert (city.balances(LOT, city.ana), city.balances(ENV, city.ana)) == ([1_000], [1_000])
+def test_objecting_to_a_successor(city: City, own: dict[str, Any]) -> None:
+    """Whoever still has the key stops what two desks began, without a signature of anybody's."""
+    city.request_succession(city.ana.address, city.heir)
+    city.confirm_succession(city.ana.address, city.heir)
+    tx = city.succession.objectTo(city.ana.address, b"", own)
+    assert event_values(tx, "SuccessionObjected") == [{"holder": city.ana.address}]
 
 
-def test_moving_house(city: City, own: dict[str, Any]) -> None:
-    """To a new key, which then forwards what still arrives at the old one and sweeps what died there."""
-    city.ledger.migrate(city.heir.address, [LOT], own)
+def test_what_still_arrives_at_an_old_account_is_forwarded_and_what_died_there_is_swept(
+    city: City, own: dict[str, Any]
+) -> None:
+    city.succeed(city.ana, city.heir, [LOT])
     city.give(city.ana, LOT, 5)
     by_heir = {"from": city.heir.account}
     city.ledger.forward(city.ana.address, [LOT], by_heir)
     assert city.balances(LOT, city.ana, city.heir) == [0, 1_005]
-    go_to(quarter_end(NOW))
+    go_to(expiry_end(NOW))
     tx = city.ledger.sweep(city.ana.address, [ENV], by_heir)
     assert transfers(tx) == [(city.ana.address, ZERO, ENV, 1_000)]
 
 
-def test_a_migration_that_a_desk_asked_for_is_refused(city: City, own: dict[str, Any]) -> None:
-    city.ledger.requestMigration(city.ana.address, city.heir.address, [LOT], {"from": city.desk})
-    city.ledger.cancelMigration(own)
-    with reverts("PointsLedgerNoMigration", city.ana.address):
-        city.ledger.cancelMigration(own)
-
-
-def test_the_payee_confirms_its_own_payment(city: City, own: dict[str, Any]) -> None:
-    city.redemption.execute(city.signed(city.ana, city.redeem_order(city.ana, PAID)), own)
-    city.settlement.closeCycle([VOLUNTEER, ENVIRONMENT], [SHOP], {"from": city.finance})
-    for line, (programme, _, fen, _) in enumerate(city.settlement.lines(1)):
-        fields = {"cycle": 1, "programme": programme, "merchant": SHOP, "fen": fen, "reference": b"\x05" * 32}
-        signature = sign(city.merchant[SHOP].key, city.domain.digest("Settlement", **fields))
-        city.settlement.settle(1, line, fields["reference"], signature, shop_s(city))
-    assert city.merchant_position(SHOP) == 0
-    city.assert_zero_sum()
+def test_what_lies_open_is_ended_by_anyone(city: City, own: dict[str, Any]) -> None:
+    """A cycle is opened, and a lock ended whose time is over, by whoever likes."""
+    payment = city.pay(city.ana, PAID)
+    city.lock(payment, 10)
+    go_to(now() + 60 * DAY)
+    city.book.openCycle(own)
+    city.book.unlockOrder(payment.receipt[0], own)
+    assert city.book.claim(SHOP)[3] == 0
 
 
 def test_the_issuer_relays_its_own_batch(city: City) -> None:
     """And any grantee could: whoever has the signed bytes may land them, and nobody twice."""
-    grants = pack_grants([(city.ana.address, 70)])
-    batch = (VOLUNTEER, NOW, 9, b"\x0e" * 32, grants)
-    signature = city.sign_mint(*batch)
-    city.issuance.mint(*batch, signature, {"from": city.issuer[VOLUNTEER].account})
+    batch = city.batch(VOLUNTEER, NOW, {city.ana.address: 70}, 9)
+    signature = city.sign_batch(batch)
+    city.ledger.mint(batch, signature, {"from": city.issuer[VOLUNTEER].account})
     with reverts("PointsLedgerBatchLanded", VOLUNTEER, 9):
-        city.issuance.mint(*batch, signature, {"from": city.ana.account})
+        city.ledger.mint(batch, signature, {"from": city.ana.account})
     assert city.balances(LOT, city.ana) == [70]

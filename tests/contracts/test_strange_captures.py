@@ -39,7 +39,7 @@ def test_a_made_up_order_moves_nothing(rich: City, lots: list[Lot], code: int) -
     held = rich.place_hold(rich.ana, [(ENV, 1_000)])
     tx = rich.run_capture(rich.signed_capture(held), made_up(rich, lots), made_up(rich, lots))
     assert [entry[2] for entry in rejections(tx)] == [code, code]
-    assert [event["fen"] for event in event_values(tx, "Redeemed")] == [50]
+    assert [event["fen"] for event in event_values(tx, "Captured")] == [50]
     assert [rich.position(p) for p in (VOLUNTEER, ENVIRONMENT, CULTURE)] == [0, -50, 0]
     assert rich.merchant_position(SHOP) == 50
 

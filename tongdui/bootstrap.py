@@ -42,6 +42,8 @@ from ledger.store.database import Database
 from redemption import catalogue
 from redemption.codes import CodeBook
 from redemption.desk_approval import DeskApprovals
+from redemption.disputes import KIND as ARBITER
+from redemption.disputes import Disputes
 from redemption.fulfilment import Fulfilment
 from redemption.merchants import MerchantDirectory
 from redemption.offers import OfferCatalogue
@@ -75,6 +77,7 @@ class City(Books):
     redemptions: Redemptions
     fulfilment: Fulfilment
     refunds: Refunds
+    disputes: Disputes
     approvals: DeskApprovals
     office: FinanceOffice
     appropriations: Appropriations
@@ -197,6 +200,9 @@ def _open(
         redemptions=redemptions,
         fulfilment=fulfilment,
         refunds=refunds,
+        disputes=Disputes(
+            deployment, gateway.outbox, keystore, clock, has_account="arbiter" in keystore.names("arbiter")
+        ),
         approvals=approvals,
         office=office,
         appropriations=Appropriations(office, clock),
@@ -222,7 +228,7 @@ def _senders(
     if settings.workers:  # they sign when nobody looks: a key that cannot be opened stops the start, not a thread
         for name in (*relayers, *sorted(kept & {"finance", *(key_name(one.slug) for one in deployment.programmes)})):
             keystore.get(name)
-    offices = {FINANCE: keystore.signer("finance")} if "finance" in kept else {}
+    offices = {kind: keystore.signer(name) for kind, name in OFFICES.items() if name in kept}
     return [keystore.signer(name) for name in relayers], offices
 
 
@@ -297,6 +303,8 @@ def rulebooks_in_force(
     return {programme: RulebookRef(book.version, book.hash) for programme, book in newest.items()}
 
 
+OFFICES = {FINANCE: "finance", ARBITER: "arbiter"}
+"""Keys with a duty of their own by the outbox's kind of message."""
 DESKS = ("community", "district")
 """A succession takes two: one asks, another confirms."""
 

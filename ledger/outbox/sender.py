@@ -54,7 +54,7 @@ from ledger.store.models.outbox import OutboxMessageRow, OutboxTransactionRow, R
 
 _LOG = logging.getLogger(__name__)
 
-OFFICE_KINDS = frozenset({"finance"})
+OFFICE_KINDS = frozenset({"finance", "arbiter"})
 """Kinds of messages that only a key with that duty may send."""
 
 _SIGNED = TransactionState.SIGNED.value  # plain text, for a bulk write binds an enum's member markedly slower

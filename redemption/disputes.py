@@ -1,0 +1,99 @@
+"""Disputes: two acts by two hands of the consumer arbiter.
+
+One hand locks value of the merchant for an order, once and for 60 days; the other's signature refunds a locked order in
+the merchant's place. What is not refunded is the merchant's again.
+
+The arbiter's account sends the lock itself (an office of the outbox); the signed refund anybody may relay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from ledger.clock import Clock
+from ledger.deployment.artifacts import call_data
+from ledger.deployment.file import Deployment
+from ledger.errors import ConfigurationError
+from ledger.orders.terms import pars
+from ledger.outbox.outbox import Outbox
+from ledger.standard.contract import REFUND_MAX_S
+from ledger.standard.ids import order_id_text, split_token_id
+from ledger.standard.packed import pack_lots, pack_prefix
+from ledger.standard.typed_data import ArbiterRefund
+from redemption.errors import NotRefundable, RefundTooLate
+from redemption.fulfilment import Keys
+from redemption.lots import keep_down, prefix_value_down
+from redemption.refunds import PaidProof
+
+KIND = "arbiter"
+"""The outbox's kind of what the arbiter's account sends."""
+
+SECOND_HAND = "arbiter/signature"
+"""Name of the key that signs refunds."""
+
+_GAS_LOCK = 400_000
+_GAS_REFUND = 500_000
+_GAS_LOT = 70_000
+
+
+@dataclass(frozen=True, slots=True)
+class Disputes:
+    """The arbiter's desk, where this installation keeps its keys. The order is proven by `Refunds.prove` beforehand."""
+
+    deployment: Deployment
+    outbox: Outbox
+    keys: Keys
+    clock: Clock
+    has_account: bool
+    """Whether the arbiter's account sends from here."""
+
+    def lock(self, session: Session, proof: PaidProof, fen: int, complaint_hash: bytes) -> None:
+        """Lock ``fen`` of the merchant's claim for an order; the same order again changes nothing.
+
+        ``complaint_hash``: 32 bytes, of the holder's signed complaint. Raises RefundTooLate, NotRefundable (more than
+        the order is worth) or ConfigurationError (the arbiter's account is elsewhere).
+        """
+        order_id = proof.receipt.order_id
+        if not self.has_account:
+            raise ConfigurationError("this installation does not keep the consumer arbiter's key")
+        if self.clock.timestamp() > proof.receipt.time + REFUND_MAX_S:
+            raise RefundTooLate(order_id_text(order_id), REFUND_MAX_S // 86_400)
+        if not 0 < fen <= proof.receipt.fen:
+            raise NotRefundable(order_id_text(order_id), f"the order is worth {proof.receipt.fen} fen")
+        data = call_data("Redemption", "lockOrder", [*receipt_arguments(proof), fen, complaint_hash])
+        target = self.deployment.address("Redemption")
+        self.outbox.enqueue_call(session, KIND, f"lock:{order_id.hex()}", target, data, _GAS_LOCK)
+
+    def refund(self, session: Session, proof: PaidProof, keep_fen: int) -> int:
+        """Sign a refund after which the merchant keeps (at least) ``keep_fen``; return the fen that go back.
+
+        Raises NotRefundable: nothing would go back. The chain refuses more than is locked.
+        """
+        order_id = proof.receipt.order_id
+        par = pars(session)
+        priced = [(par[split_token_id(lot.id)[0]], lot) for lot in proof.lots]
+        kept, last_minor = keep_down(priced, keep_fen)
+        keeps_fen = prefix_value_down(priced, kept, last_minor)
+        if keeps_fen >= proof.receipt.fen:
+            raise NotRefundable(order_id_text(order_id), "nothing would go back")
+        digest = ArbiterRefund(order_id, kept, last_minor).digest(self.deployment.domain())
+        signature = self.keys.get(SECOND_HAND).sign_digest(digest)
+        arguments = [*receipt_arguments(proof), pack_lots(proof.lots), pack_prefix(kept, last_minor), signature]
+        self.outbox.enqueue_call(
+            session,
+            "refund",
+            f"arbiter-refund:{order_id.hex()}:{kept}:{last_minor}",
+            self.deployment.address("Redemption"),
+            call_data("Redemption", "arbiterRefund", arguments),
+            _GAS_REFUND + _GAS_LOT * len(proof.lots),
+        )
+        return proof.receipt.fen - keeps_fen
+
+
+def receipt_arguments(proof: PaidProof) -> tuple[tuple[object, ...], tuple[object, ...]]:
+    """Return a proof as the contracts' ``Receipt`` and ``ReceiptProof``."""
+    receipt = proof.receipt
+    opened = (receipt.order_id, receipt.holder, receipt.merchant, receipt.lots_hash, receipt.fen, receipt.time)
+    return opened, (proof.batch, list(proof.path))

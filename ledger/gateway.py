@@ -16,6 +16,7 @@ from ledger.chain.errors import ClockJumped, EngineStopped
 from ledger.chain.rpc import RpcError
 from ledger.chain.transactions import DigestSigner
 from ledger.clock import Clock
+from ledger.deployment.artifacts import event_topic
 from ledger.deployment.file import Deployment
 from ledger.errors import InvariantViolation, TongduiError, Unavailable
 from ledger.indexer.check import ProjectionCheck, check_projection
@@ -32,6 +33,13 @@ from ledger.store.database import Database
 _LOG = logging.getLogger(__name__)
 _DELAY_MAX_S = 5.0
 _SHORT_BLOCK_S = 0.05
+WITNESSES = {
+    "PointsLedger": ("BatchMinted", "BatchVoided", "Revoked"),
+    "Exchange": ("Exchanged", "Rejected"),
+    "Redemption": ("Redeemed", "Held", "Released", "Refunded", "Rejected"),
+}
+"""The events of which each call from the outbox emits at least one: see `ledger.outbox.receipts`."""
+
 _PAUSE_PER_BLOCK = 2.0
 """How long the loops let work gather after blocks that were not short, in times of how long those took to make. What a
 block costs beside its transactions grows with the state, so under load it is fewer and fuller ones that carry more."""
@@ -134,7 +142,8 @@ class Gateway:
             owner=owner or relayers[0].address,
             limits=sender_limits,
             offices=offices,
-            witnesses=[deployment.address(name) for name in ("Issuance", "Exchange", "Redemption")],
+            witnesses=[deployment.address(name) for name in WITNESSES],
+            topics=["0x" + event_topic(name, event).hex() for name, events in WITNESSES.items() for event in events],
         )
         self.indexer = Indexer(
             database,

@@ -25,14 +25,16 @@ _CHUNK = 50
 class ReceiptReader:
     """Asks a node for receipts and nonces.
 
-    ``witnesses`` are contracts that emit at least one event in each successful call of theirs, and not many more: one
-    query for their logs then replaces hundreds of receipts, which carry a log for each grant. They are a part of the
-    receipts, and only speak for success; what they are silent about is asked for by its receipt.
+    ``witnesses`` are contracts each of whose calls from the outbox emits at least one event of ``topics`` if it
+    succeeds, and not many more: one query for these logs then replaces hundreds of receipts, which carry a log for each
+    grant. They are a part of the receipts, and only speak for success; what they are silent about is asked for by its
+    receipt.
     """
 
-    def __init__(self, engine: Engine, witnesses: Sequence[str]) -> None:
+    def __init__(self, engine: Engine, witnesses: Sequence[str], topics: Sequence[str] = ()) -> None:
         self._engine = engine
         self._witnesses = list(witnesses)
+        self._topics = list(topics)
         self._known_witnesses = {one.lower() for one in witnesses}
         self._witnessed_height: int | None = None
 
@@ -115,7 +117,12 @@ class ReceiptReader:
         since = self._witnessed_height
         if not self._witnesses or since is None or not since < height <= since + _WITNESS_BLOCKS_MAX:
             return {}
-        question = {"fromBlock": hex(since + 1), "toBlock": hex(height), "address": self._witnesses}
+        question: dict[str, object] = {
+            "fromBlock": hex(since + 1),
+            "toBlock": hex(height),
+            "address": self._witnesses,
+            "topics": [self._topics],
+        }
         found: dict[bytes, Receipt] = {}
         logs = self._engine.rpc.call("eth_getLogs", [question])
         if not isinstance(logs, list):

@@ -123,7 +123,7 @@ class Sender:
     (the finance bureau's) are sent by its key, which sends nothing else. Messages of `OFFICE_KINDS` whose key is not
     here are left to a gateway that has it.
 
-    For ``witnesses`` see `ReceiptReader`.
+    For ``witnesses`` and ``topics`` see `ReceiptReader`.
     """
 
     def __init__(
@@ -137,6 +137,7 @@ class Sender:
         owner: str,
         limits: SenderLimits | None = None,
         witnesses: Sequence[str] = (),
+        topics: Sequence[str] = (),
         offices: Mapping[str, DigestSigner] | None = None,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -149,7 +150,7 @@ class Sender:
         self._clock = clock
         self._limits = limits or SenderLimits()
         self._steady = steady
-        self._receipts = ReceiptReader(engine, witnesses)
+        self._receipts = ReceiptReader(engine, witnesses, topics)
         self._leases = Leases(
             database, list(self._keys), self._nonces, clock, owner=owner, lease_s=self._limits.lease_s, steady=steady
         )

@@ -115,6 +115,9 @@ def test_a_city_is_deployed_over_a_bad_line(node: AnvilNode, line: FlakyProxy) -
         finance_bureau=account().address,
         guardian=account().address,
         registrar=account().address,
+        supervisor=account().address,
+        arbiter=account().address,
+        arbiter_key=account().address,
         issuers={programme.id: (account().address,) for programme in config.programmes},
         merchants={merchant.id: account().address for merchant in config.merchants},
     )

@@ -13,16 +13,17 @@ from ledger.chain.transactions import sign_legacy
 from ledger.clock import ManualClock
 from ledger.custody.signer import IssuerSigner, LocalSigner
 from ledger.deployment import artifacts
-from ledger.deployment.city import AppropriationConfig, CityActors, load
+from ledger.deployment.city import AppropriationConfig, load
 from ledger.deployment.deploy import deploy
 from ledger.deployment.file import Deployment
 from ledger.gateway import Gateway
-from ledger.standard.ids import MerchantId, ProgrammeId, address_bytes
+from ledger.standard.ids import ProgrammeId, address_bytes
 from ledger.standard.keccak import keccak256
 from ledger.standard.signatures import SigningKey
 from ledger.store.database import Database
 from ledger.store.models.projection import BalanceRow, FlowRow
 from tests.empty_books import empty_books
+from tests.integration.actors import lab_actors
 from tests.integration.issuers.lab import NOW, PROGRAMMES, Desk, open_desk
 
 
@@ -109,15 +110,7 @@ def open_city(
             for programme, fen in appropriated_fen.items()
         )
         config = dataclasses.replace(config, appropriations=given)
-    actors = CityActors(
-        council=(key("council").address,),
-        council_threshold=1,
-        finance_bureau=key("finance").address,
-        guardian=key("guardian").address,
-        registrar=key("registrar").address,
-        issuers={ProgrammeId(number): (one.address,) for number, one in signers.items()},
-        merchants={MerchantId(m.id): key(f"merchant {m.id}").address for m in config.merchants},
-    )
+    actors = lab_actors(config, key, {ProgrammeId(number): (one.address,) for number, one in signers.items()})
     deployment = deploy(engine, config, actors, key("deployer"))
     database = empty_books(folder / "books.db") if url is None else Database(url)
     if url is not None:

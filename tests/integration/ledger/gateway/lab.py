@@ -15,19 +15,20 @@ from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions
 from ledger.chain.engine import Engine
 from ledger.clock import ManualClock
 from ledger.deployment import artifacts
-from ledger.deployment.city import CityActors, load
+from ledger.deployment.city import load
 from ledger.deployment.deploy import deploy
 from ledger.deployment.file import Deployment
 from ledger.gateway import Gateway
 from ledger.outbox.routes import mint_gas
 from ledger.standard import packed
-from ledger.standard.ids import MerchantId, ProgrammeId, token_id
+from ledger.standard.ids import token_id
 from ledger.standard.keccak import keccak256
 from ledger.standard.quarters import quarter_at
 from ledger.standard.signatures import SigningKey
 from ledger.standard.typed_data import MintBatch
 from ledger.store.database import Database
 from tests.empty_books import empty_books
+from tests.integration.actors import lab_actors
 
 START = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 QUARTER = quarter_at(int(START.timestamp()))
@@ -47,16 +48,7 @@ def open_engine(state: Path, clock: ManualClock) -> EmbeddedEngine:
 def deploy_city(engine: Engine) -> Deployment:
     """Put the demo's city on the chain (idempotent)."""
     config = load()
-    actors = CityActors(
-        council=(key("council").address,),
-        council_threshold=1,
-        finance_bureau=key("finance").address,
-        guardian=key("guardian").address,
-        registrar=key("registrar").address,
-        issuers={ProgrammeId(p.id): (key(f"issuer {p.id}").address,) for p in config.programmes},
-        merchants={MerchantId(m.id): key(f"merchant {m.id}").address for m in config.merchants},
-    )
-    return deploy(engine, config, actors, key("deployer"))
+    return deploy(engine, config, lab_actors(config, key), key("deployer"))
 
 
 @dataclass
@@ -77,7 +69,7 @@ class GatewayLab:
         root = keccak256(b"root" + number.to_bytes(8, "big"))
         batch = MintBatch(programme, quarter, number, root, keccak256(body))
         signature = key(f"issuer {programme}").sign_digest(batch.digest(self.deployment.domain()))
-        return artifacts.call_data("Issuance", "mint", [programme, quarter, number, root, body, signature])
+        return artifacts.call_data("PointsLedger", "mint", [(programme, quarter, number, root, body), signature])
 
     def enqueue_mint(
         self, programme: int, grants: Sequence[tuple[str, int]], number: int, quarter: int = QUARTER + 4
@@ -87,7 +79,7 @@ class GatewayLab:
         calldata = self.mint_calldata(programme, grants, number, quarter)
         with self.database.transaction() as session:
             self.gateway.outbox.enqueue_call(
-                session, "mint", dedupe_key, self.deployment.address("Issuance"), calldata, mint_gas(len(grants))
+                session, "mint", dedupe_key, self.deployment.address("PointsLedger"), calldata, mint_gas(len(grants))
             )
         return dedupe_key
 

@@ -82,7 +82,7 @@ def test_a_batch_becomes_balances(lab: GatewayLab) -> None:
 
 def test_the_same_batch_is_enqueued_once(sqlite_lab: GatewayLab) -> None:
     lab = sqlite_lab
-    issuance = lab.deployment.address("Issuance")
+    issuance = lab.deployment.address("PointsLedger")
     first = lab.mint_calldata(VOLUNTEER, [(ALICE.address, 5)], 1, QUARTER)
     other = lab.mint_calldata(VOLUNTEER, [(ALICE.address, 6)], 1, QUARTER)
     with lab.database.transaction() as session:
@@ -253,7 +253,7 @@ def test_a_mint_beyond_the_funding_waits_and_lands_when_money_arrives(sqlite_lab
     state, reason = status(lab, beyond)
     assert state is MessageState.WAITING_FUNDING
     assert reason is not None
-    assert reason.startswith("IssuanceFundingExceeded(")
+    assert reason.startswith("PointsLedgerFundingExceeded(")
     with lab.database.read() as session:
         waiting = lab.gateway.outbox.in_state(session, MessageState.WAITING_FUNDING, "mint")
         assert [one.dedupe_key for one in waiting] == [beyond]
@@ -270,7 +270,9 @@ def test_a_batch_landed_by_another_gateway_is_done(sqlite_lab: GatewayLab) -> No
     calldata = lab.mint_calldata(VOLUNTEER, [(ALICE.address, 5)], 1, QUARTER)
     with lab.database.transaction() as session:
         for name in ("here", "there"):
-            lab.gateway.outbox.enqueue_call(session, "mint", name, lab.deployment.address("Issuance"), calldata, 10**6)
+            lab.gateway.outbox.enqueue_call(
+                session, "mint", name, lab.deployment.address("PointsLedger"), calldata, 10**6
+            )
     lab.gateway.run_until_idle()
     assert {status(lab, name)[0] for name in ("here", "there")} == {MessageState.DONE}
     assert balance(lab, ALICE.address, lab.lot(VOLUNTEER, QUARTER)) == 5
@@ -280,7 +282,7 @@ def test_a_call_that_reverts_fails_with_the_contracts_words(sqlite_lab: GatewayL
     lab = sqlite_lab
     calldata = lab.mint_calldata(VOLUNTEER, [(ALICE.address, 5)], 1, QUARTER)[:-96] + bytes(96)
     with lab.database.transaction() as session:
-        lab.gateway.outbox.enqueue_call(session, "mint", "bad", lab.deployment.address("Issuance"), calldata, 10**6)
+        lab.gateway.outbox.enqueue_call(session, "mint", "bad", lab.deployment.address("PointsLedger"), calldata, 10**6)
     lab.gateway.run_until_idle()
     state, reason = status(lab, "bad")
     assert state is MessageState.FAILED
@@ -294,7 +296,7 @@ def test_a_call_with_too_little_gas_is_sent_again_with_more(sqlite_lab: GatewayL
     calldata = lab.mint_calldata(VOLUNTEER, grants, 1, QUARTER)
     with lab.database.transaction() as session:
         lab.gateway.outbox.enqueue_call(
-            session, "mint", "hungry", lab.deployment.address("Issuance"), calldata, 150_000
+            session, "mint", "hungry", lab.deployment.address("PointsLedger"), calldata, 150_000
         )
     lab.gateway.run_until_idle()
     assert status(lab, "hungry")[0] is MessageState.DONE
@@ -303,7 +305,9 @@ def test_a_call_with_too_little_gas_is_sent_again_with_more(sqlite_lab: GatewayL
 def test_bytes_that_no_node_accepts_free_their_nonce(sqlite_lab: GatewayLab) -> None:
     lab = sqlite_lab
     with lab.database.transaction() as session:
-        lab.gateway.outbox.enqueue_call(session, "mint", "tiny", lab.deployment.address("Issuance"), b"x" * 100, 21_000)
+        lab.gateway.outbox.enqueue_call(
+            session, "mint", "tiny", lab.deployment.address("PointsLedger"), b"x" * 100, 21_000
+        )
     after = lab.enqueue_mint(VOLUNTEER, [(ALICE.address, 5)], 1)
     lab.gateway.run_until_idle()
     assert status(lab, "tiny")[0] is MessageState.FAILED

@@ -36,7 +36,7 @@ _SHORT_BLOCK_S = 0.05
 WITNESSES = {
     "PointsLedger": ("BatchMinted", "BatchVoided", "Revoked"),
     "Exchange": ("Exchanged", "Rejected"),
-    "Redemption": ("Redeemed", "Held", "Released", "Refunded", "Rejected"),
+    "Redemption": ("Redeemed", "Held", "Captured", "Released", "Refunded", "Rejected"),
 }
 """The events of which each call from the outbox emits at least one: see `ledger.outbox.receipts`."""
 

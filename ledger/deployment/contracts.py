@@ -45,7 +45,7 @@ class Contracts:
     def __getitem__(self, name: str) -> Contract:
         """Return a contract at its address. Raises KeyError for a name without address, `ArtifactMissing`."""
         if name not in self._made:
-            abi: Any = _named(artifacts.load(name).abi)
+            abi: Any = artifacts.load(name).abi
             address: Any = to_address(self._addresses[name])
             self._made[name] = self.web3.eth.contract(address=address, abi=abi, decode_tuples=True)
         return self._made[name]
@@ -85,16 +85,6 @@ def read(function: ContractFunction, block: int | str) -> Any:
 def call_data(function: ContractFunction) -> bytes:
     """Return selector and encoded arguments of a call."""
     return bytes.fromhex(str(function.build_transaction(_FILLED)["data"])[2:])
-
-
-def _named(abi: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Give unnamed results names by their place: web3 makes one value of several that are all called nothing."""
-    return [
-        {**item, "outputs": [one | {"name": one["name"] or f"result{at}"} for at, one in enumerate(item["outputs"])]}
-        if item["type"] == "function" and len(item["outputs"]) > 1
-        else item
-        for item in abi
-    ]
 
 
 def _block(block: int | str) -> Any:

@@ -208,7 +208,7 @@ def _cap_steps(contracts: Contracts, config: CityConfig) -> list[_Step]:
                 "cap what a resident exchanges a day",
                 exchange.setResidentCap(config.resident_cap_fen),
                 exchange.outflow(ZERO_ADDRESS),
-                lambda found: found[0] == config.resident_cap_fen,
+                lambda found: found.capFen == config.resident_cap_fen,
             )
         )
     if config.rebirth_cap_fen:
@@ -261,7 +261,7 @@ def _programme_steps(
                 f"set the ceilings of {programme.slug}",
                 ledger.setCeilings(programme.id, *wanted),
                 ledger.ceilings(programme.id),
-                lambda found: tuple(found[:2]) == wanted,
+                lambda found: (found.mintFen, found.revokeFen) == wanted,
             )
         )
     rulebook = actors.rulebooks.get(programme.id)
@@ -280,7 +280,7 @@ def _programme_steps(
                 f"cap what is exchanged into {programme.slug} a day",
                 exchange.setInflowCap(programme.id, programme.inflow_cap_fen),
                 exchange.inflow(programme.id),
-                lambda found: found[0] == programme.inflow_cap_fen,
+                lambda found: found.capFen == programme.inflow_cap_fen,
             )
         )
     return steps

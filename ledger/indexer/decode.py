@@ -316,36 +316,49 @@ class Decoder:
         )
 
     def _redeemed(self, log: Log, block_number: int, log_index: int) -> None:
-        """A redeem burned what its holder had; a capture, what was in escrow."""
+        order_id, merchant = _hash(log, 1), _topic(log, 2)
+        fen, digest = _words(log, 2)
+        lots = self._lots()
+        if lots_hash(lots) != _bytes32(digest):
+            raise InconsistentAnswer(block_number, "the transfers before a Redeemed are not its lots")
+        holder = self._waiting[0][1]
+        self._flush("redeem", order_id)
+        self._outcome(
+            log_index,
+            order_id,
+            "redeem",
+            holder=holder,
+            merchant=merchant,
+            fen=fen,
+            kept=(len(lots), lots[-1].amount),
+        )
+
+    def _captured(self, log: Log, block_number: int, log_index: int) -> None:
         order_id, merchant = _hash(log, 1), _topic(log, 2)
         fen, prefix, _lots_hash = _words(log, 3)
-        kept_lots, last_amount = unpack_prefix(prefix)
-        burned = [transfer for transfer in self._waiting if transfer[2] is None]
-        if len(burned) != kept_lots or not burned:
-            raise InconsistentAnswer(block_number, f"an order of {kept_lots} lots has {len(burned)} transfers")
-        holder = burned[0][1]
-        is_capture = holder == self._escrow
-        kind = "capture" if is_capture else "redeem"
-        self._flush(kind, order_id)
-        if is_capture:
-            holder = None
-            self.changes.holds_closed[order_id] = ("captured", kept_lots, last_amount, block_number)
-        self._outcome(
-            log_index, order_id, kind, holder=holder, merchant=merchant, fen=fen, kept=(kept_lots, last_amount)
-        )
+        kept = unpack_prefix(prefix)
+        burned = sum(1 for transfer in self._waiting if transfer[2] is None)
+        if burned != kept[0]:
+            raise InconsistentAnswer(block_number, f"a capture of {kept[0]} lots has {burned} transfers that burn")
+        self._flush("capture", order_id)
+        self.changes.holds_closed[order_id] = ("captured", *kept, block_number)
+        self._outcome(log_index, order_id, "capture", merchant=merchant, fen=fen, kept=kept)
 
     def _held(self, log: Log, block_number: int, log_index: int) -> None:
         order_id, merchant = _hash(log, 1), _topic(log, 2)
-        capture_by, cancellable, digest = _words(log, 3)
-        lots = [Lot(token_id, amount) for _, _, _, token_id, amount in self._waiting]
-        if lots_hash(lots) != _bytes32(digest):
-            raise InconsistentAnswer(block_number, "the transfers before a Held are not its lots")
-        holder = self._waiting[0][1]
+        capture_by, cancellable = _words(log, 2)
+        if not self._waiting:
+            raise InconsistentAnswer(block_number, "a Held without its transfers")
+        lots, holder = pack_lots(self._lots()), self._waiting[0][1]
         self._flush("hold", order_id)
         self.changes.holds_opened[order_id] = [
-            order_id, holder, merchant, pack_lots(lots), capture_by, cancellable != 0, "open", 0, 0, block_number, None,
+            order_id, holder, merchant, lots, capture_by, cancellable != 0, "open", 0, 0, block_number, None,
         ]  # fmt: skip
         self._outcome(log_index, order_id, "hold", holder=holder, merchant=merchant)
+
+    def _lots(self) -> list[Lot]:
+        """The lots of an order: what the transfers that wait moved, in signed order."""
+        return [Lot(token_id, amount) for _, _, _, token_id, amount in self._waiting]
 
     def _released(self, log: Log, block_number: int, log_index: int) -> None:
         order_id, merchant = _hash(log, 1), _topic(log, 2)
@@ -520,6 +533,7 @@ _HANDLERS: dict[str, _Handler] = {
     "Exchanged": Decoder._exchanged,
     "Rejected": Decoder._rejected,
     "Redeemed": Decoder._redeemed,
+    "Captured": Decoder._captured,
     "Held": Decoder._held,
     "Released": Decoder._released,
     "Refunded": Decoder._refunded,

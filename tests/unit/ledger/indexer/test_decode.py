@@ -117,17 +117,24 @@ def kept(lots: int, last: int) -> int:
     return lots << 64 | last
 
 
+def lots_word(*amounts: int) -> int:
+    return int.from_bytes(lots_hash([Lot(LOT, amount) for amount in amounts]), "big")
+
+
 def test_two_orders_in_one_call_do_not_mix(contracts: Contracts) -> None:
-    log = Log(contracts).transfer(ALICE, NOBODY, 5).emit("Redemption", "Redeemed", [ORDER, 3], [1, kept(1, 5), 0])
-    log.transfer(BOB, NOBODY, 6).emit("Redemption", "Redeemed", [keccak256(b"2"), 3], [1, kept(1, 6), 0])
+    log = Log(contracts).transfer(ALICE, NOBODY, 5).emit("Redemption", "Redeemed", [ORDER, 3], [1, lots_word(5)])
+    log.transfer(BOB, NOBODY, 6).emit("Redemption", "Redeemed", [keccak256(b"2"), 3], [1, lots_word(6)])
     changes = log.decode()
     assert [entry[7] for entry in changes.entries] == [ORDER, keccak256(b"2")]
-    assert [(row[3], row[5], row[6]) for row in changes.outcomes] == [("redeem", ALICE, 3), ("redeem", BOB, 3)]
+    assert [(row[3], row[5], row[6], row[12:14]) for row in changes.outcomes] == [
+        ("redeem", ALICE, 3, (1, 5)),
+        ("redeem", BOB, 3, (1, 6)),
+    ]
 
 
 def test_a_payment_with_a_transfer_missing_is_asked_for_again(contracts: Contracts) -> None:
-    log = Log(contracts).transfer(ALICE, NOBODY, 5).emit("Redemption", "Redeemed", [ORDER, 3], [1, kept(2, 6), 0])
-    with pytest.raises(InconsistentAnswer, match="2 lots has 1 transfers"):
+    log = Log(contracts).transfer(ALICE, NOBODY, 5).emit("Redemption", "Redeemed", [ORDER, 3], [1, lots_word(5, 6)])
+    with pytest.raises(InconsistentAnswer, match="not its lots"):
         log.decode()
 
 
@@ -137,27 +144,29 @@ def test_a_rejection_moves_nothing(contracts: Contracts) -> None:
     assert not changes.entries
 
 
-def held(log: Log, amount: int) -> Log:
-    digest = int.from_bytes(lots_hash([Lot(LOT, amount)]), "big")
-    return log.emit("Redemption", "Held", [ORDER, 3], [9_999, 1, digest])
-
-
 def test_a_hold_is_escrow_and_no_change_of_supply(contracts: Contracts) -> None:
-    changes = held(Log(contracts).transfer(ALICE, LEDGER, 5), 5).decode()
+    changes = Log(contracts).transfer(ALICE, LEDGER, 5).emit("Redemption", "Held", [ORDER, 3], [9_999, 1]).decode()
     assert changes.supplies == {LOT: [0, 5]}
     hold = changes.holds_opened[ORDER]
     assert hold[:7] == [ORDER, ALICE, 3, LOT.to_bytes(8, "big") + (5).to_bytes(8, "big"), 9_999, True, "open"]
     assert changes.outcomes[0][2:7] == (ORDER, "hold", 0, ALICE, 3)
 
 
-def test_a_hold_whose_transfers_are_others_is_asked_for_again(contracts: Contracts) -> None:
-    with pytest.raises(InconsistentAnswer, match="not its lots"):
-        held(Log(contracts).transfer(ALICE, LEDGER, 5), 6).decode()
+def test_a_hold_or_release_without_transfers_is_asked_for_again(contracts: Contracts) -> None:
+    for event, words in (("Held", [9_999, 1]), ("Released", [])):
+        with pytest.raises(InconsistentAnswer, match="without its transfers"):
+            Log(contracts).emit("Redemption", event, [ORDER, 3], words).decode()
+
+
+def test_a_capture_with_a_transfer_missing_is_asked_for_again(contracts: Contracts) -> None:
+    log = Log(contracts).transfer(LEDGER, NOBODY, 3)
+    with pytest.raises(InconsistentAnswer, match="2 lots has 1"):
+        log.emit("Redemption", "Captured", [ORDER, 3], [60, kept(2, 3), 0]).decode()
 
 
 def test_what_a_capture_does_not_keep_is_released(contracts: Contracts) -> None:
     log = Log(contracts).transfer(LEDGER, NOBODY, 3).transfer(LEDGER, ALICE, 2)
-    changes = log.emit("Redemption", "Redeemed", [ORDER, 3], [60, kept(1, 3), 0]).decode()
+    changes = log.emit("Redemption", "Captured", [ORDER, 3], [60, kept(1, 3), 0]).decode()
     assert kinds(changes) == [(LEDGER, -3, "capture"), (ALICE, 2, "release"), (LEDGER, -2, "release")]
     assert changes.supplies == {LOT: [-3, -5]}
     assert changes.flows == {(1, "capture"): [3, 1], (1, "release"): [2, 1]}

@@ -285,6 +285,8 @@ ATTEMPTS_MAX = 6
 PAUSE_RETRY_S = 60
 """How long a message waits before it is tried again at a contract that is paused, or for a programme that is frozen or
 overdue."""
+CEILING_RETRY_S = 3_600
+"""How long at most a batch waits that is beyond its programme's ceiling of the day: the council may raise it."""
 _PASSING = frozenset({"PausableIsPaused", "PointsLedgerFrozen", "PointsLedgerOverdue"})
 
 
@@ -299,7 +301,8 @@ def after_revert(
     if name == "PointsLedgerFundingExceeded":
         return Verdict(MessageState.WAITING_FUNDING, error or "")
     if name == "PointsLedgerCeilingExceeded":
-        return Verdict(MessageState.QUEUED, error or "", not_before=day_start(civil_day(now) + 1))
+        next_day = day_start(civil_day(now) + 1)
+        return Verdict(MessageState.QUEUED, error or "", not_before=min(next_day, now + CEILING_RETRY_S))
     if kind != "void" and name == "PointsLedgerBatchLanded":
         return Verdict(MessageState.DONE, "another gateway relayed this batch")
     if kind == "void" and name == "PointsLedgerBatchVoid":

@@ -19,7 +19,7 @@ GAS_MAX = 16_000_000
 ORDERS_MAX = 120
 """Orders a call; more save no gas, and fewer neighbours share a call's outcome."""
 
-_BASE = 150_000
+_BASE = 200_000
 _BYTE = 40  # 16 for calldata, twice as much again for copying and hashing it
 
 
@@ -45,12 +45,13 @@ class Routes:
         execute, hold = _selector("execute(bytes)"), _selector("hold(bytes)")
         return cls(
             {
-                # An exchange into a programme that is new to the holder writes two fresh words (22k each).
-                "exchange": Route(exchange, execute, order_gas=140_000, lot_gas=0),
-                "redeem": Route(redemption, execute, order_gas=70_000, lot_gas=30_000),
-                "hold": Route(redemption, hold, order_gas=110_000, lot_gas=55_000),
-                "capture": Route(redemption, _selector("capture(bytes)"), order_gas=90_000, lot_gas=60_000),
-                "release": Route(redemption, _selector("release(bytes)"), order_gas=90_000, lot_gas=60_000),
+                # An exchange into a lot that nobody has yet writes fresh words (22k each): the lot's, the holder's, the
+                # two positions, the two caps'. So does a payment: the merchant's claim, a position for each lot.
+                "exchange": Route(exchange, execute, order_gas=200_000, lot_gas=0),
+                "redeem": Route(redemption, execute, order_gas=100_000, lot_gas=45_000),
+                "hold": Route(redemption, hold, order_gas=110_000, lot_gas=60_000),
+                "capture": Route(redemption, _selector("capture(bytes)"), order_gas=120_000, lot_gas=80_000),
+                "release": Route(redemption, _selector("release(bytes)"), order_gas=90_000, lot_gas=65_000),
             }
         )
 

@@ -16,7 +16,7 @@ from ledger.standard.ids import AccountBytes
 from ledger.store.database import bulk_insert, bulk_insert_new, fetch_by_keys
 from ledger.store.models.outbox import OutboxMessageRow, OutboxTransactionRow
 
-AHEAD_S = decide.PAUSE_RETRY_S + CLOCKS_APART_S
+AHEAD_S = max(decide.PAUSE_RETRY_S, decide.CEILING_RETRY_S) + CLOCKS_APART_S
 """A pause that ends later than this was written under a clock that was set ahead, and does not count."""
 
 _TRANSACTIONS = cast(Table, OutboxTransactionRow.__table__)

@@ -150,16 +150,16 @@ def test_the_nonce_window_slides_with_the_chains(sqlite_lab: GatewayLab) -> None
     placed = []
     for _round in range(4):
         with lab.database.transaction() as session:
-            placed += [desk.place_redeem(session, ALICE, GRAIN, value_fen=1) for _ in range(32)]
+            placed += [desk.place_redeem(session, ALICE, GRAIN, value_fen=10) for _ in range(32)]
             with pytest.raises(TooManyOpenOrders):
-                desk.place_redeem(session, ALICE, GRAIN, value_fen=1)
+                desk.place_redeem(session, ALICE, GRAIN, value_fen=10)
         lab.gateway.run_until_idle()
     assert max(one.nonce for one in placed) == 127
     with lab.database.read() as session:
         found = desk.statuses(session, [one.order_id for one in placed])
         assert {one.state for one in found.values()} == {OrderState.ACCEPTED}
         assert (session.scalar(select(func.count()).select_from(OrderNonceRow)) or 0) <= 128
-    assert balance(lab, ALICE.address, lab.lot(VOLUNTEER)) == 100_000 - 128 * 5
+    assert balance(lab, ALICE.address, lab.lot(VOLUNTEER)) == 100_000 - 128 * 50
 
 
 def test_the_desk_refuses_what_the_chain_would(sqlite_lab: GatewayLab) -> None:
@@ -231,7 +231,7 @@ def test_an_order_past_its_deadline_is_never_sent(sqlite_lab: GatewayLab) -> Non
     lab = sqlite_lab
     fund(lab)
     with lab.database.transaction() as session:
-        placed = lab.gateway.desk.place_redeem(session, ALICE, GRAIN, value_fen=1)
+        placed = lab.gateway.desk.place_redeem(session, ALICE, GRAIN, value_fen=10)
     lab.clock.set(lab.clock.now() + timedelta(hours=1))
     lab.gateway.run_until_idle()
     with lab.database.read() as session:

@@ -192,9 +192,17 @@ def test_what_is_unseen_is_handed_in_again_less_and_less_often() -> None:
 
 def test_a_mint_beyond_the_funding_waits_for_funding() -> None:
     verdict = decide.after_revert(
-        "mint", False, "IssuanceFundingExceeded(programme=1, neededFen=9, availableFen=8)", False, 1, 10**7, 0
+        "mint", False, "PointsLedgerFundingExceeded(programme=1, neededFen=9, availableFen=8)", False, 1, 10**7, 0
     )
-    assert (verdict.state, verdict.reason.split("(")[0]) == ("waiting_funding", "IssuanceFundingExceeded")
+    assert (verdict.state, verdict.reason.split("(")[0]) == ("waiting_funding", "PointsLedgerFundingExceeded")
+
+
+def test_a_mint_beyond_the_days_ceiling_is_asked_again_within_the_hour_and_by_the_next_day() -> None:
+    error = "PointsLedgerCeilingExceeded(programme=1, fen=9, ceilingFen=8)"
+    midnight = 16 * 3_600  # in UTC+8
+    for now, not_before in ((0, decide.CEILING_RETRY_S), (midnight - 60, midnight)):
+        verdict = decide.after_revert("mint", False, error, False, 1, 10**7, now)
+        assert (verdict.state, verdict.reason, verdict.not_before) == ("queued", error, not_before)
 
 
 def test_a_batch_that_another_gateway_relayed_is_done() -> None:

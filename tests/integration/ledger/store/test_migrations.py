@@ -77,10 +77,11 @@ def test_when_spending_ends_is_computed_for_what_was_projected_before(database_u
                 data = b"".join(word.to_bytes(32, "big") for word in words)
                 row = {"block": block, "name": name, "topics": topics, "data": data, "time": time}
                 session.execute(text(_EVENT), row)
-    upgrade(database)
+    _move(database, "0012", down=False)
     with database.transaction() as session:
         query = text("SELECT programme, spendable_until FROM chain_programmes ORDER BY programme")
         until = {row.programme: row.spendable_until for row in session.execute(query)}
         assert until == {1: 0, 2: 2_000_000 + SPENDING_AFTER_CLOSING_S, 3: 3_000_000 + SPENDING_AFTER_CLOSING_S}
+    upgrade(database)
     assert differences(database) == []
     database.close()

@@ -10,8 +10,10 @@ from brownie.exceptions import VirtualMachineError
 from city import (
     DAY,
     NOW,
+    REDEMPTION,
     VOLUNTEER,
     City,
+    Person,
     deploy_artifact,
     event_values,
     go_to,
@@ -35,7 +37,7 @@ class Agencies:
 
     def __init__(self, city: City) -> None:
         self.city = city
-        self.members = [accounts[7], accounts[8], accounts[9]]
+        self.members = [accounts[9], Person("agency 1").account, Person("agency 2").account]
         self.council = city.project.Council.deploy(self.members, 2, DELAY, city.by_admin)
         city.manager.grantRole(0, self.council, 0, city.by_admin)
         city.manager.renounceRole(0, city.admin, city.by_admin)
@@ -260,7 +262,7 @@ def test_a_call_that_reverts_without_a_word_stays_open(agencies: Agencies) -> No
 def test_the_authority_of_a_contract_is_the_manager_s_to_change(agencies: Agencies) -> None:
     """Not even the council turns a contract over but by the manager, which checks that there is an authority."""
     city = agencies.city
-    for contract in (city.ledger, city.book, city.issuance, city.exchange, city.redemption, city.settlement):
+    for contract in (city.ledger, city.book, city.exchange, city.redemption, city.succession):
         assert contract.authority() == city.manager.address
         with reverts("AccessManagedUnauthorized", agencies.members[0].address):
             contract.setAuthority(city.ana.address, {"from": agencies.members[0]})
@@ -451,11 +453,12 @@ def test_the_deployer_has_no_power_left(agencies: Agencies) -> None:
 
 def test_issuer_keys_rotate_by_the_council_with_a_batch_in_flight(agencies: Agencies) -> None:
     city = agencies.city
-    agencies.enact(city.ledger, "setIssuerKey", VOLUNTEER, city.chen.address, True)
+    agencies.enact(city.ledger, "addIssuerKey", VOLUNTEER, city.chen.address)
     old = city.issuer[VOLUNTEER]
     city.give(city.ana, LOT, 100)
-    agencies.enact(city.ledger, "setIssuerKey", VOLUNTEER, old.address, False, salt=b"\6" * 32)
-    with reverts("IssuanceBadSignature", old.address):
+    go_to(now() + 7 * DAY)
+    agencies.enact(city.ledger, "removeIssuerKey", VOLUNTEER, old.address, salt=b"\6" * 32)
+    with reverts("PointsLedgerBadIssuer", VOLUNTEER, old.address):
         city.give(city.ana, LOT, 100)
     city.issuer[VOLUNTEER] = city.chen
     try:
@@ -473,16 +476,16 @@ def test_a_module_is_replaced_live_by_moving_its_role(agencies: Agencies) -> Non
     order = city.redeem_order(city.ana, [(LOT, 100)], deadline=now() + 20 * DAY)
     in_flight = city.signed(city.ana, order)
     old = city.redemption
-    new = city.project.Redemption.deploy(city.manager, city.ledger, city.book, city.by_operator)
-    agencies.enact(city.manager, "grantRole", 3, new, 0)
+    new = city.project.Redemption.deploy(city.manager, city.ledger, city.by_operator)
+    agencies.enact(city.manager, "grantRole", REDEMPTION, new, 0)
     assert (
         rejections(old.execute(city.signed(city.ana, city.redeem_order(city.ana, [(LOT, 50)])), city.by_operator)) == []
     )
-    agencies.enact(city.manager, "revokeRole", 3, old, salt=b"\6" * 32)
+    agencies.enact(city.manager, "revokeRole", REDEMPTION, old, salt=b"\6" * 32)
     with reverts("AccessManagedUnauthorized", old.address):
         old.execute(in_flight, city.by_operator)
     assert event_values(new.execute(in_flight, city.by_operator), "Redeemed")[0]["fen"] == 20
-    assert event_values(new.capture(city.signed_capture(held), city.by_operator), "Redeemed")[0]["fen"] == 60
+    assert event_values(new.capture(city.signed_capture(held), city.by_operator), "Captured")[0]["fen"] == 60
     assert rejections(new.execute(in_flight, city.by_operator))[0][2] == 3
     assert city.balances(LOT, city.ana) == [550]
     city.assert_zero_sum()

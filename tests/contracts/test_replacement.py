@@ -12,17 +12,18 @@ import pytest
 from brownie import web3
 from brownie.exceptions import VirtualMachineError
 from city import (
+    ARBITER,
     CULTURE,
     DAY,
     ENVIRONMENT,
     EXCHANGE,
     GUARDIAN,
-    ISSUANCE,
     NOW,
     REDEMPTION,
     SHOP,
     VOLUNTEER,
     City,
+    Payment,
     event_values,
     go_to,
     next_block_at,
@@ -36,14 +37,11 @@ from reference import (
     ACCEPTED,
     NONCE_SPENT,
     NOT_HELD,
-    RECEIPT_TYPES,
     ZERO,
-    EvidenceLeaf,
     MerkleTree,
-    leaf_hash,
-    pack_grants,
     pack_lots,
-    sign,
+    prefix_word,
+    receipt_hash,
     token_id,
 )
 from test_council import Agencies
@@ -60,7 +58,7 @@ class Change:
         self.agencies, self.old = agencies, old
         city = agencies.city
         container = getattr(city.project, name)
-        self.new = container.deploy(city.manager, city.ledger, city.book, city.by_operator)
+        self.new = container.deploy(city.manager, city.ledger, city.by_operator)
         pause = [self.new.pause.signature, self.new.unpause.signature]
         self.acts = [
             agencies.call(city.manager, "grantRole", role, self.new, 0),
@@ -122,10 +120,12 @@ class InFlight:
         late = {"deadline": now() + LATER, "captureBy": now() + LATER}
         paid = [city.redeem_order(city.ana, LOTS) for _ in range(3)]
         tx = city.run_redeem(*(city.signed(city.ana, order) for order in paid))
-        self.receipts = [city.receipt_of(tx, i, LOTS) for i in range(3)]
-        leaves = [leaf_hash(RECEIPT_TYPES, receipt) for receipt in self.receipts]
+        receipts = [city.receipt_of(tx, LOTS, index=i) for i in range(3)]
+        leaves = [receipt_hash(receipt) for receipt in receipts]
         tree = MerkleTree(leaves, sort=False)
-        self.proofs = [tree.proof(leaf) for leaf in leaves]
+        self.paid = [
+            Payment(receipt, (1, tree.proof(leaf)), tuple(LOTS)) for receipt, leaf in zip(receipts, leaves, strict=True)
+        ]
         self.whole, self.part, self.released, self.forgotten = (
             city.place_hold(city.ana, LOTS, **late) for _ in range(4)
         )
@@ -135,16 +135,13 @@ class InFlight:
         self.hold = city.signed(city.ana, self.held)
         self.capture = city.signed_capture(self.whole)
         self.release = city.signed_release(self.released)
-        signature = sign(city.ana.key, city.domain.digest("Dispute", orderId=self.receipts[2][0]))
-        city.disputes.open(self.receipts[2], 1, self.proofs[2], pack_lots(LOTS), signature, city.by_operator)
+        city.lock(self.paid[2], 70)
 
     def refund(self, module: Any, which: int, prefix: tuple[int, int]) -> Any:
         """Have the merchant refund one of the first batch's orders through a module."""
-        receipt = self.receipts[which]
-        digest = self.city.domain.digest("Refund", orderId=receipt[0], lots=prefix[0], lastAmount=prefix[1])
-        signature = sign(self.city.merchant[SHOP].key, digest)
-        lots, proof = pack_lots(LOTS), self.proofs[which]
-        return module.refund(receipt, 1, proof, lots, *prefix, signature, self.city.by_operator)
+        payment = self.paid[which]
+        signature = self.city.sign_refund(payment, prefix)
+        return module.refund(*payment.arguments(prefix), signature, self.city.by_operator)
 
 
 @pytest.fixture
@@ -219,11 +216,11 @@ def test_holds_of_the_old_redemption_end_through_the_new_one(
     city, new = agencies.city, change.new
     balances, position = city.balances(LOT, city.ana)[0], city.merchant_position(SHOP)
     tx = new.capture(in_flight.capture + city.signed_capture(in_flight.part, (1, 150)), city.by_operator)
-    assert [e["fen"] for e in event_values(tx, "Redeemed")] == [70, 30]
+    assert [e["fen"] for e in event_values(tx, "Captured")] == [70, 30]
     assert (event_values(tx, "RedemptionBatch")[0]["batch"], codes(tx)) == (2, [])
     assert city.balances(LOT, city.ana) == [balances + 154]
     tx = new.release(in_flight.release, city.by_operator)
-    assert [e["receiver"] for e in event_values(tx, "HoldClosed")] == [city.ana.address]
+    assert {receiver for _, receiver, _, _ in transfers(tx)} == {city.ana.address}
     go_to(in_flight.forgotten.captureBy + 1)
     assert codes(new.release(in_flight.forgotten.packed(b""), {"from": city.stranger})) == []
     assert city.balances(LOT, city.ana) == [balances + 154 + 2 * 304]
@@ -241,13 +238,13 @@ def test_receipts_of_the_old_redemption_are_refunded_through_the_new_one(
     tx = in_flight.refund(new, 0, (1, 304))
     assert [(e["receiver"], e["fen"]) for e in event_values(tx, "Refunded")] == [(city.ana.address, 10)]
     assert transfers(tx) == [(ZERO, city.ana.address, ENV, 200)]
-    with reverts("RefundDeskBadPrefix", 1, 304):
+    with reverts("RedemptionBadPrefix", prefix_word((1, 304))):
         in_flight.refund(new, 0, (1, 304))
     in_flight.refund(new, 0, (0, 0))
     in_flight.refund(new, 1, (0, 0))
     assert city.balances(LOT, city.ana) == [before + 2 * 304]
-    # All that is left of the merchant's value is under dispute.
-    assert (city.merchant_position(SHOP), city.book.disputedFen(SHOP)) == (70, 70)
+    # All that is left of the merchant's value is locked.
+    assert (city.merchant_position(SHOP), city.book.claim(SHOP)[3]) == (70, 70)
     city.assert_zero_sum()
 
 
@@ -260,26 +257,28 @@ def test_a_refund_begun_at_the_old_redemption_goes_on_at_the_new_one(agencies: A
     change.give()
     change.take()
     for prefix in ((2, 200), (2, 50)):
-        with reverts("RefundDeskBadPrefix", *prefix):
+        with reverts("RedemptionBadPrefix", prefix_word(prefix)):
             in_flight.refund(change.new, 0, prefix)
     tx = in_flight.refund(change.new, 0, (1, 304))
     assert transfers(tx) == [(ZERO, city.ana.address, ENV, 50)]
 
 
-def test_disputes_go_on_while_redemption_changes(agencies: Agencies, in_flight: InFlight, change: Change) -> None:
-    """Opened before, contested, decided and refunded after; and one is opened about an order of the new module."""
-    city, receipt = agencies.city, in_flight.receipts[2]
-    signature = sign(city.merchant[SHOP].key, city.domain.digest("Contest", orderId=receipt[0]))
-    city.disputes.contest(receipt[0], signature, city.by_operator)
-    city.disputes.decide(receipt[0], 70, {"from": city.finance})
-    tx = city.disputes.refundLocked(receipt, 1, in_flight.proofs[2], pack_lots(LOTS), 0, 0, city.by_operator)
-    assert [e["fen"] for e in event_values(tx, "Refunded")] == [70]
-    assert city.book.disputedFen(SHOP) == 0
-    tx = change.new.execute(in_flight.redeem, city.by_operator)
-    late = city.receipt_of(tx, 0, LOTS)
-    signature = sign(city.ana.key, city.domain.digest("Dispute", orderId=late[0]))
-    city.disputes.open(late, 2, [], pack_lots(LOTS), signature, city.by_operator)
-    assert city.disputes.dispute(late[0])[0] == 1
+def test_the_arbiter_goes_on_while_redemption_changes(agencies: Agencies, in_flight: InFlight, change: Change) -> None:
+    """Locked through the old module, refunded through the new one; and locked once, whoever is the module."""
+    city, new, payment = agencies.city, change.new, in_flight.paid[2]
+    refund = (*payment.arguments((1, 304)), city.sign_refund(payment, (1, 304), city.arbiter_key, "ArbiterRefund"))
+    with change.old_reverts():
+        change.old.arbiterRefund(*refund, city.by_operator)
+    tx = new.arbiterRefund(*refund, city.by_operator)
+    assert [e["fen"] for e in event_values(tx, "Refunded")] == [10]
+    assert city.book.claim(SHOP)[3] == 60
+    locks = [new.lockOrder.signature]
+    agencies.enact(city.manager, "setTargetFunctionRole", new, locks, ARBITER, salt=b"\7" * 32)
+    arbiter = {"from": city.arbiter}
+    with reverts("ClearingBookOrderLocked", payment.receipt[0]):
+        new.lockOrder(payment.receipt, payment.proof, 1, b"\1" * 32, arbiter)
+    new.lockOrder(in_flight.paid[0].receipt, in_flight.paid[0].proof, 70, b"\1" * 32, arbiter)
+    assert city.book.claim(SHOP)[3] == 130
     city.assert_zero_sum()
 
 
@@ -312,7 +311,7 @@ def test_the_guardian_s_brake_comes_with_the_new_module(
     assert codes(change.new.execute(in_flight.redeem, city.by_operator)) == []
 
 
-# Exchange and issuance --------------------------------------------------------------------------------------------
+# Exchange --------------------------------------------------------------------------------------------
 
 
 def test_exchange_is_replaced_with_orders_in_flight(agencies: Agencies) -> None:
@@ -354,48 +353,6 @@ def test_caps_of_a_new_exchange_begin_at_nothing(agencies: Agencies) -> None:
     tx = change.new.execute(b"".join(city.signed(city.ana, order) for order in orders), city.by_operator)
     assert len(codes(tx)) == 1
     assert tuple(change.new.outflow(city.ana.address)) == (30, 30)
-
-
-def test_issuance_is_replaced_with_batches_in_flight(agencies: Agencies) -> None:
-    """Numbers, evidence and revoked totals are the ledger's: no batch lands through both, none is lost."""
-    city = agencies.city
-    leaves = [EvidenceLeaf(bytes([i]) * 32, city.bo.address, LOT, 500) for i in range(2)]
-    number, tree = city.mint_with_evidence(leaves)
-    grants = pack_grants([(city.chen.address, 700)])
-    waiting = (VOLUNTEER, NOW, 77, b"\x0e" * 32, grants)
-    signature = city.sign_mint(*waiting)
-    old_bytes = (VOLUNTEER, NOW, number, tree.root, pack_grants([(leaf.account, leaf.amount) for leaf in leaves]))
-    void = sign(city.issuer[VOLUNTEER].key, city.domain.digest("VoidBatch", programme=VOLUNTEER, number=78))
-    too_much = (VOLUNTEER, NOW, 79, b"\x0e" * 32, pack_grants([(city.chen.address, 2**40)]))
-    fields = {"programme": VOLUNTEER, "number": number, "leaf": leaves[0].hash(), "revokedTotal": 200, "reason": 1}
-    revocation = sign(city.issuer[VOLUNTEER].key, city.domain.digest("Revocation", **fields))
-    revoke = (tuple(fields.values()), leaves[0].values(), tree.proof(leaves[0].hash()), revocation)
-    city.issuance.revoke(*revoke, city.by_operator)
-    change = Change(agencies, ISSUANCE, "Issuance", city.issuance)
-    go_to(change.ready[-1])
-    change.give()
-    change.take()
-    for call in (
-        lambda: change.old.mint(*waiting, signature, city.by_operator),
-        lambda: change.old.voidBatch(VOLUNTEER, 78, void, city.by_operator),
-    ):
-        with change.old_reverts():
-            call()
-    tx = change.new.mint(*waiting, signature, city.by_operator)
-    assert event_values(tx, "BatchMinted")[0]["amount"] == 700
-    with reverts("PointsLedgerBatchLanded", VOLUNTEER, 77):
-        change.new.mint(*waiting, signature, city.by_operator)
-    with reverts("PointsLedgerBatchLanded", VOLUNTEER, number):
-        change.new.mint(*old_bytes, city.sign_mint(*old_bytes), city.by_operator)
-    supply = city.ledger.programmeSupply(VOLUNTEER) + 2**40
-    funding = city.book.fundingFen(VOLUNTEER)
-    with reverts("IssuanceFundingExceeded", VOLUNTEER, -(-supply // 5), funding):
-        change.new.mint(*too_much, city.sign_mint(*too_much), city.by_operator)
-    change.new.voidBatch(VOLUNTEER, 78, void, city.by_operator)
-    with reverts("PointsLedgerBadRevocation", leaves[0].hash(), 200, 200):
-        change.new.revoke(*revoke, city.by_operator)
-    assert (change.new.batchState(VOLUNTEER, 78), change.new.revokedTotal(leaves[0].hash())) == (2, 200)
-    assert city.balances(LOT, city.bo, city.chen) == [800, 700]
 
 
 # The same block ---------------------------------------------------------------------------------------------------

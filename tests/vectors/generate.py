@@ -34,7 +34,7 @@ LEDGER = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 SALT = "0x" + "5a17" * 16
 CHAIN_ID = 5_101_001
 SEED = 20_260_301
-RECEIPT_TYPES = ["bytes32", "address", "uint32", "bytes32", "uint64", "uint40"]
+RECEIPT_TYPES = ["bytes32", "bytes32", "uint32", "bytes32", "uint64", "uint40"]
 LEAF_TYPES = ["bytes32", "address", "uint256", "uint64", "bytes32", "uint32", "bytes32"]
 
 _DOMAIN_FIELDS = [
@@ -48,7 +48,7 @@ _SCHEMAS = {
     "Lot": "uint64 id,uint64 amount",
     "MintBatch": "uint32 programme,uint32 quarter,uint64 number,bytes32 evidenceRoot,bytes32 grantsHash",
     "VoidBatch": "uint32 programme,uint64 number",
-    "Revocation": "uint32 programme,uint64 number,bytes32 leaf,uint64 revokedTotal,uint16 reason",
+    "Revocation": "uint32 programme,uint64 number,bytes32 revocationsHash",
     "ExchangeOrder": "address holder,uint64 fromId,uint64 amount,uint32 toProgramme,uint64 minOut,uint32 nonce,"
     "uint40 deadline",
     "RedeemOrder": "address holder,uint32 merchant,Lot[] lots,uint32 nonce,uint40 deadline",
@@ -57,12 +57,12 @@ _SCHEMAS = {
     "Capture": "bytes32 orderId,uint8 lots,uint64 lastAmount",
     "Release": "bytes32 orderId",
     "Refund": "bytes32 orderId,uint8 lots,uint64 lastAmount",
-    "Dispute": "bytes32 orderId",
-    "Contest": "bytes32 orderId",
-    "Settlement": "uint64 cycle,uint32 programme,uint32 merchant,uint64 fen,bytes32 reference",
+    "ArbiterRefund": "bytes32 orderId,uint8 lots,uint64 lastAmount",
+    "Succession": "address oldAccount,address newAccount,uint40 deadline",
+    "Objection": "address oldAccount,address newAccount",
 }
 _WITH_LOTS = {"RedeemOrder", "HoldOrder"}
-_WIDE = {"id", "amount", "fromId", "minOut", "number", "revokedTotal", "lastAmount", "tokenId", "cycle", "fen"}
+_WIDE = {"id", "amount", "fromId", "minOut", "number", "lastAmount", "tokenId", "fen"}
 
 
 def main(argv: list[str]) -> int:
@@ -166,7 +166,7 @@ def typed_data() -> dict[str, Any]:
         ("VoidBatch", {"programme": 2**32 - 1, "number": 7}),
         (
             "Revocation",
-            {"programme": 3, "number": 9, "leaf": "0x" + keccak(b"leaf").hex(), "revokedTotal": 250, "reason": 65535},
+            {"programme": 3, "number": 9, "revocationsHash": "0x" + keccak(b"revocations").hex()},
         ),
         (
             "ExchangeOrder",
@@ -212,21 +212,12 @@ def typed_data() -> dict[str, Any]:
         ("Capture", {"orderId": order_id, "lots": 2, "lastAmount": 17}),
         ("Release", {"orderId": order_id}),
         ("Refund", {"orderId": order_id, "lots": 0, "lastAmount": 0}),
-        ("Dispute", {"orderId": order_id}),
-        ("Contest", {"orderId": order_id}),
-        (
-            "Settlement",
-            {
-                "cycle": 12,
-                "programme": 4,
-                "merchant": 42,
-                "fen": 2**53 + 1,
-                "reference": "0x" + keccak(b"bank reference").hex(),
-            },
-        ),
+        ("ArbiterRefund", {"orderId": order_id, "lots": 1, "lastAmount": 17}),
+        ("Succession", {"oldAccount": LEDGER, "newAccount": HOLDER, "deadline": 1_772_000_000}),
+        ("Objection", {"oldAccount": HOLDER, "newAccount": LEDGER}),
     ]
     examples += [(primary, _fullest(primary)) for primary in _SCHEMAS if primary != "Lot"]
-    domain = {"name": "Tongdui", "version": "1", "chainId": CHAIN_ID, "verifyingContract": LEDGER, "salt": SALT}
+    domain = {"name": "Tongdui", "version": "2", "chainId": CHAIN_ID, "verifyingContract": LEDGER, "salt": SALT}
     messages, separator = [], b""
     for primary, message in examples:
         names = [primary, "Lot"] if primary in _WITH_LOTS else [primary]
@@ -279,6 +270,17 @@ def packed() -> dict[str, Any]:
             "grants": [{"account": a, "amount": str(m)} for a, m in grants],
             "packed": "0x" + grants_hex,
             "hash": "0x" + keccak(bytes.fromhex(grants_hex)).hex(),
+        },
+        "revocations": {
+            "revocations": [
+                {"index": 0, "revokedTotal": "250", "reason": 1},
+                {"index": 2**32 - 1, "revokedTotal": str(2**64 - 1), "reason": 2**16 - 1},
+            ],
+            "packed": f"0x{0:08x}{250:016x}{1:04x}{2**32 - 1:08x}{2**64 - 1:016x}{2**16 - 1:04x}",
+        },
+        "payouts": {
+            "payouts": [{"merchant": 42, "fen": "1234"}, {"merchant": 2**32 - 1, "fen": str(2**64 - 1)}],
+            "packed": f"0x{42:08x}{1234:016x}{2**32 - 1:08x}{2**64 - 1:016x}",
         },
         "exchange": {
             "orders": [
@@ -356,23 +358,34 @@ def evidence() -> dict[str, Any]:
 
 
 def receipts() -> dict[str, Any]:
-    """Receipts of redemptions, whose trees keep the order of execution."""
+    """Receipts of redemptions, whose trees keep the order of execution and have the payer in the holder's place."""
     rng = random.Random(SEED + 3)
     trees = [[_receipt(rng) for _ in range(size)] for size in (1, 2, 3, 6)]
-    made = _merkle(RECEIPT_TYPES, trees, sort_leaves=False)
+    payers = [[_payer(receipt) for receipt in tree] for tree in trees]
+    leaves = [
+        [receipt | {"holder": payer} for receipt, payer in zip(tree, row, strict=True)]
+        for tree, row in zip(trees, payers, strict=True)
+    ]
+    made = _merkle(RECEIPT_TYPES, leaves, sort_leaves=False)
     return {
         "leafTypes": RECEIPT_TYPES,
         "trees": [
             {
                 "root": answer["root"],
                 "leaves": [
-                    {"leaf": leaf, "hash": digest, "proof": proof}
-                    for leaf, digest, proof in zip(tree, answer["leaves"], answer["proofs"], strict=True)
+                    {"leaf": leaf, "payer": payer, "hash": digest, "proof": proof}
+                    for leaf, payer, digest, proof in zip(tree, row, answer["leaves"], answer["proofs"], strict=True)
                 ],
             }
-            for tree, answer in zip(trees, made, strict=True)
+            for tree, row, answer in zip(trees, payers, made, strict=True)
         ],
     }
+
+
+def _payer(receipt: Mapping[str, Any]) -> str:
+    """keccak256(abi.encode(holder, orderId))."""
+    words = receipt["holder"][2:].lower().rjust(64, "0") + receipt["orderId"][2:]
+    return "0x" + keccak(bytes.fromhex(words)).hex()
 
 
 def _merkle(types: list[str], trees: list[list[dict[str, Any]]], *, sort_leaves: bool) -> list[dict[str, Any]]:

@@ -34,6 +34,7 @@ LEDGER = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 SALT = "0x" + "5a17" * 16
 CHAIN_ID = 5_101_001
 SEED = 20_260_301
+MATURITY_S = 7 * 86_400
 RECEIPT_TYPES = ["bytes32", "bytes32", "uint32", "bytes32", "uint64", "uint40"]
 LEAF_TYPES = ["bytes32", "address", "uint256", "uint64", "bytes32", "uint32", "bytes32"]
 
@@ -89,6 +90,9 @@ def vectors() -> dict[str, Any]:
         "packed.json": packed(),
         "evidence.json": evidence(),
         "receipts.json": receipts(),
+        "rejected.json": rejected(),
+        "nonces.json": nonces(),
+        "clearing.json": clearing(),
     }
 
 
@@ -386,6 +390,176 @@ def _payer(receipt: Mapping[str, Any]) -> str:
     """keccak256(abi.encode(holder, orderId))."""
     words = receipt["holder"][2:].lower().rjust(64, "0") + receipt["orderId"][2:]
     return "0x" + keccak(bytes.fromhex(words)).hex()
+
+
+def rejected() -> dict[str, Any]:
+    """Bytes that are no orders, with the id and code that they are rejected with; and signatures of nobody."""
+    made = packed()
+    whole = {kind: bytes.fromhex(made[kind]["packed"][2:]) for kind in ("exchange", "redeem", "hold", "capture")}
+    first = whole["exchange"][: 57 + 2 + 65]
+    hold, redeem, capture = bytearray(whole["hold"]), bytearray(whole["redeem"]), bytearray(whole["capture"])
+    hold[38] = 2
+    redeem[34 + 8 : 34 + 16] = bytes(8)
+    capture[40 + 32] = 3
+    none = redeem[:33] + b"\0" + bytes(2)
+    many = redeem[:33] + b"\x11" + bytes(redeem[50:66]) * 17 + bytes(2)
+    nothing = first[:28] + bytes(8) + first[36:]
+    cases = [
+        ("exchange", "a tail of three bytes, alone", b"\1\2\3", [b"\1\2\3"]),
+        ("exchange", "an amount of 0", nothing, [nothing]),
+        (
+            "exchange",
+            "an amount of 0, then an order without its last byte",
+            nothing + first[:-1],
+            [nothing, first[:-1]],
+        ),
+        ("exchange", "a signature length beyond the end", first[:57] + b"\xff\xff", [first[:57] + b"\xff\xff"]),
+        ("redeem", "a lot of nothing", bytes(redeem), [bytes(redeem)]),
+        ("redeem", "no lots", bytes(none), [bytes(none)]),
+        ("redeem", "seventeen lots", bytes(many), [bytes(many)]),
+        ("hold", "cancellable is 2", bytes(hold), [bytes(hold)]),
+        ("capture", "a prefix of three lots of two", bytes(capture), [bytes(capture)]),
+        ("release", "a hold without its signature's length", whole["hold"][:72], [whole["hold"][:72]]),
+    ]
+    signed = typed_data()["messages"][1]
+    digest, good = signed["digest"], bytes.fromhex(signed["signature"][2:])
+    order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+    high = good[:32] + (order - int.from_bytes(good[32:64])).to_bytes(32) + bytes([55 - good[64]])
+    signatures = [
+        ("64 bytes", good[:64]),
+        ("66 bytes", good + b"\0"),
+        ("v is 0 or 1", good[:64] + bytes([good[64] - 27])),
+        ("v is 29", good[:64] + bytes([29])),
+        ("s in the upper half", high),
+        ("r is 0", bytes(32) + good[32:]),
+        ("s is 0", good[:32] + bytes(32) + good[64:]),
+        ("r beyond the order", order.to_bytes(32) + good[32:]),
+        ("nothing", b""),
+    ]
+    return {
+        "malformed": [
+            {
+                "call": call,
+                "what": what,
+                "packed": "0x" + data.hex(),
+                "rejected": [
+                    {"id": "0x" + keccak(part).hex(), "holder": "0x" + "00" * 20, "code": 1} for part in parts
+                ],
+            }
+            for call, what, data, parts in cases
+        ],
+        "signatures": [{"what": what, "digest": digest, "signature": "0x" + s.hex()} for what, s in signatures],
+    }
+
+
+def nonces() -> list[dict[str, Any]]:
+    """Nonces of one word, one after the other: which are accepted, and the base and window that follow."""
+    sequences = [
+        [3, 3, 40, 8, 9, 72, 73, 104],
+        [0, 1, 2, 31, 32, 0, 63, 31, 32],
+        [63, 62, 33, 32, 31, 95, 127, 191, 192],
+        [64, 2**32 - 1, 0],
+        [31 + 32 * i for i in range(4)],
+    ]
+    made = []
+    for sequence in sequences:
+        base, spent, steps = 0, set[int](), []
+        for nonce in sequence:
+            accepted = base <= nonce < base + 64 and nonce not in spent
+            if accepted:
+                spent.add(nonce)
+                base = max(base, nonce - 31)
+            window = sum(1 << n - base for n in spent if base <= n)
+            steps.append({"nonce": nonce, "accepted": accepted, "base": base, "window": window})
+        made.append({"steps": steps})
+    return made
+
+
+def clearing() -> dict[str, Any]:
+    """Claims by age, refunds' debits, due amounts, and what expired lots are worth."""
+    rng = random.Random(SEED + 4)
+    return {
+        "maturity_s": MATURITY_S,
+        "claims": [_claim_life(rng) for _ in range(4)],
+        "refunds": [_refund(rng) for _ in range(12)],
+        "dues": [_dues(rng, size) for size in (1, 2, 3, 3, 7, 30)],
+        "breakage": _breakage(rng),
+    }
+
+
+def _claim_life(rng: random.Random) -> list[dict[str, Any]]:
+    """Earn, refund and pay at random times. The oracle keeps (period, fen) parts and sorts them by age when asked."""
+    time, parts, steps = 1_772_000_000, list[list[int]](), []
+    for _ in range(24):
+        time += rng.choice((60, 3_600, MATURITY_S // 2, MATURITY_S, 2 * MATURITY_S))
+        period = time // MATURITY_S
+        act, fen, earned_at = rng.choice(("earn", "earn", "payout", "refund")), rng.randrange(1, 10_000), time
+        if act == "earn":
+            parts.append([period, fen])
+        elif act == "payout":
+            fen = _take([part for part in parts if part[0] <= period - 2], fen)
+        else:
+            earned_at = time - rng.choice((0, MATURITY_S, 3 * MATURITY_S))
+            usable = [part for part in parts if part[0] <= max(earned_at // MATURITY_S, period - 2)]
+            fen = _take(sorted(usable, key=lambda part: -part[0]), fen)
+        ages = [0, 0, 0]
+        for earned, left in parts:
+            ages[min(2, period - earned)] += left
+        names = ("youngest_fen", "younger_fen", "matured_fen")
+        step = {"time": time, "act": act, "fen": fen} | ({"earned_at": earned_at} if act == "refund" else {})
+        steps.append(step | dict(zip(names, ages, strict=True)))
+    return steps
+
+
+def _take(parts: list[list[int]], fen: int) -> int:
+    """Take at most ``fen`` from the parts, in their order; return what was taken."""
+    before = fen
+    for part in parts:
+        taken = min(fen, part[1])
+        part[1] -= taken
+        fen -= taken
+    return before - fen
+
+
+def _refund(rng: random.Random) -> dict[str, Any]:
+    """What a shorter prefix gives back to each lot's programme: differences of the debits of both baskets."""
+    lots = [(rng.choice((20_000_000, 5_000_000, 33_333_333, 99_999_999)), rng.randrange(2, 2_000)) for _ in range(4)]
+    before = rng.randrange(2, 5)
+    kept = rng.randrange(0, before)
+    prefixes = [(before, rng.randrange(1, lots[before - 1][1] + 1)), (kept, rng.randrange(1, lots[kept - 1][1] + 1))]
+    if kept == 0:
+        prefixes[1] = (0, 0)
+    debits = []
+    for count, last in prefixes:
+        cut = [(par, last if i + 1 == count else minor) for i, (par, minor) in enumerate(lots[:count])]
+        fen = [int(one) for one in _basket(cut)["debits_fen"]] if cut else []
+        debits.append(fen + [0] * (len(lots) - count))
+    returned = [first - second for first, second in zip(*debits, strict=True)]
+    names = ("kept_before", "kept")
+    return (
+        {"lots": [{"par": str(p), "minor": str(m)} for p, m in lots]}
+        | {name: {"lots": c, "lastAmount": str(a)} for name, (c, a) in zip(names, prefixes, strict=True)}
+        | {"credits_fen": [str(fen) for fen in returned], "merchant_fen": str(-sum(returned))}
+    )
+
+
+def _dues(rng: random.Random, size: int) -> dict[str, Any]:
+    """Largest remainder in fractions: what is left goes to the largest fractional parts, ties to the earlier debtor."""
+    debts = [rng.randrange(1, 10 ** rng.randrange(1, 9)) for _ in range(size)]
+    total = rng.randrange(1, sum(debts) + 1)
+    exact = [Fraction(total * debt, sum(debts)) for debt in debts]
+    order = sorted(range(size), key=lambda i: (floor(exact[i]) - exact[i], i))[: total - sum(map(floor, exact))]
+    return {"debts": debts, "total": total, "dues": [floor(one) + (i in order) for i, one in enumerate(exact)]}
+
+
+def _breakage(rng: random.Random) -> dict[str, Any]:
+    """Sweeps of one programme: each posts what the floor of all swept so far gains."""
+    par, swept, rows = 33_333_333, 0, []
+    for minor in (1, 1, 1, 2, *(rng.randrange(1, 500) for _ in range(6))):
+        before = _fen(swept, par)
+        swept += minor
+        rows.append({"minor": minor, "fen": _fen(swept, par) - before})
+    return {"par": par, "sweeps": rows}
 
 
 def _merkle(types: list[str], trees: list[list[dict[str, Any]]], *, sort_leaves: bool) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from ledger.standard.typed_data import ArbiterRefund
 from redemption.errors import NotRefundable, RefundTooLate
 from redemption.fulfilment import Keys
 from redemption.lots import keep_down, prefix_value_down
-from redemption.refunds import PaidProof
+from redemption.refunds import PaidProof, receipt_arguments
 
 KIND = "arbiter"
 """The outbox's kind of what the arbiter's account sends."""
@@ -90,10 +90,3 @@ class Disputes:
             _GAS_REFUND + _GAS_LOT * len(proof.lots),
         )
         return proof.receipt.fen - keeps_fen
-
-
-def receipt_arguments(proof: PaidProof) -> tuple[tuple[object, ...], tuple[object, ...]]:
-    """Return a proof as the contracts' ``Receipt`` and ``ReceiptProof``."""
-    receipt = proof.receipt
-    opened = (receipt.order_id, receipt.holder, receipt.merchant, receipt.lots_hash, receipt.fen, receipt.time)
-    return opened, (proof.batch, list(proof.path))

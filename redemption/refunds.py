@@ -25,7 +25,7 @@ from ledger.standard.civil_time import DAY_S
 from ledger.standard.contract import REFUND_MAX_S
 from ledger.standard.evidence import MerkleTree, RedemptionReceipt
 from ledger.standard.ids import MerchantId, OrderId, address_bytes, order_id_text, split_token_id
-from ledger.standard.packed import OrderCall
+from ledger.standard.packed import OrderCall, pack_lots, pack_prefix
 from ledger.standard.typed_data import HoldOrder, Lot, RedeemOrder, Refund, lots_hash
 from ledger.store.database import Database
 from ledger.store.models.projection import ChainHoldRow, OrderOutcomeRow, RedemptionBatchRow
@@ -249,18 +249,14 @@ def _find(
     raise InvariantViolation("an order that paid is in no batch of its transaction")
 
 
-def _calldata(proof: PaidProof, kept: int, last_minor: int, signature: bytes) -> bytes:
+def receipt_arguments(proof: PaidProof) -> tuple[tuple[object, ...], tuple[object, ...]]:
+    """Return a proof as the contracts' ``Receipt`` and ``ReceiptProof``."""
     receipt = proof.receipt
-    return artifacts.call_data(
-        "Redemption",
-        "refund",
-        [
-            (receipt.order_id, receipt.holder, receipt.merchant, receipt.lots_hash, receipt.fen, receipt.time),
-            proof.batch,
-            list(proof.path),
-            b"".join(lot.id.to_bytes(8, "big") + lot.amount.to_bytes(8, "big") for lot in proof.lots),
-            kept,
-            last_minor,
-            signature,
-        ],
-    )
+    opened = (receipt.order_id, receipt.holder, receipt.merchant, receipt.lots_hash, receipt.fen, receipt.time)
+    return opened, (proof.batch, list(proof.path))
+
+
+def _calldata(proof: PaidProof, kept: int, last_minor: int, signature: bytes) -> bytes:
+    prefix = pack_prefix(kept, last_minor)
+    arguments = [*receipt_arguments(proof), pack_lots(proof.lots), prefix, signature]
+    return artifacts.call_data("Redemption", "refund", arguments)

@@ -36,8 +36,16 @@ EXCHANGE_DAY = date(2026, 9, 3)
 SPENDING_DAY = date(2026, 9, 4)
 RETURN_DAY = date(2026, 9, 8)
 """Somebody brings something back to a shop."""
+DISPUTE_DAY = date(2026, 9, 10)
+"""Somebody complains, and the arbiter locks the shop's value."""
+DECISION_DAY = date(2026, 9, 12)
 REVOCATION_DAY = date(2026, 9, 15)
 """False declarations have been found out and are revoked."""
+CYCLE_DAY = date(2026, 9, 18)
+"""What merchants earned in the first days of September has matured."""
+FUNDED_DAY = date(2026, 9, 19)
+PAID_DAY = date(2026, 9, 20)
+"""The last of the demo's days."""
 
 CHUNK = 40
 

@@ -97,7 +97,7 @@ class IntakeDesk:
                 )
             ).one()
             taken, shortfall = session.execute(
-                select(func.sum(RevocationRow.taken_minor), func.sum(RevocationRow.shortfall_minor)).where(
+                select(func.sum(RevocationRow.taken_minor), func.sum(RevocationRow.owed_minor)).where(
                     RevocationRow.programme == scenario.TRAFFIC
                 )
             ).one()

@@ -30,15 +30,17 @@ from ledger.standard.civil_time import CITY_TZ
 from ledger.standard.ids import OrderId, ProgrammeSlug, address_bytes, split_token_id
 from ledger.store.models.projection import BalanceRow
 from scripts.demo import environment as days
-from scripts.demo import scenario
+from scripts.demo import institutions, scenario
 from scripts.demo.environment import DemoStepFailed, Environment
 from scripts.demo.forgery import Forged, forge_and_audit
 from scripts.demo.gather import Inputs, all_offers, measure_reach, tell
 from scripts.demo.http import front_door
+from scripts.demo.institutions import Institutions
 from scripts.demo.intake import IntakeDesk
 from scripts.demo.page import render
 from scripts.demo.page_content import Intake, PageContent
 from scripts.demo.poster import poster
+from scripts.demo.year_later import Expired, expire_and_audit
 from tongdui.bootstrap import City, open_city
 from tongdui.cli.console import Bars, Output, UsageError
 from tongdui.clock import let_time_run
@@ -69,26 +71,33 @@ def run(state_dir: Path, sizes: Sizes, output: Output) -> dict[str, Any]:
     with output.bars() as bars:
         samples = _samples(state_dir, sizes, bars)
         clock = ManualClock(datetime.combine(days.FIRST_DAY, day_time(8), CITY_TZ))
-        with open_city(_settings(state_dir), clock, progress=bars.hook("chain")) as city:
+        with open_city(
+            _settings(state_dir), clock, config=institutions.demo_city(), progress=bars.hook("chain")
+        ) as city:
             _require_same_contracts(city)
             env = Environment(city, clock, samples, bars)
-            page_content, intake, report = _play(env, state_dir, sizes)
+            page_content, intake, report, acts, expired = _play(env, state_dir, sizes)
         let_time_run(state_dir, clock.now())
     page = state_dir / "page.html"
     _write(page, render(page_content).encode())
     _write(state_dir / "poster.svg", poster(page_content).encode())
-    summary = _summary(page_content, intake, report, page, time.monotonic() - started)
+    summary = _summary(page_content, intake, report, page, time.monotonic() - started) | {
+        "institutions": asdict(acts),
+        "expired_fen": expired.treasury_fen,
+    }
     _show(output, page_content, summary, state_dir)
     return summary
 
 
 def _play(
     env: Environment, state_dir: Path, sizes: Sizes
-) -> tuple[PageContent, Mapping[ProgrammeSlug, Intake], AuditReport]:
+) -> tuple[PageContent, Mapping[ProgrammeSlug, Intake], AuditReport, Institutions, Expired]:
     city = env.city
     scenario.register(env, {programme.slug: programme.id for programme in city.deployment.programmes})
     desk = IntakeDesk(env, city.issuers)
     desk.deliver()
+    with front_door(city) as door:
+        waited = institutions.wait_for_funding(env, door)
     reach = measure_reach(env)
     price = next(offer.price_fen for offer in all_offers(city) if offer.offer_id == scenario.TICKET)
     with front_door(city) as door:
@@ -96,15 +105,32 @@ def _play(
         ride = scenario.ride_to_museum(env, door, price)
     scenario.exchange_crowd(env)
     scenario.spend_crowd(env)
+    institutions.reserve(env)
+    held_fen, captured_fen = institutions.collect_two_of_three(env)
     with front_door(city) as door:
-        scenario.bring_back(env, door)
+        returned = scenario.bring_back(env, door)
+    disputed_fen, refunded_fen = institutions.dispute(env, returned)
     declarations = desk.revoke_false()
+    cycle = institutions.clear(env)
+    acts = Institutions(
+        waited,
+        held_fen,
+        captured_fen,
+        disputed_fen,
+        refunded_fen,
+        cycle.cycle,
+        cycle.total_fen,
+        cycle.funded_fen,
+        cycle.paid_fen,
+        cycle.merchants,
+    )
     intake = desk.counts()
     report = _audit(env)
     _cross_check(desk, report)
     account = scenario.account_of(env, scenario.ELDER)
     token = _lot_of(city, account)
     forged = _forge(env, state_dir, token)
+    expired = _expire(env, state_dir, token)
     receipt, verdict = _receipt(city, ride.order_id, state_dir)
     inputs = Inputs(
         intake=intake,
@@ -122,7 +148,7 @@ def _play(
         culture=desk.culture(),
         seed=sizes.seed,
     )
-    return tell(env, inputs), intake, report
+    return tell(env, inputs), intake, report, acts, expired
 
 
 def _audit(env: Environment) -> AuditReport:
@@ -171,6 +197,15 @@ def _forge(env: Environment, state_dir: Path, token: int) -> Forged:
         raise InvariantViolation("the auditor did not see a forged balance")
     env.bars.done("audit of the forged copy", f"{forged.report.verdict}: {forged.report.contradiction.what}")
     return forged
+
+
+def _expire(env: Environment, state_dir: Path, token: int) -> Expired:
+    account = scenario.account_of(env, scenario.ELDER)
+    expired = expire_and_audit(state_dir / "chain", env.city.deployment, account, token)
+    if not expired.report.ok:
+        raise InvariantViolation(f"the audit of the chain a year later failed: {expired.report.contradiction}")
+    env.bars.done("audit of the copy on the day after expiry", f"{expired.report.verdict}: {expired.day}")
+    return expired
 
 
 def _receipt(city: City, order_id: str, state_dir: Path) -> tuple[bytes, str]:
@@ -302,6 +337,12 @@ def _show(output: Output, page_content: PageContent, summary: Mapping[str, Any],
     output.say(
         f"exchanged {yuan_text(summary['exchanged_fen'])} yuan, redeemed {yuan_text(summary['redeemed_fen'])} yuan;"
         f" positions add up to {summary['positions_sum_fen']}"
+    )
+    acts = summary["institutions"]
+    output.say(
+        f"held {yuan_text(acts['held_fen'])} yuan, of which {yuan_text(acts['captured_fen'])} captured; a dispute gave"
+        f" back {yuan_text(acts['refunded_fen'])}; cycle {acts['cycle']} paid {yuan_text(acts['paid_fen'])} yuan to"
+        f" {acts['merchants_paid']} shops; {yuan_text(summary['expired_fen'])} yuan expire to the treasury"
     )
     output.say(f"audit: {page_content.audit.verdict}; forged copy: {page_content.forgery.verdict}", style="bold green")
     output.say(f"page: {Path(summary['page']).resolve()}")

@@ -13,13 +13,13 @@ from web3.types import LogReceipt
 
 from ledger.chain.answers import contradiction
 from ledger.chain.engine import Engine
-from ledger.deployment.contracts import Contracts
+from ledger.deployment.contracts import Contracts, read
 from ledger.deployment.file import Deployment
-from ledger.standard.contract import BatchState
+from ledger.standard.contract import BatchState, batch_state
 from ledger.standard.evidence import EvidenceLeaf, verify
 from ledger.standard.ids import OrderId, ProgrammeId
 from ledger.store.database import Database
-from ledger.store.models.projection import OrderOutcomeRow
+from ledger.store.models.projection import BatchRow, OrderOutcomeRow
 from ledger_api.ports import OrderOnChain
 
 _EVENTS = {
@@ -65,16 +65,32 @@ class EngineChainView:
         return landed[-1] if landed else (found[0] if found else None)
 
     def batch(self, programme: ProgrammeId, number: int) -> tuple[BatchState, bytes]:
-        """Return (state, evidence root) of a batch at final height."""
-        issuance = self._contracts["Issuance"].functions
-        views = [issuance.batchState(programme, number), issuance.batchRoot(programme, number)]
-        state, root = self._contracts.read_all(views, self._engine.final_height())
-        return BatchState(state), bytes(root)
+        """Return (state, evidence root) of a batch at final height.
+
+        The root is what the ledger's own event says, whose word is the one that is stored; it is empty where the
+        projection does not know yet in which block that event is.
+        """
+        word_of = self._contracts["PointsLedger"].functions.batchWord
+        word = bytes(read(word_of(programme, number), self._engine.final_height()))
+        state = batch_state(word)
+        root = self._evidence_root(programme, number, word) if state is BatchState.LANDED else b""
+        return state, root
 
     def has_grant(self, programme: ProgrammeId, number: int, leaf: EvidenceLeaf, proof: list[bytes]) -> bool:
         """Return whether a grant is in a batch that landed, by its leaf and path to the batch's root."""
         state, root = self.batch(programme, number)
-        return state is BatchState.LANDED and verify(root, leaf.hash(), proof)
+        return state is BatchState.LANDED and bool(root) and verify(root, leaf.hash(), proof)
+
+    def _evidence_root(self, programme: ProgrammeId, number: int, word: bytes) -> bytes:
+        with self._database.read() as session:
+            row = session.get(BatchRow, (programme, number))
+            block = None if row is None else row.block_number
+        if block is None:
+            return b""
+        minted = self._contracts["PointsLedger"].events.BatchMinted
+        wanted = {"programme": programme, "number": number}
+        found = minted.get_logs(argument_filters=wanted, from_block=block, to_block=block)
+        return next((bytes(log["args"]["evidenceRoot"]) for log in found if bytes(log["args"]["word"]) == word), b"")
 
     def _blocks_of(self, order_id: OrderId) -> list[int]:
         with self._database.read() as session:

@@ -77,8 +77,8 @@ class _Naive:
         self._w3 = AsyncWeb3(AsyncHTTPProvider(url))
         self._domain = deployment.domain()
         self._issuer = issuer
-        address: Any = deployment.address("Issuance")
-        abi: Any = artifacts.load("Issuance").abi
+        address: Any = deployment.address("PointsLedger")
+        abi: Any = artifacts.load("PointsLedger").abi
         self._contract: Any = self._w3.eth.contract(address=address, abi=abi)
         self._number = 0
         self._done = 0
@@ -130,4 +130,4 @@ class _Naive:
         root = keccak256(packed)
         message = MintBatch(_PROGRAMME, self._quarter, number, root, keccak256(packed))
         signature = self._issuer.sign_digest(message.digest(self._domain))
-        return self._contract.functions.mint(_PROGRAMME, self._quarter, number, root, packed, signature)
+        return self._contract.functions.mint((_PROGRAMME, self._quarter, number, root, packed), signature)

@@ -56,7 +56,7 @@ class EndState:
     orders: Counter[tuple[str, str, int]]
     """(document, kind, code) of each order's outcome on chain."""
     revoked: Counter[tuple[str, int, int]]
-    """(document, taken, shortfall) of each revocation on chain, in minor units."""
+    """(document, taken, owed) of each revocation on chain, in minor units."""
     told: Counter[tuple[str, str]]
     """(document, state) of each redemption as its resident sees it."""
     unended: int
@@ -93,7 +93,7 @@ def end_state_of(city: City, people: Iterable[Person]) -> EndState:
         balances = session.execute(select(BalanceRow.account, BalanceRow.token_id, BalanceRow.amount_minor))
         outcomes = session.execute(select(OrderOutcomeRow.holder, OrderOutcomeRow.kind, OrderOutcomeRow.code))
         revoked = session.execute(
-            select(RevocationRow.account, RevocationRow.taken_minor, RevocationRow.shortfall_minor)
+            select(RevocationRow.account, RevocationRow.taken_minor, RevocationRow.owed_minor)
         )
         told = session.execute(select(RedemptionOrderRow.holder, RedemptionOrderRow.state))
         return EndState(

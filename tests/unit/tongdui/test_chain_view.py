@@ -22,7 +22,7 @@ ORDER = b"\x0a" * 32
 HOLDER = "0x" + "00" * 12 + "22" * 20
 MERCHANT = "0x" + (7).to_bytes(32, "big").hex()
 CONTRACTS = {
-    name: to_address(bytes([number]) * 20) for number, name in enumerate(("Exchange", "Redemption", "Issuance"), 1)
+    name: to_address(bytes([number]) * 20) for number, name in enumerate(("Exchange", "Redemption", "PointsLedger"), 1)
 }
 
 
@@ -67,6 +67,7 @@ class Lab:
                     order_id=ORDER,
                     kind="redeem",
                     code=0,
+                    is_by_arbiter=False,
                     transaction_hash=bytes(32),
                     block_timestamp=0,
                 )
@@ -101,8 +102,8 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 def test_a_capture_follows_its_hold(lab: Lab) -> None:
     lab.project(5, 9)
-    lab.emit(5, "Redemption", "Held", [HOLDER, MERCHANT], [1_800_000_000, 1])
-    lab.emit(9, "Redemption", "Captured", [MERCHANT], [2, 300, 450])
+    lab.emit(5, "Redemption", "Held", [MERCHANT], [1_800_000_000, 1])
+    lab.emit(9, "Redemption", "Captured", [MERCHANT], [450, 2 << 64 | 300, 7])
     found = lab.view.order(ORDER)
     assert found is not None
     assert (found.kind, found.code, found.fen, found.block_number) == ("capture", 0, 450, 9)
@@ -111,11 +112,11 @@ def test_a_capture_follows_its_hold(lab: Lab) -> None:
 
 def test_a_hold_has_no_fen_and_an_exchange_has_its_last_word(lab: Lab) -> None:
     lab.project(5)
-    lab.emit(5, "Redemption", "Held", [HOLDER, MERCHANT], [1_800_000_000, 1])
+    lab.emit(5, "Redemption", "Held", [MERCHANT], [1_800_000_000, 1])
     held = lab.view.order(ORDER)
     assert held is not None
     assert (held.kind, held.fen) == ("hold", None)
-    lab.emit(5, "Exchange", "Exchanged", [HOLDER], [1 << 32, 100, 4 << 32, 50, 20])
+    lab.emit(5, "Exchange", "Exchanged", [HOLDER], [20])
     exchanged = lab.view.order(ORDER)
     assert exchanged is not None
     assert (exchanged.kind, exchanged.fen) == ("exchange", 20)
@@ -128,7 +129,7 @@ def test_a_rejection_counts_only_where_nothing_landed(lab: Lab, contract: str) -
     rejected = lab.view.order(ORDER)
     assert rejected is not None
     assert (rejected.kind, rejected.code, rejected.fen) == ("rejected", 11, None)
-    lab.emit(6, "Redemption", "Redeemed", [HOLDER, MERCHANT], [450])
+    lab.emit(6, "Redemption", "Redeemed", [MERCHANT], [450, 7])
     landed = lab.view.order(ORDER)
     assert landed is not None
     assert (landed.kind, landed.code, landed.fen) == ("redeem", 0, 450)
@@ -138,14 +139,14 @@ def test_a_projection_that_lies_invents_nothing(lab: Lab) -> None:
     lab.project(5)
     assert lab.view.order(ORDER) is None
     lab.project(30)
-    lab.emit(30, "Redemption", "Redeemed", [HOLDER, MERCHANT], [450])
+    lab.emit(30, "Redemption", "Redeemed", [MERCHANT], [450, 7])
     assert lab.view.order(ORDER) is None, "block 30 is not final"
 
 
 @pytest.mark.parametrize("cut", ["data", "topics"])
 def test_a_log_that_does_not_decode_is_the_nodes_fault(lab: Lab, cut: str) -> None:
     lab.project(5)
-    log = lab.emit(5, "Redemption", "Redeemed", [HOLDER, MERCHANT], [450])
+    log = lab.emit(5, "Redemption", "Redeemed", [MERCHANT], [450, 7])
     log[cut] = log[cut][:-2] if cut == "data" else log[cut][:-1]
     with pytest.raises(RpcError) as caught:
         lab.view.order(ORDER)

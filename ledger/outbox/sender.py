@@ -562,7 +562,9 @@ class Sender:
             attempts = message.attempts + 1
             verdict = decide.after_revert(message.kind, message.is_order, error, out_of_gas, attempts, message.gas, now)
             apply_verdict(message, verdict, attempts, receipt, now)
-        _LOG.warning("%s reverted: %s", row.kind, error or "no reason")
+        # What waits for money is no fault: reports and readiness tell of it.
+        waits = bool(messages) and all(one.state == MessageState.WAITING_FUNDING for one in messages)
+        _LOG.log(logging.INFO if waits else logging.WARNING, "%s reverted: %s", row.kind, error or "no reason")
         session.flush()
 
     def _record_replaced(self, session: Session, row: OpenTransaction, now: int) -> None:

@@ -236,7 +236,7 @@ def clear(env: Environment) -> Cycle:
     dues = {programme: due.fen for programme, due in _reader(env).dues(list(standing.owed_fen)).items() if due.fen}
     with city.database.transaction() as session:
         for programme, fen in dues.items():
-            order_funding(city.office, session, programme, fen, f"demo/2026-09/{programme}", "demo:finance-wu")
+            order_funding(city.office, session, programme, fen, f"demo/in/2026-09/{programme}", "demo:finance-wu")
     env.settle()
     env.at(days.FUNDED_DAY, 10)
     _finish_acts(env)
@@ -244,7 +244,7 @@ def clear(env: Environment) -> Cycle:
     payable = {merchant: claim.payable_fen for merchant, claim in _reader(env).claims(merchants).items()}
     pool_fen = _reader(env).standing().pool_fen
     with city.database.transaction() as session:
-        order_payouts(city.office, session, payable, "demo/2026-09", "demo:finance-wu")
+        order_payouts(city.office, session, payable, "demo/out/2026-09", "demo:finance-wu")
     env.settle()
     env.at(days.PAID_DAY, 11)
     _finish_acts(env)

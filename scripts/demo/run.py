@@ -201,7 +201,7 @@ def _forge(env: Environment, state_dir: Path, token: int) -> Forged:
 
 def _expire(env: Environment, state_dir: Path, token: int) -> Expired:
     account = scenario.account_of(env, scenario.ELDER)
-    expired = expire_and_audit(state_dir / "chain", env.city.deployment, account, token)
+    expired = expire_and_audit(state_dir / "chain", state_dir / "leaves", env.city.deployment, account, token)
     if not expired.report.ok:
         raise InvariantViolation(f"the audit of the chain a year later failed: {expired.report.contradiction}")
     env.bars.done("audit of the copy on the day after expiry", f"{expired.report.verdict}: {expired.day}")

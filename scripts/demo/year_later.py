@@ -36,7 +36,7 @@ class Expired:
     day: str
 
 
-def expire_and_audit(chain: Path, deployment: Deployment, account: Address, token: int) -> Expired:
+def expire_and_audit(chain: Path, leaves: Path, deployment: Deployment, account: Address, token: int) -> Expired:
     """Copy the chain's journal, sweep ``account``'s lot on the first day on which it is dead, and audit the copy.
 
     Raises DemoStepFailed if nothing reached the treasury.
@@ -57,4 +57,4 @@ def expire_and_audit(chain: Path, deployment: Deployment, account: Address, toke
             treasury_fen = book.standing().treasury_fen
             if not treasury_fen:
                 raise DemoStepFailed("a year later", "nothing of the expired lot reached the treasury")
-            return Expired(audit(engine.url, deployment), treasury_fen, moment.date().isoformat())
+            return Expired(audit(engine.url, deployment, leaf_files=[leaves]), treasury_fen, moment.date().isoformat())

@@ -92,9 +92,7 @@ def end_state_of(city: City, people: Iterable[Person]) -> EndState:
         )
         balances = session.execute(select(BalanceRow.account, BalanceRow.token_id, BalanceRow.amount_minor))
         outcomes = session.execute(select(OrderOutcomeRow.holder, OrderOutcomeRow.kind, OrderOutcomeRow.code))
-        revoked = session.execute(
-            select(RevocationRow.account, RevocationRow.taken_minor, RevocationRow.owed_minor)
-        )
+        revoked = session.execute(select(RevocationRow.account, RevocationRow.taken_minor, RevocationRow.owed_minor))
         told = session.execute(select(RedemptionOrderRow.holder, RedemptionOrderRow.state))
         return EndState(
             records=records,

@@ -133,6 +133,8 @@ class Inputs:
     ride: Ridden
     rides: int
     report: AuditReport
+    positions: Mapping[int, int]
+    """Fen by participant, as they were before the cycle was paid."""
     forged: Forged
     forged_account: str
     forged_token: int
@@ -161,14 +163,16 @@ def tell(env: Environment, inputs: Inputs) -> PageContent:
         raise DemoStepFailed("the measurement of reach", "no wallet holds points of value")
     return PageContent(
         first_day=days.FIRST_DAY.isoformat(),
-        last_day=days.REVOCATION_DAY.isoformat(),
+        last_day=days.PAID_DAY.isoformat(),
         seed=inputs.seed,
         chain_id=deployment.chain_id,
         residents=len(env.citizens),
         programmes=tuple(_programme(deployment, programme.id, inputs) for programme in deployment.programmes),
         merchants=tuple(
             Merchant(
-                merchant.id, Words(merchant.names.zh, merchant.names.en), inputs.report.merchants.get(merchant.id, 0)
+                merchant.id,
+                Words(merchant.names.zh, merchant.names.en),
+                inputs.positions.get(merchant_participant(merchant.id), 0),
             )
             for merchant in deployment.merchants
         ),
@@ -179,7 +183,7 @@ def tell(env: Environment, inputs: Inputs) -> PageContent:
             RedemptionFlow(slugs[programme], merchant, fen)
             for (programme, merchant), fen in sorted(redemptions.items())
         ),
-        payments=_payments(slugs, inputs.report),
+        payments=_payments(slugs, inputs.positions),
         share_before_ppm=worth["before"] * 1_000_000 // worth["total"],
         share_after_ppm=worth["after"] * 1_000_000 // worth["total"],
         caught=caught,
@@ -200,12 +204,8 @@ def tell(env: Environment, inputs: Inputs) -> PageContent:
     )
 
 
-def _payments(slugs: Mapping[ProgrammeId, ProgrammeSlug], report: AuditReport) -> tuple[Payment, ...]:
-    """Net the auditor's positions as a settlement cycle would."""
-    positions = {
-        int(programme_participant(identifier)): report.programmes[slug].position_fen
-        for identifier, slug in slugs.items()
-    } | {int(merchant_participant(merchant)): fen for merchant, fen in report.merchants.items()}
+def _payments(slugs: Mapping[ProgrammeId, ProgrammeSlug], positions: Mapping[int, int]) -> tuple[Payment, ...]:
+    """Say who paid whom, by the published formula."""
     return tuple(Payment(slugs[one.programme], one.merchant, one.fen) for one in net(positions))
 
 
@@ -239,7 +239,7 @@ def _programme(deployment: Deployment, identifier: ProgrammeId, inputs: Inputs) 
             expired=found.expired,
             outstanding=found.outstanding,
         ),
-        position_fen=found.position_fen,
+        position_fen=inputs.positions.get(programme_participant(identifier), 0),
         appropriated_fen=found.appropriated_fen,
         liability_fen=to_value_down(found.outstanding, listed.par_microfen),
         reach=reach,

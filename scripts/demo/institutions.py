@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import date
+from datetime import date, datetime, time
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -12,10 +12,12 @@ from sqlalchemy.orm import Session
 from ledger.clearing.book import BookReader
 from ledger.clearing.office import OPEN
 from ledger.clearing.payments import order_funding, order_payouts
+from ledger.clearing.views import positions_at
 from ledger.deployment.artifacts import call_data
 from ledger.deployment.city import AppropriationConfig, CityConfig, load
 from ledger.orders.errors import OrderError
 from ledger.standard.amounts import yuan_text
+from ledger.standard.civil_time import CITY_TZ
 from ledger.standard.ids import MerchantId, OrderId
 from ledger.standard.keccak import keccak256
 from redemption.errors import RedemptionError
@@ -254,6 +256,13 @@ def clear(env: Environment) -> Cycle:
         raise DemoStepFailed("the cycle", f"nothing was paid: {done}")
     env.note("cycle: paid", asdict(done))
     return done
+
+
+def positions_before_cycle(env: Environment) -> dict[int, int]:
+    """Return every participant's position in fen as it was on the morning of the cycle."""
+    morning = datetime.combine(days.CYCLE_DAY, time(), CITY_TZ)
+    with env.city.database.read() as session:
+        return positions_at(session, int(morning.timestamp()))
 
 
 def _reader(env: Environment) -> BookReader:

@@ -139,6 +139,7 @@ def _play(
         ride=ride,
         rides=desk.rides_of(scenario.RIDER),
         report=report,
+        positions=institutions.positions_before_cycle(env),
         forged=forged,
         forged_account=account,
         forged_token=token,

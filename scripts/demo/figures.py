@@ -99,14 +99,25 @@ def redemption_flows(session: Session, pars: Mapping[ProgrammeId, int]) -> dict[
     ordered = select(RedemptionLotRow).order_by(RedemptionLotRow.order_id, RedemptionLotRow.place)
     for row in session.scalars(ordered):
         lots[row.order_id].append(Lot(row.token_id, row.amount_minor))
+    kept_now = _kept(session)
     flows: defaultdict[tuple[ProgrammeId, MerchantId], int] = defaultdict(int)
     paid = select(RedemptionOrderRow).where(RedemptionOrderRow.state.in_(("paid", "captured", "part_refunded")))
     for order in session.scalars(paid):
         kept = tuple(lots[order.order_id])
-        if order.kept_lots is not None:
-            kept = kept_lots(kept, order.kept_lots, order.kept_last_minor or 0)
+        if order.order_id in kept_now:
+            kept = kept_lots(kept, *kept_now[order.order_id])
         programmes = [split_token_id(lot.id)[0] for lot in kept]
         debits = basket_debits_down([(pars[p], lot.amount) for p, lot in zip(programmes, kept, strict=True)])
         for programme, fen in zip(programmes, debits, strict=True):
             flows[programme, order.merchant_id] += fen
     return dict(flows)
+
+
+def _kept(session: Session) -> dict[bytes, tuple[int, int]]:
+    """Return (lots, last amount) of the prefix that captures and refunds left of orders."""
+    outcomes = session.execute(
+        select(OrderOutcomeRow.order_id, OrderOutcomeRow.kept_lots, OrderOutcomeRow.kept_last_minor)
+        .where(OrderOutcomeRow.kept_lots.is_not(None), OrderOutcomeRow.code == 0)
+        .order_by(OrderOutcomeRow.block_number, OrderOutcomeRow.log_index)
+    ).tuples()
+    return {order_id: (int(kept or 0), int(last or 0)) for order_id, kept, last in outcomes}

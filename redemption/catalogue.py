@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from ledger.deployment.file import Deployment
 from ledger.errors import ConfigurationError
+from ledger.standard.contract import ORDER_FEN_MIN
 from ledger.standard.ids import MerchantId
 from redemption.merchants import Merchant, MerchantDirectory
 from redemption.offers import Offer, OfferCatalogue
@@ -28,7 +29,7 @@ class _Names(_Model):
 class _OfferEntry(_Model):
     id: str = pydantic.Field(pattern=r"^[a-z0-9-]{1,40}$")
     titles: _Names
-    price_fen: int = pydantic.Field(gt=0)
+    price_fen: int = pydantic.Field(ge=ORDER_FEN_MIN)
     stock: int | None = pydantic.Field(ge=0)
     per_resident: int | None = pydantic.Field(default=None, ge=1)
 

@@ -35,7 +35,7 @@ SECOND_HAND = "arbiter/signature"
 
 _GAS_LOCK = 400_000
 _GAS_REFUND = 500_000
-_GAS_LOT = 70_000
+_GAS_LOT = 110_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,13 @@ from ledger.clock import Clock
 from ledger.custody.signer import Signer
 from ledger.orders.desk import OrderDesk, PlacedOrder
 from ledger.orders.eligibility import MerchantTerms, Terms
-from ledger.orders.errors import OrdersPaused, WrongSignature
+from ledger.orders.errors import OrdersPaused, TooLittle, WrongSignature
 from ledger.orders.lots import for_value
 from ledger.orders.terms import load_merchant, load_terms
 from ledger.outbox.states import MessageState
 from ledger.residents.registry import ResidentRegistry
 from ledger.standard.civil_time import DAY_S
+from ledger.standard.contract import ORDER_FEN_MIN
 from ledger.standard.ids import (
     Address,
     MerchantId,
@@ -36,7 +37,6 @@ from ledger.standard.ids import (
     to_address,
 )
 from ledger.standard.typed_data import Domain, Lot, RedeemOrder
-from ledger.standard.value import basket_debits_down
 from ledger.store.database import bulk_insert_new
 from ledger.store.models.outbox import OutboxMessageRow
 from ledger.store.models.projection import OrderOutcomeRow, ProjectionCursorRow
@@ -49,7 +49,10 @@ ORDER_LIFETIME_S = 15 * 60
 """How long a signed order may take to land. A nonce is bound and points are reserved for as long."""
 
 HOLD_LIFETIME_S = 7 * DAY_S
-"""How long a merchant may take to capture; the contract allows 30 days."""
+"""How long a merchant may take to capture; the contract allows 30 days, within the quarters of the lots."""
+
+HOLD_SHORTEST_S = DAY_S
+"""Lots that would give the merchant less than this are not held."""
 
 
 class Kind(StrEnum):
@@ -99,6 +102,8 @@ class Quote:
     price_fen: int
     value_fen: int
     lots: tuple[Lot, ...]
+    capture_by: int | None = None
+    """Of a hold: the last Unix second at which the merchant may capture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +175,7 @@ class Redemptions:
 
         Checks in order: RequestKeyReused, ResidentNotFound, ResidentErased, NotCustodial, UnknownOffer,
         MerchantSuspended, OfferClosed, OfferLimitReached, OutOfStock, UnknownMerchant (on chain), OrdersPaused,
-        InsufficientPoints, TooManyLots, TooManyOpenOrders.
+        TooLittle, InsufficientPoints, TooManyLots, TooManyOpenOrders.
         """
         known = self._by_request_key(session, purchase)
         if known is not None:
@@ -213,14 +218,14 @@ class Redemptions:
         refused = terms.refuses_payment([lot.id for lot in order.lots], merchant, self.clock.timestamp())
         if refused is not None:
             raise OrderUnfit(refused.refusal.text)
-        value = _value_down(terms, order.lots)
+        value = terms.value_down(order.lots)
         price = offer.price_fen * purchase.quantity
         if value < price:
             raise OrderUnfit("it is worth less than the price")
         placed = self.desk.accept_redeem(session, order, signature)
         quote = Quote(offer, purchase.quantity, price, value, order.lots)
         return Placed(
-            self._order(session, self._keep(session, placed, resident.account, quote, purchase, None)),
+            self._order(session, self._keep(session, placed, resident.account, quote, purchase)),
             PlaceOutcome.CREATED,
         )
 
@@ -288,15 +293,22 @@ class Redemptions:
     def _quote(self, session: Session, account: Address, offer: Offer, purchase: Purchase) -> Quote:
         terms, merchant = self._terms(session, offer.merchant_id)
         now = self.clock.timestamp()
+        is_hold = purchase.kind is Kind.HOLD
+        shortest = now + HOLD_SHORTEST_S if is_hold else None
         usable = [
             lot
             for lot in self.desk.spendable(session, account)
             if purchase.programmes is None or split_token_id(lot.token_id)[0] in purchase.programmes
-            if terms.refuses_payment([lot.token_id], merchant, now) is None
+            if terms.refuses_payment([lot.token_id], merchant, now, shortest) is None
         ]
         price = offer.price_fen * purchase.quantity
+        if price < ORDER_FEN_MIN:
+            raise TooLittle(price, ORDER_FEN_MIN)
         lots = for_value(usable, price)
-        return Quote(offer, purchase.quantity, price, _value_down(terms, lots), lots)
+        capture_by = None
+        if is_hold:
+            capture_by = min(now + HOLD_LIFETIME_S, terms.latest_capture([lot.id for lot in lots], now))
+        return Quote(offer, purchase.quantity, price, terms.value_down(lots), lots, capture_by)
 
     def _terms(self, session: Session, merchant_id: MerchantId) -> tuple[Terms, MerchantTerms]:
         """Return the terms of all programmes and of a merchant. Raises UnknownMerchant (on chain) or OrdersPaused."""
@@ -311,21 +323,19 @@ class Redemptions:
         now = self.clock.timestamp()
         merchant = quote.offer.merchant_id
         deadline = now + ORDER_LIFETIME_S
-        capture_by = None
-        if purchase.kind is Kind.HOLD:
-            capture_by = now + HOLD_LIFETIME_S
+        if quote.capture_by is not None:
             placed = self.desk.place_hold(
                 session,
                 signer,
                 merchant,
-                capture_by=capture_by,
+                capture_by=quote.capture_by,
                 is_cancellable=purchase.is_cancellable,
                 lots=quote.lots,
                 deadline=deadline,
             )
         else:
             placed = self.desk.place_redeem(session, signer, merchant, lots=quote.lots, deadline=deadline)
-        return self._keep(session, placed, signer.address, quote, purchase, capture_by)
+        return self._keep(session, placed, signer.address, quote, purchase)
 
     def _keep(
         self,
@@ -334,7 +344,6 @@ class Redemptions:
         holder: Address,
         quote: Quote,
         purchase: Purchase,
-        capture_by: int | None,
     ) -> RedemptionOrderRow:
         """Store an order that is in the outbox, and reserve its pieces."""
         now = self.clock.timestamp()
@@ -351,7 +360,7 @@ class Redemptions:
             value_fen=quote.value_fen,
             nonce=placed.nonce,
             deadline=placed.deadline,
-            capture_by=capture_by,
+            capture_by=quote.capture_by,
             is_cancellable=purchase.kind is Kind.HOLD and purchase.is_cancellable,
             state=State.PLACED.value,
             reject_code=None,
@@ -464,12 +473,3 @@ class Redemptions:
             created_at=row.created_at,
             final_at=row.final_at,
         )
-
-
-def _value_down(terms: Terms, lots: Sequence[Lot]) -> int:
-    """Return what lots of known programmes are worth together, in fen, floored once."""
-    priced = []
-    for lot in lots:
-        programme = terms.of_lot(lot.id)
-        priced.append((0 if programme is None else programme.par_microfen, lot.amount))
-    return sum(basket_debits_down(priced))

@@ -38,8 +38,8 @@ from redemption.orders import Redemptions
 from redemption.states import State
 
 REFUND_DAYS = REFUND_MAX_S // DAY_S
-_GAS = 450_000
-_GAS_LOT = 70_000
+_GAS = 500_000
+_GAS_LOT = 110_000
 _REFUNDABLE = frozenset({State.PAID, State.CAPTURED, State.PART_REFUNDED})
 _PAYS = ("redeem", "capture")
 

@@ -24,6 +24,7 @@ from ledger.orders.errors import (
     NothingToGain,
     OrdersPaused,
     ProgrammeForbids,
+    TooLittle,
     TooManyOpenOrders,
     WrongSignature,
 )
@@ -33,7 +34,7 @@ from ledger.orders.terms import load_merchant, load_terms
 from ledger.outbox.outbox import Outbox, order_key
 from ledger.outbox.states import MessageState
 from ledger.standard.civil_time import DAY_S
-from ledger.standard.contract import NONCE_LEFT, Verdict, rejection_word
+from ledger.standard.contract import NONCE_LEFT, ORDER_FEN_MIN, Verdict, rejection_word
 from ledger.standard.errors import BadSignature
 from ledger.standard.ids import AccountBytes, MerchantId, OrderId, ProgrammeId, address_bytes, split_token_id
 from ledger.standard.packed import pack_exchange_order, pack_hold_order, pack_redeem_order
@@ -201,8 +202,8 @@ class OrderDesk:
     ) -> PlacedOrder:
         """Pay a merchant: ``lots`` as given (in debit order), or lots worth ``value_fen``, soonest expiry first.
 
-        Raises OrdersPaused, MerchantUnknown, ProgrammeForbids, InsufficientPoints, TooManyLots, TooManyOpenOrders,
-        DeadlineUnfit.
+        Raises OrdersPaused, MerchantUnknown, ProgrammeForbids, TooLittle, InsufficientPoints, TooManyLots,
+        TooManyOpenOrders, DeadlineUnfit.
         """
         self._lock(session, signer.address)
         chosen = self._basket(session, signer.address, merchant, value_fen, lots)
@@ -225,9 +226,10 @@ class OrderDesk:
         lots: Sequence[Lot] | None = None,
         deadline: int | None = None,
     ) -> PlacedOrder:
-        """Set lots aside for a merchant until ``capture_by`` (Unix seconds, at most 30 days ahead). As place_redeem."""
+        """Set lots aside for a merchant until ``capture_by`` (Unix seconds): at most 30 days ahead, and within the
+        quarter of each lot. As place_redeem."""
         self._lock(session, signer.address)
-        chosen = self._basket(session, signer.address, merchant, value_fen, lots)
+        chosen = self._basket(session, signer.address, merchant, value_fen, lots, capture_by)
         until = self._deadline(deadline)
         nonce = self._allot(session, signer.address, chosen[0].id)
         order = HoldOrder(signer.address, merchant, chosen, nonce, until, capture_by, is_cancellable)
@@ -342,7 +344,13 @@ class OrderDesk:
         return PlacedOrder(order_id, kind, lots, nonce, deadline)
 
     def _basket(
-        self, session: Session, holder: str, merchant: MerchantId, value_fen: int | None, lots: Sequence[Lot] | None
+        self,
+        session: Session,
+        holder: str,
+        merchant: MerchantId,
+        value_fen: int | None,
+        lots: Sequence[Lot] | None,
+        capture_by: int | None = None,
     ) -> tuple[Lot, ...]:
         now = self._clock.timestamp()
         terms, shop = load_terms(session), load_merchant(session, merchant)
@@ -351,10 +359,14 @@ class OrderDesk:
         if now < terms.redemption_paused_until:
             raise OrdersPaused(terms.redemption_paused_until)
         if lots is not None:
-            self._check_payment(terms, shop, merchant, lots)
+            self._check_payment(terms, shop, merchant, lots, capture_by)
             return tuple(lots)
+        if (value_fen or 0) < ORDER_FEN_MIN:
+            raise TooLittle(value_fen or 0, ORDER_FEN_MIN)
         usable = [
-            lot for lot in self.spendable(session, holder) if terms.refuses_payment([lot.token_id], shop, now) is None
+            lot
+            for lot in self.spendable(session, holder)
+            if terms.refuses_payment([lot.token_id], shop, now, capture_by) is None
         ]
         return for_value(usable, value_fen or 0)
 
@@ -366,13 +378,23 @@ class OrderDesk:
                 source = split_token_id(order.from_id)[0]
                 self._check_exchange(terms, source, order.to_programme, order.from_id)
             case RedeemOrder() | HoldOrder():
-                self._check_payment(terms, load_merchant(session, order.merchant), order.merchant, order.lots)
+                capture_by = order.capture_by if isinstance(order, HoldOrder) else None
+                shop = load_merchant(session, order.merchant)
+                self._check_payment(terms, shop, order.merchant, order.lots, capture_by)
 
     def _check_payment(
-        self, terms: Terms, shop: MerchantTerms | None, merchant: MerchantId, lots: Sequence[Lot]
+        self,
+        terms: Terms,
+        shop: MerchantTerms | None,
+        merchant: MerchantId,
+        lots: Sequence[Lot],
+        capture_by: int | None,
     ) -> None:
-        refused = terms.refuses_payment([lot.id for lot in lots], shop, self._clock.timestamp())
+        refused = terms.refuses_payment([lot.id for lot in lots], shop, self._clock.timestamp(), capture_by)
         if refused is None:
+            fen = terms.value_down(lots)
+            if fen < ORDER_FEN_MIN:
+                raise TooLittle(fen, ORDER_FEN_MIN)
             return
         if refused.refusal is Refusal.PAUSED:
             raise OrdersPaused(terms.redemption_paused_until)
@@ -389,6 +411,8 @@ class OrderDesk:
         if refusal is Refusal.PAUSED:
             raise OrdersPaused(terms.exchange_paused_until)
         is_targets = refusal in (Refusal.SAME_PROGRAMME, Refusal.NOT_EXCHANGEABLE_IN, Refusal.NOT_ACTIVE)
+        if refusal is Refusal.FROZEN:
+            is_targets = not terms.programmes[source].is_frozen(self._clock.timestamp())
         is_unknown = refusal is Refusal.UNKNOWN_PROGRAMME and source in terms.programmes
         raise ProgrammeForbids(target if is_targets or is_unknown else source, refusal)
 

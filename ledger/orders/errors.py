@@ -62,6 +62,15 @@ class TooManyOpenOrders(OrderError):
         super().__init__(f"{holder} has too many orders without an outcome; wait for one of them")
 
 
+class TooLittle(OrderError):
+    """A payment is worth less than the chain takes."""
+
+    def __init__(self, fen: int, least_fen: int) -> None:
+        self.fen = fen
+        self.least_fen = least_fen
+        super().__init__(f"a payment of {fen} fen is below the least of {least_fen} fen")
+
+
 class NothingToGain(OrderError):
     """The exchange would be worth less than one fen, or less than the minimum wanted."""
 

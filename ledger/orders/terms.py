@@ -54,6 +54,7 @@ def _programmes(session: Session) -> dict[ProgrammeId, ProgrammeTerms]:
             state=ProgrammeState(row.state),
             spend_scope=int.from_bytes(row.spend_scope, "big"),
             spendable_until=row.spendable_until,
+            frozen_until=row.frozen_until,
         )
         for row in session.scalars(select(ChainProgrammeRow).order_by(ChainProgrammeRow.programme))
     }

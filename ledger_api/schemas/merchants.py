@@ -91,7 +91,7 @@ class OfferIn(In):
     title_en: Text
     description_zh: LongText = ""
     description_en: LongText = ""
-    price_fen: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,9}$")]
+    price_fen: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{1,9}$")]
     stock_total: int | None = Field(default=None, ge=0, le=10**9)
     per_resident_max: int | None = Field(default=None, ge=1, le=10**6)
     opens_at: Moment | None = None

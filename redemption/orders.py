@@ -7,7 +7,7 @@ message commit together. Nothing here waits for a network: the custodial signer 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast

@@ -1,14 +1,17 @@
-"""Statements of a merchant: each movement of its position on chain in a time, with the order that caused it."""
+"""Statements of a merchant: each movement of its claim on chain in a time, with the order or payout that caused it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from ledger.standard.ids import MerchantId, OrderId, merchant_participant
-from ledger.store.models.projection import OrderOutcomeRow, PositionRow
+from ledger.indexer import claims
+from ledger.standard.claims import Claim
+from ledger.standard.ids import MerchantId, OrderId
+from ledger.store.models.projection import OrderLockRow, OrderOutcomeRow, PayoutRow
 from ledger.store.models.redemption import RedemptionOrderRow
 
 _PAYS = ("redeem", "capture")
@@ -17,20 +20,25 @@ _RETURNS = ("refund",)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One payment (above 0) or refund (below 0) in fen, at Unix time ``at``."""
+    """One payment of a resident (above 0), refund, or payout to the merchant (below 0) in fen, at Unix time ``at``."""
 
     block_number: int
     log_index: int
     at: int
     kind: str
-    order_id: OrderId
+    order_id: OrderId | None
+    """None for a payout."""
     offer_id: str | None
     fen: int
+    is_by_arbiter: bool = False
+    """Of a refund: whether the consumer arbiter signed it."""
+    payment_reference: bytes | None = None
+    """Of a payout."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Totals over the whole time, and one page of lines, oldest first. ``position_fen`` is the position now."""
+    """Totals over the whole time, and one page of lines, oldest first; the claim and what of it is locked are now's."""
 
     merchant_id: MerchantId
     since: int
@@ -38,7 +46,9 @@ class Statement:
     orders: int
     paid_fen: int
     refunded_fen: int
-    position_fen: int
+    paid_out_fen: int
+    claim: Claim
+    locked_fen: int
     lines: tuple[Line, ...]
 
 
@@ -76,7 +86,8 @@ def statement(
                 and_(OrderOutcomeRow.block_number == block, OrderOutcomeRow.log_index > log),
             )
         )
-    position = session.get(PositionRow, merchant_participant(merchant_id))
+    paid_out = _payouts(session, merchant_id, since, until, after, limit)
+    lines = [*(_line(row, offer) for row, offer in session.execute(query)), *map(_payout_line, paid_out)]
     return Statement(
         merchant_id=merchant_id,
         since=since,
@@ -84,8 +95,51 @@ def statement(
         orders=sum(totals.get(kind, (0, 0))[0] for kind in _PAYS),
         paid_fen=sum(totals.get(kind, (0, 0))[1] for kind in _PAYS),
         refunded_fen=sum(totals.get(kind, (0, 0))[1] for kind in _RETURNS),
-        position_fen=0 if position is None else position.position_fen,
-        lines=tuple(_line(row, offer) for row, offer in session.execute(query)),
+        paid_out_fen=_paid_out_fen(session, merchant_id, since, until),
+        claim=claims.current(session, merchant_id),
+        locked_fen=locked_fen(session, merchant_id),
+        lines=tuple(sorted(lines, key=lambda line: (line.block_number, line.log_index))[:limit]),
+    )
+
+
+def locked_fen(session: Session, merchant_id: MerchantId) -> int:
+    """Return what of a merchant's claim the consumer arbiter has locked for disputed orders."""
+    lock = OrderLockRow
+    return int(session.scalar(select(func.sum(lock.delta_fen)).where(lock.merchant == merchant_id)) or 0)
+
+
+def _paid_out_fen(session: Session, merchant_id: MerchantId, since: int, until: int) -> int:
+    row = PayoutRow
+    in_time = (row.merchant == merchant_id, row.block_timestamp >= since, row.block_timestamp < until)
+    return int(session.scalar(select(func.sum(row.amount_fen)).where(*in_time)) or 0)
+
+
+def _payouts(
+    session: Session, merchant_id: MerchantId, since: int, until: int, after: tuple[int, ...] | None, limit: int
+) -> Sequence[PayoutRow]:
+    row = PayoutRow
+    query = (
+        select(row)
+        .where(row.merchant == merchant_id, row.block_timestamp >= since, row.block_timestamp < until)
+        .order_by(row.block_number, row.log_index)
+        .limit(limit)
+    )
+    if after is not None:
+        block, log = after
+        query = query.where(or_(row.block_number > block, and_(row.block_number == block, row.log_index > log)))
+    return session.scalars(query).all()
+
+
+def _payout_line(row: PayoutRow) -> Line:
+    return Line(
+        row.block_number,
+        row.log_index,
+        row.block_timestamp,
+        "payout",
+        None,
+        None,
+        -row.amount_fen,
+        payment_reference=bytes(row.payment_reference),
     )
 
 
@@ -99,4 +153,5 @@ def _line(row: OrderOutcomeRow, offer_id: str | None) -> Line:
         OrderId(row.order_id),
         offer_id,
         -fen if row.kind in _RETURNS else fen,
+        is_by_arbiter=row.is_by_arbiter,
     )

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from ledger.clearing.netting import Payment, net
 from ledger.standard.ids import MerchantId, ProgrammeId, merchant_participant, programme_participant
 from ledger.store.models.projection import (
-    ChainEventRow,
     ChainProgrammeRow,
+    CycleRow,
+    DueRow,
     FlowRow,
     PositionChangeRow,
     PositionRow,
@@ -103,25 +104,15 @@ def payments_at(session: Session, until: int) -> list[Payment]:
 
 def last_cycle(session: Session) -> OpenedCycle | None:
     """Return the cycle opened last, or None before the first."""
-    events = select(ChainEventRow).where(ChainEventRow.contract == "ClearingBook")
-    opened = session.scalars(
-        events.where(ChainEventRow.name == "CycleOpened").order_by(ChainEventRow.block_number.desc()).limit(1)
-    ).first()
+    opened = session.scalars(select(CycleRow).order_by(CycleRow.cycle.desc()).limit(1)).first()
     if opened is None:
         return None
-    dues = session.scalars(
-        events.where(ChainEventRow.name == "DueSet", ChainEventRow.block_number == opened.block_number)
-    )
-    cycle = bytes(opened.topics)[32:64]
+    dues = session.scalars(select(DueRow).where(DueRow.cycle == opened.cycle))
     return OpenedCycle(
-        int.from_bytes(cycle, "big"),
+        opened.cycle,
         opened.block_number,
-        int.from_bytes(bytes(opened.data)[:32], "big"),
-        {
-            int.from_bytes(bytes(due.topics)[64:96], "big"): _word(due.data, 0) + _word(due.data, 1)
-            for due in dues
-            if bytes(due.topics)[32:64] == cycle and any(bytes(due.data))
-        },
+        opened.total_fen,
+        {due.programme: due.fen + due.older_fen for due in dues if due.fen + due.older_fen},
     )
 
 
@@ -176,7 +167,3 @@ def _statement(session: Session, participant: int, since: int, until: int) -> St
         ).where(*within)
     ).one()
     return Statement(participant, int(opening or 0), int(credited or 0), int(debited or 0))
-
-
-def _word(data: bytes, index: int) -> int:
-    return int.from_bytes(bytes(data)[32 * index : 32 * index + 32], "big")

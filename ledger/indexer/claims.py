@@ -15,7 +15,7 @@ from ledger.indexer.errors import ProjectionBroken
 from ledger.indexer.tables import table_of
 from ledger.standard.claims import Claim, period_at
 from ledger.standard.errors import OutOfRange
-from ledger.standard.ids import POOL, MerchantId, ParticipantId, merchant_participant
+from ledger.standard.ids import POOL, MerchantId, is_merchant, merchant_participant
 from ledger.store.database import bulk_add, fetch_by_keys
 from ledger.store.models.projection import ClaimRow, OrderOutcomeRow, PositionChangeRow, ProjectionCursorRow
 
@@ -29,7 +29,7 @@ def apply(session: Session, changes: Sequence[tuple[Any, ...]]) -> None:
 
     The orders that were refunded must have been projected. Raises ProjectionBroken.
     """
-    own = [change for change in changes if change[6] is not None or _FIRST <= change[2] < POOL]
+    own = [change for change in changes if is_merchant(change[2])]
     if not own:
         return
     merchants = {_merchant(change[2]) for change in own}
@@ -65,6 +65,14 @@ def rebuild(session: Session, merchants: Collection[MerchantId]) -> None:
 def claim_of(row: ClaimRow) -> Claim:
     """Return a stored claim, as of its own period."""
     return Claim(row.matured_fen, row.younger_fen, row.youngest_fen, row.period)
+
+
+def current(session: Session, merchant: MerchantId) -> Claim:
+    """Return a merchant's claim as of the last projected block."""
+    row, cursor = session.get(ClaimRow, merchant), session.get(ProjectionCursorRow, 1)
+    if row is None or cursor is None:
+        return Claim()
+    return claim_of(row).at(period_at(cursor.block_timestamp, cursor.maturity_s))
 
 
 def _fold(session: Session, claims: dict[MerchantId, Claim], changes: Sequence[tuple[Any, ...]]) -> None:
@@ -103,4 +111,4 @@ def _times(session: Session, orders: Iterable[bytes]) -> dict[bytes, int]:
 
 
 def _merchant(participant: int) -> MerchantId:
-    return MerchantId(ParticipantId(participant) - _FIRST)
+    return MerchantId(participant - _FIRST)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.indexer.errors import InconsistentAnswer, MalformedLog, Undecodable, UnknownEvent
-from ledger.standard.ids import POOL, MerchantId, ProgrammeId, merchant_participant, programme_of
+from ledger.standard.ids import MerchantId, ProgrammeId, is_merchant, merchant_participant, programme_of
 from ledger.standard.keccak import keccak256
 from ledger.standard.packed import pack_lots, unpack_prefix
 from ledger.standard.typed_data import Lot, lots_hash
@@ -414,10 +414,10 @@ class Decoder:
         participant = _topic(log, 1)
         delta, position = (_signed(word) for word in _words(log, 2))
         changes = self.changes.position_changes
-        is_merchant = _FIRST_MERCHANT <= participant < POOL
-        if is_merchant and delta < 0:
+        is_claim = is_merchant(participant)
+        if is_claim and delta < 0:
             self._debits[participant - _FIRST_MERCHANT] = len(changes)
-        cause = "earned" if is_merchant and delta > 0 else None
+        cause = "earned" if is_claim and delta > 0 else None
         self.changes.positions[participant] = (position, block_number)
         changes.append((block_number, log_index, participant, delta, position, self._time, cause, None))
 

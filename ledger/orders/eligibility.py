@@ -6,8 +6,8 @@ nonces and signatures are the chain's. The order of checks is the contracts': th
 programme, the time to capture, then the lots' own state. A test runs the rule beside the real contracts through the
 life of a programme.
 
-A resident is promised a lot until its quarter's end. The chain's clock of expiry runs seven days late, so the lot can be
-spent a week longer; but no hold lasts beyond the quarter.
+A resident is promised a lot until its quarter's end. The chain's clock of expiry runs seven days late, so the lot can
+be spent for a week more; but no hold lasts beyond the quarter.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Refusal(StrEnum):
     OUT_OF_SCOPE = "out_of_scope"
     """The merchant sells in none of the scopes in which the points may be spent."""
     CAPTURE_TOO_LATE = "capture_too_late"
-    """The hold would end after the lot's quarter or its programme's time for spending, or more than 30 days from now."""
+    """The hold would end after the lot's quarter or its programme's time for spending, or in more than 30 days."""
     LOT_DEAD = "lot_dead"
     """The lot's quarter has ended, and the seven days after it."""
 

@@ -27,6 +27,10 @@ class FundingOut(Out):
     paid: Money
     position: Money
     available: Money = Field(description="What can still be granted.")
+    due: Money = Field(description="What the agency has yet to pay of the cycle opened last, by that cycle's date.")
+    due_older: Money = Field(description="What it has yet to pay of cycles before.")
+    mint_ceiling: Money = Field(description="The most that may be granted in a day.")
+    revoke_ceiling: Money = Field(description="The most that may be taken back in a day.")
 
 
 class ProgrammeOut(Out):
@@ -42,6 +46,9 @@ class ProgrammeOut(Out):
     is_exchangeable_out: bool
     is_redeemable: bool
     state: Literal["active", "closing", "closed"]
+    frozen_until: datetime | None = Field(
+        description="Until then no new order takes its points, and nothing is granted; null where it is not frozen."
+    )
     rulebook_version: int
     rulebook_hash: str | None
     supply: Points
@@ -58,10 +65,11 @@ class ProgrammesOut(Out):
 
 
 class PositionOut(Out):
-    """What a participant is owed (above 0) or owes."""
+    """What a participant is owed (above 0) or owes; the pool is money in the treasury account, the treasury what
+    expired."""
 
     participant: str
-    kind: Literal["programme", "merchant"]
+    kind: Literal["programme", "merchant", "pool", "treasury"]
     number: int
     name_zh: str
     name_en: str

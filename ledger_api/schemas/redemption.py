@@ -78,6 +78,10 @@ class MerchantOrderOut(Out):
     quantity: int
     price: Money
     paid: Money
+    locked: Money | None = Field(
+        default=None, description="What the consumer arbiter has locked for the order; null where nothing was."
+    )
+    locked_until: datetime | None = None
     placed_at: datetime
     handed_over_at: datetime | None = None
 
@@ -125,10 +129,12 @@ class StatementLine(Out):
     """One movement of a merchant's account."""
 
     at: datetime
-    kind: str
-    order_id: OrderIdText | None
+    kind: Literal["redeem", "capture", "refund", "payout"]
+    order_id: OrderIdText | None = Field(description="Null for a payout.")
     offer: str | None
     amount: Money
+    is_by_arbiter: bool = Field(description="Of a refund: whether the consumer arbiter signed it.")
+    payment_reference: str | None = Field(description="Of a payout: the hash of its reference.")
 
 
 class StatementOut(Out):
@@ -140,7 +146,11 @@ class StatementOut(Out):
     orders: int
     paid: Money
     refunded: Money
-    position: Money = Field(description="What the merchant has to get, on chain, now.")
+    paid_out: Money = Field(description="Payouts of this time.")
+    position: Money = Field(description="The whole claim, on chain, now.")
+    matured: Money = Field(description="What of the claim can be paid out, but for what is locked.")
+    maturing: Money = Field(description="What of the claim is younger and matures within two periods.")
+    locked: Money = Field(description="What the consumer arbiter has locked for disputed orders.")
     as_of: AsOf
     lines: list[StatementLine]
     next_cursor: str | None = None

@@ -16,9 +16,12 @@ class LotOut(Out):
     token_id: str = Field(examples=["4294967403"])
     programme: ProgrammeId = Field(examples=[1])
     expiry_quarter: str | None = Field(description="Null where the points never expire.", examples=["2027Q1"])
-    expires_at: datetime | None
+    expires_at: datetime | None = Field(description="What is promised: the end of the quarter, or of the programme.")
+    spendable_until: datetime | None = Field(
+        description="From then on no order takes them: seven days after the quarter, at most."
+    )
     amount: Points
-    is_expired: bool
+    is_expired: bool = Field(description="Whether `spendable_until` has passed.")
 
 
 class ProgrammeBalance(Out):

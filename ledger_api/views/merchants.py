@@ -10,6 +10,7 @@ from ledger_api.ports import ProgrammeName
 from ledger_api.schemas.common import hex_text, moment, money, points
 from ledger_api.schemas.merchants import MerchantOut, OfferOut, ProgrammePrice
 from ledger_api.schemas.redemption import MerchantOrderOut
+from ledger_api.views import queries
 from ledger_api.views.common import nameless
 from redemption.merchants import Merchant
 from redemption.offers import Offer
@@ -63,7 +64,9 @@ def offer_out(
     )
 
 
-def merchant_order_out(order: RedemptionOrder, found: Offer | None) -> MerchantOrderOut:
+def merchant_order_out(
+    order: RedemptionOrder, found: Offer | None, lock: queries.OrderLock | None = None
+) -> MerchantOrderOut:
     """Return an order as its merchant sees it."""
     return MerchantOrderOut(
         order_id=hex_text(order.order_id),
@@ -75,6 +78,8 @@ def merchant_order_out(order: RedemptionOrder, found: Offer | None) -> MerchantO
         quantity=order.quantity,
         price=money(order.price_fen),
         paid=money(order.paid_fen),
+        locked=None if lock is None else money(lock.fen),
+        locked_until=None if lock is None else moment(lock.until),
         placed_at=moment(order.created_at),
         handed_over_at=None if order.handed_over_at is None else moment(order.handed_over_at),
     )

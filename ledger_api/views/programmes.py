@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from ledger.clearing.netting import Payment
 from ledger.standard.contract import ProgrammeFlag, ProgrammeState
-from ledger.standard.ids import MerchantId, ProgrammeId, merchant_participant, programme_participant
+from ledger.standard.ids import (
+    POOL,
+    TREASURY,
+    MerchantId,
+    ProgrammeId,
+    is_programme,
+    merchant_participant,
+    programme_participant,
+)
 from ledger.standard.value import MICROFEN_MINOR
 from ledger_api.ports import ProgrammeName
 from ledger_api.schemas.common import hex_text, moment, money, points
@@ -17,9 +26,9 @@ from redemption.merchants import Merchant
 
 
 def programme_out(
-    found: queries.ChainProgramme, names: Mapping[ProgrammeId, ProgrammeName], *, shows_money: bool
+    found: queries.ChainProgramme, names: Mapping[ProgrammeId, ProgrammeName], now: int, *, shows_money: bool
 ) -> ProgrammeOut:
-    """Return a programme; funding for institutions only."""
+    """Return a programme as of Unix time ``now``; funding for institutions only."""
     name = names.get(found.programme) or nameless(found.programme)
     return ProgrammeOut(
         programme=found.programme,
@@ -32,6 +41,7 @@ def programme_out(
         is_exchangeable_out=bool(found.flags & ProgrammeFlag.EXCHANGEABLE_OUT),
         is_redeemable=bool(found.flags & ProgrammeFlag.REDEEMABLE),
         state=_state(found.state),
+        frozen_until=moment(found.frozen_until) if found.frozen_until > now else None,
         rulebook_version=found.rulebook_version,
         rulebook_hash=None if found.rulebook_hash is None else hex_text(found.rulebook_hash),
         supply=points(found.supply_minor),
@@ -45,20 +55,21 @@ def position_out(
     participant: int, fen: int, names: Mapping[ProgrammeId, ProgrammeName], merchants: Mapping[MerchantId, Merchant]
 ) -> PositionOut:
     """Return a participant's position, by name."""
-    kind, number = participant >> 32, participant & 0xFFFFFFFF
-    if kind == 1:
+    number = participant & 0xFFFFFFFF
+    kind: Literal["programme", "merchant", "pool", "treasury"]
+    if participant == POOL:
+        kind, zh, en = "pool", "国库归集户", "Pool in the treasury account"
+    elif participant == TREASURY:
+        kind, zh, en = "treasury", "国库（过期沉淀）", "Treasury (breakage)"
+    elif is_programme(participant):
         name = names.get(ProgrammeId(number)) or nameless(ProgrammeId(number))
-        zh, en = name.name_zh, name.name_en
+        kind, zh, en = "programme", name.name_zh, name.name_en
     else:
         found = merchants.get(MerchantId(number))
+        kind = "merchant"
         zh, en = (found.name_zh, found.name_en) if found else (f"商户 {number}", f"Merchant {number}")
     return PositionOut(
-        participant=str(participant),
-        kind="programme" if kind == 1 else "merchant",
-        number=number,
-        name_zh=zh,
-        name_en=en,
-        position=money(fen),
+        participant=str(participant), kind=kind, number=number, name_zh=zh, name_en=en, position=money(fen)
     )
 
 
@@ -96,6 +107,10 @@ def _funding(found: queries.ChainProgramme) -> FundingOut:
         paid=money(found.paid_fen),
         position=money(found.position_fen),
         available=money(covered - liability),
+        due=money(found.due_fen),
+        due_older=money(found.due_older_fen),
+        mint_ceiling=money(found.mint_ceiling_fen),
+        revoke_ceiling=money(found.revoke_ceiling_fen),
     )
 
 

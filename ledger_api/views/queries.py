@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from ledger.standard.contract import MINT_SHARE, REVOKE_SHARE
 from ledger.standard.ids import Address, OrderId, ProgrammeId, address_bytes
 from ledger.store.models.projection import (
     BalanceRow,
     ChainProgrammeRow,
     EntryRow,
     FlowRow,
+    OrderLockRow,
     OrderOutcomeRow,
     PositionRow,
     ProjectionCursorRow,
@@ -46,7 +48,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class ChainProgramme:
-    """A programme as projected, with its supply in minor units and its figures in fen."""
+    """A programme as projected, with its supply in minor units and its figures in fen; the ceilings are a day's."""
 
     programme: ProgrammeId
     par_microfen: int
@@ -59,7 +61,20 @@ class ChainProgramme:
     appropriated_fen: int
     paid_fen: int
     position_fen: int
+    frozen_until: int
+    mint_ceiling_fen: int
+    revoke_ceiling_fen: int
+    due_fen: int
+    due_older_fen: int
     flows: Sequence[tuple[str, int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLock:
+    """What the consumer arbiter has locked of a merchant's claim for an order, in fen, and until when (Unix time)."""
+
+    fen: int
+    until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +170,11 @@ def programmes(session: Session) -> list[ChainProgramme]:
             appropriated_fen=row.appropriated_fen,
             paid_fen=row.paid_fen,
             position_fen=held.get(1 << 32 | row.programme, 0),
+            frozen_until=row.frozen_until,
+            mint_ceiling_fen=row.mint_ceiling_fen or row.appropriated_fen // MINT_SHARE,
+            revoke_ceiling_fen=row.revoke_ceiling_fen or row.appropriated_fen // REVOKE_SHARE,
+            due_fen=row.due_fen,
+            due_older_fen=row.due_older_fen,
             flows=flows.get(row.programme, []),
         )
         for row in session.scalars(select(ChainProgrammeRow).order_by(ChainProgrammeRow.programme))
@@ -165,6 +185,13 @@ def positions(session: Session) -> list[tuple[int, int]]:
     """Return (participant, fen) by participant."""
     rows = session.execute(select(PositionRow.participant, PositionRow.position_fen).order_by(PositionRow.participant))
     return [(participant, fen) for participant, fen in rows]
+
+
+def order_lock(session: Session, order_id: OrderId) -> OrderLock | None:
+    """Return an order's lock, which may be over, or None where it never was locked: an order is locked once."""
+    rows = session.scalars(select(OrderLockRow).where(OrderLockRow.order_id == order_id)).all()
+    until = next((row.until for row in rows if row.until is not None), None)
+    return None if until is None else OrderLock(sum(row.delta_fen for row in rows), until)
 
 
 def order_outcome(session: Session, order_id: OrderId) -> OrderOutcome | None:

@@ -25,12 +25,13 @@ def quarter_text(quarter: int) -> str | None:
 def lot_out(token: int, minor: int, terms: Terms, now: int) -> LotOut:
     """Return a lot as of Unix time ``now``; it expires with its quarter, or with its programme's time for spending."""
     programme, quarter = split_token_id(token)
-    end = terms.dies_at(token)
+    promised, end = terms.promised_until(token), terms.dies_at(token)
     return LotOut(
         token_id=str(token),
         programme=programme,
         expiry_quarter=quarter_text(quarter),
-        expires_at=None if end is None else moment(end),
+        expires_at=None if promised is None else moment(promised),
+        spendable_until=None if end is None else moment(end),
         amount=points(minor),
         is_expired=end is not None and now >= end,
     )
@@ -50,7 +51,7 @@ def wallet_out(
     for programme in terms.programmes.values():
         own = [(token, minor) for token, minor in balances if split_token_id(token)[0] == programme.programme]
         live = [(token, minor) for token, minor in own if not terms.is_dead(token, now)]
-        soon = [(token, minor) for token, minor in live if terms.is_dead(token, now + EXPIRING_SOON_S)]
+        soon = [(token, minor) for token, minor in live if _is_promised_for_less(token, terms, now + EXPIRING_SOON_S)]
         total = sum(minor for _, minor in live)
         available = sum(spendable.get(token, 0) for token, _ in live)
         name = names.get(programme.programme) or nameless(programme.programme)
@@ -89,6 +90,11 @@ def history_item_out(entry: queries.Entry) -> HistoryItem:
     )
 
 
+def _is_promised_for_less(token: int, terms: Terms, until: int) -> bool:
+    promised = terms.promised_until(token)
+    return promised is not None and promised <= until
+
+
 def _expiry(token: int, terms: Terms) -> tuple[bool, int, int]:
-    end = terms.dies_at(token)
+    end = terms.promised_until(token)
     return end is None, end or 0, token

@@ -127,17 +127,17 @@ class ChainProgrammeRow(Base):
     paid_fen: Mapped[Fen]
     spendable_until: Mapped[UnixTime] = mapped_column(server_default="0")
     """From when no lot of it can be spent; 0 until it starts closing."""
-    frozen_until: Mapped[UnixTime] = mapped_column(server_default="0")
+    frozen_until: Mapped[UnixTime] = mapped_column(default=0)
     """Until when nothing of it is minted, exchanged, redeemed, held, revoked or made void."""
-    mint_ceiling_fen: Mapped[Fen]
+    mint_ceiling_fen: Mapped[Fen] = mapped_column(default=0)
     """Most that it mints a day, as the council chose; 0: a tenth of what is appropriated."""
-    revoke_ceiling_fen: Mapped[Fen]
+    revoke_ceiling_fen: Mapped[Fen] = mapped_column(default=0)
     """Most that it revokes a day, as the council chose; 0: a hundredth of what is appropriated."""
-    due_fen: Mapped[Fen]
+    due_fen: Mapped[Fen] = mapped_column(default=0)
     """What it has yet to pay of the cycle opened last, by that cycle's date."""
-    due_older_fen: Mapped[Fen]
+    due_older_fen: Mapped[Fen] = mapped_column(default=0)
     """What it has yet to pay of cycles before; their date has passed."""
-    waived_until: Mapped[UnixTime]
+    waived_until: Mapped[UnixTime] = mapped_column(default=0)
     """Until when the council waives the consequence of being overdue."""
 
 
@@ -319,7 +319,7 @@ class OrderOutcomeRow(Base):
     kept_lots: Mapped[int | None] = mapped_column(Integer)
     kept_last_minor: Mapped[PointsMinor | None]
     """With ``kept_lots`` the prefix of its lots that a payment keeps, or keeps after a refund."""
-    is_by_arbiter: Mapped[bool]
+    is_by_arbiter: Mapped[bool] = mapped_column(default=False)
     """Of a refund: whether the consumer arbiter signed it in the merchant's place."""
     transaction_hash: Mapped[Hash32]
     block_timestamp: Mapped[UnixTime]

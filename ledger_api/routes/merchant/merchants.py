@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger.orders.terms import accepted_programmes
-from ledger.standard.ids import MerchantId, OrderIdText
+from ledger.standard.ids import MerchantId, OrderIdText, order_id_text
 from ledger_api.auth import scopes
 from ledger_api.dependencies import (
     DEFAULT_LIMIT,
@@ -313,15 +313,21 @@ def get_statement(
         orders=found.orders,
         paid=money(found.paid_fen),
         refunded=money(found.refunded_fen),
-        position=money(found.position_fen),
+        paid_out=money(found.paid_out_fen),
+        position=money(found.claim.total_fen),
+        matured=money(found.claim.matured_fen),
+        maturing=money(found.claim.total_fen - found.claim.matured_fen),
+        locked=money(found.locked_fen),
         as_of=as_of(block),
         lines=[
             StatementLine(
                 at=moment(line.at),
                 kind=line.kind,
-                order_id=hex_text(line.order_id),
+                order_id=None if line.order_id is None else order_id_text(line.order_id),
                 offer=line.offer_id,
                 amount=money(line.fen),
+                is_by_arbiter=line.is_by_arbiter,
+                payment_reference=None if line.payment_reference is None else hex_text(line.payment_reference),
             )
             for line in lines
         ],
@@ -337,7 +343,7 @@ def _offer(session: Session, services: Services, found: Offer, *, shows_money: b
 
 def _order(session: Session, services: Services, order: RedemptionOrder) -> MerchantOrderOut:
     found = None if order.offer_id is None else services.offers.get(session, order.offer_id)
-    return merchant_order_out(order, found)
+    return merchant_order_out(order, found, queries.order_lock(session, order.order_id))
 
 
 def _unix(when: datetime | None) -> int | None:

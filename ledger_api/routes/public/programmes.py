@@ -56,7 +56,7 @@ def list_programmes(request: Request, services: Deps) -> Response:
     with services.database.read() as session:
         block = queries.projected_block(session)
         found = queries.programmes(session)
-    items = [programme_out(one, services.names, shows_money=False) for one in found]
+    items = [programme_out(one, services.names, services.clock.timestamp(), shows_money=False) for one in found]
     return cacheable(request, ProgrammesOut(as_of=as_of(block), items=items), is_public=True, max_age_s=2)
 
 
@@ -68,7 +68,7 @@ def get_programme(programme: ProgrammeNumber, request: Request, services: Deps, 
         found = [one for one in queries.programmes(session) if one.programme == programme]
     if not found:
         raise NotFound("programme", str(programme))
-    return cacheable(request, programme_out(found[0], services.names, shows_money=True))
+    return cacheable(request, programme_out(found[0], services.names, services.clock.timestamp(), shows_money=True))
 
 
 @router.post(

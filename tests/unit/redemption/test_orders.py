@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from ledger.custody.errors import NotCustodial
-from ledger.orders.errors import InsufficientPoints, OrdersPaused
+from ledger.orders.errors import InsufficientPoints, OrdersPaused, TooLittle
 from ledger.outbox.outbox import order_key
 from ledger.residents.errors import ResidentNotFound
 from ledger.residents.registry import NewResident, Resident
+from ledger.standard.civil_time import DAY_S
+from ledger.standard.contract import GRACE_S, ORDER_FEN_MIN
 from ledger.standard.ids import Address, address_bytes, token_id
 from ledger.standard.packed import unpack_hold_orders, unpack_redeem_orders
+from ledger.standard.quarters import quarter_end_timestamp
 from ledger.standard.signatures import recover
 from ledger.standard.typed_data import Lot
 from ledger.store.models.outbox import OutboxMessageRow
@@ -27,7 +30,17 @@ from redemption.errors import (
     UnknownOrder,
 )
 from redemption.merchants import SUSPENDED
-from redemption.orders import HOLD_LIFETIME_S, ORDER_LIFETIME_S, Kind, Placed, PlaceOutcome, Purchase, Redemptions
+from redemption.offers import Offer
+from redemption.orders import (
+    HOLD_LIFETIME_S,
+    HOLD_SHORTEST_S,
+    ORDER_LIFETIME_S,
+    Kind,
+    Placed,
+    PlaceOutcome,
+    Purchase,
+    Redemptions,
+)
 from redemption.states import State
 from tests.unit.redemption.world import CULTURE, GREEN, GROCER, MUSEUM, Q2026_4, Q2027_1, VOLUNTEER, World
 
@@ -69,6 +82,36 @@ def test_a_hold_says_until_when_the_merchant_may_capture(world: World, resident:
     assert (row.kind, signed.capture_by, signed.cancellable) == ("hold", world.now + HOLD_LIFETIME_S, True)
     assert recover(signed.digest(world.domain), signature) == resident.account
     assert order.capture_by == signed.capture_by
+
+
+def test_a_hold_ends_within_the_quarter_of_its_lots(world: World, resident: Resident) -> None:
+    end = quarter_end_timestamp(Q2026_4)
+    world.clock.set(datetime.fromtimestamp(end - 3 * DAY_S, UTC))
+    order = place(world, Purchase(resident.resident_id, "rice", kind=Kind.HOLD)).order
+    assert order.capture_by == end - 1
+    world.say(order.order_id, "rejected", code=15)
+
+    world.clock.set(datetime.fromtimestamp(end - HOLD_SHORTEST_S + 1, UTC))
+    with pytest.raises(InsufficientPoints):  # the merchant would have less than a day
+        place(world, Purchase(resident.resident_id, "rice", kind=Kind.HOLD))
+    world.clock.set(datetime.fromtimestamp(end + GRACE_S - 1, UTC))
+    assert place(world, Purchase(resident.resident_id, "rice")).outcome is PlaceOutcome.CREATED
+
+
+def test_points_of_a_frozen_programme_do_not_pay(world: World, resident: Resident) -> None:
+    world.freeze(VOLUNTEER, world.now + 60)
+    with pytest.raises(InsufficientPoints):
+        place(world, Purchase(resident.resident_id, "rice"))
+    world.clock.set(world.clock.now() + timedelta(seconds=60))
+    place(world, Purchase(resident.resident_id, "rice"))
+
+
+def test_a_payment_below_the_least_value_is_refused_before_it_is_signed(world: World, resident: Resident) -> None:
+    with world.database.transaction() as session:
+        world.offers.create(session, Offer("match", GROCER, "火柴", "A match", ORDER_FEN_MIN - 1))
+        with pytest.raises(TooLittle) as caught:
+            world.redemptions.place(session, Purchase(resident.resident_id, "match"))
+    assert (caught.value.fen, caught.value.least_fen) == (ORDER_FEN_MIN - 1, ORDER_FEN_MIN)
 
 
 def test_pieces_are_reserved_then_taken(world: World, resident: Resident) -> None:

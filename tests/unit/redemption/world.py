@@ -17,7 +17,9 @@ from ledger.orders.desk import OrderDesk
 from ledger.outbox.outbox import Outbox
 from ledger.residents.decisions import SourceDecisions
 from ledger.residents.registry import NewResident, Resident, ResidentRegistry
-from ledger.standard.contract import ProgrammeState
+from ledger.standard.civil_time import DAY_S
+from ledger.standard.claims import period_at
+from ledger.standard.contract import LOCK_S, ProgrammeState
 from ledger.standard.ids import Address, MerchantId, address_bytes, token_id
 from ledger.standard.typed_data import Domain
 from ledger.store.database import Database
@@ -26,7 +28,10 @@ from ledger.store.models.projection import (
     ChainEventRow,
     ChainMerchantRow,
     ChainProgrammeRow,
+    ClaimRow,
+    OrderLockRow,
     OrderOutcomeRow,
+    PayoutRow,
     PositionRow,
     ProjectionCursorRow,
     SupplyRow,
@@ -46,6 +51,7 @@ VOLUNTEER, GREEN, CULTURE, RESIDENCE = 1, 2, 4, 5
 PARS = {VOLUNTEER: 20_000_000, GREEN: 5_000_000, CULTURE: 100_000_000, RESIDENCE: 0}
 GROCER, MUSEUM = MerchantId(1), MerchantId(2)
 FOOD, MUSEUMS = 1, 2
+MATURITY_S = 7 * DAY_S
 MERCHANT_SECRET = b"\x07" * 32
 
 
@@ -136,6 +142,60 @@ class World:
             )
             self._cursor(session)
 
+    def pay_out(self, merchant: MerchantId, fen: int) -> None:
+        """Let the finance bureau pay a merchant from the treasury account in a new block."""
+        self._block += 1
+        with self.database.transaction() as session:
+            session.add(
+                PayoutRow(
+                    block_number=self._block,
+                    log_index=1,
+                    merchant=merchant,
+                    amount_fen=fen,
+                    payment_reference=b"\x0b" * 32,
+                    transaction_hash=b"\x09" * 32,
+                    block_timestamp=self.now,
+                )
+            )
+            self._cursor(session)
+
+    def claim(self, merchant: MerchantId, *, matured_fen: int, younger_fen: int, youngest_fen: int) -> None:
+        """Set a merchant's claim of now."""
+        period = period_at(self.now, MATURITY_S)
+        with self.database.transaction() as session:
+            session.merge(
+                ClaimRow(
+                    merchant=merchant,
+                    matured_fen=matured_fen,
+                    younger_fen=younger_fen,
+                    youngest_fen=youngest_fen,
+                    period=period,
+                )
+            )
+
+    def lock(self, order_id: bytes, merchant: MerchantId, fen: int) -> None:
+        """Let the consumer arbiter lock value for an order in a new block."""
+        self._block += 1
+        with self.database.transaction() as session:
+            session.add(
+                OrderLockRow(
+                    block_number=self._block,
+                    log_index=2,
+                    order_id=order_id,
+                    merchant=merchant,
+                    delta_fen=fen,
+                    until=self.now + LOCK_S,
+                    complaint_hash=b"\x0c" * 32,
+                    block_timestamp=self.now,
+                )
+            )
+            self._cursor(session)
+
+    def freeze(self, programme: int, until: int) -> None:
+        """Let a programme be frozen until a Unix time."""
+        with self.database.transaction() as session:
+            session.get_one(ChainProgrammeRow, programme).frozen_until = until
+
     def block(self) -> None:
         """Make an empty block now."""
         self._block += 1
@@ -176,6 +236,7 @@ class World:
     def _cursor(self, session: Session) -> None:
         session.merge(
             ProjectionCursorRow(
+                maturity_s=MATURITY_S,
                 cursor_id=1,
                 chain_id=1337,
                 deployment_salt=b"\x05" * 32,

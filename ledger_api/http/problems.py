@@ -134,7 +134,7 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
     orders.TooManyLots: _kind("too-many-lots", 409, ("lots_max",)),
     orders.TooManyOpenOrders: _kind("too-many-open-orders", 409),
     orders.NothingToGain: _kind("too-little", 409),
-    orders.TooLittle: _kind("too-little", 409, text="too-little.payment"),
+    orders.TooLittle: _kind("payment-too-small", 409),
     orders.WrongSignature: _kind("wrong-signature", 422),
     orders.DeadlineUnfit: _kind("deadline", 422),
     orders.NonceTaken: _kind("nonce-taken", 409),

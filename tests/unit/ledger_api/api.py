@@ -13,8 +13,11 @@ import httpx
 
 from issuers.service import IssuerService
 from issuers.sources.webhooks.sources import WebhookSources
+from ledger.chain.engine import Engine
 from ledger.clearing.appropriations import Appropriations
+from ledger.clearing.office import FinanceOffice
 from ledger.custody.master import Envelope
+from ledger.deployment.file import Deployment
 from ledger.residents.link_codes import LinkCodes
 from ledger.standard.contract import BatchState
 from ledger.standard.evidence import EvidenceLeaf, verify
@@ -80,6 +83,14 @@ class ReceiptsDouble:
         return ("order" in receipt), "what it says", {"kind": "event"}
 
 
+def _office(world: World) -> FinanceOffice:
+    """The finance bureau's office; what it sends needs a chain: tests/integration/ledger_api."""
+    deployment = create_autospec(Deployment, instance=True)
+    deployment.address.return_value = Address("0x" + "bb" * 20)
+    engine = create_autospec(Engine, instance=True)
+    return FinanceOffice(world.database, engine, deployment, world.outbox, world.clock, Address("0x" + "cc" * 20))
+
+
 class Api:
     """A client of one application, and tokens for it."""
 
@@ -114,7 +125,7 @@ class Api:
             approvals=world.approvals,
             link_codes=LinkCodes(b"\x07" * 32, world.clock),
             decisions=world.decisions,
-            appropriations=Appropriations(world.outbox, Address("0x" + "bb" * 20), world.clock, has_key=True),
+            appropriations=Appropriations(_office(world), world.clock),
             webhooks=WebhookSources(Envelope(b"\x08" * 32), world.clock),
             chain=self.chain,
             deployment={"chain_id": 1337},

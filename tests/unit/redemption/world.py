@@ -270,6 +270,15 @@ class World:
             )
         session.add(PositionRow(participant=1 << 32 | VOLUNTEER, position_fen=-2800, block_number=1))
         session.add(PositionRow(participant=2 << 32 | GROCER, position_fen=2800, block_number=1))
+        session.add(
+            ClaimRow(
+                merchant=GROCER,
+                matured_fen=0,
+                younger_fen=1000,
+                youngest_fen=1800,
+                period=period_at(self.now, MATURITY_S),
+            )
+        )
         for merchant, scope in ((GROCER, FOOD), (MUSEUM, MUSEUMS)):
             key = address_bytes(LocalSigner(MERCHANT_SECRET).address)
             session.add(ChainMerchantRow(merchant=merchant, key=key, scope=scope.to_bytes(32, "big")))

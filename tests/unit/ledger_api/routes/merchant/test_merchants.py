@@ -93,6 +93,8 @@ def test_a_merchants_list_and_statement_name_no_resident(api: Api) -> None:
     answer = api.get("/v1/merchants/1/statement", shop, params=period)
     found = answer.json()
     assert (found["orders"], found["paid"]["yuan"], found["position"]["fen"]) == (1, "28.00", "2800")
+    claim = [found[name]["fen"] for name in ("matured", "maturing", "locked", "paid_out")]
+    assert claim == ["0", "2800", "0", "0"]
     assert [line["order_id"] for line in found["lines"]] == [order["order_id"]]
     with api.world.database.read() as session:
         resident = api.world.redemptions.get(session, bytes.fromhex(order["order_id"][2:]))

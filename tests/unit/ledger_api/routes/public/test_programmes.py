@@ -26,6 +26,10 @@ def test_funding_is_for_the_agency_finance_and_auditors(api: Api) -> None:
             "paid": {"yuan": "0.00", "fen": "0"},
             "position": {"yuan": "-28.00", "fen": "-2800"},
             "available": {"yuan": "9872.00", "fen": "987200"},
+            "due": {"yuan": "0.00", "fen": "0"},
+            "due_older": {"yuan": "0.00", "fen": "0"},
+            "mint_ceiling": {"yuan": "1000.00", "fen": "100000"},
+            "revoke_ceiling": {"yuan": "100.00", "fen": "10000"},
         }
     for scope in ("issuer:2", "merchant:1", "resident:self", "operator"):
         assert problem(api.get("/v1/programmes/1", api.token("a", scope))) == (403, "/problems/forbidden")

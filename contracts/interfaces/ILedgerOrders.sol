@@ -10,8 +10,8 @@ import {LotId, Prefix, Verdict} from "./Types.sol";
 /// outlive them: nonces, open holds, and how much of each lot refunds may restore.
 ///
 /// Trust: a module with a role is trusted to have checked whom it acts for. The ledger itself guarantees that no nonce is spent
-/// twice, no lot goes below 0, no dead lot is spent, only what was put in escrow leaves it, and no more of a lot is
-/// restored than was redeemed of it. A module cannot mint.
+/// twice, no lot goes below 0, no dead lot is spent, only what was put in escrow leaves it, no exchange gives more value than
+/// it takes or another expiry, and no more of a lot is restored than was redeemed of it. A module cannot mint.
 interface ILedgerOrders {
     /// @notice Part of a lot that died before it was refunded came back in the current quarter's lot.
     event LotReborn(address indexed holder, uint256 indexed deadId, uint256 indexed id, uint256 amount);
@@ -26,6 +26,8 @@ interface ILedgerOrders {
     error PointsLedgerBadPrefix(Prefix kept);
     /// @notice The nonce is spent, or 64 or more above the base.
     error PointsLedgerNonceSpent(address holder, uint32 nonce);
+    /// @notice What would be given is worth more than what is taken, expires in another quarter, or has no par.
+    error PointsLedgerBadExchange(LotId fromId, uint256 amountIn, LotId toId, uint256 amountOut);
     /// @notice More of the lot would be restored than was redeemed of it.
     error PointsLedgerNotRedeemed(LotId id, uint256 amount, uint256 redeemed);
 
@@ -50,7 +52,8 @@ interface ILedgerOrders {
 
     /// @notice One signed order: spends the nonce in the word of `fromId`, burns `amountIn` of `fromId` and mints
     /// `amountOut` of `toId`. Checks, in order: nonce, the module's own `verdict`, room in lot `toId` (CAP_EXCEEDED), lot
-    /// alive, balance.
+    /// alive, balance. Reverts if an accepted order would gain value or change its quarter, which no module that computes
+    /// as the standard says ever asks for.
     /// @param verdict What the module's own checks said; anything but ACCEPTED spends the nonce and nothing else.
     /// @return The verdict on the order; nothing moved unless it is ACCEPTED.
     function exchange(

@@ -56,6 +56,7 @@ abstract contract Orders is Issuance {
         if (verdict == Verdict.ACCEPTED && supply > LotLanes.LANE_MAX) verdict = Verdict.CAP_EXCEEDED;
         verdict = _spendFirst(holder, nonce, verdict, fromId, amountIn, quarter);
         if (verdict != Verdict.ACCEPTED) return verdict;
+        _checkExchange(fromId, amountIn, toId, amountOut);
         _credit(holder, toId, amountOut);
         // Debited above; and a programme has fewer than 2^32 lots, each of less than 2^48.
         unchecked {
@@ -161,6 +162,18 @@ abstract contract Orders is Issuance {
     function setRebirthCap(uint64 capFen) external restricted {
         emit RebirthCapSet(rebirthCapFen, capFen);
         rebirthCapFen = capFen;
+    }
+
+    /// @dev A module that is wrong, or a thief's, creates no value and prolongs none.
+    function _checkExchange(LotId fromId, uint256 amountIn, LotId toId, uint256 amountOut) private view {
+        uint256 parTo = _programmes[toId.programme()].par;
+        // Amounts of less than 2^64 at pars of less than 2^37.
+        unchecked {
+            bool gains = amountOut * parTo > amountIn * _programmes[fromId.programme()].par;
+            if (gains || parTo == 0 || fromId.quarter() != toId.quarter()) {
+                revert PointsLedgerBadExchange(fromId, amountIn, toId, amountOut);
+            }
+        }
     }
 
     function _begin() private view returns (uint256) {

@@ -117,7 +117,7 @@ def test_exchange_verdicts_in_order(module: Module) -> None:
     assert module.ask("exchange", ana, 0, ACCEPTED, DEAD, 5_000, TO, too_much) == CAP_EXCEEDED
     assert module.ask("exchange", ana, 0, ACCEPTED, DEAD, 5_000, TO, 1) == LOT_DEAD
     assert module.ask("exchange", ana, 0, ACCEPTED, LOT, 1_001, TO, 1) == INSUFFICIENT
-    assert module.ask("exchange", ana, 0, ACCEPTED, LOT, 1_000, TO, LANE_MAX) == ACCEPTED
+    assert module.ask("exchange", ana, 0, ACCEPTED, LOT, 1_000, TO, 200) == ACCEPTED
 
 
 @pytest.mark.parametrize(
@@ -141,6 +141,27 @@ def test_exchange(module: Module) -> None:
     assert [ledger.balanceOf(module.ana, lot) for lot in (LOT, TO)] == [600, 80]
     assert [ledger.totalSupply(lot) for lot in (LOT, TO)] == [600, 80]
     assert [ledger.programme(p)[6] for p in (VOLUNTEER, CULTURE)] == [600, 80]
+
+
+@pytest.mark.parametrize(
+    ("lot", "amount", "to", "out"),
+    [
+        (LOT, 1_000, TO, 201),
+        (LOT, 0, TO, 1),
+        (LOT, 1_000, TO, LANE_MAX),
+        (LOT, 1_000, TO + 1, 1),
+        (LOT, 1_000, token_id(RESIDENCE, NOW), 1),
+        (LOT, 1_000, token_id(99, NOW), 1),
+    ],
+    ids=["a unit too much", "for nothing", "all that a lot holds", "of another quarter", "a score", "of no programme"],
+)
+def test_an_exchange_gives_no_more_value_than_it_takes(
+    module: Module, lot: int, amount: int, to: int, out: int
+) -> None:
+    """Whatever the module says: the ledger reverts, for no module that computes as it should ever asks for that."""
+    refused = module.refusal("exchange", module.ana, 3, ACCEPTED, lot, amount, to, out)
+    assert refused == ("PointsLedgerBadExchange", lot, amount, to, out)
+    assert module.moves("exchange", module.ana, 3, ACCEPTED, LOT, 1_000, TO, 200) != []
 
 
 # Redemption -------------------------------------------------------------------------------------------------------

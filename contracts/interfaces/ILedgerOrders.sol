@@ -82,7 +82,7 @@ interface ILedgerOrders {
         returns (Verdict);
 
     /// @notice Ends a hold: burns the kept prefix of its lots and gives the rest back, unchanged, to the holder or its
-    /// successor. What the receiver owes of a lot is collected from what comes back.
+    /// successor. What the holder and those who succeeded it owe of a lot is collected from what comes back.
     /// @return Whether the hold was open and committed to this holder and these lots; if not, nothing happened.
     function finishHold(bytes32 holdId, address holder, bytes calldata lots, Prefix kept) external returns (bool);
 

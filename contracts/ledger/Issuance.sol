@@ -92,8 +92,17 @@ abstract contract Issuance is Successors {
         if (LotIds.isLot(id)) _collect(debtor, currentAccount(debtor), LotId.wrap(uint64(id)));
     }
 
+    /// @dev Collects what each of the line that begins at `holder` owes of the lot from what its end, `receiver`, has.
+    function _collectOfLine(address holder, address receiver, LotId id) internal {
+        _collect(holder, receiver, id);
+        while (holder != receiver) {
+            holder = _line[holder].successor;
+            _collect(holder, receiver, id);
+        }
+    }
+
     /// @dev Burns of `account` what `debtor` owes of the lot, as far as it is there. Of a dead lot nothing is owed any more.
-    function _collect(address debtor, address account, LotId id) internal {
+    function _collect(address debtor, address account, LotId id) private {
         uint256 debt = _owed[debtor][id];
         if (debt == 0 || _isDead(id, _expiryQuarter())) return;
         uint256 balance = _balance(account, id);

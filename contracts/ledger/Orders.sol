@@ -127,7 +127,7 @@ abstract contract Orders is Issuance {
                 _subtractRedeemed(id, captured);
                 emit Transfer(msg.sender, address(this), address(0), id.token(), captured);
             }
-            if (captured != amount) _giveBack(receiver, id, amount - captured);
+            if (captured != amount) _giveBack(holder, receiver, id, amount - captured);
         }
         return true;
     }
@@ -143,7 +143,7 @@ abstract contract Orders is Issuance {
         for (uint256 i; i < count; ++i) {
             (LotId id, uint256 amount) = lots.at(i);
             amount = PackedLots.keptOf(i, amount, keptBefore) - PackedLots.keptOf(i, amount, kept);
-            if (amount != 0) _restore(receiver, id, amount);
+            if (amount != 0) _restore(holder, receiver, id, amount);
         }
     }
 
@@ -253,13 +253,13 @@ abstract contract Orders is Issuance {
         }
     }
 
-    /// @dev From escrow to the receiver, unchanged; what it owes of the lot is collected.
-    function _giveBack(address receiver, LotId id, uint256 amount) private {
+    /// @dev From escrow to the receiver, unchanged; what the holder and its successors owe of the lot is collected.
+    function _giveBack(address holder, address receiver, LotId id, uint256 amount) private {
         _move(address(this), receiver, id, amount);
-        _collect(receiver, receiver, id);
+        _collectOfLine(holder, receiver, id);
     }
 
-    function _restore(address receiver, LotId id, uint256 amount) private {
+    function _restore(address holder, address receiver, LotId id, uint256 amount) private {
         uint256 redeemed = _lots[id].redeemed;
         if (amount > redeemed) revert PointsLedgerNotRedeemed(id, amount, redeemed);
         _lots[id].redeemed = uint128(redeemed - amount);
@@ -267,7 +267,7 @@ abstract contract Orders is Issuance {
         if (_isOver(id, _expiryQuarter())) reborn = _reborn(receiver, id, amount);
         if (reborn == amount) return;
         _mint(receiver, id, amount - reborn);
-        _collect(receiver, receiver, id);
+        _collectOfLine(holder, receiver, id);
     }
 
     /// @dev Mints as much of `amount` as the receiver's cap and the lot have room for in the current quarter's lot, and

@@ -27,7 +27,7 @@ abstract contract Successors is LotBook {
     /// @inheritdoc ISuccessors
     address public immutable succession;
 
-    mapping(address holder => Line) private _line;
+    mapping(address holder => Line) internal _line;
     mapping(address holder => Rebirth) internal _rebirths;
 
     /// @inheritdoc ISuccessors

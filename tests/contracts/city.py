@@ -74,7 +74,7 @@ POOL, TREASURY = 3 << 32, 4 << 32
 
 # Roles, as the deployment gives them.
 ADMIN = 0
-EXCHANGE, REDEMPTION, FINANCE, REGISTRAR, GUARDIAN, DESK, ARBITER = range(1, 8)
+EXCHANGE, REDEMPTION, FINANCE, GUARDIAN, DESK, REGISTRAR, ARBITER, SUPERVISOR = range(1, 9)
 FUNCTION_ROLES = (
     ("ledger", ("beginExchange",), EXCHANGE),
     ("ledger", ("beginRedemption",), REDEMPTION),

@@ -33,7 +33,7 @@ NOWHERE = Deployment(
     salt="0x" + "00" * 32,
     block=1,
     city=Names(zh="市", en="City"),
-    contracts={"PointsLedger": _SOMEWHERE, "Issuance": _SOMEWHERE},
+    contracts={"PointsLedger": _SOMEWHERE},
     programmes=(),
     merchants=(),
     scopes={},

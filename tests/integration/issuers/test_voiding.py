@@ -72,7 +72,7 @@ def relay(city: City, data: bytes, by: str = "stranger") -> bool:
     """Send calldata to the issuance from outside, as anybody who kept old bytes could; whether it was carried out."""
     sender = key(by)
     nonce = int(city.engine.rpc.call("eth_getTransactionCount", [sender.address, "latest"]), 16)
-    target = city.deployment.address("Issuance")
+    target = city.deployment.address("PointsLedger")
     raw, digest = sign_legacy(sender, city.engine.chain_id, nonce, target, data, 2_000_000)
     assert city.engine.submit([raw])[0].in_pool
     city.engine.produce()

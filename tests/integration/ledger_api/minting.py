@@ -34,11 +34,11 @@ def mint(city: City, account: str, programme: int, minor: int, quarter: int) -> 
     batch = MintBatch(programme, quarter, number, tree.root, keccak256(grants))
     key = city.keys.keystore.get(f"issuers/{SLUGS[programme]}")
     signature = key.sign_digest(batch.digest(city.deployment.domain()))
-    calldata = artifacts.call_data("Issuance", "mint", [programme, quarter, number, tree.root, grants, signature])
+    calldata = artifacts.call_data("PointsLedger", "mint", [(programme, quarter, number, tree.root, grants), signature])
     with city.database.transaction() as session:
-        issuance = city.deployment.address("Issuance")
+        ledger = city.deployment.address("PointsLedger")
         city.gateway.outbox.enqueue_call(
-            session, "mint", f"test-mint:{programme}:{number}", issuance, calldata, mint_gas(1)
+            session, "mint", f"test-mint:{programme}:{number}", ledger, calldata, mint_gas(1)
         )
     city.gateway.wake()
     return {

@@ -11,6 +11,8 @@ from ledger.chain.engine import Engine
 from ledger.deployment.file import Deployment
 from ledger.proofs.receipt import build_grant_receipt, build_receipt, verify_receipt
 from ledger.standard.ids import OrderId, token_id
+from ledger.standard.keccak import keccak256
+from ledger.standard.typed_data import MintBatch
 from ledger.store.database import Database
 from ledger.store.models.issuance import IssuanceBatchRow, IssuanceGrantRow
 from ledger_api.views.queries import order_outcome
@@ -51,11 +53,13 @@ class ReceiptOffice:
             if batch is None or batch.state != BatchState.LANDED:
                 return None
             leaves = leaf_rows(session, grant.programme, grant.batch_number)
-            number, position, token = batch.number, grant.batch_position or 0, token_id(grant.programme, batch.quarter)
+            position, token = grant.batch_position or 0, token_id(grant.programme, batch.quarter)
+            root, grants_hash = bytes(batch.evidence_root), keccak256(bytes(batch.packed))
+            signed = MintBatch(batch.programme, batch.quarter, batch.number, root, grants_hash)
         path = tree_of(leaves, token).proof(position)
         leaf = leaves[position].leaf(token)
         height = self._engine.final_height()
-        return build_grant_receipt(self._engine.rpc, self._deployment, number, leaf, path, height)
+        return build_grant_receipt(self._engine.rpc, self._deployment, signed, leaf, path, height)
 
     def verify(self, receipt: Mapping[str, Any]) -> tuple[bool, str, dict[str, Any]]:
         """Return (whether it holds, what it says or why it fails, details). Needs no network."""

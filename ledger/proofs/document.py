@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, NewType
 
 import msgspec
 
@@ -19,11 +19,17 @@ from ledger.proofs.headers import Header
 from ledger.proofs.orders import Order
 from ledger.standard.civil_time import moment_text
 from ledger.standard.evidence import EvidenceLeaf
-from ledger.standard.ids import Address, ProgrammeId, to_address
-from ledger.standard.typed_data import Domain, ExchangeOrder, HoldOrder, Lot, RedeemOrder
+from ledger.standard.ids import Address, OrderIdText, ProgrammeId, to_address
+from ledger.standard.typed_data import Domain, ExchangeOrder, HoldOrder, Lot, MintBatch, RedeemOrder
 
-FORMAT = "tongdui-receipt-1"
+FORMAT = "tongdui-receipt-2"
+_HASH_BYTES = 32
 _ORDERS: dict[str, type[Order]] = {"ExchangeOrder": ExchangeOrder, "RedeemOrder": RedeemOrder, "HoldOrder": HoldOrder}
+
+
+ProgrammeText = NewType("ProgrammeText", str)
+MerchantText = NewType("MerchantText", str)
+"""Ids as receipts carry them: decimal."""
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,14 +42,15 @@ class InstallationPart(_Strict, frozen=True):
     chain_id: str
     salt: str
     ledger: str
+    book: str
 
 
 class BlockPart(_Strict, frozen=True):
     """The block, in plain words; ``time`` is the city's."""
 
-    number: int
+    number: str
     hash: str
-    timestamp: int
+    timestamp: str
     time: str
 
 
@@ -69,21 +76,43 @@ class EventProof(_Strict, frozen=True):
 
     header: str
     following: list[str]
-    transaction_index: int
-    log_position: int
+    transaction_index: str
+    log_position: str
     receipt_path: list[str]
+
+
+class BatchPart(_Strict, frozen=True):
+    """The batch as its issuer signed it, with the hash of the grants."""
+
+    programme: ProgrammeText
+    quarter: str
+    number: str
+    evidence_root: str
+    grants_hash: str
 
 
 class GrantPart(_Strict, frozen=True):
     """The evidence leaf of the grant and the batch that it is in."""
 
-    programme: ProgrammeId
-    batch: str
+    batch: BatchPart
     leaf: dict[str, str]
 
 
-class GrantProof(_Strict, frozen=True):
-    """Header, the ledger's account under the state root, the batch's root in its storage, the leaf's path to it."""
+class PaymentPart(_Strict, frozen=True):
+    """The opened leaf of a paid order: ``payer`` stands for the holder. ``time`` is the city's."""
+
+    batch: str
+    order_id: OrderIdText
+    payer: str
+    merchant: MerchantText
+    lots_hash: str
+    fen: str
+    timestamp: str
+    time: str
+
+
+class StorageProof(_Strict, frozen=True):
+    """Header, the contract's account under the state root, the word in its storage, the leaf's path to its root."""
 
     header: str
     following: list[str]
@@ -110,13 +139,26 @@ class GrantReceipt(_Strict, frozen=True, tag_field="kind", tag="grant"):
     installation: InstallationPart
     block: BlockPart
     grant: GrantPart
-    proof: GrantProof
+    proof: StorageProof
 
 
-def parse(receipt: Mapping[str, Any]) -> EventReceipt | GrantReceipt:
+class PaymentReceipt(_Strict, frozen=True, tag_field="kind", tag="payment"):
+    """A receipt of a payment, for a shop: no account is in it."""
+
+    format: str
+    installation: InstallationPart
+    block: BlockPart
+    payment: PaymentPart
+    proof: StorageProof
+
+
+Receipt = EventReceipt | GrantReceipt | PaymentReceipt
+
+
+def parse(receipt: Mapping[str, Any]) -> Receipt:
     """Return the receipt in a JSON object. Raises BadReceipt if it is not in the format."""
     try:
-        parsed = msgspec.convert(dict(receipt), EventReceipt | GrantReceipt, strict=True)
+        parsed: Receipt = msgspec.convert(dict(receipt), Receipt, strict=True)
     except (msgspec.ValidationError, TypeError, ValueError) as error:
         raise BadReceipt("receipt", str(error)) from error
     if parsed.format != FORMAT:
@@ -127,7 +169,10 @@ def parse(receipt: Mapping[str, Any]) -> EventReceipt | GrantReceipt:
 def installation_part(deployment: Deployment) -> InstallationPart:
     """Return what a deployment is called in a receipt."""
     return InstallationPart(
-        chain_id=str(deployment.chain_id), salt=deployment.salt, ledger=deployment.address("PointsLedger")
+        chain_id=str(deployment.chain_id),
+        salt=deployment.salt,
+        ledger=deployment.address("PointsLedger"),
+        book=deployment.address("ClearingBook"),
     )
 
 
@@ -139,11 +184,17 @@ def domain_of(part: InstallationPart) -> Domain:
 
 def block_part(header: Header) -> BlockPart:
     """Return a header in plain words. Raises BadReceipt if its time is none."""
+    time = time_text(header.timestamp, "proof.header")
+    digest = to_hex(seals.block_hash(header))
+    return BlockPart(number=str(header.number), hash=digest, timestamp=str(header.timestamp), time=time)
+
+
+def time_text(timestamp: int, where: str) -> str:
+    """Return a Unix time as the city says it. Raises BadReceipt naming the place if it is none."""
     try:
-        time = moment_text(header.timestamp)
+        return moment_text(timestamp)
     except (ValueError, OverflowError, OSError) as error:
-        raise BadReceipt("proof.header", f"its time {header.timestamp} is out of range") from error
-    return BlockPart(number=header.number, hash=to_hex(seals.block_hash(header)), timestamp=header.timestamp, time=time)
+        raise BadReceipt(where, f"the time {timestamp} is out of range") from error
 
 
 def event_part(event: events.Event) -> EventPart:
@@ -234,6 +285,36 @@ def leaf_of(part: Mapping[str, str]) -> EvidenceLeaf:
     )
 
 
+def batch_part(batch: MintBatch) -> BatchPart:
+    """Return a signed batch in plain words."""
+    return BatchPart(
+        programme=ProgrammeText(str(batch.programme)),
+        quarter=str(batch.quarter),
+        number=str(batch.number),
+        evidence_root=to_hex(batch.evidence_root),
+        grants_hash=to_hex(batch.grants_hash),
+    )
+
+
+def batch_of(part: BatchPart) -> MintBatch:
+    """Return the signed batch that plain words describe. Raises BadReceipt."""
+    return MintBatch(
+        programme=ProgrammeId(number_of(part.programme, "grant.batch.programme")),
+        quarter=number_of(part.quarter, "grant.batch.quarter"),
+        number=number_of(part.number, "grant.batch.number"),
+        evidence_root=from_hex(part.evidence_root, "grant.batch.evidence_root"),
+        grants_hash=from_hex(part.grants_hash, "grant.batch.grants_hash"),
+    )
+
+
+def merkle_path(proof: StorageProof) -> list[bytes]:
+    """Return the sibling hashes from a leaf to its root. Raises BadReceipt."""
+    path = [from_hex(node, "proof.merkle_path") for node in proof.merkle_path]
+    if any(len(node) != _HASH_BYTES for node in path):
+        raise BadReceipt("proof.merkle_path", f"a node has not {_HASH_BYTES} bytes")
+    return path
+
+
 def check_same(where: str, proven: object, claimed: object) -> None:
     """Raise BadReceipt, naming the place, if what is claimed is not what is proven."""
     if proven != claimed:
@@ -263,7 +344,7 @@ def from_hex(text: str, where: str) -> bytes:
     return value
 
 
-def to_dict(receipt: EventReceipt | GrantReceipt) -> dict[str, Any]:
+def to_dict(receipt: Receipt) -> dict[str, Any]:
     """Return a receipt as plain JSON values."""
     made: dict[str, Any] = msgspec.to_builtins(receipt)
     return made

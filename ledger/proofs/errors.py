@@ -34,6 +34,14 @@ class BadHeader(ProofError):
         super().__init__(f"not a block header: {reason}")
 
 
+class BadTransactionBytes(ProofError):
+    """A transaction is not one that can be hashed again, or nobody signed it."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"not a transaction of a known form: {reason}")
+
+
 class BadSeal(ProofError):
     """The validators' seals in a header do not carry it."""
 

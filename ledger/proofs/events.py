@@ -12,7 +12,7 @@ from eth_abi.exceptions import DecodingError
 from ledger.deployment import artifacts
 from ledger.deployment.file import Deployment
 from ledger.proofs.errors import UnknownEvent
-from ledger.standard.ids import address_bytes
+from ledger.standard.ids import AccountBytes, address_bytes
 from ledger.standard.keccak import keccak256
 
 WORD = 32
@@ -25,7 +25,7 @@ Value = Any
 class RawLog:
     """A log as a node gives it, in bytes."""
 
-    address: bytes
+    address: AccountBytes
     topics: tuple[bytes, ...]
     data: bytes
     block: int
@@ -66,7 +66,7 @@ class _Codec:
 def raw_log(log: Mapping[str, Any]) -> RawLog:
     """Return a log of eth_getLogs or of a receipt in bytes."""
     return RawLog(
-        address=bytes.fromhex(log["address"][2:]),
+        address=AccountBytes(bytes.fromhex(log["address"][2:])),
         topics=tuple([bytes.fromhex(topic[2:]) for topic in log["topics"]]),
         data=bytes.fromhex(log["data"][2:]),
         block=int(log["blockNumber"], 16),
@@ -95,9 +95,10 @@ class Catalogue:
 
     @classmethod
     def of(cls, deployment: Deployment) -> Catalogue:
-        """Return the catalogue of a deployment's contracts, by their artifacts."""
-        contracts = deployment.contracts.items()
-        return cls((name, address_bytes(each.address), artifacts.load(name).abi) for name, each in contracts)
+        """Return the catalogue of a deployment's contracts, replaced ones too, by their artifacts."""
+        listed = [(name, each.address) for name, each in deployment.contracts.items()]
+        listed += [(each.name, each.address) for each in deployment.replaced]
+        return cls((name, address_bytes(address), artifacts.load(name).abi) for name, address in listed)
 
     @property
     def addresses(self) -> list[bytes]:

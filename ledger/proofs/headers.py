@@ -56,6 +56,11 @@ class Header:
         return self.fields[3]
 
     @property
+    def transactions_root(self) -> bytes:
+        """Root of this block's transactions."""
+        return self.fields[4]
+
+    @property
     def receipts_root(self) -> bytes:
         """Root of the receipts of this block's transactions."""
         return self.fields[5]

@@ -8,17 +8,8 @@ from dataclasses import dataclass
 import orjson
 
 from ledger.deployment import artifacts
-from ledger.errors import ConfigurationError, TongduiError
+from ledger.errors import ConfigurationError
 from ledger.standard.keccak import keccak256
-
-
-class UnknownVariable(TongduiError):
-    """A contract has a storage variable that was not expected."""
-
-    def __init__(self, contract: str, label: str) -> None:
-        self.contract = contract
-        self.label = label
-        super().__init__(f"{contract} has the storage variable {label}, which nobody here knows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +47,3 @@ class Layout:
             word = key.to_bytes(32, "big") if isinstance(key, int) else key.rjust(32, b"\0")
             slot = int.from_bytes(keccak256(word + slot.to_bytes(32, "big")), "big")
         return slot
-
-    def single_words(self) -> list[str]:
-        """Return the variables that are one word, or part of one: numbers, addresses, flags and fixed bytes."""
-        compound = ("t_mapping(", "t_array(", "t_struct(", "t_string", "t_bytes_storage")
-        return [label for label, kind in self.kinds.items() if not kind.startswith(compound)]
-
-    def check_known(self, known: Iterable[str]) -> None:
-        """Raise UnknownVariable if the contract has a variable outside ``known`` that is more than a single word."""
-        expected = {*known, *self.single_words()}
-        for label in self.slots:
-            if label not in expected:
-                raise UnknownVariable(self.contract, label)

@@ -11,11 +11,20 @@ from typing import Any
 import pytest
 
 from ledger.chain.rpc import RpcError
-from ledger.proofs import receipts, seals
-from ledger.proofs.errors import UnprovableLog
+from ledger.proofs import document, receipts, seals, transactions
+from ledger.proofs.errors import BadReceipt, UnprovableLog
 from ledger.proofs.headers import Header, from_rlp
-from ledger.proofs.receipt import Verification, build_grant_receipt, build_receipt, verify_receipt
+from ledger.proofs.kinds import event as event_kind
+from ledger.proofs.receipt import (
+    Verification,
+    build_grant_receipt,
+    build_payment_receipt,
+    build_receipt,
+    verify_receipt,
+)
 from ledger.proofs.seal import SealKind
+from ledger.standard.evidence import MerkleTree, RedemptionReceipt, payer_of
+from ledger.standard.ids import MerchantId, OrderId
 from tests.integration.ledger.audit.lab import Lab
 from tests.unit.ledger.proofs.qbft import keys, seal_clique, seal_qbft
 
@@ -23,11 +32,12 @@ Json = dict[str, Any]
 
 
 def logs_of(lab: Lab, contract: str, name: str) -> list[Json]:
-    """All logs of an event."""
+    """All logs of an event, of a replaced module too."""
     from ledger.deployment import artifacts
 
+    past = [each.address for each in lab.deployment.replaced if each.name == contract]
     wanted = {
-        "address": lab.deployment.address(contract),
+        "address": [lab.deployment.address(contract), *past],
         "topics": ["0x" + artifacts.event_topic(contract, name).hex()],
         "fromBlock": "0x0",
         "toBlock": "latest",
@@ -45,9 +55,39 @@ def receipt_of(lab: Lab, contract: str, name: str, at: int = 0) -> Json:
 
 def grant_of(lab: Lab) -> Json:
     batch = lab.batches[1, 1]
-    made = build_grant_receipt(lab.engine.rpc, lab.deployment, 1, batch.leaves[2], batch.tree.proof(2))
+    made = build_grant_receipt(lab.engine.rpc, lab.deployment, batch.signed, batch.leaves[2], batch.tree.proof(2))
     loaded: Json = json.loads(json.dumps(made))
     return loaded
+
+
+def payment_of(lab: Lab) -> Json:
+    """The receipt of the first order of a batch of two, for its shop."""
+    batch, paid, tree = paid_batch(lab)
+    made = build_payment_receipt(lab.engine.rpc, lab.deployment, batch, paid, tree.proof(0))
+    loaded: Json = json.loads(json.dumps(made))
+    return loaded
+
+
+def paid_batch(lab: Lab) -> tuple[int, RedemptionReceipt, MerkleTree]:
+    """The first batch of receipts, rebuilt from its events and what the life paid."""
+    logs = logs_of(lab, "Redemption", "RedemptionBatch")
+    block = lab.engine.rpc.call("eth_getBlockByNumber", [logs[0]["blockNumber"], False])
+    redeemed = [
+        log for log in logs_of(lab, "Redemption", "Redeemed") if log["transactionHash"] == logs[0]["transactionHash"]
+    ]
+    holders = (lab.residents[2].address, lab.residents[0].address)
+    paid = [
+        RedemptionReceipt(
+            OrderId(bytes.fromhex(log["topics"][1][2:])),
+            holder,
+            MerchantId(int(log["topics"][2], 16)),
+            bytes.fromhex(log["data"][66:130]),
+            int(log["data"][2:66], 16),
+            int(block["timestamp"], 16),
+        )
+        for log, holder in zip(redeemed, holders, strict=True)
+    ]
+    return int(logs[0]["topics"][1], 16), paid[0], MerkleTree([one.hash() for one in paid], sort_leaves=False)
 
 
 EVENTS = [
@@ -58,11 +98,14 @@ EVENTS = [
     ("Redemption", "Held"),
     ("Redemption", "Captured"),
     ("Redemption", "Released"),
-    ("Issuance", "BatchMinted"),
-    ("Issuance", "Revoked"),
+    ("PointsLedger", "BatchMinted"),
+    ("PointsLedger", "Revoked"),
     ("PointsLedger", "Transfer"),
-    ("PointsLedger", "HoldOpened"),
+    ("PointsLedger", "LotReborn"),
     ("ClearingBook", "PositionChanged"),
+    ("ClearingBook", "PaidOut"),
+    ("Succession", "SuccessionExecuted"),
+    ("Council", "Executed"),
 ]
 
 
@@ -81,7 +124,7 @@ def test_an_exchange_receipt_carries_the_signed_order(proven_lab: Lab) -> None:
     receipt = receipt_of(proven_lab, "Exchange", "Exchanged")
     assert receipt["order"]["type"] == "ExchangeOrder"
     assert receipt["order"]["terms"]["holder"] == proven_lab.residents[0].address
-    assert receipt["order"]["terms"]["amount"] == receipt["event"]["args"]["amountIn"] == "333"
+    assert receipt["order"]["terms"]["amount"] == "333"
     assert receipt["event"]["args"]["fen"] == "66"
     result = verify_receipt(receipt, deployment=proven_lab.deployment)
     assert result.notes == ()
@@ -100,6 +143,56 @@ def test_a_grant_receipt_verifies_and_is_small(proven_lab: Lab) -> None:
     assert result.kind == "grant"
     assert result.subject.startswith("grant of 10002 minor units")
     assert len(json.dumps(receipt)) < 20_000
+
+
+def test_a_shop_proves_its_payment_without_learning_an_account(proven_lab: Lab) -> None:
+    receipt = payment_of(proven_lab)
+    result = verify_receipt(receipt, deployment=proven_lab.deployment)
+    assert result.ok, result.reason
+    assert result.kind == "payment"
+    assert result.subject.startswith("payment of 116 fen to merchant 1 at 2026-03-02")
+    _, paid, _ = paid_batch(proven_lab)
+    assert receipt["payment"]["payer"] == "0x" + payer_of(paid.holder, paid.order_id).hex()
+    assert paid.holder.lower()[2:] not in json.dumps(receipt).lower()
+    assert len(json.dumps(receipt)) < 20_000
+
+
+def test_a_payment_that_was_not_made_cannot_be_proven(proven_lab: Lab) -> None:
+    batch, paid, tree = paid_batch(proven_lab)
+    for number, other in ((batch, replace(paid, fen=paid.fen + 1)), (batch + 1, paid), (9_999, paid)):
+        with pytest.raises((UnprovableLog, RpcError)):
+            build_payment_receipt(proven_lab.engine.rpc, proven_lab.deployment, number, other, tree.proof(0))
+
+
+@pytest.mark.parametrize(
+    ("contract", "name", "change"),
+    [
+        ("Exchange", "Exchanged", {"fen": 99_999_999}),
+        ("Exchange", "Exchanged", {"holder": bytes(20)}),
+        ("Redemption", "Redeemed", {"fen": 99_999_999}),
+        ("Redemption", "Redeemed", {"merchant": 8}),
+        ("Redemption", "Redeemed", {"lotsHash": bytes(32)}),
+        ("Redemption", "Captured", {"kept": 1 << 64 | 3}),
+        ("Redemption", "Held", {"captureBy": 5}),
+        ("Redemption", "Held", {"cancellable": False}),
+        ("Redemption", "Released", {"merchant": 8}),
+        ("Redemption", "Rejected", {"holder": bytes(20)}),
+    ],
+)
+def test_an_invented_event_must_have_the_terms_of_the_signed_order(
+    proven_lab: Lab, contract: str, name: str, change: Json
+) -> None:
+    """Anybody can make up a block without seals; the order that it claims to carry out was signed by its holder."""
+    receipt = receipt_of(proven_lab, contract, name, -1 if name == "Rejected" else 0)
+    assert receipt["order"] is not None
+    parsed = document.parse(receipt)
+    assert isinstance(parsed, document.EventReceipt)
+    header = from_rlp(bytes.fromhex(parsed.proof.header[2:]))
+    true = event_kind.check_event(parsed, header)
+    forged = replace(true, values={**true.values, **change})
+    event_kind.check_order(parsed, true, proven_lab.deployment, [])
+    with pytest.raises(BadReceipt, match=rf"event\.args\.({'|'.join(change)}|lotsHash)"):
+        event_kind.check_order(parsed, forged, proven_lab.deployment, [])
 
 
 def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
@@ -140,17 +233,18 @@ def changed(document: Json, path: tuple[str | int, ...]) -> Iterator[Json]:
         yield copied
 
 
-@pytest.mark.parametrize("kind", ["Exchanged", "Redeemed", "Refunded", "Captured", "grant"])
+@pytest.mark.parametrize("kind", ["Exchanged", "Redeemed", "Refunded", "Captured", "grant", "payment"])
 def test_no_field_can_be_changed_unseen(proven_lab: Lab, kind: str) -> None:
-    receipt = grant_of(proven_lab) if kind == "grant" else None
-    if receipt is None:
+    if kind in ("grant", "payment"):
+        receipt = grant_of(proven_lab) if kind == "grant" else payment_of(proven_lab)
+    else:
         receipt = receipt_of(proven_lab, "Exchange" if kind == "Exchanged" else "Redemption", kind)
     assert verify_receipt(receipt, deployment=proven_lab.deployment).ok
     tried = 0
     for path in leaves(receipt):
         for forged in changed(receipt, path):
             # The order is an addition to an event: leaving it out, or its signature, takes nothing from the proof.
-            if path == ("order",) and forged["order"] is None:
+            if path == ("order",) and forged.get("order", forged) is None:
                 continue
             result = verify_receipt(forged, deployment=proven_lab.deployment)
             assert not result.ok, (path, forged)
@@ -217,22 +311,25 @@ def test_a_grant_that_is_not_in_the_batch_cannot_be_proven(proven_lab: Lab) -> N
     batch = proven_lab.batches[1, 1]
     more = replace(batch.leaves[2], amount=batch.leaves[2].amount + 1)
     with pytest.raises(UnprovableLog):
-        build_grant_receipt(proven_lab.engine.rpc, proven_lab.deployment, 1, more, batch.tree.proof(2))
-    with pytest.raises(UnprovableLog):
-        build_grant_receipt(proven_lab.engine.rpc, proven_lab.deployment, 2, batch.leaves[2], batch.tree.proof(2))
-    with pytest.raises((UnprovableLog, RpcError)):
-        build_grant_receipt(proven_lab.engine.rpc, proven_lab.deployment, 99, batch.leaves[2], batch.tree.proof(2))
+        build_grant_receipt(proven_lab.engine.rpc, proven_lab.deployment, batch.signed, more, batch.tree.proof(2))
+    for other in (proven_lab.batches[1, 2].signed, replace(batch.signed, number=99)):
+        proof = (batch.leaves[2], batch.tree.proof(2))
+        with pytest.raises((UnprovableLog, RpcError)):
+            build_grant_receipt(proven_lab.engine.rpc, proven_lab.deployment, other, *proof)
 
 
-def test_receipts_of_every_block_give_its_root(proven_lab: Lab) -> None:
+def test_transactions_and_receipts_of_every_block_give_its_roots(proven_lab: Lab) -> None:
     rpc = proven_lab.engine.rpc
     height = int(rpc.call("eth_blockNumber"), 16)
     for number in range(1, height + 1):
-        block = rpc.call("eth_getBlockByNumber", [hex(number), False])
+        block = rpc.call("eth_getBlockByNumber", [hex(number), True])
         header, digest = seals.checked_header(block)
         assert "0x" + digest.hex() == block["hash"]
-        tree = receipts.trie_of(receipts.read(rpc, number, block["transactions"]))
-        assert tree.root == header.receipts_root
+        hashes = [transaction["hash"] for transaction in block["transactions"]]
+        assert receipts.trie_of(receipts.read(rpc, number, hashes)).root == header.receipts_root
+        assert transactions.trie_of(block["transactions"]).root == header.transactions_root
+        for transaction in block["transactions"]:
+            assert "0x" + transactions.sender_of(transaction).hex() == transaction["from"]
 
 
 # ---------------------------------------------------------------------------------------------------- seals
@@ -256,7 +353,7 @@ def verified(receipt: Json, validators: list[str] | None) -> Verification:
     return verify_receipt(receipt, validators)
 
 
-@pytest.mark.parametrize("kind", ["event", "grant"])
+@pytest.mark.parametrize("kind", ["event", "grant", "payment"])
 def test_a_qbft_receipt_needs_a_quorum_of_the_trusted_validators(proven_lab: Lab, kind: str) -> None:
     receipt = grant_of(proven_lab) if kind == "grant" else receipt_of(proven_lab, "Redemption", "Redeemed")
     validators = keys(4)

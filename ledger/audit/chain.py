@@ -1,37 +1,45 @@
-"""Reads a chain for the auditor: headers whose hashes it recomputes, and logs that the headers' roots vouch for."""
+"""Reads a chain for the auditor: headers whose hashes it recomputes, and all that their roots vouch for.
+
+Of every block both the transactions' and the receipts' root are rebuilt, so that neither bytes nor logs can be left
+out or changed. Some blocks are read ahead, and none is kept.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from ledger.audit.report import Contradicted
 from ledger.chain.rpc import Call, RpcClient, RpcError, RpcReason
-from ledger.proofs import receipts, seals
+from ledger.proofs import receipts, seals, transactions
 from ledger.proofs.errors import ProofError
-from ledger.proofs.events import RawLog, raw_log
 from ledger.proofs.headers import Header
 from ledger.proofs.trie import EMPTY_ROOT
-from ledger.standard.keccak import keccak256
 
 BATCH_CALLS = 100
 """Calls in one request: what the embedded engine's window takes."""
 
-PAGE_BLOCKS = 2_000
-"""Blocks whose logs are asked for at once; Besu stops at 5,000."""
-
+_WINDOW_BLOCKS = 50
+_WINDOW_TRANSACTIONS = 100
+"""Transactions whose receipts are asked for in one request."""
+_AHEAD = 3
 _WORKERS = 4
+
+Progress = Callable[[str, int, int], None]
+"""Told (stage, done, total) as the audit goes on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block whose hash was recomputed."""
+    """A block whose hash and roots were recomputed; transactions and receipts as the node gave them."""
 
     header: Header
     hash: bytes
-    transactions: tuple[str, ...]
+    transactions: Sequence[Mapping[str, Any]]
+    receipts: Sequence[Mapping[str, Any]]
 
 
 def read_many(rpc: RpcClient, calls: Sequence[Call]) -> list[Any]:
@@ -43,116 +51,95 @@ def read_many(rpc: RpcClient, calls: Sequence[Call]) -> list[Any]:
         return [result for part in pool.map(rpc.batch, parts) for result in part]
 
 
-def read_blocks(rpc: RpcClient, first: int, last: int, parent: bytes | None) -> list[Block]:
-    """Return blocks ``first`` to ``last``, each linked to the one before and hashing to what the node says.
-
-    ``parent`` is the hash of block first - 1, None if it is not checked. Raises Contradicted or RpcError.
-    """
-    answers = read_many(rpc, [("eth_getBlockByNumber", [hex(number), False]) for number in range(first, last + 1)])
-    blocks: list[Block] = []
-    for number, answer in zip(range(first, last + 1), answers, strict=True):
-        if answer is None:
-            raise Contradicted("block", f"block {number}", "a block", "none")
-        try:
-            header, block_hash = seals.checked_header(answer)
-        except ProofError as error:
-            raise Contradicted("block hash", f"block {number}", answer.get("hash"), error) from error
-        if header.number != number:
-            raise Contradicted("block number", f"block {number}", number, header.number)
-        if parent is not None and header.parent_hash != parent:
-            raise Contradicted(
-                "header linkage", f"block {number}", "0x" + parent.hex(), "0x" + header.parent_hash.hex()
-            )
-        parent = block_hash
-        blocks.append(Block(header, block_hash, tuple(answer["transactions"])))
-    return blocks
+def read_chain(rpc: RpcClient, first: int, last: int) -> Iterator[Block]:
+    """Yield blocks ``first`` to ``last``, each linked to the one before. Raises Contradicted or RpcError."""
+    starts = iter(range(first, last + 1, _WINDOW_BLOCKS))
+    waiting: deque[tuple[int, Future[list[tuple[Any, list[Any]]]]]] = deque()
+    parent: bytes | None = None
+    with ThreadPoolExecutor(_AHEAD) as pool:
+        while True:
+            while len(waiting) < _AHEAD and (start := next(starts, None)) is not None:
+                end = min(start + _WINDOW_BLOCKS - 1, last)
+                waiting.append((start, pool.submit(_read_window, rpc, start, end)))
+            if not waiting:
+                return
+            start, window = waiting.popleft()
+            for number, (answer, given) in enumerate(window.result(), start):
+                block = _checked(answer, given, number, parent)
+                parent = block.hash
+                yield block
 
 
-def read_logs(rpc: RpcClient, addresses: Sequence[bytes], first: int, last: int) -> list[RawLog]:
-    """Return the logs of ``addresses`` in a range of blocks; asks for less at once where a node finds it too much."""
-    names = ["0x" + address.hex() for address in addresses]
+def read_head(rpc: RpcClient, number: int) -> bytes:
+    """Return the recomputed hash of a block as the node gives it now. Raises Contradicted or RpcError."""
+    return _header(rpc.call("eth_getBlockByNumber", [hex(number), False]), number, None)[1]
+
+
+def _read_window(rpc: RpcClient, first: int, last: int) -> list[tuple[Any, list[Any]]]:
+    blocks = rpc.batch([("eth_getBlockByNumber", [hex(number), True]) for number in range(first, last + 1)])
+    full = [block for block in blocks if block is not None and block.get("transactions")]
+    given: dict[str, list[Any]] = {}
+    part: list[Any] = []
+    for block in full:
+        part.append(block)
+        if sum(len(one["transactions"]) for one in part) >= _WINDOW_TRANSACTIONS:
+            given |= _read_receipts(rpc, part)
+            part = []
+    given |= _read_receipts(rpc, part)
+    return [(block, given.get(block["number"], []) if block is not None else []) for block in blocks]
+
+
+def _read_receipts(rpc: RpcClient, blocks: Sequence[Any]) -> dict[str, list[Any]]:
+    numbers = [block["number"] for block in blocks]
+    if not numbers:
+        return {}
     try:
-        found = rpc.call("eth_getLogs", [{"fromBlock": hex(first), "toBlock": hex(last), "address": names}])
+        found = rpc.batch([("eth_getBlockReceipts", [number]) for number in numbers])
     except RpcError as error:
-        if error.reason not in (RpcReason.RANGE_TOO_LARGE, RpcReason.TIMEOUT, RpcReason.RATE_LIMITED) or first == last:
+        if error.reason not in (RpcReason.METHOD_NOT_FOUND, RpcReason.NOT_PERMITTED):
             raise
-        middle = (first + last) // 2
-        return read_logs(rpc, addresses, first, middle) + read_logs(rpc, addresses, middle + 1, last)
-    logs = [raw_log(log) for log in found]
-    logs.sort(key=lambda log: (log.block, log.index))
-    return logs
+        hashes = [(block["number"], transaction["hash"]) for block in blocks for transaction in block["transactions"]]
+        answers = rpc.batch([("eth_getTransactionReceipt", [digest]) for _, digest in hashes], chunk=BATCH_CALLS)
+        listed: dict[str, list[Any]] = {number: [] for number in numbers}
+        for (number, _), answer in zip(hashes, answers, strict=True):
+            listed[number].append(answer)
+        return listed
+    return {number: list(answer or []) for number, answer in zip(numbers, found, strict=True)}
 
 
-def check_logs_complete(rpc: RpcClient, addresses: Sequence[bytes], blocks: Sequence[Block], logs: list[RawLog]) -> int:
-    """Hold the logs that eth_getLogs gave against the receipts under each header's root; return the blocks checked.
-
-    A block whose bloom filter excludes all our addresses cannot have such a log, so its receipts are not read.
-    Raises Contradicted for a log that is missing, added or changed.
-    """
-    by_block: dict[int, list[RawLog]] = {}
-    for log in logs:
-        by_block.setdefault(log.block, []).append(log)
-    places = [_bloom_bits(address) for address in addresses]
-    checked = 0
-    for block in blocks:
-        number = block.header.number
-        given = by_block.pop(number, [])
-        bloom = int.from_bytes(block.header.fields[6], "big")
-        if not given and (block.header.receipts_root == EMPTY_ROOT or not any(bloom & bits == bits for bits in places)):
-            continue
-        checked += 1
-        proven = _proven_logs(rpc, set(addresses), block)
-        if proven != given:
-            what = f"logs of block {number}"
-            raise Contradicted(
-                what, f"block {number}", f"{len(proven)} under its receipts root", _unlike(given, proven)
-            )
-    if by_block:
-        raise Contradicted("logs", f"block {min(by_block)}", "a block that was asked for", "another")
-    return checked
-
-
-def pages(first: int, last: int, size: int = PAGE_BLOCKS) -> Iterator[tuple[int, int]]:
-    """Split a range of blocks."""
-    for start in range(first, last + 1, size):
-        yield start, min(start + size - 1, last)
-
-
-Progress = Callable[[str, int, int], None]
-"""Told (stage, done, total) as the audit goes on."""
-
-
-def _proven_logs(rpc: RpcClient, addresses: set[bytes], block: Block) -> list[RawLog]:
-    number = block.header.number
+def _header(answer: Any, number: int, parent: bytes | None) -> tuple[Header, bytes]:
+    where = f"block {number}"
+    if answer is None:
+        raise Contradicted("block", where, "a block", "none")
     try:
-        answers = receipts.read(rpc, number, block.transactions)
+        header, block_hash = seals.checked_header(answer)
     except ProofError as error:
-        raise Contradicted(f"receipts of block {number}", f"block {number}", "one a transaction", error) from error
-    root = receipts.trie_of(answers).root
-    if root != block.header.receipts_root:
+        raise Contradicted("block hash", where, answer.get("hash"), error) from error
+    if header.number != number:
+        raise Contradicted("block number", where, number, header.number)
+    if parent is not None and header.parent_hash != parent:
+        raise Contradicted("header linkage", where, "0x" + parent.hex(), "0x" + header.parent_hash.hex())
+    return header, block_hash
+
+
+def _checked(answer: Any, given: list[Any], number: int, parent: bytes | None) -> Block:
+    """The block whose header, transactions and receipts these are."""
+    header, block_hash = _header(answer, number, parent)
+    listed = answer["transactions"]
+    _check_root(f"transactions of block {number}", number, header.transactions_root, listed, transactions.trie_of)
+    if len(given) != len(listed) or None in given:
         what = f"receipts of block {number}"
-        raise Contradicted(what, f"block {number}", "0x" + block.header.receipts_root.hex(), "0x" + root.hex())
-    found: list[RawLog] = []
-    index = 0
-    for transaction, answer in enumerate(answers):
-        for log in answer["logs"]:
-            address = bytes.fromhex(log["address"][2:])
-            if address in addresses:
-                topics = tuple([bytes.fromhex(topic[2:]) for topic in log["topics"]])
-                found.append(RawLog(address, topics, bytes.fromhex(log["data"][2:]), number, transaction, index))
-            index += 1
-    return found
+        raise Contradicted(what, f"block {number}", "one a transaction", f"{len(given)} for {len(listed)}")
+    given = sorted(given, key=lambda receipt: int(receipt["transactionIndex"], 16))
+    _check_root(f"receipts of block {number}", number, header.receipts_root, given, receipts.trie_of)
+    return Block(header, block_hash, listed, given)
 
 
-def _unlike(given: list[RawLog], proven: list[RawLog]) -> str:
-    different = next((log for log, other in zip(given, proven, strict=False) if log != other), None)
-    return f"{len(given)} from the node" + (f", different at {different.where}" if different else "")
-
-
-def _bloom_bits(address: bytes) -> int:
-    """The three bits of an address in a header's bloom filter (yellow paper 4.3.1)."""
-    digest = keccak256(address)
-    bits = 0
-    for at in (0, 2, 4):
-        bits |= 1 << (int.from_bytes(digest[at : at + 2], "big") & 2047)
-    return bits
+def _check_root(what: str, number: int, root: bytes, items: Sequence[Any], trie_of: Callable[[Any], Any]) -> None:
+    where = f"block {number}"
+    try:
+        found = trie_of(items).root if items else EMPTY_ROOT
+    except (ProofError, KeyError, TypeError, ValueError) as error:
+        raise Contradicted(what, where, "what its root vouches for", error) from error
+    if found != root:
+        raise Contradicted(what, where, "0x" + root.hex(), "0x" + found.hex())

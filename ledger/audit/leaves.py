@@ -50,9 +50,14 @@ def check(books: Books, batches: Iterable[tuple[str, dict[str, Any]]]) -> tuple[
         try:
             key = (ProgrammeId(int(batch["programme"])), int(batch["number"]))
             leaves = [_leaf(item) for item in batch["leaves"]]
+            named = batch.get("root")
             _check_batch(books, key, leaves, place)
-        except (KeyError, TypeError, ValueError, StandardError) as error:
+        except KeyError as error:
+            raise Contradicted("leaf file", place, f"a member {error}", "none") from error
+        except (AttributeError, TypeError, ValueError, StandardError) as error:
             raise Contradicted("leaf file", place, "a batch of evidence leaves", repr(error)) from error
+        if named is not None and named != hex_root(books, key):
+            raise Contradicted(f"root of batch {key[1]} of programme {key[0]}", place, hex_root(books, key), named)
         if key in covered:
             raise Contradicted(f"leaves of batch {key[1]} of programme {key[0]}", place, "once", "twice")
         covered.add(key)
@@ -63,6 +68,11 @@ def check(books: Books, batches: Iterable[tuple[str, dict[str, Any]]]) -> tuple[
             seen[leaf.grant_id] = place
         count += len(leaves)
     return count, len(books.batches.keys() - covered)
+
+
+def hex_root(books: Books, key: tuple[ProgrammeId, int]) -> str:
+    """Return the signed evidence root of a landed batch as 0x text."""
+    return "0x" + books.batches[key].root.hex()
 
 
 def _leaf(item: dict[str, Any]) -> EvidenceLeaf:

@@ -1,4 +1,4 @@
-"""What an audit says: PASS, or FAIL with the first contradiction, and the figures it computed by itself."""
+"""What an audit says: PASS, FAIL with the first contradiction, or INCOMPLETE; and the figures it computed by itself."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from ledger.standard.ids import MerchantId, ProgrammeSlug
 
 PASS = "PASS"  # noqa: S105  # a verdict, not a password
 FAIL = "FAIL"
+INCOMPLETE = "INCOMPLETE"
+"""No contradiction was found, but not everything could be looked at: ``skipped`` says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class ProgrammeFigures:
     """One programme's flows in minor units.
 
     minted + exchanged_in + refunded - exchanged_out - redeemed - revoked - expired = outstanding, escrow included.
+    ``revoked`` was burned, at once or when it was collected; ``revoked_shortfall`` is owed still.
     """
 
     minted: int = 0
@@ -104,10 +107,14 @@ class AuditReport:
     redeemed_fen: int = 0
     refunded_fen: int = 0
     positions_sum_fen: int = 0
+    pool_fen: int = 0
+    treasury_fen: int = 0
     leaves: int = 0
     batches_without_leaves: int = 0
     checks: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    """Checks that could not be made, each in words."""
 
     @property
     def ok(self) -> bool:
@@ -138,8 +145,11 @@ class AuditReport:
             "redeemed_fen": str(self.redeemed_fen),
             "refunded_fen": str(self.refunded_fen),
             "positions_sum_fen": self.positions_sum_fen,
+            "pool_fen": str(self.pool_fen),
+            "treasury_fen": str(self.treasury_fen),
             "leaves": self.leaves,
             "batches_without_leaves": self.batches_without_leaves,
             "checks": self.checks,
             "notes": self.notes,
+            "skipped": self.skipped,
         }

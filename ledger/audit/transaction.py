@@ -2,59 +2,116 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-from ledger.audit.books import Account, Hold, LotPart
-from ledger.audit.netting import Line
-from ledger.audit.report import Contradicted
-from ledger.standard.ids import ProgrammeId
+from ledger.audit.books import NOBODY, Account
+from ledger.audit.calls import Call
+from ledger.audit.orders import SignedOrder
+from ledger.standard.ids import MerchantId, OrderId, ProgrammeId
 
-Move = tuple[Account, Account, int, int]
-"""(from, to, token id, amount)."""
+
+class Move(NamedTuple):
+    """A Transfer of the ledger."""
+
+    caller: Account
+    sender: Account
+    receiver: Account
+    token: int
+    amount: int
+
+
+class Reborn(NamedTuple):
+    """A LotReborn of the ledger; the mint comes right after it."""
+
+    holder: Account
+    dead: int
+    token: int
+    amount: int
+
+
+class Collected(NamedTuple):
+    """An OwedCollected of the ledger; the burn came right before it."""
+
+    debtor: Account
+    token: int
+    account: Account
+    amount: int
+
+
+Effect = Move | Reborn | Collected
+
+Place = tuple[int, int]
+"""(block, transaction)"""
 
 
 @dataclass(slots=True)
 class Transaction:
     """Everything in here must be explained, and so be gone or balanced, when the transaction ends."""
 
-    place: tuple[int, int] = (-1, -1)
-    where: str = ""
+    place: Place = (-1, -1)
     time: int = 0
-    moves: list[Move] = field(default_factory=list)
-    landed: dict[tuple[int, int], bytes] = field(default_factory=dict)
-    reborn: list[tuple[Account, int, int, int]] = field(default_factory=list)
-    opened: dict[bytes, Hold] = field(default_factory=dict)
-    closed: dict[bytes, tuple[Hold, Account, int, int]] = field(default_factory=dict)
-    captured: dict[bytes, tuple[Hold, tuple[LotPart, ...]]] = field(default_factory=dict)
+    sender: Account = NOBODY
+    to: Account | None = None
+    call: Call | None = None
+    """What it calls, if that is one of ours."""
+    creates: Account | None = None
+    """The contract of ours that it creates."""
+    acts: list[Call] = field(default_factory=list)
+    """Calls of restricted functions that are known to have been made."""
+    acted: list[Call] = field(default_factory=list)
+    """Those of them that had an event."""
+    trace: list[Effect] = field(default_factory=list)
+    """Effects on lots that no event has explained yet."""
+    orders: deque[SignedOrder] = field(default_factory=deque)
+    """Those that have had no outcome yet."""
+    wanted: set[str] = field(default_factory=set)
+    """Events that must come, for the call succeeded."""
+    revocations: deque[tuple[int, int, int]] | None = None
+    revoked: int = 0
     receipts: list[bytes] = field(default_factory=list)
     due: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
-    """Fen by participant that the orders move."""
+    """Fen by participant that orders and payments move."""
     posted: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
     """Fen by participant that the clearing book says moved."""
-    locks: list[Line] = field(default_factory=list)
-    payments: list[Line] = field(default_factory=list)
-    paid: list[ProgrammeId] = field(default_factory=list)
-    disputed: list[tuple[int, int]] = field(default_factory=list)
-    """(merchant, disputed fen) that the next events must say."""
-    freed: tuple[int, int] | None = None
-    """(merchant, fen) freed for a refund that must come next."""
+    postings: dict[int, int] = field(default_factory=dict)
+    """How often each participant's position changed."""
+    unlocked: list[tuple[OrderId, MerchantId, int]] = field(default_factory=list)
+    """Locks that ended for a refund which must come next."""
+    dues: deque[tuple[int, ProgrammeId, int, int]] = field(default_factory=deque)
+    """DueSet events that must come next: (cycle, programme, fen, older fen)."""
+    payouts: tuple[bytes, int, deque[tuple[MerchantId, int]]] | None = None
+    """(reference, what the pool has left, packed payouts to come)."""
+    queued: deque[tuple[bytes, int]] = field(default_factory=deque)
+    succession: tuple[Account, Account] | None = None
+    """Executed in the succession contract, and still to come in the ledger."""
+    succeeded: tuple[Account, Account] | None = None
+    """The forwarding that follows a successor."""
+    council_changed: bool = False
+    constructed: dict[str, Any] = field(default_factory=dict)
+    """Constructor arguments of what is created."""
 
-    def check_explained(self) -> None:
-        """Raise Contradicted if something waits for its event still."""
-        leftovers: list[tuple[str, object]] = [
-            ("a landed batch without BatchMinted", self.landed),
-            ("a reborn lot without its transfers", self.reborn),
-            ("a hold opened without Held", self.opened),
-            ("a hold closed without Captured or Released", self.closed),
-            ("a capture without Redeemed", self.captured),
-            ("redemptions without RedemptionBatch", self.receipts),
-            ("a cycle whose lines are not locked", self.locks),
-            ("a settlement without Paid", self.payments),
-            ("a payment without PaidChanged", self.paid),
-            ("a dispute without DisputedChanged", self.disputed),
-            ("disputed value freed without a refund", self.freed),
+    @property
+    def where(self) -> str:
+        """The place in words."""
+        return f"block {self.place[0]}, transaction {self.place[1]}"
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether it calls one of ours, so that its bytes say all that it does."""
+        return self.call is not None
+
+    def leftovers(self) -> list[tuple[str, Sequence[object]]]:
+        """Return what waits for its event still, by what it is."""
+        return [
+            ("an outcome of every order", self.orders),
+            ("the event of what was called", sorted(self.wanted)),
+            ("a Revoked for each revocation", self.revocations or ()),
+            ("a RedemptionBatch over the redemptions", self.receipts),
+            ("a DueSet for each debtor of the cycle", self.dues),
+            ("Queued, as enough members approved", self.queued),
+            ("a refund after OrderUnlocked", self.unlocked),
+            ("SuccessorSet after SuccessionExecuted", () if self.succession is None else (self.succession,)),
         ]
-        for what, items in leftovers:
-            if items:
-                raise Contradicted("unexplained change", self.where, "every change explained by its event", what)

@@ -21,7 +21,7 @@ BREACHES = {
         "ledger/standard/value.py",
         "import httpx",
     ),
-    "The auditor needs no database of ours": ("ledger/audit/netting.py", "import sqlalchemy"),
+    "The auditor needs no database of ours": ("ledger/audit/shares.py", "import sqlalchemy"),
     "An agency's signer knows nothing of the gateway's database": ("issuers/agency/learning.py", "import psycopg"),
     "Below the API and the command line nothing knows of them": ("issuers/answers.py", "import starlette"),
     "Workers run without the web framework": ("tongdui/logs.py", "import fastapi"),

@@ -40,20 +40,29 @@ def audit(
         list[Path] | None,
         typer.Option("--leaves", help="Published evidence leaves, files or folders; may be repeated."),
     ] = None,
+    known: Annotated[
+        str | None,
+        typer.Option(
+            "--known-block", metavar="HASH", help="A block you know of; fail unless it is among those audited."
+        ),
+    ] = None,
     state_dir: StateDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Replay the chain and compare: PASS, or FAIL with the first contradiction.
+    """Replay the chain and compare: PASS, FAIL with the first contradiction, or INCOMPLETE.
 
-    Uses no database. It recomputes every balance, supply, funding and position from events, checks them against
-    contract storage at that block and against the rules that must always hold, and checks that the headers are linked.
+    Uses no database. It rebuilds every block from its transactions and receipts, checks every signature in calldata and
+    who decided what, recomputes every balance, supply, funding, claim and position, and proves that the storage of
+    every contract says that and nothing else. INCOMPLETE means that no contradiction was found and something could not
+    be looked at: no --leaves, a node without eth_getProof, the word of a contract wallet. It says what.
 
     Without --rpc it audits the embedded chain of the state directory, started from its journal (no gateway may run on
     it meanwhile; a running one says at which URL auditors reach it).
 
-    Exit code 0 is PASS, 1 is FAIL.
+    Exit code 0 is PASS, 1 is FAIL, 6 is INCOMPLETE.
     """
     from ledger.audit.auditor import audit as run_audit
+    from ledger.audit.report import INCOMPLETE
     from ledger.deployment.file import FILE_NAME, Deployment
 
     output = Output(as_json=as_json)
@@ -68,11 +77,11 @@ def audit(
     path = deployment or chosen.deployment_file or chosen.state_dir / FILE_NAME
     described = Deployment.read(readable(path, "the deployment file"))
     with _node(rpc or chosen.rpc_url, chosen.state_dir) as url, output.bars() as bars:
-        report = run_audit(url, described, block, bars.hook("audit"), leaves or None)
+        report = run_audit(url, described, block, bars.hook("audit"), leaves or None, known_block=known)
     show(output, report)
     output.result({"ok": report.ok, **report.to_json()})
     if not report.ok:
-        raise typer.Exit(ExitCode.NO)
+        raise typer.Exit(ExitCode.INCOMPLETE if report.verdict == INCOMPLETE else ExitCode.NO)
 
 
 @contextmanager
@@ -92,7 +101,8 @@ def _node(url: str | None, state_dir: Path) -> Iterator[str]:
 
 def show(output: Output, report: AuditReport) -> None:
     """Show a report to people."""
-    output.say(report.verdict, style="bold green" if report.ok else "bold red")
+    styles = {"PASS": "bold green", "INCOMPLETE": "bold yellow"}
+    output.say(report.verdict, style=styles.get(report.verdict, "bold red"))
     if report.contradiction is not None:
         found = report.contradiction
         output.say(f"{found.what}, at {found.where}: expected {found.expected}, found {found.found}")
@@ -118,6 +128,8 @@ def show(output: Output, report: AuditReport) -> None:
     output.say(f"positions add up to {report.positions_sum_fen} fen")
     for check in report.checks:
         output.say(f"  ✓ {check}")
+    for skipped in report.skipped:
+        output.say(f"  ? not checked: {skipped}")
     for note in report.notes:
         output.say(f"  · {note}")
 

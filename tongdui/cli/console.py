@@ -8,6 +8,7 @@ Exit codes, the same for every command:
 3  a file, setting or environment is missing or wrong; nothing was changed
 4  a node, database or server cannot be reached, or is in use by another process; try again
 5  a rule that must always hold is broken: stop and look
+6  nothing speaks against it, but not everything could be checked: the audit is incomplete
 130  interrupted; run the same command again to go on
 """
 
@@ -37,6 +38,7 @@ class ExitCode(IntEnum):
     CONFIGURATION = 3
     UNAVAILABLE = 4
     BROKEN = 5
+    INCOMPLETE = 6
     INTERRUPTED = 130
 
 

@@ -27,7 +27,7 @@ standard error.
 _EPILOG = """
 Exit codes: 0 done · 1 the answer is no (audit FAIL, receipt does not hold, records refused) · 2 wrong command line ·
 3 a file or setting is missing or wrong · 4 something cannot be reached or is in use · 5 a broken invariant ·
-130 interrupted: run the same command again to go on.
+6 the audit is incomplete · 130 interrupted: run the same command again to go on.
 """
 
 app = typer.Typer(

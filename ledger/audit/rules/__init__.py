@@ -1,1 +1,1 @@
-"""What each contract's events must obey: one file a contract, one method an event."""
+"""What each contract's events must obey: one file a duty, one method an event."""

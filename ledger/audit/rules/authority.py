@@ -1,65 +1,47 @@
-"""Rules of AccessManager and Council, and of pauses: who may do what."""
+"""Who may call what: AccessManager's own answer, computed from the books."""
 
 from __future__ import annotations
 
-from ledger.audit.report import Contradicted
-from ledger.audit.rules.common import Handlers, Rules, no_effect
-from ledger.proofs.events import Event
-from ledger.standard.contract import PAUSE_MAX_S
+from collections.abc import Mapping
 
-BOOKS = ("PointsLedger", "ClearingBook")
-MODULES = ("Issuance", "Exchange", "Redemption", "Disputes", "Settlement")
-PAUSABLE = ("Issuance", "Exchange", "Redemption")
-WITHOUT_EFFECT = {
-    "AccessManager": (
-        "OperationScheduled",
-        "OperationExecuted",
-        "OperationCanceled",
-        "RoleLabel",
-        "RoleAdminChanged",
-        "RoleGuardianChanged",
-        "RoleGrantDelayChanged",
-        "TargetClosed",
-        "TargetAdminDelayUpdated",
-    ),
-    "Council": ("Proposed", "Approved", "ApprovalWithdrawn", "Queued", "Executed", "MemberSet", "RulesSet"),
-}
-"""Steps on the way to a change of roles; the audit looks at the roles where they end."""
+from ledger.audit.books import Account, Books
+from ledger.audit.books.access import ADMIN, delay_at
+from ledger.audit.calls import Call
+from ledger.deployment import artifacts
+
+_ADMIN_ONLY = ("labelRole", "setRoleAdmin", "setRoleGuardian", "setGrantDelay", "setTargetAdminDelay")
+_ADMIN_OF_TARGET = ("updateAuthority", "setTargetClosed", "setTargetFunctionRole")
+_ADMIN_OF_ROLE = ("grantRole", "revokeRole")
 
 
-class AuthorityRules(Rules):
-    """Events of AccessManager and Council, and those that every restricted contract has."""
+def may_call(books: Books, addresses: Mapping[str, Account], call: Call, time: int) -> bool:
+    """Whether an account may make a call now: it has the role, and does not have to wait, or has waited."""
+    allowed, wait = required_wait(books, addresses, call, time)
+    return allowed and (wait == 0 or call.consumed)
 
-    def handlers(self) -> Handlers:
-        """See `Rules.handlers`."""
-        handlers: Handlers = {
-            ("AccessManager", "RoleGranted"): self._role_granted,
-            ("AccessManager", "RoleRevoked"): self._role_revoked,
-            ("AccessManager", "TargetFunctionRoleUpdated"): self._function_role,
-        }
-        handlers |= {(module, "Paused"): self._paused for module in PAUSABLE}
-        handlers |= {(module, "Unpaused"): self._unpaused for module in PAUSABLE}
-        handlers |= {(contract, "AuthorityUpdated"): self._authority_updated for contract in (*BOOKS, *MODULES)}
-        for contract, names in WITHOUT_EFFECT.items():
-            handlers |= {(contract, name): no_effect for name in names}
-        return handlers
 
-    def _role_granted(self, event: Event) -> None:
-        self.books.roles[event["roleId"]].add(event["account"])
+def required_wait(books: Books, addresses: Mapping[str, Account], call: Call, time: int) -> tuple[bool, int]:
+    """Return (whether an account may make a call at all, how long it has to be scheduled ahead)."""
+    access = books.access
+    council = addresses.get("Council")
+    if call.target == council:
+        return call.caller == council, 0
+    if call.target != addresses["AccessManager"]:
+        if access.closed.get(call.target, False):
+            return False, 0
+        role = access.function_roles.get((call.target, call.selector), ADMIN)
+        return access.role_of(call.caller, role, time)
+    role, target_wait = ADMIN, 0
+    if call.function in _ADMIN_OF_TARGET:
+        target_wait = delay_at(access.target_delays.get(call.args["target"], 0), time)
+    elif call.function in _ADMIN_OF_ROLE:
+        role = access.admins.get(call.args["roleId"], ADMIN)
+    elif call.function not in _ADMIN_ONLY:
+        role = access.function_roles.get((call.target, call.selector), ADMIN)
+    allowed, wait = access.role_of(call.caller, role, time)
+    return allowed, max(wait, target_wait)
 
-    def _role_revoked(self, event: Event) -> None:
-        self.books.roles[event["roleId"]].discard(event["account"])
 
-    def _function_role(self, event: Event) -> None:
-        self.books.function_roles[event["target"], event["selector"]] = event["roleId"]
-
-    def _authority_updated(self, event: Event) -> None:
-        self.books.authorities[event.contract] = event["authority"]
-
-    def _paused(self, event: Event) -> None:
-        if not self.tx.time < event["until"] <= self.tx.time + PAUSE_MAX_S:
-            raise Contradicted(f"pause of {event.contract}", event.log.where, "at most 72 hours", event["until"])
-        self.books.paused_until[event.contract] = event["until"]
-
-    def _unpaused(self, event: Event) -> None:
-        self.books.paused_until[event.contract] = 0
+def selector_of(contract: str, function: str) -> bytes:
+    """Return the first four bytes of a call of a function."""
+    return artifacts.load(contract).function(function).selector

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +14,19 @@ from tests.integration.ledger.audit.life import live
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A city that minted, exchanged, redeemed, held, captured, released, refunded, revoked, swept and migrated."""
+    """A city in which everything happened once, a replaced module among it."""
     city = Lab.open(Path(tmp_path_factory.mktemp("lab")))
     try:
         live(city)
         yield city
     finally:
         city.close()
+
+
+@pytest.fixture(scope="session")
+def leaves(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Published evidence of all batches, one file each."""
+    folder = Path(tmp_path_factory.mktemp("leaves"))
+    for (programme, number), batch in lab.batches.items():
+        (folder / f"{programme}-{number}.json").write_text(json.dumps(batch.to_json()), encoding="utf-8")
+    return folder

@@ -19,23 +19,23 @@ from ledger.deployment.deploy import deploy
 from ledger.deployment.file import Deployment
 from ledger.standard import packed
 from ledger.standard.evidence import EvidenceLeaf, MerkleTree, RedemptionReceipt, activity_code
-from ledger.standard.ids import MerchantId, ProgrammeId, token_id
+from ledger.standard.ids import MerchantId, OrderId, ProgrammeId, token_id
 from ledger.standard.keccak import keccak256
 from ledger.standard.quarters import quarter_at
 from ledger.standard.signatures import SigningKey
 from ledger.standard.typed_data import (
+    ArbiterRefund,
     Capture,
-    Contest,
-    Dispute,
     ExchangeOrder,
     HoldOrder,
     Lot,
     MintBatch,
+    Objection,
     RedeemOrder,
     Refund,
     Release,
     Revocation,
-    Settlement,
+    Succession,
     VoidBatch,
     lots_hash,
 )
@@ -58,6 +58,18 @@ class Batch:
     quarter: int
     leaves: list[EvidenceLeaf]
     tree: MerkleTree
+    grants: bytes
+
+    @property
+    def signed(self) -> MintBatch:
+        """What its issuer signed."""
+        programme = ProgrammeId(self.programme)
+        return MintBatch(programme, self.quarter, self.number, self.tree.root, keccak256(self.grants))
+
+    @property
+    def struct(self) -> tuple[Any, ...]:
+        """As the ledger takes it."""
+        return (self.programme, self.quarter, self.number, self.tree.root, self.grants)
 
     def to_json(self) -> dict[str, Any]:
         """The batch as a published leaf file."""
@@ -123,10 +135,14 @@ class Lab:
             finance_bureau=key("finance").address,
             guardian=key("guardian").address,
             registrar=key("registrar").address,
+            supervisor=key("supervisor").address,
+            arbiter=key("arbiter").address,
+            arbiter_key=key("arbiter's second hand").address,
             issuers={ProgrammeId(p.id): (key(f"issuer {p.id}").address,) for p in config.programmes},
             merchants={MerchantId(m.id): key(f"merchant {m.id}").address for m in config.merchants},
-            desks=(key("desk").address,),
+            desks=(key("desk").address, key("other desk").address),
             council_delay_s=3_600,
+            institution_delay_s=3_600,
         )
         deployment = deploy(engine, config, actors, key("deployer"))
         return cls(engine, deployment, clock, key("relayer"), [key(f"resident {n}") for n in range(residents)])
@@ -160,8 +176,12 @@ class Lab:
         to_call = self.contracts[contract].functions[function](*args)
         return self.send(str(to_call.address), call_data(to_call), sender)
 
-    def send(self, to: str, data: bytes, sender: SigningKey | None = None) -> str:
-        """Queue raw call data."""
+    def data(self, contract: str, function: str, args: Sequence[Any]) -> bytes:
+        """The bytes of a call."""
+        return call_data(self.contracts[contract].functions[function](*args))
+
+    def send(self, to: str | None, data: bytes, sender: SigningKey | None = None) -> str:
+        """Queue raw call data, or the creation of a contract."""
         signer = sender or self.relayer
         nonce = self._nonces.get(signer.address)
         if nonce is None:
@@ -201,24 +221,21 @@ class Lab:
             for index, (account, amount) in enumerate(grants)
         ]
         tree = MerkleTree([leaf.hash() for leaf in leaves])
-        packed_grants = packed.pack_grants(grants)
-        message = MintBatch(programme, quarter, number, tree.root, keccak256(packed_grants))
-        signature = self.sign(f"issuer {programme}", message)
-        self.batches[programme, number] = Batch(programme, number, quarter, leaves, tree)
-        return self.call("Issuance", "mint", (programme, quarter, number, tree.root, packed_grants, signature))
+        batch = Batch(programme, number, quarter, leaves, tree, packed.pack_grants(grants))
+        signature = self.sign(f"issuer {programme}", batch.signed)
+        self.batches[programme, number] = batch
+        return self.call("PointsLedger", "mint", (batch.struct, signature))
 
     def void(self, programme: int, number: int) -> str:
         signature = self.sign(f"issuer {programme}", VoidBatch(programme, number))
-        return self.call("Issuance", "voidBatch", (programme, number, signature))
+        return self.call("PointsLedger", "voidBatch", (programme, number, signature))
 
-    def revoke(self, programme: int, number: int, index: int, total: int) -> str:
+    def revoke(self, programme: int, number: int, *revocations: tuple[int, int]) -> str:
+        """Revoke up to a total of each grant: (index, total)."""
         batch = self.batches[programme, number]
-        leaf = batch.leaves[index]
-        message = Revocation(programme, number, leaf.hash(), total, 7)
-        signature = self.sign(f"issuer {programme}", message)
-        leaf_tuple = tuple(getattr(leaf, name) for name in leaf.__slots__)
-        revocation = (programme, number, leaf.hash(), total, 7)
-        return self.call("Issuance", "revoke", (revocation, leaf_tuple, batch.tree.proof(index), signature))
+        listed = packed.pack_revocations([(index, total, 7) for index, total in revocations])
+        signature = self.sign(f"issuer {programme}", Revocation(ProgrammeId(programme), number, keccak256(listed)))
+        return self.call("PointsLedger", "revoke", (batch.struct, listed, signature))
 
     def exchange(self, *orders: tuple[SigningKey, ExchangeOrder]) -> str:
         signed = [(order, holder.sign_digest(order.digest(self.deployment.domain()))) for holder, order in orders]
@@ -265,45 +282,55 @@ class Lab:
         order = self.redeem_order(holder, merchant, lots, nonce)
         self.redeem((holder, order))
         [receipt] = self.mine()
-        topics = {
-            name: "0x" + artifacts.event_topic("Redemption", name).hex() for name in ("Redeemed", "RedemptionBatch")
-        }
-        [redeemed] = [log for log in receipt["logs"] if log["topics"][0] == topics["Redeemed"]]
-        [batch] = [log for log in receipt["logs"] if log["topics"][0] == topics["RedemptionBatch"]]
+        return self.paid_by(receipt, order)
+
+    def paid_by(self, receipt: dict[str, Any], order: RedeemOrder | HoldOrder, kept: tuple[Lot, ...] = ()) -> Paid:
+        """What a refund shows of an order that a transaction paid alone."""
+        [redeemed] = _logs(receipt, "Redeemed")
+        [batch] = _logs(receipt, "RedemptionBatch")
         block = self.engine.rpc.call("eth_getBlockByNumber", [receipt["blockNumber"], False])
         order_id = order.digest(self.deployment.domain())
-        fen, time = int(redeemed["data"], 16), int(block["timestamp"], 16)
-        leaf = RedemptionReceipt(order_id, holder.address, merchant, lots_hash(order.lots), fen, time)
+        fen, time, lots = int(redeemed["data"][2:66], 16), int(block["timestamp"], 16), kept or order.lots
+        leaf = RedemptionReceipt(order_id, order.holder, order.merchant, lots_hash(lots), fen, time)
         proof = MerkleTree([leaf.hash()], sort_leaves=False).proof(0)
-        fields = (order_id, holder.address, merchant, lots_hash(order.lots), fen, time)
-        return Paid(fields, int(batch["topics"][1], 16), proof, order.lots)
+        fields = (order_id, order.holder, order.merchant, lots_hash(lots), fen, time)
+        return Paid(fields, int(batch["topics"][1], 16), proof, lots)
 
     def refund(self, paid: Paid, lots: int, last: int) -> str:
-        signature = self.sign(f"merchant {paid.receipt[2]}", Refund(paid.order_id, lots, last))
-        shown = (paid.receipt, paid.batch, paid.proof, packed.pack_lots(paid.lots))
-        return self.call("Redemption", "refund", (*shown, lots, last, signature))
+        message = Refund(OrderId(paid.order_id), lots, last)
+        return self._refund("refund", paid, lots, last, self.sign(f"merchant {paid.receipt[2]}", message))
 
-    def dispute(self, paid: Paid, holder: SigningKey) -> str:
-        signature = holder.sign_digest(Dispute(paid.order_id).digest(self.deployment.domain()))
-        shown = (paid.receipt, paid.batch, paid.proof, packed.pack_lots(paid.lots))
-        return self.call("Disputes", "open", (*shown, signature))
+    def arbiter_refund(self, paid: Paid, lots: int, last: int) -> str:
+        message = ArbiterRefund(OrderId(paid.order_id), lots, last)
+        return self._refund("arbiterRefund", paid, lots, last, self.sign("arbiter's second hand", message))
 
-    def contest(self, paid: Paid) -> str:
-        signature = self.sign(f"merchant {paid.receipt[2]}", Contest(paid.order_id))
-        return self.call("Disputes", "contest", (paid.order_id, signature))
+    def _refund(self, function: str, paid: Paid, lots: int, last: int, signature: bytes) -> str:
+        shown = (paid.receipt, (paid.batch, paid.proof), packed.pack_lots(paid.lots))
+        return self.call("Redemption", function, (*shown, packed.pack_prefix(lots, last), signature))
 
-    def refund_locked(self, paid: Paid, lots: int, last: int) -> str:
-        shown = (paid.receipt, paid.batch, paid.proof, packed.pack_lots(paid.lots))
-        return self.call("Disputes", "refundLocked", (*shown, lots, last))
+    def lock(self, paid: Paid, fen: int) -> str:
+        shown = (paid.receipt, (paid.batch, paid.proof), fen, keccak256(b"complaint"))
+        return self.call("Redemption", "lockOrder", shown, sender=key("arbiter"))
 
-    def settle(
-        self, cycle: int, index: int, line: tuple[int, int, int], reference: bytes, by: str | None = None
-    ) -> str:
-        """Confirm a line by the payee, or by ``by``."""
-        programme, merchant, fen = line
-        message = Settlement(cycle, programme, merchant, fen, reference)
-        signature = self.sign(by or f"merchant {merchant}", message)
-        return self.call("Settlement", "settle", (cycle, index, reference, signature))
+    def request_succession(self, old: str, new: SigningKey) -> str:
+        deadline = self.clock.timestamp() + 86_400
+        consent = new.sign_digest(Succession(old, new.address, deadline).digest(self.deployment.domain()))
+        asked = (old, new.address, deadline, consent)
+        return self.call("Succession", "requestSuccession", asked, sender=key("desk"))
+
+    def object_to(self, old: SigningKey, new: str) -> str:
+        signature = old.sign_digest(Objection(old.address, new).digest(self.deployment.domain()))
+        return self.call("Succession", "objectTo", (old.address, signature))
+
+    def announced(self, contract: str, function: str, args: Sequence[Any], sender: SigningKey) -> None:
+        """Have an institution make a call: announce, wait, call."""
+        announced = self.contracts[contract].functions[function](*args)
+        data = call_data(announced)
+        self.call("AccessManager", "schedule", (announced.address, data, 0), sender=sender)
+        self.mine()
+        self.advance(hours=2)
+        self.send(str(announced.address), data, sender)
+        self.mine()
 
     def decide(self, contract: str, function: str, args: Sequence[Any]) -> None:
         """Have the council make a call: propose, wait, carry out."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.audit.cells import locate, lots_of, packed_words
-from ledger.proofs.layout import Layout, UnknownVariable
+from ledger.audit.cells import array_cells, locate, lots_of, pack, text_cells, words_of
+from ledger.proofs.layout import Layout
 from ledger.standard.ids import token_id
 from ledger.standard.keccak import keccak256
 from ledger.standard.quarters import NEVER
@@ -48,12 +47,23 @@ def test_nested_mappings_hash_outside_in() -> None:
 
 
 def test_struct_members_fill_words_from_the_low_end_and_never_cross_a_border() -> None:
-    members = (("a", 64), ("b", 8), ("c", 192), ("d", 64))
-    assert packed_words(members, {"a": 1, "b": 2, "c": 3, "d": 4}) == [1 | 2 << 64, 3 | 4 << 192]
+    assert pack((64, 1), (8, 2), (192, 3), (64, 4)) == [1 | 2 << 64, 3 | 4 << 192]
+    assert pack((64, -1)) == [2**64 - 1]
 
 
-def test_a_variable_that_nobody_knows_is_an_alarm_unless_it_is_a_single_word() -> None:
-    LAYOUT.check_known(["map"])
-    with pytest.raises(UnknownVariable, match="map"):
-        LAYOUT.check_known([])
-    assert LAYOUT.single_words() == ["single"]
+def test_an_array_has_its_length_and_as_many_items_a_word_as_fit() -> None:
+    cells = list(array_cells(7, "years", 32, [2024, 2025, *range(2026, 2034)]))
+    first = int.from_bytes(keccak256((7).to_bytes(32, "big")), "big")
+    assert [cell.slot for cell in cells] == [7, first, first + 1]
+    assert cells[0].value == 10
+    assert cells[1].value & 2**64 - 1 == 2024 | 2025 << 32
+    assert cells[2].value == 2032 | 2033 << 32
+
+
+def test_a_short_text_stands_with_its_length_and_a_long_one_in_words_of_its_own() -> None:
+    [short] = text_cells(3, "name", "GREEN")
+    assert short.value == int.from_bytes(b"GREEN".ljust(32, b"\0"), "big") | 10
+    head, *words = text_cells(3, "name", "x" * 33)
+    assert head.value == 67
+    assert [word.slot - words[0].slot for word in words] == [0, 1]
+    assert words_of([head, *words])[words[1].slot] == int.from_bytes(b"x".ljust(32, b"\0"), "big")

@@ -37,7 +37,7 @@ def books_of(*batches: dict[str, Any]) -> Books:
         root = MerkleTree([leaf.hash() for leaf in parsed]).root
         total = sum(leaf.amount for leaf in parsed)
         key = (int(batch["programme"]), int(batch["number"]))
-        books.batches[key] = Batch(root, 109, len(parsed), total, grants, 5)
+        books.batches[key] = Batch(root, 109, len(parsed), total, grants, bytes(32))
     return books
 
 

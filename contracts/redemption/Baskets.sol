@@ -116,7 +116,7 @@ abstract contract Baskets is IRedemption, OrderBatch {
         bytes32 lotsHash,
         uint256 fen,
         BatchTotals.Batch memory batch
-    ) internal {
+    ) internal view {
         uint32 merchantId = batch.merchant.id;
         unchecked {
             if (lots.length == PackedLots.LOT_BYTES) {

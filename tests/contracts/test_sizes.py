@@ -11,12 +11,10 @@ DEPLOYED = (
     "AccessManager",
     "ClearingBook",
     "Council",
-    "Disputes",
     "Exchange",
-    "Issuance",
     "PointsLedger",
     "Redemption",
-    "Settlement",
+    "Succession",
 )
 
 

@@ -25,7 +25,7 @@ from ledger.standard.typed_data import ArbiterRefund
 from redemption.errors import NotRefundable, RefundTooLate
 from redemption.fulfilment import Keys
 from redemption.lots import keep_down, prefix_value_down
-from redemption.refunds import PaidProof, receipt_arguments
+from redemption.refunds import REFUND_DAYS, PaidProof, receipt_arguments
 
 KIND = "arbiter"
 """The outbox's kind of what the arbiter's account sends."""
@@ -59,7 +59,7 @@ class Disputes:
         if not self.has_account:
             raise ConfigurationError("this installation does not keep the consumer arbiter's key")
         if self.clock.timestamp() > proof.receipt.time + REFUND_MAX_S:
-            raise RefundTooLate(order_id_text(order_id), REFUND_MAX_S // 86_400)
+            raise RefundTooLate(order_id_text(order_id), REFUND_DAYS)
         if not 0 < fen <= proof.receipt.fen:
             raise NotRefundable(order_id_text(order_id), f"the order is worth {proof.receipt.fen} fen")
         data = call_data("Redemption", "lockOrder", [*receipt_arguments(proof), fen, complaint_hash])

@@ -17,7 +17,14 @@ import yaml
 
 from ledger.errors import ConfigurationError
 from ledger.standard.civil_time import DAY_S
-from ledger.standard.contract import PAR_MAX, ProgrammeFlag
+from ledger.standard.contract import (
+    MATURITY_MAX_S,
+    MATURITY_MIN_S,
+    PAR_MAX,
+    PAYMENT_TERM_MAX_S,
+    PAYMENT_TERM_MIN_S,
+    ProgrammeFlag,
+)
 from ledger.standard.ids import Address, MerchantId, ProgrammeId, ProgrammeSlug
 
 FLAGS: Mapping[str, ProgrammeFlag] = {str(flag.name).lower(): flag for flag in ProgrammeFlag}
@@ -241,9 +248,9 @@ def _appropriation_problems(config: CityConfig) -> Iterable[str]:
 
 
 def _clearing_problems(clearing: ClearingConfig) -> Iterable[str]:
-    if not DAY_S <= clearing.maturity_s <= 30 * DAY_S:
+    if not MATURITY_MIN_S <= clearing.maturity_s <= MATURITY_MAX_S:
         yield "clearing: maturity_s is not 1 to 30 days"
-    if not DAY_S <= clearing.payment_term_s <= 90 * DAY_S:
+    if not PAYMENT_TERM_MIN_S <= clearing.payment_term_s <= PAYMENT_TERM_MAX_S:
         yield "clearing: payment_term_s is not 1 to 90 days"
     if not 0 <= clearing.payout_ceiling_fen < 2**96:
         yield "clearing: payout_ceiling_fen is out of range"

@@ -187,4 +187,12 @@ REFUND_MAX_S = 90 * DAY_S
 LOCK_S = 60 * DAY_S
 """How long value stays locked for a disputed order."""
 
+MATURITY_MIN_S = DAY_S
+MATURITY_MAX_S = 30 * DAY_S
+"""Bounds of the period in which claims mature."""
+
+PAYMENT_TERM_MIN_S = DAY_S
+PAYMENT_TERM_MAX_S = 90 * DAY_S
+"""Bounds of the time that debtors have to pay what is due."""
+
 PAUSE_MAX_S = 72 * HOUR_S

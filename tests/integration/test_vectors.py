@@ -24,7 +24,8 @@ def generator() -> ModuleType:
 
 def test_the_committed_vectors_are_the_generator_s(generator: ModuleType) -> None:
     made = generator.vectors()
-    assert {path.name for path in VECTORS.glob("*.json")} == set(made)
+    held_by_the_compiler = {"storage_layout.json"}
+    assert {path.name for path in VECTORS.glob("*.json")} - held_by_the_compiler == set(made)
     for name, content in made.items():
         committed = json.loads((VECTORS / name).read_text(encoding="utf-8"))
         assert committed == json.loads(json.dumps(content)), f"{name}: run python tests/vectors/generate.py"

@@ -88,7 +88,12 @@ def test_the_city_stands_as_configured(
         assert key == actors.merchants[merchant.id]
         assert int.from_bytes(scope, "big") == config.scope_bits(merchant.scopes) > 0
     for appropriation in config.appropriations:
-        assert ask(engine, deployment, "ClearingBook", "fundingFen", appropriation.programme) == appropriation.fen
+        available = ask(engine, deployment, "ClearingBook", "fundingOf", appropriation.programme)
+        assert tuple(available) == (appropriation.fen, appropriation.fen, False)
+    assert ask(engine, deployment, "ClearingBook", "arbiterKey") == actors.arbiter_key
+    assert ask(engine, deployment, "ClearingBook", "maturity") == config.clearing.maturity_s
+    terms = ask(engine, deployment, "ClearingBook", "terms")
+    assert tuple(terms) == (config.clearing.payment_term_s, config.clearing.payout_ceiling_fen)
     assert ask(engine, deployment, "Exchange", "outflow", ZERO_ADDRESS)[0] == config.resident_cap_fen
     assert ask(engine, deployment, "PointsLedger", "rebirthCapFen") == config.rebirth_cap_fen
     assert ask(engine, deployment, "PointsLedger", "domainSeparator") == deployment.domain().separator
@@ -104,22 +109,27 @@ def test_roles_are_with_those_who_should_have_them(
     deployment = deploy.deploy(engine, config, actors, deployer)
     holders = {
         deploy.ADMIN: {deployment.address("Council")},
-        deploy.ISSUANCE: {deployment.address("Issuance")},
         deploy.EXCHANGE: {deployment.address("Exchange")},
-        deploy.REDEMPTION: {deployment.address("Redemption"), deployment.address("Disputes")},
-        deploy.SETTLEMENT: {deployment.address("Settlement")},
-        deploy.DISPUTES: {deployment.address("Disputes")},
+        deploy.REDEMPTION: {deployment.address("Redemption")},
         deploy.FINANCE: {actors.finance_bureau},
         deploy.GUARDIAN: {actors.guardian},
-        deploy.DESK: {actors.desks[0]},
+        deploy.DESK: set(actors.desks),
         deploy.REGISTRAR: {actors.registrar},
+        deploy.ARBITER: {actors.arbiter},
+        deploy.SUPERVISOR: {actors.supervisor},
     }
     assert set(holders) == set(deploy.ROLE_NAMES)
     everybody = {who for having in holders.values() for who in having} | {deployer.address, account("stranger")}
     for role, wanted in holders.items():
         having = {who for who in everybody if ask(engine, deployment, "AccessManager", "hasRole", role, who)[0]}
         assert having == wanted, deploy.ROLE_NAMES[role]
-    assert ask(engine, deployment, "Settlement", "financeKey") == actors.finance_bureau
+    delays = {
+        role: ask(engine, deployment, "AccessManager", "hasRole", role, min(holders[role]))[1] for role in holders
+    }
+    waiting = dict.fromkeys(deploy.SUPERVISED_ROLES, actors.institution_delay_s)
+    assert delays == dict.fromkeys(holders, 0) | waiting
+    for role in deploy.SUPERVISED_ROLES:
+        assert ask(engine, deployment, "AccessManager", "getRoleGuardian", role) == deploy.SUPERVISOR
     for contract, functions, role in deploy.FUNCTION_ROLES:
         for function in functions:
             selector = artifacts.load(contract).function(function).selector
@@ -146,15 +156,16 @@ def test_all_power_is_with_the_council(
 @pytest.mark.parametrize(
     ("contract", "function", "args"),
     [
-        ("PointsLedger", "mint", (1, 108, 1, b"\x01" * 32, b"\x02" * 28)),
-        ("PointsLedger", "setIssuerKey", (1, account("stranger"), True)),
+        ("PointsLedger", "beginRedemption", ()),
+        ("PointsLedger", "addIssuerKey", (1, account("stranger"))),
+        ("PointsLedger", "freeze", (1,)),
         ("ClearingBook", "recordAppropriation", (1, 2026, 1, bytes(32))),
         ("ClearingBook", "registerMerchant", (99, account("stranger"), b"\x01" * 32)),
         ("ClearingBook", "post", ([],)),
-        ("ClearingBook", "pay", (1, 1, 1)),
-        ("Settlement", "closeCycle", ([], [])),
-        ("Disputes", "decide", (bytes(32), 0)),
-        ("Issuance", "pause", (60,)),
+        ("ClearingBook", "payDirectly", (1, 1, 1, b"\x01" * 32)),
+        ("ClearingBook", "setArbiterKey", (account("stranger"),)),
+        ("Succession", "confirm", (account("old"), account("new"))),
+        ("Redemption", "pause", (60,)),
         ("AccessManager", "grantRole", (1, account("stranger"), 0)),
     ],
 )
@@ -242,7 +253,7 @@ def test_a_step_that_reverts_says_why(
     engine: EmbeddedEngine, config: CityConfig, actors: CityActors, deployer: SigningKey
 ) -> None:
     wrong = replace(actors, issuers={**actors.issuers, config.programmes[0].id: (ZERO_ADDRESS,)})
-    with pytest.raises(DeploymentFailed, match=r"issuer key .* of volunteer.*PointsLedgerBadKey"):
+    with pytest.raises(DeploymentFailed, match=r"register programme volunteer.*PointsLedgerBadKey"):
         deploy.deploy(engine, config, wrong, deployer)
 
 
@@ -279,12 +290,13 @@ def test_the_check_notices_another_chain_code_or_domain(
 ) -> None:
     deployment = deploy.deploy(engine, config, actors, deployer)
     deployment.check(engine)
-    forged = {**deployment.contracts, "Issuance": replace(deployment.contracts["Issuance"], code_hash="0x" + "00" * 32)}
+    ledger = replace(deployment.contracts["PointsLedger"], code_hash="0x" + "00" * 32)
+    forged = {**deployment.contracts, "PointsLedger": ledger}
     for wrong, words in (
         (replace(deployment, chain_id=5), "chain id"),
         (replace(deployment, block=engine.final_height() + 1), "height"),
         (replace(deployment, salt="0x" + "11" * 32), "signing domain"),
-        (replace(deployment, contracts=forged), "code hash of Issuance"),
+        (replace(deployment, contracts=forged), "code hash of PointsLedger"),
     ):
         with pytest.raises(DeploymentMismatch, match=words):
             wrong.check(engine)

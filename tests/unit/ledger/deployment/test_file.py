@@ -70,7 +70,7 @@ def test_the_signing_domain() -> None:
     ("old", "new"),
     [
         (b'"chain_id": 1234567890', b'"chain_id": "1234567890"'),
-        (b'"version": 1', b'"version": 2'),
+        (b'"version": 2', b'"version": 3'),
         (b'"block": 1', b'"block": 1, "extra": 5'),
         (b'"salt"', b'"sugar"'),
         (b"}", b""),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ledger.standard import civil_time, contract, ids, value
-from ledger.standard.contract import BatchState, DisputeState, ProgrammeFlag, ProgrammeState, Verdict
+from ledger.standard.contract import BatchState, ProgrammeFlag, ProgrammeState, SuccessionState, Verdict
 
 ROOT = Path(__file__).resolve().parents[4]
 SOURCES = {
@@ -26,7 +26,7 @@ PACKAGES = ("ledger", "issuers", "redemption", "ledger_api", "tongdui", "scripts
 ENUMS: Mapping[str, type[IntEnum]] = {
     "Verdict": Verdict,
     "ProgrammeState": ProgrammeState,
-    "DisputeState": DisputeState,
+    "SuccessionState": SuccessionState,
 }
 
 CONSTANTS: Mapping[tuple[str, str], int] = {
@@ -35,26 +35,43 @@ CONSTANTS: Mapping[tuple[str, str], int] = {
     ("interfaces/Types.sol", "EXCHANGEABLE_OUT"): ProgrammeFlag.EXCHANGEABLE_OUT,
     ("interfaces/Types.sol", "REDEEMABLE"): ProgrammeFlag.REDEEMABLE,
     ("authority/Pausable.sol", "PAUSE_MAX"): contract.PAUSE_MAX_S,
-    ("issuance/Issuance.sol", "GRANT_BYTES"): contract.GRANT_BYTES,
+    ("clearing/ClearingBook.sol", "MATURITY_MIN"): contract.MATURITY_MIN_S,
+    ("clearing/ClearingBook.sol", "MATURITY_MAX"): contract.MATURITY_MAX_S,
+    ("clearing/Cycles.sol", "OVERDUE_FEN"): contract.OVERDUE_FEN_MIN,
+    ("clearing/Cycles.sol", "TERM_MIN"): contract.PAYMENT_TERM_MIN_S,
+    ("clearing/Cycles.sol", "TERM_MAX"): contract.PAYMENT_TERM_MAX_S,
+    ("clearing/OrderLocks.sol", "LOCK_TIME"): contract.LOCK_S,
+    ("ledger/Issuance.sol", "QUARTERS_AHEAD"): contract.QUARTERS_AHEAD,
     ("ledger/LotLanes.sol", "LANE_BITS"): contract.LANE_BITS,
     ("ledger/LotLanes.sol", "LANE_MAX"): contract.LANE_MAX,
     ("ledger/LotLanes.sol", "WINDOW"): contract.NONCE_WINDOW,
-    ("ledger/PointsLedger.sol", "PAR_MAX"): contract.PAR_MAX,
-    ("ledger/PointsLedger.sol", "GRANT_BYTES"): contract.GRANT_BYTES,
-    ("ledger/PointsLedger.sol", "SPENDING_AFTER_CLOSING"): contract.SPENDING_AFTER_CLOSING_S,
-    ("ledger/PointsLedger.sol", "CLOSED_AFTER_SPENDING"): contract.CLOSED_AFTER_SPENDING_S,
-    ("ledger/PointsLedger.sol", "MIGRATION_WAIT"): contract.MIGRATION_WAIT_S,
+    ("ledger/Programmes.sol", "PAR_MAX"): contract.PAR_MAX,
+    ("ledger/Programmes.sol", "SPENDING_AFTER_CLOSING"): contract.SPENDING_AFTER_CLOSING_S,
+    ("ledger/Programmes.sol", "CLOSED_AFTER_SPENDING"): contract.CLOSED_AFTER_SPENDING_S,
+    ("ledger/Programmes.sol", "KEY_WAIT"): contract.KEY_WAIT_S,
+    ("ledger/Programmes.sol", "FREEZE"): contract.FREEZE_S,
+    ("ledger/Programmes.sol", "FREEZE_REST"): contract.FREEZE_REST_S,
+    ("ledger/Programmes.sol", "LONG_FREEZE_MAX"): contract.LONG_FREEZE_MAX_S,
+    ("ledger/Programmes.sol", "MINT_SHARE"): contract.MINT_SHARE,
+    ("ledger/Programmes.sol", "REVOKE_SHARE"): contract.REVOKE_SHARE,
     ("ledger/QuarterTime.sol", "OFFSET"): civil_time.CITY_OFFSET_S,
+    ("ledger/QuarterTime.sol", "GRACE"): contract.GRACE_S,
+    ("ledger/Successors.sol", "LINE_MAX"): contract.LINE_MAX,
+    ("libraries/Encoding.sol", "GRANT_BYTES"): contract.GRANT_BYTES,
+    ("libraries/Encoding.sol", "REVOCATION_BYTES"): contract.REVOCATION_BYTES,
+    ("libraries/Encoding.sol", "PAYOUT_BYTES"): contract.PAYOUT_BYTES,
     ("libraries/PackedLots.sol", "LOT_BYTES"): contract.LOT_BYTES,
     ("libraries/PackedLots.sol", "LOTS_MAX"): contract.LOTS_MAX,
-    ("libraries/Tabs.sol", "PROGRAMME"): ids.programme_participant(0),
-    ("libraries/Tabs.sol", "MERCHANT"): ids.merchant_participant(0),
+    ("libraries/Participants.sol", "POOL"): ids.POOL,
+    ("libraries/Participants.sol", "TREASURY"): ids.TREASURY,
+    ("libraries/Participants.sol", "PROGRAMME"): ids.PROGRAMME_KIND,
+    ("libraries/Participants.sol", "MERCHANT"): ids.MERCHANT_KIND,
     ("libraries/Value.sol", "MICROFEN_MINOR"): value.MICROFEN_MINOR,
-    ("redemption/Disputes.sol", "DISPUTE_MAX"): contract.DISPUTE_MAX_S,
-    ("redemption/Disputes.sol", "CONTEST_TIME"): contract.CONTEST_S,
-    ("redemption/Disputes.sol", "CLOSES_AFTER"): contract.DISPUTE_CLOSES_S,
-    ("redemption/Redemption.sol", "HOLD_MAX"): contract.HOLD_MAX_S,
-    ("redemption/Redemption.sol", "REFUND_MAX"): contract.REFUND_MAX_S,
+    ("redemption/Baskets.sol", "ORDER_FEN_MIN"): contract.ORDER_FEN_MIN,
+    ("redemption/Holds.sol", "HOLD_MAX"): contract.HOLD_MAX_S,
+    ("redemption/Refunds.sol", "REFUND_MAX"): contract.REFUND_MAX_S,
+    ("succession/Succession.sol", "OBJECTION_TIME"): contract.OBJECTION_S,
+    ("succession/Succession.sol", "LAPSES_AFTER"): contract.SUCCESSION_LAPSES_S,
 }
 
 NOT_REPEATED = {
@@ -63,22 +80,21 @@ NOT_REPEATED = {
     ("authority/Council.sol", "DELAY_MAX"),
     ("authority/Council.sol", "LAPSES_AFTER"),
     ("authority/Pausable.sol", "REST"),
-    ("clearing/ClearingBook.sol", "APPROPRIATION_MAX"),
-    ("exchange/Exchange.sol", "ORDER_BYTES"),
-    ("exchange/Exchange.sol", "SIGNATURE_LENGTH_BYTES"),
+    ("clearing/Cycles.sol", "WAIVER_MAX"),
+    ("ledger/Issuance.sol", "VOID"),
     ("ledger/LotLanes.sol", "BASE_SHIFT"),
     ("ledger/LotLanes.sol", "WINDOW_SHIFT"),
     ("ledger/LotLanes.sol", "LANES_MASK"),
-    ("ledger/PointsLedger.sol", "SUCCESSORS_FOLLOWED"),
-    ("ledger/PointsLedger.sol", "VOID"),
+    ("libraries/BatchTotals.sol", "FIRST_ROOM"),
+    ("libraries/Encoding.sol", "EXCHANGE_BYTES"),
+    ("libraries/Encoding.sol", "REDEEM_HEAD_BYTES"),
+    ("libraries/Encoding.sol", "HOLD_HEAD_BYTES"),
+    ("libraries/Encoding.sol", "PREFIX_BYTES"),
+    ("libraries/Encoding.sol", "SIGNATURE_LENGTH_BYTES"),
+    ("libraries/Participants.sol", "KIND_SHIFT"),
     ("libraries/SignatureCheck.sol", "LOW_S_MAX"),
     ("libraries/SignatureCheck.sol", "WALLET_GAS"),
     ("libraries/SignatureCheck.sol", "GAS_NEEDED"),
-    ("libraries/Tabs.sol", "FIRST_ROOM"),
-    ("redemption/Redemption.sol", "REDEEM_HEAD_BYTES"),
-    ("redemption/Redemption.sol", "HOLD_HEAD_BYTES"),
-    ("redemption/Redemption.sol", "PREFIX_BYTES"),
-    ("redemption/Redemption.sol", "SIGNATURE_LENGTH_BYTES"),
 }
 """Numbers that are no vocabulary: layouts of bytes and words (vectors and the audit's storage check compare those),
 bounds of the contracts' own loops and gas, and limits that Python only meets as a revert."""
@@ -143,17 +159,17 @@ def test_every_enum_flag_limit_and_time_is_that_of_the_sources() -> None:
         ("interfaces/Types.sol", "REDEEMABLE = 8", "REDEEMABLE = 16", "REDEEMABLE in interfaces/Types.sol"),
         ("interfaces/Types.sol", "    LOT_DEAD,\n", "", "enum Verdict"),
         ("interfaces/Types.sol", "    ACTIVE,\n    CLOSING,", "    CLOSING,\n    ACTIVE,", "enum ProgrammeState"),
-        ("interfaces/IDisputes.sol", "    DECIDED,\n", "    DECIDED,\n    HEARD,\n", "enum DisputeState"),
-        ("redemption/Redemption.sol", "30 days", "31 days", "HOLD_MAX in redemption/Redemption.sol"),
-        ("ledger/PointsLedger.sol", "365 days", "365 hours", "SPENDING_AFTER_CLOSING in ledger/PointsLedger.sol"),
+        ("interfaces/ISuccession.sol", "    OBJECTED,\n", "    OBJECTED,\n    HEARD,\n", "enum SuccessionState"),
+        ("redemption/Holds.sol", "30 days", "31 days", "HOLD_MAX in redemption/Holds.sol"),
+        ("ledger/Programmes.sol", "365 days", "365 hours", "SPENDING_AFTER_CLOSING in ledger/Programmes.sol"),
         (
-            "redemption/Redemption.sol",
+            "redemption/Holds.sol",
             "uint256 private constant HOLD_MAX",
             "uint256 private constant HOLD_MIN = 1 days;\n    uint256 private constant HOLD_MAX",
-            "HOLD_MIN in redemption/Redemption.sol is not compared",
+            "HOLD_MIN in redemption/Holds.sol is not compared",
         ),
         ("libraries/PackedLots.sol", "LOTS_MAX = 16", "LOTS = 16", "LOTS_MAX is not in libraries/PackedLots.sol"),
-        ("redemption/Disputes.sol", "contract ", "enum Mood { GOOD }\ncontract ", "enum Mood is not compared"),
+        ("redemption/Redemption.sol", "contract ", "enum Mood { GOOD }\ncontract ", "enum Mood is not compared"),
     ],
 )  # fmt: skip
 def test_a_planted_difference_is_found(path: str, old: str, new: str, difference: str) -> None:
@@ -168,10 +184,11 @@ def test_the_flags_of_a_programme_are_those_that_the_contract_documents() -> Non
     assert documented == {flag.name: flag.value for flag in ProgrammeFlag}
 
 
-@pytest.mark.parametrize("path", ["interfaces/IIssuance.sol", "interfaces/IPointsLedger.sol"])
-def test_the_states_of_a_batch_are_those_that_the_contracts_document(path: str) -> None:
-    states = ", ".join(f"{state.value} {state.word}" for state in BatchState)
-    assert f"@notice {states}." in SOURCES[path]
+def test_the_word_of_a_batch_says_what_the_contract_documents() -> None:
+    assert "What is stored of a batch: 0 unused, 1 void, else" in SOURCES["interfaces/IIssuance.sol"]
+    assert "bytes32 private constant VOID = bytes32(uint256(1));" in SOURCES["ledger/Issuance.sol"]
+    words = {bytes(32): BatchState.UNUSED, bytes(31) + b"\1": BatchState.VOID, b"\1" + bytes(31): BatchState.LANDED}
+    assert {word: contract.batch_state(word) for word in words} == words
 
 
 def test_the_rejections_that_leave_the_nonce_are_those_that_the_contract_documents() -> None:
@@ -194,14 +211,10 @@ def test_a_code_of_a_later_edition_still_has_words() -> None:
 # One home ----------------------------------------------------------------------------------------------------------
 
 WORDS = (
-    {
-        member.name
-        for members in (ProgrammeFlag, ProgrammeState, BatchState, DisputeState, Verdict)
-        for member in members
-    }
+    {member.name for members in (ProgrammeFlag, ProgrammeState, SuccessionState, Verdict) for member in members}
     | {name.removesuffix("_S") for name in vars(contract) if name.isupper()}
-) - {"OPEN", "NONE", "DAY", "HOUR"}
-"""OPEN and NONE name other things too; a day and an hour have `civil_time` as their home."""
+) - {"OPEN", "NONE", "LOCK", "DAY", "HOUR"}
+"""OPEN, NONE and LOCK name other things too; a day and an hour have `civil_time` as their home."""
 
 
 def copies(tree: ast.Module) -> Iterator[str]:

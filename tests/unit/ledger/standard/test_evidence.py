@@ -66,6 +66,9 @@ def test_receipt_vectors_keep_the_order_of_execution(row: dict[str, Any]) -> Non
         for leaf in (entry["leaf"] for entry in row["leaves"])
     ]
     assert hashes == [unhex(entry["hash"]) for entry in row["leaves"]]
+    for entry in row["leaves"]:
+        leaf = entry["leaf"]
+        assert ev.payer_of(leaf["holder"], unhex(leaf["orderId"])) == unhex(entry["payer"])
     tree = ev.MerkleTree(hashes, sort_leaves=False)
     assert tree.root == unhex(row["root"])
     for index, entry in enumerate(row["leaves"]):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ledger.standard import packed
 from ledger.standard.errors import BadAddress, MalformedPacked, OutOfRange
+from ledger.standard.ids import MerchantId
 from ledger.standard.keccak import keccak256
 from ledger.standard.typed_data import ExchangeOrder, HoldOrder, Lot, RedeemOrder
 from tests.unit.ledger.standard.test_typed_data import ADDRESS, LOTS, uints
@@ -32,6 +33,17 @@ def test_grant_vectors() -> None:
     assert packed.pack_grants(grants) == unhex(row["packed"])
     assert keccak256(unhex(row["packed"])) == unhex(row["hash"])
     assert packed.unpack_grants(unhex(row["packed"])) == grants
+
+
+def test_revocation_and_payout_vectors() -> None:
+    row = VECTORS["revocations"]
+    revocations = [(one["index"], int(one["revokedTotal"]), one["reason"]) for one in row["revocations"]]
+    assert packed.pack_revocations(revocations) == unhex(row["packed"])
+    assert packed.unpack_revocations(unhex(row["packed"])) == revocations
+    row = VECTORS["payouts"]
+    payouts = [(MerchantId(one["merchant"]), int(one["fen"])) for one in row["payouts"]]
+    assert packed.pack_payouts(payouts) == unhex(row["packed"])
+    assert packed.unpack_payouts(unhex(row["packed"])) == payouts
 
 
 def test_exchange_vectors() -> None:
@@ -89,6 +101,31 @@ def test_orders_survive_a_round_trip(exchanges: Any, redeems: Any, holds: Any) -
     assert packed.unpack_exchange_orders(packed.pack_exchange_orders(exchanges)) == exchanges
     assert packed.unpack_redeem_orders(packed.pack_redeem_orders(redeems)) == redeems
     assert packed.unpack_hold_orders(packed.pack_hold_orders(holds)) == holds
+
+
+@given(
+    st.lists(st.tuples(uints(32), uints(64), uints(16)), max_size=9),
+    st.lists(st.tuples(uints(32), uints(64)), max_size=9),
+)
+def test_revocations_and_payouts_survive_a_round_trip(revocations: Any, payouts: Any) -> None:
+    assert packed.unpack_revocations(packed.pack_revocations(revocations)) == revocations
+    assert packed.unpack_payouts(packed.pack_payouts(payouts)) == payouts
+    for data, unpack in (
+        (packed.pack_revocations([(1, 2, 3)]), packed.unpack_revocations),
+        (packed.pack_payouts([(MerchantId(1), 2)]), packed.unpack_payouts),
+    ):
+        with pytest.raises(MalformedPacked):
+            unpack(data[:-1])
+
+
+@given(uints(8), uints(64))
+def test_a_prefix_survives_a_round_trip_and_a_shorter_one_is_a_smaller_number(lots: int, last: int) -> None:
+    prefix = packed.pack_prefix(lots, last)
+    assert packed.unpack_prefix(prefix) == (lots, last)
+    if lots < 255:
+        assert prefix < packed.pack_prefix(lots + 1, 0) or last == 0
+    with pytest.raises(OutOfRange):
+        packed.unpack_prefix(2**72)
 
 
 @given(LOTS)

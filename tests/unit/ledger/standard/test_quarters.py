@@ -39,8 +39,8 @@ def test_quarters_are_back_to_back_for_every_uint32(quarter: int) -> None:
     assert length_days in (90, 91, 92)
 
 
-def test_a_lot_dies_at_the_end_of_its_quarter_in_city_time() -> None:
-    end = int(datetime(2026, 4, 1, tzinfo=CITY_TZ).timestamp())
+def test_a_lot_dies_seven_days_after_its_quarter_in_city_time() -> None:
+    end = int(datetime(2026, 4, 8, tzinfo=CITY_TZ).timestamp())
     first_of_2026 = quarters.quarter_of(date(2026, 3, 31))
     assert first_of_2026 == 105
     assert not quarters.is_dead(first_of_2026, end - 1)

@@ -31,9 +31,9 @@ CLASSES: dict[str, tuple[type[Any], str]] = {
     "Capture": (td.Capture, td.CAPTURE_TYPE),
     "Release": (td.Release, td.RELEASE_TYPE),
     "Refund": (td.Refund, td.REFUND_TYPE),
-    "Dispute": (td.Dispute, td.DISPUTE_TYPE),
-    "Contest": (td.Contest, td.CONTEST_TYPE),
-    "Settlement": (td.Settlement, td.SETTLEMENT_TYPE),
+    "ArbiterRefund": (td.ArbiterRefund, td.ARBITER_REFUND_TYPE),
+    "Succession": (td.Succession, td.SUCCESSION_TYPE),
+    "Objection": (td.Objection, td.OBJECTION_TYPE),
 }
 
 
@@ -81,16 +81,16 @@ LOTS = st.lists(st.builds(td.Lot, uints(64), uints(64)), min_size=1, max_size=16
 MESSAGES = st.one_of(
     st.builds(td.MintBatch, uints(32), uints(32), uints(64), BYTES32, BYTES32),
     st.builds(td.VoidBatch, uints(32), uints(64)),
-    st.builds(td.Revocation, uints(32), uints(64), BYTES32, uints(64), uints(16)),
+    st.builds(td.Revocation, uints(32), uints(64), BYTES32),
     st.builds(td.ExchangeOrder, ADDRESS, uints(64), uints(64), uints(32), uints(64), uints(32), uints(40)),
     st.builds(td.RedeemOrder, ADDRESS, uints(32), LOTS, uints(32), uints(40)),
     st.builds(td.HoldOrder, ADDRESS, uints(32), LOTS, uints(32), uints(40), uints(40), st.booleans()),
     st.builds(td.Capture, BYTES32, uints(8), uints(64)),
     st.builds(td.Release, BYTES32),
     st.builds(td.Refund, BYTES32, uints(8), uints(64)),
-    st.builds(td.Dispute, BYTES32),
-    st.builds(td.Contest, BYTES32),
-    st.builds(td.Settlement, uints(64), uints(32), uints(32), uints(64), BYTES32),
+    st.builds(td.ArbiterRefund, BYTES32, uints(8), uints(64)),
+    st.builds(td.Succession, ADDRESS, ADDRESS, uints(40)),
+    st.builds(td.Objection, ADDRESS, ADDRESS),
 )
 DOMAINS = st.builds(td.Domain, uints(256), ADDRESS, BYTES32)
 
@@ -115,7 +115,7 @@ def test_digest_equals_eth_account(message: Any, domain: td.Domain) -> None:
     signable = encode_typed_data(
         domain_data={
             "name": "Tongdui",
-            "version": "1",
+            "version": "2",
             "chainId": domain.chain_id,
             "verifyingContract": domain.ledger_address,
             "salt": domain.salt,
@@ -132,7 +132,9 @@ def test_digest_equals_eth_account(message: Any, domain: td.Domain) -> None:
         td.VoidBatch(2**32, 0),
         td.VoidBatch(0, 2**64),
         td.VoidBatch(-1, 0),
-        td.Revocation(1, 1, b"\0" * 32, 0, 2**16),
+        td.Revocation(2**32, 1, b"\0" * 32),
+        td.Succession("0x" + "1" * 40, "0x" + "2" * 40, 2**40),
+        td.ArbiterRefund(b"\0" * 32, 256, 0),
         td.Capture(b"\0" * 32, 256, 0),
     ],
 )

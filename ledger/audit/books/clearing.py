@@ -6,9 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from ledger.audit.books.points import NOBODY, Account, LotPart
+from ledger.standard.contract import OVERDUE_FEN_MIN
 from ledger.standard.ids import MerchantId, OrderId, ProgrammeId
-
-OVERDUE_FEN_MIN = 1_000
 
 
 @dataclass(slots=True)

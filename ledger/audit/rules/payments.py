@@ -9,11 +9,11 @@ from ledger.audit.rules.common import Handlers, Rules, hex_of
 from ledger.audit.shares import split
 from ledger.proofs.events import Event
 from ledger.standard.civil_time import DAY_S
+from ledger.standard.contract import PAYMENT_TERM_MAX_S, PAYMENT_TERM_MIN_S
 from ledger.standard.ids import POOL, MerchantId, ProgrammeId, merchant_participant, programme_participant
 from ledger.standard.packed import unpack_payouts
 
 _WAIVER_MAX_S = 90 * DAY_S
-_TERM_S = range(DAY_S, 90 * DAY_S + 1)
 
 
 class PaymentRules(Rules):
@@ -153,6 +153,6 @@ class PaymentRules(Rules):
             self.act(event, "setTerms", newTerms=(term, ceiling))
         before = (clearing.payment_term, clearing.payout_ceiling)
         self.same("former terms", event, before, tuple(event["previous"]))
-        if term not in _TERM_S:
+        if not PAYMENT_TERM_MIN_S <= term <= PAYMENT_TERM_MAX_S:
             raise Contradicted("payment term", event.log.where, "1 to 90 days", term)
         clearing.payment_term, clearing.payout_ceiling = term, ceiling

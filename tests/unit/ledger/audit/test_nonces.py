@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from ledger.audit.nonces import spend_nonce
 from ledger.standard.contract import NONCE_WINDOW
+from tests.unit.ledger.standard.vectors import load
 
 NONCES = st.lists(st.integers(0, 200), max_size=80)
 
@@ -31,3 +32,13 @@ def test_sliding_the_window_cancels_what_falls_below() -> None:
     assert state == (9, 1 << 31)
     assert spend_nonce(state, 8) is None
     assert spend_nonce(state, 9) is not None
+
+
+def test_the_shared_sequences_give_the_same_states() -> None:
+    for sequence in load("nonces.json"):
+        state = (0, 0)
+        for step in sequence["steps"]:
+            after = spend_nonce(state, step["nonce"])
+            assert (after is not None) == step["accepted"]
+            state = state if after is None else after
+            assert state == (step["base"], step["window"])

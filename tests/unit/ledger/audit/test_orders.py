@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from ledger.audit.orders import is_prefix, orders_of, prefix_of
+from ledger.audit.orders import is_prefix, orders_of, prefix_of, signer_of
 from ledger.standard import packed
+from ledger.standard.contract import Verdict
 from ledger.standard.ids import MerchantId, ProgrammeId, address_bytes, token_id
 from ledger.standard.keccak import keccak256
 from ledger.standard.packed import OrderCall
 from ledger.standard.signatures import SigningKey
 from ledger.standard.typed_data import Capture, Domain, ExchangeOrder, HoldOrder, Lot, Release
+from tests.unit.ledger.standard.vectors import load
 
 KEY, SHOP = SigningKey(b"\1" * 32), SigningKey(b"\2" * 32)
 DOMAIN = Domain(7, "0x" + "11" * 20, b"\3" * 32)
@@ -77,3 +81,18 @@ def test_a_prefix_keeps_whole_lots_but_the_last() -> None:
     assert is_prefix(lots, (0, 0))
     assert prefix_of(lots, (0, 0)) == ()
     assert prefix_of(lots, (2, 3)) == ((LOT, 50), (LOT + 1, 3))
+
+
+@pytest.mark.parametrize("vector", load("rejected.json")["malformed"], ids=lambda vector: vector["what"])
+def test_the_shared_malformed_calls_give_the_ids_of_their_rejections(vector: dict[str, Any]) -> None:
+    packed_call = bytes.fromhex(vector["packed"][2:])
+    orders = list(orders_of(packed_call, OrderCall(vector["call"]), DOMAIN))
+    found = [signed for signed in orders if signed.order is None]
+    expected = [item for item in vector["rejected"] if item["code"] == Verdict.MALFORMED]
+    assert ["0x" + signed.id.hex() for signed in found] == [item["id"] for item in expected]
+
+
+@pytest.mark.parametrize("vector", load("rejected.json")["signatures"], ids=lambda vector: vector["what"])
+def test_the_shared_bad_signatures_are_nobody_s_or_another_s(vector: dict[str, Any]) -> None:
+    signer = signer_of(bytes.fromhex(vector["digest"][2:]), bytes.fromhex(vector["signature"][2:]))
+    assert signer != address_bytes(load("typed_data.json")["signer"])

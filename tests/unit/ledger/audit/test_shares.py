@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.audit.shares import split
+from tests.unit.ledger.standard.vectors import load
 
 DEBTS = st.lists(st.one_of(st.integers(0, 50), st.integers(0, 2**60)), min_size=1, max_size=8)
 
@@ -24,3 +25,10 @@ def test_leftover_fen_go_to_the_largest_remainders_and_ties_to_the_earlier() -> 
     assert split(10, [10, 10, 10]) == [4, 3, 3]
     assert split(3, [1, 5]) == [1, 2]
     assert split(2, [1, 1, 1]) == [1, 1, 0]
+
+
+def test_the_shared_dues_are_these() -> None:
+    for vector in load("clearing.json")["dues"]:
+        assert split(int(vector["total"]), [int(debt) for debt in vector["debts"]]) == [
+            int(due) for due in vector["dues"]
+        ]

@@ -56,14 +56,24 @@ abstract contract Orders is Issuance {
         if (verdict == Verdict.ACCEPTED && supply > LotLanes.LANE_MAX) verdict = Verdict.CAP_EXCEEDED;
         verdict = _spendFirst(holder, nonce, verdict, fromId, amountIn, quarter);
         if (verdict != Verdict.ACCEPTED) return verdict;
-        _checkExchange(fromId, amountIn, toId, amountOut);
+        ProgrammeRecord storage from = _programmes[fromId.programme()];
+        ProgrammeRecord storage to = _programmes[toId.programme()];
+        // A module that is wrong, or a thief's, creates no value and prolongs none. Amounts of less than 2^64 at pars of less
+        // than 2^37.
+        unchecked {
+            uint256 parTo = to.par;
+            bool gains = parTo == 0 || amountOut * parTo > uint256(amountIn) * from.par;
+            if (gains || fromId.quarter() != toId.quarter()) {
+                revert PointsLedgerBadExchange(fromId, amountIn, toId, amountOut);
+            }
+        }
         _credit(holder, toId, amountOut);
         // Debited above; and a programme has fewer than 2^32 lots, each of less than 2^48.
         unchecked {
             _lots[fromId].supply -= amountIn;
-            _programmes[fromId.programme()].supply -= amountIn;
+            from.supply -= amountIn;
             _lots[toId].supply = uint128(supply);
-            _programmes[toId.programme()].supply += amountOut;
+            to.supply += amountOut;
         }
         emit Transfer(msg.sender, holder, address(0), fromId.token(), amountIn);
         emit Transfer(msg.sender, address(0), holder, toId.token(), amountOut);
@@ -162,18 +172,6 @@ abstract contract Orders is Issuance {
     function setRebirthCap(uint64 capFen) external restricted {
         emit RebirthCapSet(rebirthCapFen, capFen);
         rebirthCapFen = capFen;
-    }
-
-    /// @dev A module that is wrong, or a thief's, creates no value and prolongs none.
-    function _checkExchange(LotId fromId, uint256 amountIn, LotId toId, uint256 amountOut) private view {
-        uint256 parTo = _programmes[toId.programme()].par;
-        // Amounts of less than 2^64 at pars of less than 2^37.
-        unchecked {
-            bool gains = amountOut * parTo > amountIn * _programmes[fromId.programme()].par;
-            if (gains || parTo == 0 || fromId.quarter() != toId.quarter()) {
-                revert PointsLedgerBadExchange(fromId, amountIn, toId, amountOut);
-            }
-        }
     }
 
     function _begin() private view returns (uint256) {

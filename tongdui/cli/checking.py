@@ -40,8 +40,9 @@ KINDS = {
 
 
 def register(issuers: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
     issuers.command("check")(check)
+    issuers.command("draft")(draft)
 
 
 def check(
@@ -81,6 +82,56 @@ def check(
     output.result(result)
     if found.refusals:
         raise typer.Exit(ExitCode.NO)
+
+
+def draft(
+    file: Annotated[Path, typer.Argument(help="A file as the source system exports it.")],
+    programme: Annotated[
+        str | None, typer.Option(metavar="P", help="Slug of the programme (default: the one that the file speaks of).")
+    ] = None,
+    rules: Annotated[
+        Path | None, typer.Option("--rules", metavar="R", help="Its rulebook: a YAML file (default: the city's).")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The mapping's name (default: programme and format).")] = None,
+    system: Annotated[str | None, typer.Option(help="The source system's name.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the draft there; an existing file is left.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Propose a mapping for a file, for a person to finish: columns, types, examples, and what is doubtful."""
+    from issuers.drafting.drafts import columns_of, text_of
+    from issuers.drafting.drafts import draft as drafted
+    from issuers.rules.activities import approved_rulebooks
+    from issuers.rules.rulebook import Rulebook
+    from issuers.sources.mapping import FOLDER, MappingFolder
+
+    output = Output(as_json=as_json)
+    if rules is not None:
+        books = [Rulebook.load(readable(rules, "the rulebook"))]
+        programme = programme or books[0].file.slug
+    else:
+        books = [versions[-1] for versions in approved_rulebooks().values()]
+    mappings = MappingFolder(FOLDER).all()
+    found = drafted(readable(file, "the file"), books, mappings, programme=programme, name=name, system=system)
+    text = text_of(found, file.name)
+    if out is None:
+        output.say(text.rstrip())
+    else:
+        try:
+            with out.open("x", encoding="utf-8") as target:
+                target.write(text)
+        except FileExistsError:
+            raise ConfigurationError(f"{out} exists; it is left as it is") from None
+        for doubt in found.doubts:
+            output.say(f"? {doubt.zh}\n  {doubt.en}")
+    output.result(
+        {
+            "ok": True,
+            "mapping": found.content,
+            "text": text,
+            "columns": columns_of(found),
+            "doubts": [asdict(one) for one in found.doubts],
+        }
+    )
 
 
 def texts(values: dict[str, Any]) -> dict[str, Any]:

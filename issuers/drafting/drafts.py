@@ -13,8 +13,9 @@ from issuers.drafting.proposals import Doubt, Proposal, likeness, propose
 from issuers.drafting.tables import table_of
 from issuers.rules.rulebook import Rulebook
 from issuers.sources.mapping import Mapping
+from ledger.standard.ids import ProgrammeSlug
 
-UNKNOWN: Final = "change-me"
+UNKNOWN: Final = ProgrammeSlug("change-me")
 """Stands for a programme that nothing in the file names."""
 _EXAMPLES: Final = 3
 _EXAMPLE_CHARS: Final = 24
@@ -25,7 +26,7 @@ def draft(
     books: Sequence[Rulebook],
     mappings: Sequence[Mapping] = (),
     *,
-    programme: str | None = None,
+    programme: ProgrammeSlug | None = None,
     name: str | None = None,
     system: str | None = None,
 ) -> Proposal:
@@ -58,7 +59,7 @@ def draft(
     return found
 
 
-def _of_programme(slug: str, *, known: bool) -> Doubt:
+def _of_programme(slug: ProgrammeSlug, *, known: bool) -> Doubt:
     if known:
         return Doubt(
             f"The file speaks most of the programme `{slug}`: is it?", f"文件内容最接近积分项目 `{slug}`：是否正确？"

@@ -19,6 +19,7 @@ from issuers.drafting.words import EXTRAS, PERSONAL, ROLES, rank, unit_in, unit_
 from issuers.rules.rulebook import CompiledActivity, Rulebook
 from issuers.rules.units import UNITS
 from issuers.sources.mapping import Mapping, QuantitySpec
+from ledger.standard.ids import ProgrammeSlug
 
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9-]{1,31}")
 _MAXIMA: Final = {"hour": "24", "minute": "1440", "second": "86400"}
@@ -51,7 +52,7 @@ class Proposal:
         return Mapping.model_validate(self.content)
 
 
-def propose(table: Table, name: str, system: str, programme: str, book: Rulebook | None) -> Proposal:
+def propose(table: Table, name: str, system: str, programme: ProgrammeSlug, book: Rulebook | None) -> Proposal:
     """Return a mapping for a table. ``book``: the programme's newest rulebook, if it is known."""
     return _Proposer(table, book).propose(name, system, programme)
 
@@ -68,7 +69,7 @@ class _Proposer:
         self._fields: dict[str, dict[str, Any]] = {}
         self._result = Proposal({}, tuple(self._columns.values()))
 
-    def propose(self, name: str, system: str, programme: str) -> Proposal:
+    def propose(self, name: str, system: str, programme: ProgrammeSlug) -> Proposal:
         form = self._table.form
         self._times()
         unit = self._take("unit", [one for one in self._free if one.is_code and one.kind is Kind.TEXT])

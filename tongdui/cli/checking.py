@@ -105,13 +105,14 @@ def draft(
     from issuers.sources.mapping import FOLDER, MappingFolder
 
     output = Output(as_json=as_json)
+    slug = None if programme is None else ProgrammeSlug(programme)
     if rules is not None:
         books = [Rulebook.load(readable(rules, "the rulebook"))]
-        programme = programme or books[0].file.slug
+        slug = slug or books[0].file.slug
     else:
         books = [versions[-1] for versions in approved_rulebooks().values()]
     mappings = MappingFolder(FOLDER).all()
-    found = drafted(readable(file, "the file"), books, mappings, programme=programme, name=name, system=system)
+    found = drafted(readable(file, "the file"), books, mappings, programme=slug, name=name, system=system)
     text = text_of(found, file.name)
     if out is None:
         output.say(text.rstrip())

@@ -7,14 +7,15 @@ from pathlib import Path
 from issuers.drafting.drafts import draft, text_of
 from issuers.drafting.proposals import Proposal
 from issuers.rules.activities import approved_rulebooks
+from ledger.standard.ids import ProgrammeSlug
 
 BOOKS = [versions[-1] for versions in approved_rulebooks().values()]
 
 
-def proposed(tmp_path: Path, text: str, **options: str) -> Proposal:
+def proposed(tmp_path: Path, text: str, programme: ProgrammeSlug | None = None) -> Proposal:
     path = tmp_path / "a.csv"
     path.write_text(text, encoding="utf-8")
-    return draft(path, BOOKS, **options)
+    return draft(path, BOOKS, programme=programme)
 
 
 def doubts(found: Proposal) -> str:
@@ -25,7 +26,7 @@ def test_visits_without_a_quantity_count_once(tmp_path: Path) -> None:
     text = "编号,读者证号,进馆时间,分馆\n" + "".join(
         f"V-{n:04d},L-{n % 7:06d},2026-03-{n + 1:02d} 09:12,总馆\n" for n in range(20)
     )
-    content = proposed(tmp_path, text, programme="library").content
+    content = proposed(tmp_path, text, programme=ProgrammeSlug("library")).content
     assert content["fields"]["record_id"]["column"] == "编号"
     assert content["fields"]["source_id"]["column"] == "读者证号"
     assert content["fields"]["started_at"] == {"column": "进馆时间"}
@@ -61,7 +62,9 @@ def test_time_apart_from_any_quantity_is_the_quantity(tmp_path: Path) -> None:
         for n in range(20)
     )
     header = "记录编号,志愿者编号,服务类别,开始时间,结束时间,记录单位\n"
-    assert proposed(tmp_path, header + rows, programme="volunteer").content["quantity"] == [{"between": True}]
+    assert proposed(tmp_path, header + rows, programme=ProgrammeSlug("volunteer")).content["quantity"] == [
+        {"between": True}
+    ]
 
 
 def test_names_are_left_unread(tmp_path: Path) -> None:

@@ -179,11 +179,13 @@ class Intake:
     def rest(
         self, programme: ProgrammeId, mapping: Mapping, source: RestSource, progress: ProgressCallback | None = None
     ) -> IngestReport:
-        """Pull all pages behind the stored cursor. Raises SourceUnavailable; what was committed stands."""
+        """Pull all pages behind the stored cursor. Raises SourceUnavailable, also where the source says that it has
+        more than it brought; what was committed stands."""
         identity = hashlib.sha256(f"rest:{mapping.system}".encode()).digest()
         run, _, outcome = self._open(programme, mapping, "rest", mapping.system, identity)
         with self._database.read() as session:
             at = _Place.read(session.get_one(IssuanceDeliveryRow, run.delivery.delivery_id).cursor)
+        total = None
         for page in source.pages(at.cursor):
             deeds, faults = self._page(run, mapping, page.records, at.taken)
             count = len(deeds) + len(faults)
@@ -191,7 +193,10 @@ class Intake:
             following = _Place(at.cursor, at.taken + count) if page.next_cursor is None else _Place(page.next_cursor, 0)
             self._commit(run, deeds, faults, rows=count, cursor=following.text())
             at = following
+            total = page.total
             _tell(progress, run, None)
+        if total is not None and run.rows_done < total:
+            raise SourceUnavailable(mapping.system, f"the source has {total} records and brought {run.rows_done}")
         return run.report(outcome)
 
     def rows(
@@ -326,8 +331,6 @@ class Intake:
 
     def _page(self, run: _Run, mapping: Mapping, records: Any, taken: int) -> tuple[list[Prepared], list[Fault]]:
         """Return the deeds and faults of a page behind its first ``taken`` records."""
-        if not isinstance(records, list):
-            raise SourceUnavailable(mapping.system, f"a page has no list at {mapping.records!r}")
         normaliser = Normaliser(mapping)
         now = self._clock.timestamp()
         deeds, faults = [], []

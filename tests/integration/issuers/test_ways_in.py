@@ -126,7 +126,7 @@ def test_a_refused_row_never_stops_its_neighbours_and_can_be_resubmitted(desk: D
     assert report.statuses == {"accepted": 2, "refused": 1}
     (refusal,) = desk.service.refusals("traffic").items
     assert (refusal.file, refusal.row, refusal.line, refusal.field, refusal.code) == ("a.csv", 2, 3, "day", "bad_date")
-    assert refusal.reason_zh == "字段不是约定格式的日期或时间。"
+    assert refusal.reason_zh == "字段不是约定格式的日期或时间（实际形式：9999/99/99）。"
     assert "2026/02/30" in desk.service.refused_row(refusal.refusal_id)
     mended = {
         "申报编号": "RX-0002", "用户编号": "RX00000001", "行为类型": "无车日", "行为日期": "2026/02/28", "数量": "1",

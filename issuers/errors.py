@@ -101,6 +101,14 @@ class NoCorrection(IssuersError):
         super().__init__(f"review {review_id} is of no known number: approve the record as it is, or reject it")
 
 
+class UnknownDelivery(IssuersError):
+    """These bytes were not taken in for the programme."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        super().__init__(f"{file} was not taken in for this programme as it is now")
+
+
 class RefusalNotFound(IssuersError):
     """No open refusal has this id."""
 

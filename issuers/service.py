@@ -33,6 +33,7 @@ from issuers.intake.chunks import Pipeline
 from issuers.intake.deliveries import IngestReport, Intake, ProgressCallback
 from issuers.intake.drop_folder import MAPPING_FILE, take_files
 from issuers.intake.dry_run import dry_run
+from issuers.intake.returned import Returning
 from issuers.intake.waiting import WaitingRecords
 from issuers.records import sql
 from issuers.records.certifications import erase_certifications
@@ -115,6 +116,7 @@ class IssuerService:
         self._vault = Vault(envelope, random)
         self._pipeline = Pipeline(registry, self._keys, self._books, random)
         self._intake = Intake(database, clock, self._pipeline, self._keys, self._vault, self._limits, random=random)
+        self._returning = Returning(database, self._intake, self._limits)
         self._waiting = WaitingRecords(database, clock, self._pipeline, self._books, self._keys, self._vault, random)
         self._reviewing = Reviewing(database, clock, self._pipeline, self._keys, self._vault, random)
         self._deployment = deployment
@@ -141,7 +143,7 @@ class IssuerService:
         Raises UnknownProgramme, UnknownMapping, ConfigurationError or OSError; bad content raises nothing.
         """
         number = self.programme_id(programme)
-        return self._intake.file(number, self.mapping(number, mapping, path), path, progress)
+        return self._returning.take(number, self.mapping(number, mapping, path), path, progress)
 
     def ingest_drop_folder(
         self,
@@ -161,9 +163,23 @@ class IssuerService:
             mapping = folder / MAPPING_FILE
 
         def ingest(path: Path) -> IngestReport:
-            return self._intake.file(number, self.mapping(number, mapping, path), path, progress)
+            return self._returning.take(number, self.mapping(number, mapping, path), path, progress)
 
-        return take_files(folder, ingest, self.refusals_of_delivery, min_age_s)
+        def give_back(path: Path, target: Path) -> None:
+            self.write_refused(number, path, target, mapping)
+
+        return take_files(folder, ingest, self.refusals_of_delivery, min_age_s, give_back)
+
+    def write_refused(
+        self,
+        programme: ProgrammeId | ProgrammeSlug,
+        path: Path,
+        target: Path,
+        mapping: str | Path | SourceMapping | None = None,
+    ) -> int:
+        """Write the refused rows of a file that was taken in to ``target``; see `Returning.write`."""
+        number = self.programme_id(programme)
+        return self._returning.write(number, self.mapping(number, mapping, path), path, target)
 
     def pull_rest(
         self,

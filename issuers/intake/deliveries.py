@@ -27,10 +27,11 @@ from issuers.records.vault import Delivery, RecordKeys, Vault
 from issuers.rules.refusals import Fault, ReadFailure
 from issuers.sources.mapping import Mapping
 from issuers.sources.normalise import Normaliser
-from issuers.sources.readers import Item, Limits, read_file
+from issuers.sources.readers import Item, Limits
 from issuers.sources.readers.json_documents import rows_of
 from issuers.sources.readers.rows import Row
 from issuers.sources.rest import RestSource
+from issuers.sources.returns.reading import read_back
 from issuers.states import DeliveryState, RecordState, change
 from ledger.clock import Clock
 from ledger.custody.master import RandomBytes
@@ -171,10 +172,10 @@ class Intake:
         name: str | None = None,
     ) -> IngestReport:
         """Take a file in; the same bytes a second time have no effect. Raises OSError."""
-        digest, lines = _sha256(path)
+        digest, lines = content_of(path)
         total = max(lines - 1, 1) if mapping.format in ("csv", "tsv", "jsonl") and lines > 1 else None
         delivery = (programme, mapping, kind, name or path.name, digest)
-        return self._finish(delivery, lambda: read_file(path, mapping, self._limits), progress, total)
+        return self._finish(delivery, lambda: read_back(path, mapping, self._limits), progress, total)
 
     def rest(
         self, programme: ProgrammeId, mapping: Mapping, source: RestSource, progress: ProgressCallback | None = None
@@ -411,7 +412,7 @@ def _behind(items: Iterable[Item], done: int) -> Iterator[Item]:
             yield item
 
 
-def _sha256(path: Path) -> tuple[bytes, int]:
+def content_of(path: Path) -> tuple[bytes, int]:
     """Return a file's hash and its number of line feeds, which is about its number of records."""
     digest = hashlib.sha256()
     lines = 0

@@ -2,6 +2,7 @@
 
 Inside a drop folder ``.taken`` holds what is being read (and what a crash left, which is read first), ``.done`` what
 was taken in, and ``.refused`` what could not be read at all: a bad file stands aside and disturbs nothing else.
+``.returned`` has the refused rows of each file, in its form and with the reasons, to be corrected and dropped again.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ import orjson
 from issuers.answers import Refusal
 from issuers.errors import UnknownMapping
 from issuers.intake.deliveries import IngestReport
+from ledger.errors import TongduiError
 
 _LOG = logging.getLogger(__name__)
 MAPPING_FILE = "mapping.yaml"
 """A file of this name in a drop folder is the mapping of all others in it."""
 REPORT_SUFFIX = ".report.json"
+RETURNED = ".returned"
+"""The folder of refused rows: files of the same form, with the reasons, to be corrected and dropped again."""
 _REFUSALS_IN_REPORT = 1_000
 
 
@@ -51,8 +55,11 @@ def take_files(
     ingest: Callable[[Path], IngestReport],
     refusals: Callable[[int], Sequence[Refusal]],
     min_age_s: float = 0.0,
+    give_back: Callable[[Path, Path], None] | None = None,
 ) -> list[IngestReport]:
     """Take in every whole file of a drop folder and put each away; returns the reports of what was read.
+
+    ``give_back`` writes the refused rows of a file to another, which stands under the file's name in ``.returned``.
 
     ``ingest`` takes a file in, ``refusals`` gives a delivery's refusals. What they raise beside UnknownMapping and
     OSError ends the round: the file stays where it is and is read again. A round with refusals logs one warning.
@@ -72,7 +79,11 @@ def take_files(
             continue
         refused = refusals(report.delivery_id)
         is_unreadable = any(one.row == 0 for one in refused)
-        _put_away(path, ".refused" if is_unreadable else ".done", _report(path, report, refused) if refused else None)
+        kept = _put_away(
+            path, ".refused" if is_unreadable else ".done", _report(path, report, refused) if refused else None
+        )
+        if give_back is not None and kept is not None and any(one.row for one in refused):
+            _give_back(folder, kept, give_back)
         reports.append(report)
         refused_files += bool(refused)
     if refused_files:
@@ -90,8 +101,21 @@ def _is_whole(path: Path, min_age_s: float) -> bool:
         return False
 
 
-def _put_away(path: Path, where: str, report: dict[str, Any] | None) -> None:
-    """Move a file to a folder beside, under a name of its own, with its report beside it."""
+def _give_back(folder: Path, kept: Path, give_back: Callable[[Path, Path], None]) -> None:
+    """Write a file's refused rows for its clerk. What cannot be written is no reason to stop: the report is there."""
+    returned = folder / RETURNED
+    returned.mkdir(exist_ok=True)
+    try:
+        give_back(kept, returned / kept.name)
+    except (OSError, TongduiError) as error:
+        _LOG.warning("%s: the refused rows of a file could not be written: %s", folder.name, error)
+
+
+def _put_away(path: Path, where: str, report: dict[str, Any] | None) -> Path | None:
+    """Move a file to a folder beside, under a name of its own, with its report beside it; returns where it is.
+
+    None: another worker has put it away.
+    """
     folder = path.parent.parent / where
     folder.mkdir(exist_ok=True)
     target = folder / path.name
@@ -102,11 +126,12 @@ def _put_away(path: Path, where: str, report: dict[str, Any] | None) -> None:
     try:
         path.rename(target)
     except FileNotFoundError:
-        return  # another worker had it too, and has put it away
+        return None
     if report is not None:
         temporary = folder / f".{target.name}{REPORT_SUFFIX}"
         temporary.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         temporary.replace(folder / f"{target.name}{REPORT_SUFFIX}")
+    return target
 
 
 def _report(path: Path, report: IngestReport, refused: Sequence[Refusal]) -> dict[str, Any]:

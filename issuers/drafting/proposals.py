@@ -18,7 +18,7 @@ from issuers.drafting.tables import Table, placed
 from issuers.drafting.words import EXTRAS, PERSONAL, ROLES, rank, unit_in, unit_named
 from issuers.rules.rulebook import CompiledActivity, Rulebook
 from issuers.rules.units import UNITS
-from issuers.sources.mapping import Mapping, QuantitySpec
+from issuers.sources.mapping import Mapping
 from ledger.standard.ids import ProgrammeSlug
 
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9-]{1,31}")
@@ -284,9 +284,9 @@ class _Proposer:
         base: dict[str, Any] = {"constant": "1"} if column is None else {"column": column.name}
         if column is not None and column.suffix:
             base["strip_suffix"] = column.suffix
-        if column is not None and column.thousands and "thousands" in QuantitySpec.model_fields:
+        if column is not None and column.thousands:
             base["thousands"] = ","
-        if column is not None and column.kind is Kind.DURATION and "forms" in QuantitySpec.model_fields:
+        if column is not None and column.kind is Kind.DURATION:
             base["forms"] = ["words"]
         if unit is not None:
             return [base | {"unit": self._unit_field(unit)} | self._maximum(column, None)]

@@ -124,9 +124,9 @@ def _all_columns(form: Form) -> Mapping:
 def placed(form: Form) -> dict[str, Any]:
     """Return the settings of a mapping that say where the table stands, as far as they are needed."""
     found: dict[str, Any] = {}
-    if form.header_row != 1 and "header_row" in Mapping.model_fields:
+    if form.header_row != 1:
         found["header_row"] = form.header_row
-    if form.sheet is not None and "sheet" in Mapping.model_fields:
+    if form.sheet is not None:
         found["sheet"] = form.sheet
     return found
 

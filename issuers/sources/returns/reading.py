@@ -38,7 +38,7 @@ def was_returned(path: Path, mapping: Mapping, limits: Limits | None = None) -> 
     try:
         if mapping.format == "xlsx":
             return _workbook_has_mark(path, limits)
-        with open_source(path, limits) as source:
+        with open_source(path, limits, member=mapping.member) as source:
             head = source.read(_HEAD)
     except ReadFailure:
         return False

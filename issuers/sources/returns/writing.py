@@ -95,12 +95,15 @@ def _write_delimited(
     path: Path, mapping: SourceMapping, reasons: Mapping[int, Reason], target: Path, limits: Limits
 ) -> int:
     spans = _spans(path, mapping, reasons, limits)
-    with open_source(path, limits) as source:
+    with open_source(path, limits, member=mapping.member) as source:
         head = source.read(1 << 16)
         encoding = _encoding(head, mapping)
     delimiter = "\t" if mapping.format == "tsv" else mapping.delimiter
     count = 0
-    with open_source(path, limits) as source, target.open("w", encoding=_written_as(encoding), newline="") as out:
+    with (
+        open_source(path, limits, member=mapping.member) as source,
+        target.open("w", encoding=_written_as(encoding), newline="") as out,
+    ):
         text = io.TextIOWrapper(source, encoding, errors="replace", newline="\n")
         lines = enumerate(text, 1)
         above, names, delimiter = _header_of(lines, mapping, delimiter)
@@ -151,7 +154,7 @@ class _Filler:
     """Remembers what merged cells above a row say, for a row that is taken out of its place."""
 
     def __init__(self, names: Sequence[str], mapping: SourceMapping) -> None:
-        columns = getattr(mapping, "fill_down", ())
+        columns = mapping.fill_down
         self._places = [at for at, name in enumerate(names) if name.strip() in columns]
         self._last: dict[int, Any] = {}
         self.is_needed = bool(self._places)
@@ -236,7 +239,7 @@ def _write_workbook(
     book = openpyxl.Workbook(write_only=True)
     with closing(openpyxl.load_workbook(path, read_only=True, rich_text=False)) as source:
         visible = [one for one in source.worksheets if one.sheet_state == "visible"]
-        name = getattr(mapping, "sheet", None)
+        name = mapping.sheet
         sheet = source[name] if name is not None else visible[0]
         sheet.reset_dimensions()
         out = book.create_sheet(sheet.title)
@@ -297,7 +300,10 @@ def _write_lines(
 ) -> int:
     spans = _spans(path, mapping, reasons, limits)
     count = 0
-    with open_source(path, limits) as source, target.open("w", encoding="utf-8", newline="\n") as out:
+    with (
+        open_source(path, limits, member=mapping.member) as source,
+        target.open("w", encoding="utf-8", newline="\n") as out,
+    ):
         text = io.TextIOWrapper(source, "utf-8", errors="replace", newline="\n")
         for number, line in enumerate(text, 1):
             if number not in spans:
@@ -318,7 +324,7 @@ def _parsed(line: str) -> Any:
 
 
 def _write_json(path: Path, mapping: SourceMapping, reasons: Mapping[int, Reason], target: Path, limits: Limits) -> int:
-    with open_source(path, limits) as source:
+    with open_source(path, limits, member=mapping.member) as source:
         content = source.read(limits.document_bytes + 1)
     if len(content) > limits.document_bytes:
         raise CannotReturn(path.name, f"it is longer than {limits.document_bytes} bytes; send it as JSON Lines")
@@ -342,12 +348,12 @@ def _write_json(path: Path, mapping: SourceMapping, reasons: Mapping[int, Reason
 
 
 def _write_xml(path: Path, mapping: SourceMapping, reasons: Mapping[int, Reason], target: Path, limits: Limits) -> int:
-    with open_source(path, limits) as source:
+    with open_source(path, limits, member=mapping.member) as source:
         head = source.read(1 << 16)
     if b"<!DOCTYPE" in head or b"<!ENTITY" in head:
         raise CannotReturn(path.name, "it declares a document type")
     count = 0
-    with open_source(path, limits) as source, target.open("wb") as out:
+    with open_source(path, limits, member=mapping.member) as source, target.open("wb") as out:
         parser = etree.iterparse(
             source, events=("start", "end"), resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
         )

@@ -31,7 +31,7 @@ from issuers.errors import (
 )
 from issuers.intake.chunks import Pipeline
 from issuers.intake.deliveries import IngestReport, Intake, ProgressCallback
-from issuers.intake.drop_folder import MAPPING_FILE, take_files
+from issuers.intake.drop_folder import own_mapping, take_files
 from issuers.intake.dry_run import dry_run
 from issuers.intake.returned import Returning
 from issuers.intake.waiting import WaitingRecords
@@ -159,8 +159,8 @@ class IssuerService:
         ``mapping``: None stands for the folder's ``mapping.yaml``, or else for the programme's own by extension.
         """
         number = self.programme_id(programme)
-        if mapping is None and (folder / MAPPING_FILE).is_file():
-            mapping = folder / MAPPING_FILE
+        if mapping is None:
+            mapping = own_mapping(folder)
 
         def ingest(path: Path) -> IngestReport:
             return self._returning.take(number, self.mapping(number, mapping, path), path, progress)

@@ -22,6 +22,7 @@ from issuers.batches.grants import Prepared, prepare
 from issuers.errors import SourceUnavailable
 from issuers.intake.chunks import ChunkResult, Pipeline, lock_delivery
 from issuers.intake.drafts import Chunk
+from issuers.intake.file_names import shown_name
 from issuers.records import sql
 from issuers.records.vault import Delivery, RecordKeys, Vault
 from issuers.rules.refusals import Fault, ReadFailure
@@ -174,7 +175,7 @@ class Intake:
         """Take a file in; the same bytes a second time have no effect. Raises OSError."""
         digest, lines = content_of(path)
         total = max(lines - 1, 1) if mapping.format in ("csv", "tsv", "jsonl") and lines > 1 else None
-        delivery = (programme, mapping, kind, name or path.name, digest)
+        delivery = (programme, mapping, kind, name or shown_name(path.name), digest)
         return self._finish(delivery, lambda: read_back(path, mapping, self._limits), progress, total)
 
     def rest(

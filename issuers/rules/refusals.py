@@ -155,8 +155,8 @@ _TEXTS: dict[RefusalCode, tuple[str, str]] = {
         ),
     ),
     RefusalCode.BAD_NUMBER: (
-        "The field is not a number in the agreed form (found: {shape}).",
-        "字段不是约定形式的数字（实际形式：{shape}）。",
+        "The field is not a plain decimal number (found: {shape}).",
+        "字段不是有效的十进制数（实际形式：{shape}）。",
     ),
     RefusalCode.NEGATIVE_QUANTITY: ("The quantity is below zero.", "数量为负数。"),
     RefusalCode.QUANTITY_TOO_LARGE: (

@@ -12,6 +12,8 @@ from typing import Final
 
 LOST: Final = "\ufffd"
 """Stands for what could not be decoded. A source that sends it has lost the character itself."""
+_CHINESE: Final = "\u2e80"
+"""The first of the Chinese characters and marks."""
 _GB = re.compile(
     r"(x-)?(gb[-_]?2312([-_]?80)?|gbk|cp936|ms936|windows-936|euc[-_]?cn|gb[-_]?18030([-_]?20\d\d)?)", re.IGNORECASE
 )
@@ -29,11 +31,26 @@ def known_encoding(name: str) -> str | None:
 
 
 def is_utf8_instead(head: bytes) -> bool:
-    """Return whether bytes that are said to be in another encoding are UTF-8: text of several characters beyond ASCII
-    is never both by chance."""
+    """Return whether bytes that are said to be in another encoding are Chinese text in UTF-8, which takes three bytes a
+    character. Two bytes of GBK may be one of UTF-8 by chance (志愿), three never make sense."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         text = decoder.decode(head)
     except UnicodeDecodeError:
         return False
-    return sum(letter > "\x7f" for letter in text) > 3
+    return sum(letter >= _CHINESE for letter in text) > 1
+
+
+def decoded_name(raw: bytes) -> str | None:
+    """Return a short text without a declared encoding, such as a file's name: UTF-8, or GBK where that alone makes
+    Chinese of it; None where it is neither."""
+    found: list[str] = []
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            found.append(raw.decode(encoding))
+        except UnicodeDecodeError:
+            continue
+    # Two bytes of GBK may be one character of UTF-8 by chance, three hardly ever.
+    if len(found) > 1 and max(found[0], default="") < "\u0800" and any(letter >= "\u4e00" for letter in found[1]):
+        return found[1]
+    return found[0] if found else None

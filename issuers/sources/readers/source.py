@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from issuers.rules.refusals import ReadFailure, RefusalCode
+from issuers.sources.readers.encodings import decoded_name
 from issuers.sources.readers.rows import Limits
 
 _GZIP = b"\x1f\x8b"
@@ -102,13 +103,7 @@ def member_name(item: zipfile.ZipInfo) -> str:
     name = item.filename.replace("\\", "/")
     if item.flag_bits & 0x800:
         return name
-    raw = name.encode("cp437", "replace")
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return name
+    return decoded_name(name.encode("cp437", "replace")) or name
 
 
 def _is_packers_own(name: str) -> bool:

@@ -131,8 +131,8 @@ def test_reasons_stand_beside_their_counts(tmp_path: Path) -> None:
     report = check(tmp_path, "r1,p1,work,2026-08-31 09:00,,x", "r2,p1,work,2026-08-31 09:00,,y")
     assert report.refusals == {"bad_number": 2}
     assert report.reasons["bad_number"] == (
-        "The field is not a number in the agreed form (found: a).",
-        "字段不是约定形式的数字（实际形式：a）。",
+        "The field is not a plain decimal number (found: a).",
+        "字段不是有效的十进制数（实际形式：a）。",
     )
 
 

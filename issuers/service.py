@@ -33,6 +33,7 @@ from issuers.intake.chunks import Pipeline
 from issuers.intake.deliveries import IngestReport, Intake, ProgressCallback
 from issuers.intake.drop_folder import own_mapping, take_files
 from issuers.intake.dry_run import dry_run
+from issuers.intake.pushes import check_lines, records_of
 from issuers.intake.returned import Returning
 from issuers.intake.waiting import WaitingRecords
 from issuers.records import sql
@@ -46,14 +47,11 @@ from issuers.reports.stages import PipelineView, pipeline_views
 from issuers.review.pairs import held_pair
 from issuers.review.reviews import Reviewing
 from issuers.rules.activities import approved_rulebooks
-from issuers.rules.refusals import ReadFailure
 from issuers.rules.rulebook import Rulebook, as_approved
 from issuers.sources.mapping import FOLDER as MAPPINGS
 from issuers.sources.mapping import Mapping as SourceMapping
 from issuers.sources.mapping import MappingFolder
 from issuers.sources.readers import Limits
-from issuers.sources.readers.json_documents import decode_document, dig
-from issuers.sources.readers.source import open_source
 from issuers.sources.rest import RestSource, StaticToken, TokenSource
 from issuers.sources.resubmission import corrected
 from issuers.states import BatchState, RecordState, RefusalState, RevocationState, change
@@ -211,26 +209,18 @@ class IssuerService:
     ) -> IngestReport:
         """Take in the body of a push, spooled to a file; the same bytes again have no effect, whatever their name.
 
-        ``is_lines``: JSON Lines, read as a stream; else one JSON document, parsed whole: a record, an array, or an
-        object with the mapping's ``records``. What no reader understands is refused as row 0 of the delivery.
+        ``is_lines``: JSON Lines, read as a stream; else one JSON document, parsed whole (see `issuers.intake.pushes`).
+        Raises PushUnreadable: nothing of the body is stored.
         """
         number = self.programme_id(programme)
         source_mapping = self.mapping(number, mapping, None)
         if is_lines:
+            check_lines(path, self._limits)
             as_lines = source_mapping.model_copy(update={"format": "jsonl", "records": ""})
             return self._intake.file(number, as_lines, path, kind="push", name=name)
+        records = records_of(path, source_mapping, self._limits)
         as_document = source_mapping.model_copy(update={"format": "json", "records": ""})
-        try:
-            with open_source(path, self._limits) as source:
-                document = decode_document(source.read(self._limits.document_bytes))
-        except ReadFailure:
-            return self._intake.file(number, as_document, path, kind="push", name=name)
-        if isinstance(document, dict):
-            inner = dig(document, source_mapping.records.split(".")) if source_mapping.records else None
-            document = inner if isinstance(inner, list) else [document]
-        if not isinstance(document, list):
-            return self._intake.file(number, as_document, path, kind="push", name=name)
-        return self._intake.rows(number, as_document, "push", name, document)
+        return self._intake.rows(number, as_document, "push", name, records)
 
     def resubmit(
         self, refusal_id: int, values: Mapping[str, str], mapping: str | Path | SourceMapping | None = None

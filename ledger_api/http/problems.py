@@ -170,6 +170,8 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
     issuing.RefusalNotFound: _kind("unknown-refusal", 404, ("refusal_id",)),
     issuing.ErasedRecord: _kind("record-erased", 410),
     issuing.WebhookRefused: _kind("push-refused", 401),
+    issuing.PushTooOld: _kind("push-clock", 401, ("seconds", "tolerance_s")),
+    issuing.PushUnreadable: _kind("push-unreadable", 422, ("code",)),
     issuing.UnknownSource: _kind("unknown-source", 404),
     issuing.SourceUnavailable: _kind("source-unavailable", 503, hides_detail=True),
     # ours

@@ -40,6 +40,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_no_constant, object_pairs_hook=_object)
+_VALUES_MAX: Final = 4_000_000
+"""Values of one document; more come as JSON Lines, or as pages."""
 _BRACKETS_SAFE: Final = 500
 Raw = bytes | str
 """A record as it came."""
@@ -143,6 +145,9 @@ def decode_document(content: bytes) -> Any:
     """Decode a JSON document whose numbers become text. Raises ReadFailure."""
     if not content.strip():
         raise ReadFailure(RefusalCode.EMPTY_FILE)
+    if sum(content.count(mark) for mark in (b",", b"{", b"[")) > _VALUES_MAX:
+        # A small value of two bytes takes sixty in memory.
+        raise ReadFailure(RefusalCode.FILE_TOO_LARGE, limit=_VALUES_MAX)
     try:
         return _decode(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -182,6 +187,17 @@ def pick(document: Any, paths: list[list[str]], number: int, line: int | None, l
         limit = (("limit", str(limits.field_chars)),)
         return Fault(number, line, None, RefusalCode.FIELD_TOO_LARGE, limit, _kept(raw))
     return Row(number, line, tuple(values))
+
+
+def decoded_record(raw: bytes) -> Any:
+    """Return a line's JSON value; None if it is none. Of equal keys the last one is given, for the reader refuses
+    them."""
+    try:
+        return _decode(raw.decode("utf-8-sig").strip())
+    except DuplicateKey as error:
+        return {error.key: None}
+    except (ValueError, RecursionError):
+        return None
 
 
 def _kept(raw: Raw) -> bytes:

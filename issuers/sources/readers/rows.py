@@ -29,7 +29,7 @@ class Limits:
 
     field_chars: int = 8_192
     line_bytes: int = 1 << 20
-    document_bytes: int = 64 << 20
+    document_bytes: int = 16 << 20
     """The body of a push that is one JSON document, which is parsed whole; longer ones come as JSON Lines."""
     record_chars: int = 1 << 20
     """One record of a JSON document, or one row of a workbook as it is written."""

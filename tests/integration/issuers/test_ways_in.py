@@ -15,7 +15,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from issuers.errors import ReviewClosed, SameApprover, SourceUnavailable, UnknownMapping, UnknownProgramme
+from issuers.errors import (
+    PushUnreadable,
+    ReviewClosed,
+    SameApprover,
+    SourceUnavailable,
+    UnknownMapping,
+    UnknownProgramme,
+)
 from issuers.intake.deliveries import IngestReport
 from issuers.sources.mapping import FOLDER as MAPPINGS
 from issuers.sources.rest import ClientCredentials
@@ -197,10 +204,9 @@ def test_a_push_counts_once(desk: Desk) -> None:
     reports = [push(desk, body) for _ in range(10)]
     assert [report.outcome for report in reports] == ["created"] + ["exists"] * 9
     assert desk.service.counts()["environmental"].granted_minor == 2500
-    refused = push(desk, b"<xml/>")
-    assert refused.refusals == {"malformed_document": 1}
-    [why] = desk.service.refusals_of_delivery(refused.delivery_id)
-    assert (why.row, why.code) == (0, "malformed_document")
+    with pytest.raises(PushUnreadable) as caught:
+        push(desk, b"<xml/>")
+    assert caught.value.code == "malformed_document"
 
 
 @pytest.mark.parametrize("is_packed", [False, True])

@@ -101,6 +101,14 @@ class NoCorrection(IssuersError):
         super().__init__(f"review {review_id} is of no known number: approve the record as it is, or reject it")
 
 
+class UnknownDelivery(IssuersError):
+    """These bytes were not taken in for the programme."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        super().__init__(f"{file} was not taken in for this programme as it is now")
+
+
 class RefusalNotFound(IssuersError):
     """No open refusal has this id."""
 
@@ -132,6 +140,26 @@ class WebhookRefused(IssuersError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__("the push is not signed by a secret of this source, or too old")
+
+
+class PushTooOld(WebhookRefused):
+    """The clocks of the two systems differ, or the push is an old one. Everybody may know: an answer tells our time."""
+
+    def __init__(self, seconds: int, tolerance_s: int) -> None:
+        super().__init__(f"webhook-timestamp is {seconds} s from now")
+        self.seconds = seconds
+        self.tolerance_s = tolerance_s
+        self.args = (f"webhook-timestamp is {seconds} s from this system's time; at most {tolerance_s} s are accepted",)
+
+
+class PushUnreadable(IssuersError):
+    """A push's body cannot be read: nothing of it is stored, and its id can be used again."""
+
+    def __init__(self, code: str, reason_en: str, reason_zh: str) -> None:
+        self.code = code
+        self.reason_en = reason_en
+        self.reason_zh = reason_zh
+        super().__init__(f"nothing of the push is stored: {reason_en}")
 
 
 class UnknownSource(IssuersError):

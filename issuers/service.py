@@ -31,8 +31,10 @@ from issuers.errors import (
 )
 from issuers.intake.chunks import Pipeline
 from issuers.intake.deliveries import IngestReport, Intake, ProgressCallback
-from issuers.intake.drop_folder import MAPPING_FILE, take_files
+from issuers.intake.drop_folder import own_mapping, take_files
 from issuers.intake.dry_run import dry_run
+from issuers.intake.pushes import check_lines, records_of
+from issuers.intake.returned import Returning
 from issuers.intake.waiting import WaitingRecords
 from issuers.records import sql
 from issuers.records.certifications import erase_certifications
@@ -45,14 +47,11 @@ from issuers.reports.stages import PipelineView, pipeline_views
 from issuers.review.pairs import held_pair
 from issuers.review.reviews import Reviewing
 from issuers.rules.activities import approved_rulebooks
-from issuers.rules.refusals import ReadFailure
 from issuers.rules.rulebook import Rulebook, as_approved
 from issuers.sources.mapping import FOLDER as MAPPINGS
 from issuers.sources.mapping import Mapping as SourceMapping
 from issuers.sources.mapping import MappingFolder
 from issuers.sources.readers import Limits
-from issuers.sources.readers.json_documents import decode_document, dig
-from issuers.sources.readers.source import open_source
 from issuers.sources.rest import RestSource, StaticToken, TokenSource
 from issuers.sources.resubmission import corrected
 from issuers.states import BatchState, RecordState, RefusalState, RevocationState, change
@@ -115,6 +114,7 @@ class IssuerService:
         self._vault = Vault(envelope, random)
         self._pipeline = Pipeline(registry, self._keys, self._books, random)
         self._intake = Intake(database, clock, self._pipeline, self._keys, self._vault, self._limits, random=random)
+        self._returning = Returning(database, self._intake, self._limits)
         self._waiting = WaitingRecords(database, clock, self._pipeline, self._books, self._keys, self._vault, random)
         self._reviewing = Reviewing(database, clock, self._pipeline, self._keys, self._vault, random)
         self._deployment = deployment
@@ -141,7 +141,7 @@ class IssuerService:
         Raises UnknownProgramme, UnknownMapping, ConfigurationError or OSError; bad content raises nothing.
         """
         number = self.programme_id(programme)
-        return self._intake.file(number, self.mapping(number, mapping, path), path, progress)
+        return self._returning.take(number, self.mapping(number, mapping, path), path, progress)
 
     def ingest_drop_folder(
         self,
@@ -157,13 +157,27 @@ class IssuerService:
         ``mapping``: None stands for the folder's ``mapping.yaml``, or else for the programme's own by extension.
         """
         number = self.programme_id(programme)
-        if mapping is None and (folder / MAPPING_FILE).is_file():
-            mapping = folder / MAPPING_FILE
+        if mapping is None:
+            mapping = own_mapping(folder)
 
         def ingest(path: Path) -> IngestReport:
-            return self._intake.file(number, self.mapping(number, mapping, path), path, progress)
+            return self._returning.take(number, self.mapping(number, mapping, path), path, progress)
 
-        return take_files(folder, ingest, self.refusals_of_delivery, min_age_s)
+        def give_back(path: Path, target: Path) -> None:
+            self.write_refused(number, path, target, mapping)
+
+        return take_files(folder, ingest, self.refusals_of_delivery, min_age_s, give_back)
+
+    def write_refused(
+        self,
+        programme: ProgrammeId | ProgrammeSlug,
+        path: Path,
+        target: Path,
+        mapping: str | Path | SourceMapping | None = None,
+    ) -> int:
+        """Write the refused rows of a file that was taken in to ``target``; see `Returning.write`."""
+        number = self.programme_id(programme)
+        return self._returning.write(number, self.mapping(number, mapping, path), path, target)
 
     def pull_rest(
         self,
@@ -195,26 +209,18 @@ class IssuerService:
     ) -> IngestReport:
         """Take in the body of a push, spooled to a file; the same bytes again have no effect, whatever their name.
 
-        ``is_lines``: JSON Lines, read as a stream; else one JSON document, parsed whole: a record, an array, or an
-        object with the mapping's ``records``. What no reader understands is refused as row 0 of the delivery.
+        ``is_lines``: JSON Lines, read as a stream; else one JSON document, parsed whole (see `issuers.intake.pushes`).
+        Raises PushUnreadable: nothing of the body is stored.
         """
         number = self.programme_id(programme)
         source_mapping = self.mapping(number, mapping, None)
         if is_lines:
+            check_lines(path, self._limits)
             as_lines = source_mapping.model_copy(update={"format": "jsonl", "records": ""})
             return self._intake.file(number, as_lines, path, kind="push", name=name)
+        records = records_of(path, source_mapping, self._limits)
         as_document = source_mapping.model_copy(update={"format": "json", "records": ""})
-        try:
-            with open_source(path, self._limits) as source:
-                document = decode_document(source.read(self._limits.document_bytes))
-        except ReadFailure:
-            return self._intake.file(number, as_document, path, kind="push", name=name)
-        if isinstance(document, dict):
-            inner = dig(document, source_mapping.records.split(".")) if source_mapping.records else None
-            document = inner if isinstance(inner, list) else [document]
-        if not isinstance(document, list):
-            return self._intake.file(number, as_document, path, kind="push", name=name)
-        return self._intake.rows(number, as_document, "push", name, document)
+        return self._intake.rows(number, as_document, "push", name, records)
 
     def resubmit(
         self, refusal_id: int, values: Mapping[str, str], mapping: str | Path | SourceMapping | None = None

@@ -19,6 +19,7 @@ from tongdui.bootstrap import City
 from tongdui.offline import derive
 from tongdui.readiness import readiness_checks
 from tongdui.settings import Settings
+from tongdui.workers import drop_paths
 
 LOCAL_ISSUER = "urn:tongdui:local"
 
@@ -61,7 +62,7 @@ def services_of(city: City) -> Services:
         verifier=_verifier(settings, issuer, city.clock),
         local_issuer=issuer,
         request_secret=derive(city.keys.master, "requests"),
-        readiness=readiness_checks(city.database, gateway, settings.workers),
+        readiness=readiness_checks(city.database, gateway, settings.workers, drop_paths(city)),
         # The workers refresh the report each minute; without them here the request does.
         invariants=city.invariants.report if settings.workers else city.invariants.current,
         limiter=RateLimiter(settings.rate_per_minute),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from issuers.intake.drop_folder import set_aside
 from ledger.chain.answers import member, quantity
 from ledger.clock import Clock
 from ledger.errors import TongduiError
 from ledger.gateway import Gateway, GatewayHealth
 from ledger.outbox.liveness import Liveness, judge
+from ledger.standard.ids import ProgrammeSlug
 from ledger.store.database import Database
 from ledger_api.ports import Check
 
@@ -20,8 +23,10 @@ LAG_BLOCKS_MAX = 100
 _GET_BLOCK = "eth_getBlockByNumber"
 
 
-def readiness_checks(database: Database, gateway: Gateway, needs_workers: bool) -> Callable[[], Sequence[Check]]:
-    """Return the function that checks everything anew at each call."""
+def readiness_checks(
+    database: Database, gateway: Gateway, needs_workers: bool, drops: Mapping[ProgrammeSlug, Path] | None = None
+) -> Callable[[], Sequence[Check]]:
+    """Return the function that checks everything anew at each call. ``drops``: drop folders by name."""
 
     def check() -> Sequence[Check]:
         checks = [_database(database)]
@@ -29,9 +34,18 @@ def readiness_checks(database: Database, gateway: Gateway, needs_workers: bool) 
             health = gateway.health()
         except TongduiError as error:
             return [*checks, Check("chain", False, str(error))]
-        return [*checks, *of_health(health, needs_workers)]
+        return [*checks, *of_health(health, needs_workers), *of_drops(drops or {})]
 
     return check
+
+
+def of_drops(folders: Mapping[ProgrammeSlug, Path]) -> list[Check]:
+    """Return how many dropped files stand aside. That is their agencies' trouble: requests are served all the same."""
+    if not folders:
+        return []
+    counts = {name: set_aside(folder) for name, folder in folders.items()}
+    found = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+    return [Check("drops", True, f"files set aside: {found}" if found else "no file set aside")]
 
 
 def of_health(health: GatewayHealth, needs_workers: bool) -> list[Check]:

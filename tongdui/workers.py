@@ -134,10 +134,15 @@ def start_workers(stack: ExitStack, city: Workplace, links: threading.Event) -> 
     stack.callback(stop)
 
 
+def drop_paths(city: Workplace) -> dict[ProgrammeSlug, Path]:
+    """Return each programme's drop folder by slug, made or not."""
+    root = city.settings.drop_dir or city.settings.state_dir / "drop"
+    return {slug: root / slug for slug in city.issuers.rulebooks()}
+
+
 def drop_folders(city: Workplace) -> dict[ProgrammeSlug, Path]:
     """Make each programme's drop folder where there is none, for its agency to write to; return them by slug."""
-    root = city.settings.drop_dir or city.settings.state_dir / "drop"
-    folders = {slug: root / slug for slug in city.issuers.rulebooks()}
+    folders = drop_paths(city)
     for folder in folders.values():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folders

@@ -22,15 +22,17 @@ from issuers.batches.grants import Prepared, prepare
 from issuers.errors import SourceUnavailable
 from issuers.intake.chunks import ChunkResult, Pipeline, lock_delivery
 from issuers.intake.drafts import Chunk
+from issuers.intake.file_names import shown_name
 from issuers.records import sql
 from issuers.records.vault import Delivery, RecordKeys, Vault
 from issuers.rules.refusals import Fault, ReadFailure
 from issuers.sources.mapping import Mapping
 from issuers.sources.normalise import Normaliser
-from issuers.sources.readers import Item, Limits, read_file
+from issuers.sources.readers import Item, Limits
 from issuers.sources.readers.json_documents import rows_of
 from issuers.sources.readers.rows import Row
 from issuers.sources.rest import RestSource
+from issuers.sources.returns.reading import read_back
 from issuers.states import DeliveryState, RecordState, change
 from ledger.clock import Clock
 from ledger.custody.master import RandomBytes
@@ -171,19 +173,21 @@ class Intake:
         name: str | None = None,
     ) -> IngestReport:
         """Take a file in; the same bytes a second time have no effect. Raises OSError."""
-        digest, lines = _sha256(path)
+        digest, lines = content_of(path)
         total = max(lines - 1, 1) if mapping.format in ("csv", "tsv", "jsonl") and lines > 1 else None
-        delivery = (programme, mapping, kind, name or path.name, digest)
-        return self._finish(delivery, lambda: read_file(path, mapping, self._limits), progress, total)
+        delivery = (programme, mapping, kind, name or shown_name(path.name), digest)
+        return self._finish(delivery, lambda: read_back(path, mapping, self._limits), progress, total)
 
     def rest(
         self, programme: ProgrammeId, mapping: Mapping, source: RestSource, progress: ProgressCallback | None = None
     ) -> IngestReport:
-        """Pull all pages behind the stored cursor. Raises SourceUnavailable; what was committed stands."""
+        """Pull all pages behind the stored cursor. Raises SourceUnavailable, also where the source says that it has
+        more than it brought; what was committed stands."""
         identity = hashlib.sha256(f"rest:{mapping.system}".encode()).digest()
         run, _, outcome = self._open(programme, mapping, "rest", mapping.system, identity)
         with self._database.read() as session:
             at = _Place.read(session.get_one(IssuanceDeliveryRow, run.delivery.delivery_id).cursor)
+        total = None
         for page in source.pages(at.cursor):
             deeds, faults = self._page(run, mapping, page.records, at.taken)
             count = len(deeds) + len(faults)
@@ -191,7 +195,10 @@ class Intake:
             following = _Place(at.cursor, at.taken + count) if page.next_cursor is None else _Place(page.next_cursor, 0)
             self._commit(run, deeds, faults, rows=count, cursor=following.text())
             at = following
+            total = page.total
             _tell(progress, run, None)
+        if total is not None and run.rows_done < total:
+            raise SourceUnavailable(mapping.system, f"the source has {total} records and brought {run.rows_done}")
         return run.report(outcome)
 
     def rows(
@@ -326,8 +333,6 @@ class Intake:
 
     def _page(self, run: _Run, mapping: Mapping, records: Any, taken: int) -> tuple[list[Prepared], list[Fault]]:
         """Return the deeds and faults of a page behind its first ``taken`` records."""
-        if not isinstance(records, list):
-            raise SourceUnavailable(mapping.system, f"a page has no list at {mapping.records!r}")
         normaliser = Normaliser(mapping)
         now = self._clock.timestamp()
         deeds, faults = [], []
@@ -408,7 +413,7 @@ def _behind(items: Iterable[Item], done: int) -> Iterator[Item]:
             yield item
 
 
-def _sha256(path: Path) -> tuple[bytes, int]:
+def content_of(path: Path) -> tuple[bytes, int]:
     """Return a file's hash and its number of line feeds, which is about its number of records."""
     digest = hashlib.sha256()
     lines = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -24,8 +24,9 @@ from issuers.rules.rulebook import Rulebook
 from issuers.sources.mapping import Mapping as SourceMapping
 from issuers.sources.normalise import Normaliser
 from issuers.sources.profiles import ColumnProfile
-from issuers.sources.readers import Limits, read_file
+from issuers.sources.readers import Limits
 from issuers.sources.readers.rows import Item, Row
+from issuers.sources.returns.reading import read_back
 from issuers.states import RecordState
 from ledger.standard.civil_time import city_moment, day_text
 from ledger.standard.identifiers import IdentifierForms
@@ -59,14 +60,16 @@ def dry_run(
     *,
     par_microfen: int | None = None,
     first: int = _PREVIEW,
+    on_refusal: Callable[[Fault], None] | None = None,
 ) -> CheckReport:
     """Map and rate a file as if everybody were linked and nothing used yet, storing nothing. Screens do not run.
 
-    ``par_microfen``: the programme's value a point, for what would be minted in money; ``first``: rows to show.
+    ``par_microfen``: the programme's value a point, for what would be minted in money; ``first``: rows to show;
+    ``on_refusal`` is told of every refusal.
     """
-    run = _Run(mapping, books, now, first)
+    run = _Run(mapping, books, now, first, on_refusal)
     try:
-        for item in read_file(path, mapping, limits):
+        for item in read_back(path, mapping, limits):
             run.take(item)
     except ReadFailure as failure:
         run.refuse(Fault(0, None, None, failure.code, failure.params))
@@ -76,7 +79,15 @@ def dry_run(
 class _Run:
     """Counts of one dry run."""
 
-    def __init__(self, mapping: SourceMapping, books: Sequence[Rulebook], now: int, first: int) -> None:
+    def __init__(
+        self,
+        mapping: SourceMapping,
+        books: Sequence[Rulebook],
+        now: int,
+        first: int,
+        on_refusal: Callable[[Fault], None] | None,
+    ) -> None:
+        self._on_refusal = on_refusal
         self._mapping = mapping
         self._books = books
         self._now = now
@@ -217,6 +228,8 @@ class _Run:
     def refuse(self, fault: Fault) -> None:
         """Count a refusal."""
         english, chinese = fault.reason()
+        if self._on_refusal is not None:
+            self._on_refusal(fault)
         self._refusals[fault.code.value] += 1
         self._reasons.setdefault(fault.code.value, (english, chinese))
         if len(self._first_refusals) < self._first:

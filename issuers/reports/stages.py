@@ -80,11 +80,17 @@ def stage_of(code: RefusalCode) -> str:
             | RefusalCode.FIELD_TOO_LARGE
             | RefusalCode.FORMULA_CELL
             | RefusalCode.CONTROL_CHARACTER
+            | RefusalCode.SHEET_MISSING
+            | RefusalCode.EQUAL_COLUMNS
+            | RefusalCode.LOCKED_WORKBOOK
+            | RefusalCode.RECORD_TOO_LARGE
+            | RefusalCode.DUPLICATE_KEY
         ):
             return "read"
         case (
             RefusalCode.MISSING_FIELD
             | RefusalCode.BAD_IDENTIFIER
+            | RefusalCode.RUINED_IDENTIFIER
             | RefusalCode.BAD_NUMBER
             | RefusalCode.NEGATIVE_QUANTITY
             | RefusalCode.QUANTITY_TOO_LARGE

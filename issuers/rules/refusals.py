@@ -25,6 +25,10 @@ class RefusalCode(StrEnum):
     DANGEROUS_DOCUMENT = "dangerous_document"
     DECOMPRESSION_BOMB = "decompression_bomb"
     FILE_TOO_LARGE = "file_too_large"
+    SHEET_MISSING = "sheet_missing"
+    EQUAL_COLUMNS = "equal_columns"
+    LOCKED_WORKBOOK = "locked_workbook"
+    RECORD_TOO_LARGE = "record_too_large"
     # One row, before its meaning.
     MALFORMED_ROW = "malformed_row"
     COLUMN_COUNT = "column_count"
@@ -32,9 +36,11 @@ class RefusalCode(StrEnum):
     FIELD_TOO_LARGE = "field_too_large"
     FORMULA_CELL = "formula_cell"
     CONTROL_CHARACTER = "control_character"
+    DUPLICATE_KEY = "duplicate_key"
     # One field.
     MISSING_FIELD = "missing_field"
     BAD_IDENTIFIER = "bad_identifier"
+    RUINED_IDENTIFIER = "ruined_identifier"
     BAD_NUMBER = "bad_number"
     NEGATIVE_QUANTITY = "negative_quantity"
     QUANTITY_TOO_LARGE = "quantity_too_large"
@@ -65,12 +71,18 @@ _TEXTS: dict[RefusalCode, tuple[str, str]] = {
         "文件在一条记录中间中断，请重新完整发送。",
     ),
     RefusalCode.WRONG_ENCODING: (
-        "The text is not in the agreed encoding ({expected}).",
-        "文字编码与约定（{expected}）不符。",
+        "The text is not in the agreed encoding ({expected}), or holds a character that was lost on the way.",
+        (
+            "文字编码与约定（{expected}）不符，或含有已损坏的字符。"
+            "请在 Excel 或 WPS 中另存为“CSV UTF-8（逗号分隔）”后重新发送。"
+        ),
     ),
     RefusalCode.HEADER_MISMATCH: (
-        "The header lacks the column(s) {columns}.",
-        "表头缺少以下列：{columns}。",
+        (
+            "The header (line {line}) lacks the column(s) {columns}. Where titles stand above the header, the mapping "
+            "names its line (header_row)."
+        ),
+        "表头（第 {line} 行）缺少以下列：{columns}。表头上方若有标题行，请在映射文件中用 header_row 写明表头行号。",
     ),
     RefusalCode.UNKNOWN_FORMAT: (
         "The file is not in the agreed format {expected}.",
@@ -89,6 +101,32 @@ _TEXTS: dict[RefusalCode, tuple[str, str]] = {
         "压缩文件解压后大小异常，已停止读取。",
     ),
     RefusalCode.FILE_TOO_LARGE: ("The file is larger than {limit} bytes.", "文件超过 {limit} 字节。"),
+    RefusalCode.SHEET_MISSING: (
+        "The workbook has no sheet {wanted} to read; its visible sheets: {found}.",
+        (
+            "工作簿中没有可读取的工作表 {wanted}；可见的工作表：{found}。"
+            "请检查工作表名称，或右键工作表标签“取消隐藏”后重新发送。"
+        ),
+    ),
+    RefusalCode.EQUAL_COLUMNS: (
+        "Several columns are named {columns}; the mapping has to say which is read ({columns}[2] is the second).",
+        "有多列同名：{columns}。请在表中改名，或在映射文件中写明读取第几列（{columns}[2] 表示第二列）。",
+    ),
+    RefusalCode.LOCKED_WORKBOOK: (
+        "The workbook has a password or the format of Excel 97–2003. Save it as .xlsx without a password.",
+        (
+            "工作簿设有密码，或为 Excel 97-2003（.xls）格式。"
+            "请用“文件→另存为→Excel 工作簿（.xlsx）”保存，不设密码，重新发送。"
+        ),
+    ),
+    RefusalCode.RECORD_TOO_LARGE: (
+        "One record takes more than {limit} bytes; the file was read up to it.",
+        "单条记录超过 {limit} 字节；此前的记录已接收。",
+    ),
+    RefusalCode.DUPLICATE_KEY: (
+        "The record names {key} twice; send each value once.",
+        "记录中 {key} 出现两次，请只保留一个。",
+    ),
     RefusalCode.MALFORMED_ROW: ("This line cannot be read as a record.", "此行无法解析为一条记录。"),
     RefusalCode.COLUMN_COUNT: (
         "The row has {found} columns instead of {expected}.",
@@ -96,17 +134,39 @@ _TEXTS: dict[RefusalCode, tuple[str, str]] = {
     ),
     RefusalCode.UNBALANCED_QUOTE: ("A quotation mark is opened and never closed.", "引号未闭合。"),
     RefusalCode.FIELD_TOO_LARGE: ("The field is longer than {limit} characters.", "字段长度超过 {limit} 个字符。"),
-    RefusalCode.FORMULA_CELL: ("The cell holds a formula; send values only.", "单元格含有公式，请只提交数值。"),
+    RefusalCode.FORMULA_CELL: (
+        "The cell holds a formula; send values only (copy, then paste special: values).",
+        "单元格含有公式。请复制该列，再用“选择性粘贴→数值”粘贴后重新发送。",
+    ),
     RefusalCode.CONTROL_CHARACTER: ("The field holds control characters.", "字段含有控制字符。"),
     RefusalCode.MISSING_FIELD: ("The field is empty.", "字段为空。"),
-    RefusalCode.BAD_IDENTIFIER: ("The identifier does not have the agreed form.", "编号格式不符合约定。"),
-    RefusalCode.BAD_NUMBER: ("The field is not a plain decimal number.", "字段不是有效的十进制数。"),
+    RefusalCode.BAD_IDENTIFIER: (
+        "The identifier does not have the agreed form (found: {shape}).",
+        "编号格式不符合约定（实际形式：{shape}）。",
+    ),
+    RefusalCode.RUINED_IDENTIFIER: (
+        (
+            "A spreadsheet has turned the number into {shape} and dropped digits. Format the column as text, "
+            "fill it from the source again, and export."
+        ),
+        (
+            "编号已被表格软件变成 {shape}，部分数字丢失。"
+            "请先将该列设为文本（“设置单元格格式→数字→文本”），从来源系统重新填入后再导出。"
+        ),
+    ),
+    RefusalCode.BAD_NUMBER: (
+        "The field is not a plain decimal number (found: {shape}).",
+        "字段不是有效的十进制数（实际形式：{shape}）。",
+    ),
     RefusalCode.NEGATIVE_QUANTITY: ("The quantity is below zero.", "数量为负数。"),
     RefusalCode.QUANTITY_TOO_LARGE: (
         "The quantity is beyond anything plausible ({limit}).",
         "数量超出合理范围（{limit}）。",
     ),
-    RefusalCode.BAD_DATE: ("The field is not a date or time in the agreed form.", "字段不是约定格式的日期或时间。"),
+    RefusalCode.BAD_DATE: (
+        "The field is not a date or time in the agreed form (found: {shape}).",
+        "字段不是约定格式的日期或时间（实际形式：{shape}）。",
+    ),
     RefusalCode.FUTURE_DATE: ("The deed lies in the future.", "行为日期晚于当前时间。"),
     RefusalCode.ENDED_BEFORE_STARTED: ("The end lies before the start.", "结束时间早于开始时间。"),
     RefusalCode.HOURS_EXCEED_SPAN: (
@@ -157,6 +217,10 @@ FILE_CODES = frozenset(
         RefusalCode.DANGEROUS_DOCUMENT,
         RefusalCode.DECOMPRESSION_BOMB,
         RefusalCode.FILE_TOO_LARGE,
+        RefusalCode.SHEET_MISSING,
+        RefusalCode.EQUAL_COLUMNS,
+        RefusalCode.LOCKED_WORKBOOK,
+        RefusalCode.RECORD_TOO_LARGE,
     }
 )
 

@@ -7,6 +7,7 @@ values and the time zone. ``Mapping.load`` reads one from YAML and refuses what 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,7 +23,28 @@ from ledger.standard.identifiers import IdentifierForms
 from ledger.standard.ids import ProgrammeId, ProgrammeSlug
 
 Format = Literal["csv", "tsv", "xlsx", "json", "jsonl", "xml"]
+TABLES = ("csv", "tsv", "xlsx")
 _ID = r"^[a-z0-9][a-z0-9-]{0,62}$"
+_POSITION = re.compile(r"(.+)\[([1-9][0-9]{0,2})\]", re.DOTALL)
+EMPTY = ("NULL", "None", "nil", "NA", "N/A", "#N/A", "无", "/", "\\", "-", "--", "—", "——", "－")
+"""What sources write for nothing, in small or capital letters."""
+
+
+def column_position(column: str) -> tuple[str, int] | None:
+    """Return name and place of ``name[2]``: the second of several columns (or elements) of that name."""
+    found = _POSITION.fullmatch(column)
+    return None if found is None else (found[1], int(found[2]))
+
+
+def _checked(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    return pattern
+
+
+Pattern = Annotated[str, pydantic.AfterValidator(_checked)]
 
 
 class _Model(pydantic.BaseModel):
@@ -33,21 +55,27 @@ class FieldSpec(_Model):
     """Where a field comes from and what form it has."""
 
     column: str | None = None
-    """Column of the header, dotted path in JSON, or path of elements (``a/b``, ``@attribute``) in XML."""
+    """Column of the header, dotted path in JSON, or path of elements (``a/b``, ``@attribute``) in XML. ``name[2]`` is
+    the second of several columns or elements of one name."""
     columns: tuple[str, ...] = ()
-    """Several columns that are joined by ``|``: a natural id where the source has none of its own."""
+    """Several columns that are joined by ``|``: a natural id where the source has none of its own. Of a time: its date
+    and its time of day, in this order."""
     constant: str | None = None
     """A value that is the same for all records."""
     kind: Literal["text", "time", "date", "decimal"] = "text"
     """Form of a further field. ``started_at``, ``ended_at`` and ``day`` are times whatever stands here."""
     optional: bool = False
     """Whether a record may leave the field empty; otherwise such a record is refused."""
-    pattern: str | None = None
+    pattern: Pattern | None = None
     """Regular expression that the whole text must match."""
     length_max: Annotated[int, pydantic.Field(ge=1, le=4000)] = 200
     """Most characters; a longer text is refused."""
     formats: tuple[str, ...] = ()
-    """strptime formats of a time or date, tried in order; ``iso``, ``unix`` and ``excel`` too. None: ``iso``."""
+    """strptime formats of a time or date, tried in order. Also ``iso``; ``zh`` (Chinese words with or without the half
+    of the day, 2026.03.13, 2026/3/13 15:05); ``unix`` and ``unix-ms`` (seconds and milliseconds since 1970); ``excel``
+    (a day's number). None: ``iso``. A workbook's date cells need none."""
+    empty: tuple[str, ...] | None = None
+    """What stands for nothing in this field, instead of the mapping's list."""
     values: dict[str, str] = {}
     """Table from the source's values to ours."""
     otherwise: str | None = None
@@ -71,6 +99,9 @@ class FieldSpec(_Model):
         return (self.column,) if self.column is not None else self.columns
 
 
+Form = Literal["number", "words", "h:mm", "mm:ss"]
+
+
 class QuantitySpec(FieldSpec):
     """The quantity that is rated: a column with its unit, or the time between start and end."""
 
@@ -83,6 +114,23 @@ class QuantitySpec(FieldSpec):
     """Only for these activities (after their table of values); none: for all."""
     maximum: str = "1000000"
     """Anything above is not plausible (in the source's unit)."""
+    forms: Annotated[tuple[Form, ...], pydantic.Field(min_length=1)] = ("number",)
+    """Forms of the cell, tried in order: ``number``; ``words``, a number with its unit in Chinese or English (2h30m,
+    1.5kg); ``h:mm`` and ``mm:ss``, with a third part of seconds or hours where there is one. A workbook's duration
+    cells (``[h]:mm``) need none."""
+    thousands: Literal[",", ".", " ", "'"] | None = None
+    """Mark between groups of three digits. Without it 1,000 is refused."""
+    decimal_mark: Literal[".", ","] = "."
+    """Mark before the decimals."""
+    places: Annotated[int, pydantic.Field(ge=0, le=12)] = 9
+    """Decimals that are kept. What a program printed with more (3.4499999999999997) is rounded to them, half up,
+    before anything is rated."""
+
+    @pydantic.model_validator(mode="after")
+    def _marks_differ(self) -> QuantitySpec:
+        if self.thousands == self.decimal_mark:
+            raise ValueError("thousands and decimal_mark are the same mark")
+        return self
 
     @pydantic.model_validator(mode="after")
     def _one_source(self) -> QuantitySpec:
@@ -98,18 +146,49 @@ class RestSpec(_Model):
 
     path: str
     """Path below the base URL, which the command names."""
+    paging: Literal["cursor", "page", "offset", "next_url"] = "cursor"
+    """How a page leads to the next one: by a cursor that it names, by the next number, by the number of records so far,
+    or by a whole address that it names. By number and offset the pull ends at an empty page, or as ``has_more`` and
+    ``total`` say."""
     cursor_parameter: str = "cursor"
-    """Query parameter that continues after a page."""
+    """Query parameter that continues after a page: the cursor, the page's number, or the offset."""
     size_parameter: str = "limit"
     """Query parameter for the size of a page."""
     size: Annotated[int, pydantic.Field(ge=1, le=5000)] = 500
     """Records asked for in a page."""
+    first: Annotated[int, pydantic.Field(ge=0)] = 1
+    """Number of the first page (``paging: page``)."""
     next_cursor: str = "next_cursor"
-    """Where a page has the next one's cursor; empty or missing on the last page."""
+    """Where a page has the next one's cursor or address; empty or missing on the last page."""
+    has_more: str = ""
+    """Where a page says whether more follows. None: looked for as ``has_more`` and ``hasMore`` beside
+    ``next_cursor``."""
+    total: str = ""
+    """Where a page says how many records there are in all. A pull that brought fewer is not ok."""
+    success: dict[str, tuple[str, ...]] = {}
+    """Where a page says how it went, and the values that mean success (``code: ["0", "200"]``). None: a well-known name
+    beside the records (``code``, ``errcode``, ``success`` and such) that says otherwise than 0, 200, ok or true ends
+    the pull."""
     attempts_max: Annotated[int, pydantic.Field(ge=1, le=20)] = 6
     """How often a page is asked for while the system is busy or cannot be reached."""
     timeout_s: Annotated[float, pydantic.Field(gt=0, le=120)] = 15.0
     """Seconds that an answer may take."""
+
+
+class SkipRow(_Model):
+    """Rows that are no records: totals, signatures, remarks, a header that is printed again."""
+
+    column: str | None = None
+    """Column whose text is looked at; none: any cell of the row."""
+    pattern: Pattern
+    """Regular expression that the whole text must match (the words for totals, say). The empty one finds empty cells,
+    and needs a column."""
+
+    @pydantic.model_validator(mode="after")
+    def _is_narrow(self) -> SkipRow:
+        if self.column is None and re.fullmatch(self.pattern, "") is not None:
+            raise ValueError("without a column the pattern would skip every row that has an empty cell")
+        return self
 
 
 class Mapping(_Model):
@@ -129,6 +208,21 @@ class Mapping(_Model):
     """Character between the columns of CSV."""
     time_zone: str = "Asia/Shanghai"
     """Zone of times that name none (IANA name)."""
+    sheet: str | None = None
+    """Name of the workbook's sheet. None: the first one that is not hidden."""
+    header_row: Annotated[int, pydantic.Field(ge=1, le=1000)] | Literal["find"] = 1
+    """Line of the table's header, counted from 1, where titles stand above it; ``find``: the first line of a hundred
+    that has every required column."""
+    skip_rows: tuple[SkipRow, ...] = ()
+    """Rows of a table that are no records. A row that one of these describes is left out, and not counted."""
+    fill_down: tuple[str, ...] = ()
+    """Columns of merged cells: where such a cell is empty, the value above it holds."""
+    empty: tuple[str, ...] = EMPTY
+    """What stands for nothing in a cell. A value of a field's table (`values`) does not."""
+    prefix_guards: tuple[str, ...] = ()
+    """Marks before a text that keep a spreadsheet from changing it (``'0123``), taken off. ``="0123"`` needs none."""
+    member: str | None = None
+    """Pattern of the name (``*.csv``) of the one file to read in a zip of several."""
     records: str = ""
     """JSON: path of the array (none: the document is it). XML: name of a record's element."""
     rest: RestSpec | None = None
@@ -164,6 +258,15 @@ class Mapping(_Model):
             raise ValueError(f"unknown time zone {self.time_zone!r}") from error
         return self
 
+    @pydantic.model_validator(mode="after")
+    def _table(self) -> Mapping:
+        if (self.fill_down or self.skip_rows) and self.format not in TABLES:
+            raise ValueError("fill_down and skip_rows are for tables: csv, tsv and xlsx")
+        unread = [column for column in self.fill_down if column not in self.columns]
+        if unread:
+            raise ValueError(f"fill_down names {unread[0]!r}, which no field reads")
+        return self
+
     @property
     def keeps_case(self) -> bool:
         """Whether source ids that differ in case alone are two people's."""
@@ -187,6 +290,13 @@ class Mapping(_Model):
             if isinstance(spec, QuantitySpec) and isinstance(spec.unit, FieldSpec):
                 seen.update(dict.fromkeys(spec.unit.sources))
         return tuple(seen)
+
+    @property
+    def time_columns(self) -> frozenset[str]:
+        """The columns that are read as times or dates."""
+        times = ("started_at", "ended_at", "day")
+        specs = [spec for name, spec in self.fields.items() if name in times or spec.kind in ("time", "date")]
+        return frozenset(source for spec in specs for source in spec.sources)
 
     @property
     def columns_required(self) -> tuple[str, ...]:

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, tzinfo
-from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import orjson
 
 from issuers.rules.deeds import Deed
 from issuers.rules.refusals import Fault, FieldRefused, RefusalCode
-from issuers.rules.units import MICRO, UNITS
-from issuers.sources.mapping import FieldSpec, Mapping, QuantitySpec
+from issuers.rules.units import MICRO
+from issuers.sources.mapping import FieldSpec, Mapping
+from issuers.sources.quantities import Quantity, decimal_of
 from issuers.sources.readers.rows import RAW_KEPT_MAX, Row
-from ledger.standard.civil_time import CITY_TZ, DAY_S, civil_day, day_text, moment_text
+from issuers.sources.texts import Values, getter, scientific_part, shape_of
+from issuers.sources.times import time_reader, zone_of
+from ledger.standard.civil_time import civil_day, day_text, moment_text
 from ledger.standard.identifiers import normalise
 
-Values = tuple[str | None, ...]
-Getter = Callable[[Values], str | None]
+Reader = Callable[[Values], str | None]
+"""Reads a field's text, None where an optional one is empty. Raises FieldRefused."""
+Positions = dict[str, int]
 
-_EXCEL_EPOCH: Final = datetime(1899, 12, 30)  # noqa: DTZ001  # civil time of the sheet; the zone is set by the mapping
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_DECIMAL = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,9})?")
 _SPAN_TOLERANCE_S: Final = 60
 """Sources round credited time to the minute."""
 RESERVED: Final = frozenset(
@@ -40,23 +37,30 @@ class Normaliser:
     def __init__(self, mapping: Mapping) -> None:
         self.mapping = mapping
         positions = {column: at for at, column in enumerate(mapping.columns)}
-        zone = _zone(mapping.time_zone)
-        self._record_id = _identifier("record_id", mapping.fields["record_id"], positions)
-        self._source_id = _identifier("source_id", mapping.fields["source_id"], positions)
-        self._activity = _activity(mapping.fields["activity"], positions)
+        fields = _Fields(mapping, positions)
+        self._record_id = fields.identifier("record_id", mapping.fields["record_id"])
+        self._source_id = fields.identifier("source_id", mapping.fields["source_id"])
+        self._activity = fields.activity(mapping.fields["activity"])
         self._times = {
-            name: _time(name, mapping.fields[name], positions, zone)
+            name: time_reader(name, mapping.fields[name], mapping, positions, fields.zone)
             for name in ("started_at", "ended_at", "day")
             if name in mapping.fields
         }
         revision = mapping.fields.get("revision")
-        self._revision = None if revision is None else _revision(revision, positions, zone)
+        self._revision = None if revision is None else fields.revision(revision)
         device = mapping.fields.get("device")
-        self._device = None if device is None else _identifier("device", device, positions)
+        self._device = None if device is None else fields.identifier("device", device)
         self._extras = [
-            (name, _extra(name, spec, positions, zone)) for name, spec in mapping.fields.items() if name not in RESERVED
+            (name, fields.further(name, spec)) for name, spec in mapping.fields.items() if name not in RESERVED
         ]
-        self._quantities = [_Quantity(spec, positions) for spec in mapping.quantity]
+        self._quantities = [
+            Quantity(
+                spec,
+                None if spec.between else getter(spec, mapping, positions),
+                None if isinstance(spec.unit, str) else fields.text("unit", spec.unit),
+            )
+            for spec in mapping.quantity
+        ]
 
     def deed(self, row: Row, now: int) -> Deed | Fault:
         """Return the row's deed, or why it is refused. ``now`` in Unix seconds. The order of the checks is fixed:
@@ -156,148 +160,134 @@ class Normaliser:
         return started, ended, day
 
 
-class _Quantity:
-    """Reads the quantity of some activities."""
+class _Fields:
+    """Makes the readers of a mapping's fields."""
 
-    def __init__(self, spec: QuantitySpec, positions: dict[str, int]) -> None:
-        self.activities = frozenset(spec.activities)
-        self.field = "quantity"
-        self._between = spec.between
-        self._get = None if spec.between else _getter(spec, positions)
-        self._values = spec.values
-        self._suffix = spec.strip_suffix
-        self._unit = spec.unit if isinstance(spec.unit, str) else None
-        self._unit_get = None if isinstance(spec.unit, str) else _text("unit", spec.unit, positions)
-        self._maximum = Decimal(spec.maximum)
-        self._maximum_text = spec.maximum
+    def __init__(self, mapping: Mapping, positions: Positions) -> None:
+        self._mapping = mapping
+        self._positions = positions
+        self.zone = zone_of(mapping.time_zone)
 
-    def read(self, values: Values, started: int | None, ended: int | None) -> tuple[int, str, str, str]:
-        """Return (micro base units, dimension, digits, unit)."""
-        if self._get is None:
-            if started is None or ended is None:
-                raise FieldRefused(RefusalCode.MISSING_FIELD, "started_at" if started is None else "ended_at")
-            return (ended - started) * MICRO, "time", str(ended - started), "second"
-        name = self._unit
-        if self._unit_get is not None:
-            name = self._unit_get(values)
-        unit = UNITS.get(name or "")
-        if unit is None or name is None:
-            raise FieldRefused(RefusalCode.UNKNOWN_VALUE, "unit")
-        text = self._get(values)
-        text = "" if text is None else text.strip()
-        if self._suffix:
-            text = text.removesuffix(self._suffix).strip()
-        text = self._values.get(text, text)
-        if not text:
-            raise FieldRefused(RefusalCode.MISSING_FIELD, "quantity")
-        micro, digits = _parse_quantity(text, unit.factor)
-        if micro < 0:
-            raise FieldRefused(RefusalCode.NEGATIVE_QUANTITY, "quantity")
-        if micro > self._maximum * unit.factor * MICRO:
-            raise FieldRefused(RefusalCode.QUANTITY_TOO_LARGE, "quantity", limit=self._maximum_text)
-        return micro, unit.dimension, digits, name
+    def text(self, name: str, spec: FieldSpec, mismatch: RefusalCode = RefusalCode.UNKNOWN_VALUE) -> Reader:
+        """A field of text: bounded, printable, by its table of values or its pattern."""
+        get = getter(spec, self._mapping, self._positions)
+        pattern = None if spec.pattern is None else re.compile(spec.pattern)
+        length_max, optional, values, otherwise, suffix = (
+            spec.length_max,
+            spec.optional,
+            spec.values,
+            spec.otherwise,
+            spec.strip_suffix,
+        )
 
+        def read(row: Values) -> str | None:
+            text = get(row)
+            if not text:
+                if optional:
+                    return None
+                raise FieldRefused(RefusalCode.MISSING_FIELD, name)
+            if len(text) > length_max:
+                raise FieldRefused(RefusalCode.FIELD_TOO_LARGE, name, limit=length_max)
+            if not text.isprintable() and (_CONTROL.search(text) or not _is_text(text)):
+                raise FieldRefused(RefusalCode.CONTROL_CHARACTER, name)
+            if suffix:
+                text = text.removesuffix(suffix)
+            if values:
+                mapped = values.get(text, otherwise)
+                if mapped is None:
+                    raise FieldRefused(RefusalCode.UNKNOWN_VALUE, name)
+                return mapped
+            if pattern is not None and pattern.fullmatch(text) is None:
+                raise FieldRefused(mismatch, name, shape=shape_of(text))
+            return text
 
-@lru_cache(maxsize=65_536)
-def _parse_quantity(text: str, factor: int) -> tuple[int, str]:
-    """Return (micro base units, plain digits). Raises FieldRefused."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
-    if _DECIMAL.fullmatch(text) is None:
-        raise FieldRefused(RefusalCode.BAD_NUMBER, "quantity")
-    try:
-        exact = Decimal(text)
-    except InvalidOperation:
-        raise FieldRefused(RefusalCode.BAD_NUMBER, "quantity") from None
-    plain = f"{exact:f}"
-    if "." in plain:
-        plain = plain.rstrip("0").rstrip(".")
-    # Floor: digits beyond a millionth of the base unit never earn anything.
-    return int((exact * factor * MICRO).to_integral_value(rounding="ROUND_FLOOR")), plain
+        return read
 
+    def identifier(self, name: str, spec: FieldSpec) -> Reader:
+        """An identifier in the form in which it is compared, but for its case.
 
-def _getter(spec: FieldSpec, positions: dict[str, int]) -> Getter:
-    if spec.constant is not None:
-        constant = spec.constant
-        return lambda _values: constant
-    if spec.column is not None:
-        at = positions[spec.column]
-        return lambda values: values[at]
-    places = [positions[column] for column in spec.columns]
+        Its pattern is matched against that form. A source id keeps its case here, for a pattern may ask for it; whether
+        the case counts is the hashes' business (`ledger.standard.identifiers`).
+        """
+        read = self.text(name, spec.model_copy(update={"pattern": None}))
+        pattern = None if spec.pattern is None or spec.values else re.compile(spec.pattern)
+        mismatch = RefusalCode.UNKNOWN_VALUE if name == "device" else RefusalCode.BAD_IDENTIFIER
+        is_upper = spec.case == "ignore" and name != "source_id"
+        optional = spec.optional
 
-    def join(values: Values) -> str | None:
-        parts = [values[place] for place in places]
-        if any(part is None or not part.strip() for part in parts):
-            return None
-        return "|".join([part.strip() for part in parts if part is not None])
-
-    return join
-
-
-def _text(
-    name: str, spec: FieldSpec, positions: dict[str, int], mismatch: RefusalCode = RefusalCode.UNKNOWN_VALUE
-) -> Getter:
-    get = _getter(spec, positions)
-    pattern = None if spec.pattern is None else re.compile(spec.pattern)
-    length_max, optional, values, otherwise, suffix = (
-        spec.length_max,
-        spec.optional,
-        spec.values,
-        spec.otherwise,
-        spec.strip_suffix,
-    )
-
-    def read(row: Values) -> str | None:
-        text = get(row)
-        text = "" if text is None else text.strip()
-        if not text:
-            if optional:
+        def identifier(row: Values) -> str | None:
+            text = read(row)
+            if text is None:
                 return None
-            raise FieldRefused(RefusalCode.MISSING_FIELD, name)
-        if len(text) > length_max:
-            raise FieldRefused(RefusalCode.FIELD_TOO_LARGE, name, limit=length_max)
-        if not text.isprintable() and (_CONTROL.search(text) or not _is_text(text)):
-            raise FieldRefused(RefusalCode.CONTROL_CHARACTER, name)
-        if suffix:
-            text = text.removesuffix(suffix)
-        if values:
-            mapped = values.get(text, otherwise)
-            if mapped is None:
-                raise FieldRefused(RefusalCode.UNKNOWN_VALUE, name)
-            return mapped
-        if pattern is not None and pattern.fullmatch(text) is None:
-            raise FieldRefused(mismatch, name)
-        return text
+            text = normalise(text, keep_case=True)
+            if not text:
+                if optional:
+                    return None
+                raise FieldRefused(RefusalCode.MISSING_FIELD, name)
+            if "E" in text or "e" in text:
+                ruined = scientific_part(text)
+                if ruined is not None:
+                    raise FieldRefused(RefusalCode.RUINED_IDENTIFIER, name, shape=ruined)
+            if pattern is not None and pattern.fullmatch(text) is None:
+                raise FieldRefused(mismatch, name, shape=shape_of(text))
+            return text.upper() if is_upper else text
 
-    return read
+        return identifier
 
+    def activity(self, spec: FieldSpec) -> Callable[[Values], str]:
+        """The activity, which is never empty."""
+        read = self.text("activity", spec, RefusalCode.UNKNOWN_ACTIVITY)
 
-def _identifier(name: str, spec: FieldSpec, positions: dict[str, int]) -> Callable[[Values], str | None]:
-    """Return the function that reads an identifier in the form in which it is compared, but for its case.
+        def activity(values: Values) -> str:
+            try:
+                found = read(values)
+            except FieldRefused as refused:
+                if refused.code is RefusalCode.UNKNOWN_VALUE:
+                    raise FieldRefused(RefusalCode.UNKNOWN_ACTIVITY, "activity") from None
+                raise
+            if found is None:
+                raise FieldRefused(RefusalCode.MISSING_FIELD, "activity")
+            return found
 
-    Its pattern is matched against that form. A source id keeps its case here, for a pattern may ask for it; whether
-    the case counts is the hashes' business (`ledger.standard.identifiers`).
-    """
-    read = _text(name, spec.model_copy(update={"pattern": None}), positions)
-    pattern = None if spec.pattern is None or spec.values else re.compile(spec.pattern)
-    mismatch = RefusalCode.UNKNOWN_VALUE if name == "device" else RefusalCode.BAD_IDENTIFIER
-    is_upper = spec.case == "ignore" and name != "source_id"
-    optional = spec.optional
+        return activity
 
-    def identifier(row: Values) -> str | None:
-        text = read(row)
-        if text is None:
-            return None
-        text = normalise(text, keep_case=True)
-        if not text:
-            if optional:
+    def revision(self, spec: FieldSpec) -> Callable[[Values], int | None]:
+        """A record's revision: a time, or a whole number."""
+        if spec.kind in ("time", "date"):
+            return time_reader("revision", spec, self._mapping, self._positions, self.zone)
+        read = self.text("revision", spec)
+
+        def number(values: Values) -> int | None:
+            text = read(values)
+            if text is None:
                 return None
-            raise FieldRefused(RefusalCode.MISSING_FIELD, name)
-        if pattern is not None and pattern.fullmatch(text) is None:
-            raise FieldRefused(mismatch, name)
-        return text.upper() if is_upper else text
+            if re.fullmatch(r"[0-9]{1,18}", text) is None:
+                raise FieldRefused(RefusalCode.BAD_NUMBER, "revision", shape=shape_of(text))
+            return int(text)
 
-    return identifier
+        return number
+
+    def further(self, name: str, spec: FieldSpec) -> Reader:
+        """A further field, of its kind."""
+        if spec.kind == "text":
+            return self.text(name, spec)
+        if spec.kind in ("time", "date"):
+            read_time = time_reader(name, spec, self._mapping, self._positions, self.zone)
+
+            def stamp(values: Values) -> str | None:
+                found = read_time(values)
+                return None if found is None else moment_text(found)
+
+            return stamp
+        read = self.text(name, spec)
+
+        def decimal(values: Values) -> str | None:
+            text = read(values)
+            if text is not None and decimal_of(text) is None:
+                raise FieldRefused(RefusalCode.BAD_NUMBER, name, shape=shape_of(text))
+            return text
+
+        return decimal
 
 
 def _is_text(text: str) -> bool:
@@ -307,112 +297,3 @@ def _is_text(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _activity(spec: FieldSpec, positions: dict[str, int]) -> Callable[[Values], str]:
-    read = _text("activity", spec, positions, RefusalCode.UNKNOWN_ACTIVITY)
-
-    def activity(values: Values) -> str:
-        try:
-            found = read(values)
-        except FieldRefused as refused:
-            if refused.code is RefusalCode.UNKNOWN_VALUE:
-                raise FieldRefused(RefusalCode.UNKNOWN_ACTIVITY, "activity") from None
-            raise
-        if found is None:
-            raise FieldRefused(RefusalCode.MISSING_FIELD, "activity")
-        return found
-
-    return activity
-
-
-def _zone(name: str) -> tzinfo:
-    # The People's Republic has kept UTC+8 without daylight saving since 1991: a fixed offset is several times faster.
-    return CITY_TZ if name in ("Asia/Shanghai", "Asia/Chongqing", "PRC") else ZoneInfo(name)
-
-
-def _time(name: str, spec: FieldSpec, positions: dict[str, int], zone: tzinfo) -> Callable[[Values], int | None]:
-    get = _getter(spec, positions)
-    optional = spec.optional
-    formats = spec.formats or ("iso",)
-
-    @lru_cache(maxsize=16_384)
-    def parse(text: str) -> int:
-        if len(text) <= 40:
-            for form in formats:
-                stamp = _parse_time(text, form, zone)
-                if stamp is not None:
-                    return stamp
-        raise FieldRefused(RefusalCode.BAD_DATE, name)
-
-    def read(values: Values) -> int | None:
-        text = get(values)
-        text = "" if text is None else text.strip()
-        if not text:
-            if optional:
-                return None
-            raise FieldRefused(RefusalCode.MISSING_FIELD, name)
-        return parse(text)
-
-    return read
-
-
-def _parse_time(text: str, form: str, zone: tzinfo) -> int | None:
-    try:
-        if form == "unix":
-            found = datetime.fromtimestamp(int(text), UTC) if re.fullmatch(r"[0-9]{9,11}", text) else None
-            return None if found is None else int(found.timestamp())
-        if form == "excel":
-            if re.fullmatch(r"[0-9]{4,6}(\.[0-9]+)?", text) is None:
-                return None
-            seconds = (Decimal(text) * DAY_S).to_integral_value(rounding="ROUND_HALF_UP")
-            civil_time = _EXCEL_EPOCH + timedelta(seconds=int(seconds))
-        elif form == "iso":
-            civil_time = datetime.fromisoformat(text)
-        else:
-            civil_time = datetime.strptime(text, form)  # noqa: DTZ007  # the mapping's zone is set below
-        if civil_time.tzinfo is None:
-            civil_time = civil_time.replace(tzinfo=zone)
-        if not 1990 <= civil_time.year <= 2200:
-            return None
-        return int(civil_time.timestamp())
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def _revision(spec: FieldSpec, positions: dict[str, int], zone: tzinfo) -> Callable[[Values], int | None]:
-    if spec.kind in ("time", "date"):
-        return _time("revision", spec, positions, zone)
-    read = _text("revision", spec, positions)
-
-    def number(values: Values) -> int | None:
-        text = read(values)
-        if text is None:
-            return None
-        if re.fullmatch(r"[0-9]{1,18}", text) is None:
-            raise FieldRefused(RefusalCode.BAD_NUMBER, "revision")
-        return int(text)
-
-    return number
-
-
-def _extra(name: str, spec: FieldSpec, positions: dict[str, int], zone: tzinfo) -> Getter:
-    if spec.kind == "text":
-        return _text(name, spec, positions)
-    if spec.kind in ("time", "date"):
-        read_time = _time(name, spec, positions, zone)
-
-        def stamp(values: Values) -> str | None:
-            found = read_time(values)
-            return None if found is None else moment_text(found)
-
-        return stamp
-    read = _text(name, spec, positions)
-
-    def decimal(values: Values) -> str | None:
-        text = read(values)
-        if text is not None and _DECIMAL.fullmatch(text) is None:
-            raise FieldRefused(RefusalCode.BAD_NUMBER, name)
-        return text
-
-    return decimal

@@ -1,10 +1,14 @@
-"""REST pull: a paged API by cursor, with backoff, a rate limit's Retry-After, and tokens that expire."""
+"""REST pull: a paged API by cursor, number, offset or address, with backoff, Retry-After, and tokens that expire.
+
+A pull ends well only at an end that the source names; everything else is an error after what was brought is kept.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Protocol
+from email.utils import parsedate_to_datetime
+from typing import Protocol
 
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
@@ -12,19 +16,14 @@ from tenacity.wait import wait_exponential_jitter
 
 from issuers.errors import SourceUnavailable
 from issuers.sources.mapping import Mapping, RestSpec
-from issuers.sources.readers.json_documents import decode_document, dig
+from issuers.sources.paging import Answer, Page, next_address, read_answer
+from issuers.sources.readers.json_documents import decode_document
 from ledger.errors import ConfigurationError
 
 _RETRY_AFTER_MAX_S = 60.0
 _PAGE_BYTES_MAX = 64 << 20
+_EMPTY_PAGES_MAX = 100
 _TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
-
-
-class Page(NamedTuple):
-    """One page: its records, and the cursor of the next (None: there is none yet)."""
-
-    records: Any
-    next_cursor: str | None
 
 
 class TokenSource(Protocol):
@@ -92,16 +91,80 @@ class RestSource:
         self._sleep = sleep
 
     def pages(self, cursor: str | None) -> Iterator[Page]:
-        """Yield pages from a cursor on until there is no next one. Raises SourceUnavailable or ReadFailure."""
-        with httpx.Client(timeout=self._spec.timeout_s, follow_redirects=False) as client:
-            while True:
-                page = self._page(client, cursor)
-                yield page
-                if page.next_cursor is None or page.next_cursor == cursor:
-                    return
-                cursor = page.next_cursor
+        """Yield pages from a cursor on until the source says that there is no next one.
 
-    def _page(self, client: httpx.Client, cursor: str | None) -> Page:
+        Raises SourceUnavailable (also behind the last page, where the source says that more follows and not where) or
+        ReadFailure.
+        """
+        with httpx.Client(timeout=self._spec.timeout_s, follow_redirects=False) as client:
+            if self._spec.paging in ("cursor", "next_url"):
+                yield from self._linked(client, cursor)
+            else:
+                yield from self._numbered(client, cursor)
+
+    def _linked(self, client: httpx.Client, cursor: str | None) -> Iterator[Page]:
+        """Follow what each page names: a cursor, or an address."""
+        seen = {cursor}
+        empty = 0
+        while True:
+            answer = self._page(client, cursor)
+            following = answer.following
+            if following is not None and self._spec.paging == "next_url":
+                address = next_address(self._address(cursor), following, self._base_url)
+                if address is None:
+                    yield Page(answer.records, None, answer.total)
+                    raise self._unfinished("names a page on another host, which is not followed")
+                following = address
+            is_echo = following == cursor and not answer.records
+            if answer.has_more is False or (is_echo and not answer.has_more):
+                following = None
+            yield Page(answer.records, None if following in seen else following, answer.total)
+            if following is None:
+                if answer.has_more:
+                    raise self._unfinished("says that more follows, but not where")
+                return
+            if following in seen:
+                raise self._unfinished("names a page again that was read already")
+            empty = 0 if answer.records else empty + 1
+            if empty > _EMPTY_PAGES_MAX:
+                raise self._unfinished(f"sent {empty} empty pages, one after the other")
+            seen.add(following)
+            cursor = following
+
+    def _numbered(self, client: httpx.Client, cursor: str | None) -> Iterator[Page]:
+        """Ask for one page after the other. A page is handed on when the next one is known: the last one with records
+        is where the next pull goes on."""
+        at = cursor
+        answer = self._page(client, at)
+        while answer.records and answer.has_more is not False:
+            following = self._following(at, answer)
+            beyond = self._page(client, following)
+            if not beyond.records:
+                if answer.has_more or beyond.has_more:
+                    yield Page(answer.records, None, answer.total)
+                    raise self._unfinished("says that more follows, and sends an empty page")
+                break
+            if beyond.records == answer.records:
+                if answer.total is not None:
+                    break  # a source that answers with its last page behind its end; the total says whether it was
+                yield Page(answer.records, None, answer.total)
+                raise self._unfinished("sends the same page again")
+            yield Page(answer.records, following, answer.total)
+            at, answer = following, beyond
+        yield Page(answer.records, None, answer.total)
+
+    def _following(self, cursor: str | None, answer: Answer) -> str:
+        if self._spec.paging == "page":
+            return str(int(cursor or self._spec.first) + 1)
+        return str(int(cursor or 0) + len(answer.records))
+
+    def _unfinished(self, what: str) -> SourceUnavailable:
+        return SourceUnavailable(self._mapping.system, f"the source {what}; not everything was brought")
+
+    def _address(self, cursor: str | None) -> str:
+        return cursor if cursor is not None and self._spec.paging == "next_url" else self._base_url + self._spec.path
+
+    def _page(self, client: httpx.Client, cursor: str | None) -> Answer:
         backoff = wait_exponential_jitter(multiplier=0.1, max=20)
 
         def wait(state: RetryCallState) -> float:
@@ -121,16 +184,17 @@ class RestSource:
             content = retrying(self._get, client, cursor)
         except (_Busy, httpx.HTTPError) as error:
             raise SourceUnavailable(self._mapping.system, str(error)) from error
-        document = decode_document(content)
-        next_cursor = dig(document, self._spec.next_cursor.split("."))
-        records = dig(document, self._mapping.records.split(".")) if self._mapping.records else document
-        return Page(records, next_cursor if isinstance(next_cursor, str) and next_cursor else None)
+        return read_answer(decode_document(content), self._mapping, self._spec)
 
     def _get(self, client: httpx.Client, cursor: str | None) -> bytes:
+        url = self._address(cursor)
         parameters = {self._spec.size_parameter: str(self._spec.size)}
-        if cursor is not None:
+        if self._spec.paging == "next_url" and cursor is not None:
+            parameters = {}  # the address has its own
+        elif self._spec.paging == "page":
+            parameters[self._spec.cursor_parameter] = cursor or str(self._spec.first)
+        elif cursor is not None:
             parameters[self._spec.cursor_parameter] = cursor
-        url = self._base_url + self._spec.path
         answer = self._ask(client, url, parameters, renew=False)
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             answer = self._ask(client, url, parameters, renew=True)
@@ -142,7 +206,7 @@ class RestSource:
 
     def _ask(self, client: httpx.Client, url: str, parameters: dict[str, str], *, renew: bool) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self._tokens.token(renew=renew)}", "Accept": "application/json"}
-        with client.stream("GET", url, params=parameters, headers=headers) as answer:
+        with client.stream("GET", url, params=parameters or None, headers=headers) as answer:
             parts, total = [], 0
             for part in answer.iter_bytes():
                 total += len(part)
@@ -159,7 +223,13 @@ def _plain(answer: httpx.Response) -> dict[str, str]:
 
 
 def _retry_after(answer: httpx.Response) -> float | None:
+    """Return the seconds to wait, which a server names as a number or (RFC 9110, 10.2.3) as a date."""
+    text = answer.headers.get("Retry-After", "")
     try:
-        return min(max(float(answer.headers["Retry-After"]), 0.0), _RETRY_AFTER_MAX_S)
-    except (KeyError, ValueError):
-        return None
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return None
+    return min(max(seconds, 0.0), _RETRY_AFTER_MAX_S) if seconds == seconds else None  # NaN

@@ -167,9 +167,12 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
     issuing.ReviewClosed: _kind("review-closed", 409, ("review_id", "state")),
     issuing.NoCorrection: _kind("no-correction", 409, ("review_id",)),
     issuing.SameApprover: _kind("same-approver", 403, ("review_id",)),
+    issuing.UnknownDelivery: _kind("unknown-delivery", 404),
     issuing.RefusalNotFound: _kind("unknown-refusal", 404, ("refusal_id",)),
     issuing.ErasedRecord: _kind("record-erased", 410),
     issuing.WebhookRefused: _kind("push-refused", 401),
+    issuing.PushTooOld: _kind("push-clock", 401, ("seconds", "tolerance_s")),
+    issuing.PushUnreadable: _kind("push-unreadable", 422, ("code",)),
     issuing.UnknownSource: _kind("unknown-source", 404),
     issuing.SourceUnavailable: _kind("source-unavailable", 503, hides_detail=True),
     # ours

@@ -91,7 +91,7 @@ _CHECKED: Mapping[str, Schema] = {
 }
 """What a model's own validator checks, by model."""
 
-_OF_QUANTITIES = ("column", "constant", "values", "strip_suffix")
+_OF_QUANTITIES = ("column", "constant", "values", "strip_suffix", "empty")
 """What a quantity reads of the settings that it has in common with a field; the page leaves the others out."""
 
 

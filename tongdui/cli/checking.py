@@ -15,14 +15,17 @@ from ledger.standard.amounts import points_text
 from ledger.standard.ids import ProgrammeSlug
 from ledger.standard.value import FEN_PER_YUAN
 from tongdui.cli.console import ExitCode, Output
-from tongdui.cli.options import AsJson, StateDir, readable, settings
+from tongdui.cli.options import AsJson, StateDir, open_beside, programme_of, readable, settings
 from tongdui.clock import clock_of
 
 if TYPE_CHECKING:
     from issuers.answers import CheckedRow, CheckReport
     from issuers.rules.activities import Deviation
+    from issuers.rules.refusals import Fault
+    from issuers.sources.returns.cells import Reason
 
 _CELL_CHARS = 60
+_REASONS_MAX = 1_000_000
 OUTCOMES = {
     "grant": "授予 granted",
     "refuse": "退回 refused",
@@ -40,8 +43,10 @@ KINDS = {
 
 
 def register(issuers: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
     issuers.command("check")(check)
+    issuers.command("draft")(draft)
+    issuers.command("refused")(refused_rows)
 
 
 def check(
@@ -52,6 +57,12 @@ def check(
         Path | None, typer.Option(metavar="C", help="The activity catalogue: a YAML file (default: the city's).")
     ] = None,
     first: Annotated[int, typer.Option(min=1, max=1_000, help="How many rows to show.")] = 20,
+    refused: Annotated[
+        Path | None,
+        typer.Option(
+            "--refused", metavar="OUT", help="Write the refused rows to a file of the same form, with reasons."
+        ),
+    ] = None,
     state_dir: StateDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -66,6 +77,7 @@ def check(
     from issuers.rules.activities import ACTIVITIES, Catalogue, deviations
     from issuers.rules.rulebook import Rulebook, as_approved
     from issuers.sources.mapping import Mapping
+    from issuers.sources.returns.writing import write_back
 
     output = Output(as_json=as_json)
     source = Mapping.load(readable(mapping, "the mapping"))
@@ -75,12 +87,101 @@ def check(
     folder = settings(state_dir).state_dir
     par = _par(folder, source.programme)
     now = clock_of(folder).timestamp()
-    found = dry_run(source, [as_approved(book)], readable(file, "the file"), now, par_microfen=par, first=first)
+    reasons: dict[int, Reason] = {}
+    found = dry_run(
+        source,
+        [as_approved(book)],
+        readable(file, "the file"),
+        now,
+        par_microfen=par,
+        first=first,
+        on_refusal=None if refused is None else lambda fault: _keep_reason(reasons, fault),
+    )
     _show(output, found, outside)
+    if refused is not None and reasons:
+        count = write_back(file, source, reasons, refused)
+        output.say(f"{refused}: {count} 行退回，请改正后重新提交 rows to correct and give back")
     result = {"ok": not found.refusals, **texts(asdict(found)), "outside_catalogue": [asdict(one) for one in outside]}
     output.result(result)
     if found.refusals:
         raise typer.Exit(ExitCode.NO)
+
+
+def draft(
+    file: Annotated[Path, typer.Argument(help="A file as the source system exports it.")],
+    programme: Annotated[
+        str | None, typer.Option(metavar="P", help="Slug of the programme (default: the one that the file speaks of).")
+    ] = None,
+    rules: Annotated[
+        Path | None, typer.Option("--rules", metavar="R", help="Its rulebook: a YAML file (default: the city's).")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The mapping's name (default: programme and format).")] = None,
+    system: Annotated[str | None, typer.Option(help="The source system's name.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the draft there; an existing file is left.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Propose a mapping for a file, for a person to finish: columns, types, examples, and what is doubtful."""
+    from issuers.drafting.drafts import columns_of, text_of
+    from issuers.drafting.drafts import draft as drafted
+    from issuers.rules.activities import approved_rulebooks
+    from issuers.rules.rulebook import Rulebook
+    from issuers.sources.mapping import FOLDER, MappingFolder
+
+    output = Output(as_json=as_json)
+    slug = None if programme is None else ProgrammeSlug(programme)
+    if rules is not None:
+        books = [Rulebook.load(readable(rules, "the rulebook"))]
+        slug = slug or books[0].file.slug
+    else:
+        books = [versions[-1] for versions in approved_rulebooks().values()]
+    mappings = MappingFolder(FOLDER).all()
+    found = drafted(readable(file, "the file"), books, mappings, programme=slug, name=name, system=system)
+    text = text_of(found, file.name)
+    if out is None:
+        output.say(text.rstrip())
+    else:
+        try:
+            with out.open("x", encoding="utf-8") as target:
+                target.write(text)
+        except FileExistsError:
+            raise ConfigurationError(f"{out} exists; it is left as it is") from None
+        for doubt in found.doubts:
+            output.say(f"? {doubt.zh}\n  {doubt.en}")
+    output.result(
+        {
+            "ok": True,
+            "mapping": found.content,
+            "text": text,
+            "columns": columns_of(found),
+            "doubts": [asdict(one) for one in found.doubts],
+        }
+    )
+
+
+def refused_rows(
+    programme: Annotated[str, typer.Argument(help="Slug or number of the programme.")],
+    file: Annotated[Path, typer.Argument(help="A file that was taken in, as it was.")],
+    out: Annotated[Path, typer.Option("--out", help="Where to write them; an existing file is replaced.")],
+    mapping: Annotated[
+        str | None, typer.Option(help="Name of a mapping or a YAML file (default: the programme's for the format).")
+    ] = None,
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the refused rows of a file to another of the same form, with their reasons in the first column.
+
+    Correct them there, and give the file back with `ingest`: rows that are taken close their refusals. Values that a
+    spreadsheet would take for a formula have an apostrophe before them, which is taken off again.
+    """
+    output = Output(as_json=as_json)
+    chosen: str | Path | None = Path(mapping) if mapping is not None and Path(mapping).suffix == ".yaml" else mapping
+    with output.bars() as bars, open_beside(state_dir, bars) as books:
+        slug = programme_of(programme)
+        count = books.issuers.write_refused(slug, readable(file, "the file"), out, chosen)
+    output.say(
+        f"{out}: {count} 行退回，请改正后重新提交 rows to correct and give back" if count else "0 行退回 no rows"
+    )
+    output.result({"ok": True, "rows": count})
 
 
 def texts(values: dict[str, Any]) -> dict[str, Any]:
@@ -94,6 +195,15 @@ def _text(name: str, value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [texts(one) if isinstance(one, dict) else one for one in value]
     return str(value) if name.endswith(("_minor", "_fen")) and value is not None else value
+
+
+def _keep_reason(reasons: dict[int, Reason], fault: Fault) -> None:
+    from issuers.sources.returns.cells import Reason
+
+    if fault.row and fault.row not in reasons and len(reasons) < _REASONS_MAX:
+        english, chinese = fault.reason()
+        where = "" if fault.field is None else f"{fault.field}: "
+        reasons[fault.row] = Reason(where + english, where + chinese)
 
 
 def _par(state_dir: Path, slug: ProgrammeSlug) -> int | None:

@@ -22,7 +22,7 @@ def read_file(path: Path, mapping: Mapping, limits: Limits | None = None) -> Ite
         OSError: the file cannot be opened.
     """
     limits = limits or Limits()
-    with open_source(path, limits, unzip=mapping.format != "xlsx") as source:
+    with open_source(path, limits, unzip=mapping.format != "xlsx", member=mapping.member) as source:
         match mapping.format:
             case "csv" | "tsv":
                 yield from read_delimited(source, mapping, limits)

@@ -1,101 +1,166 @@
 """CSV and TSV, one line at a time: a broken line never swallows its neighbours, a huge one never fills the memory.
 
-Lines are cut as bytes: no byte of a GB18030 or UTF-8 character is a line feed. Blocks are decoded whole, and line by
-line only where a block does not decode. (UTF-16 is turned into UTF-8 first.)
+Blocks are decoded whole, and line by line only where a block does not decode. A byte that is no text costs the field in
+which it stands, and nothing where nobody reads that field.
 """
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
-from collections.abc import Iterator
-from operator import itemgetter
-from typing import Any, BinaryIO, NamedTuple, cast
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import BinaryIO, Final, NamedTuple, cast
 
 from issuers.rules.refusals import Fault, ReadFailure, RefusalCode
 from issuers.sources.mapping import Mapping
+from issuers.sources.readers.encodings import LOST
+from issuers.sources.readers.lines import Line, as_text_stream, read_lines
 from issuers.sources.readers.rows import RAW_KEPT_MAX, Item, Limits, Row
+from issuers.sources.readers.table import HEADER_LINES_MAX, Layout, picker
 
-_BLOCK = 1 << 18
 _BLOCKS_JOINED_MAX = 8
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
+_HEAD_BLOCKS_MAX: Final = 8
+"""Blocks in which the header has to stand."""
 _OTHER_ENCODINGS = ("utf-8", "gb18030", "big5", "utf-16-le")
-
-
-class Line(NamedTuple):
-    """One physical line without its end. ``raw`` is None where it was longer than the limit."""
-
-    number: int
-    raw: bytes | None
-    is_closed: bool
-    """Whether a line feed ended it; the last line of a cut file has none."""
-
-
-def read_lines(stream: BinaryIO, limit: int) -> Iterator[list[Line]]:
-    """Yield blocks of lines. Memory: one block and one line of ``limit`` bytes. Raises ReadFailure of the stream."""
-    rest = b""
-    number = 0
-    overflow = False
-    while True:
-        block = stream.read(_BLOCK)
-        if not block:
-            break
-        parts = (rest + block).split(b"\n")
-        rest = parts.pop()
-        lines = []
-        for part in parts:
-            number += 1
-            too_long = overflow or len(part) > limit
-            overflow = False
-            lines.append(Line(number, None if too_long else part.removesuffix(b"\r"), True))
-        if len(rest) > limit:
-            overflow, rest = True, b""
-        if lines:
-            yield lines
-    if rest or overflow:
-        yield [Line(number + 1, None if overflow else rest, False)]
+_SEPARATOR = re.compile(rb'\s*"?sep=(.|\t)"?[\s,;]*', re.IGNORECASE | re.DOTALL)
 
 
 def read_delimited(stream: BinaryIO, mapping: Mapping, limits: Limits) -> Iterator[Item]:
     """Yield the rows of a CSV or TSV file. Raises ReadFailure for the file as a whole."""
-    delimiter = "\t" if mapping.format == "tsv" else mapping.delimiter
-    head = stream.read(4)
-    bom = next((name for mark, name in _BOMS if head.startswith(mark)), None)
-    whole = _rejoin(head, stream)
-    if bom is not None and bom.startswith("utf-16"):
-        whole = cast(BinaryIO, _Recoded(whole, bom))
-        bom = "utf-8"
-    blocks = read_lines(whole, limits.line_bytes)
+    text, agreed = as_text_stream(stream, mapping.encodings)
+    blocks = read_lines(text, limits.line_bytes)
     first = next(blocks, None)
     if first is None:
         raise ReadFailure(RefusalCode.EMPTY_FILE)
-    header_raw = first.pop(0).raw
-    if header_raw is None:
-        raise ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected=mapping.format)
-    encoding, header = _header(header_raw, mapping, bom, delimiter)
-    reader = _Reader(mapping, header, encoding, delimiter, limits)
-    yield from reader.rows(first, blocks)
+    delimiter = "\t" if mapping.format == "tsv" else mapping.delimiter
+    stated = _SEPARATOR.fullmatch(first[0].raw or b"") if mapping.format == "csv" else None
+    if stated is not None:
+        # Excel's own line above a table: what it names holds for the file.
+        delimiter = stated[1].decode("latin-1")
+        first.pop(0)
+    wanted = HEADER_LINES_MAX if mapping.header_row == "find" else mapping.header_row
+    for _, following in zip(range(_HEAD_BLOCKS_MAX), blocks, strict=False):
+        first += following
+        if len(first) > wanted + limits.quoted_lines_max:
+            break
+    layout = Layout(mapping)
+    header = _Head(first, mapping, layout, limits, delimiter).find(agreed)
+    reader = _Reader(mapping, layout, header, delimiter, limits)
+    yield from reader.rows(first[header.lines :], blocks)
     if reader.count == 0:
         raise ReadFailure(RefusalCode.EMPTY_FILE)
+
+
+class _Header(NamedTuple):
+    """Where the header was found."""
+
+    encoding: str
+    width: int
+    lines: int
+    """Physical lines up to its end."""
+
+
+class _Head:
+    """The lines in which the header stands."""
+
+    def __init__(self, lines: list[Line], mapping: Mapping, layout: Layout, limits: Limits, delimiter: str) -> None:
+        self._lines = lines
+        self._mapping = mapping
+        self._layout = layout
+        self._limits = limits
+        self._delimiter = delimiter
+        self._is_broken = False
+        """Whether a line had a header's place and was no table."""
+
+    def find(self, agreed: Sequence[str]) -> _Header:
+        """Find the encoding in which a header has the agreed columns. Raises ReadFailure."""
+        expected = ", ".join(self._mapping.encodings)
+        readable: tuple[list[str], int] | None = None
+        for encoding in (*agreed, *_OTHER_ENCODINGS):
+            for names, number, lines in self._candidates(encoding):
+                if not self._layout.missing(names):
+                    if encoding not in agreed:
+                        raise ReadFailure(RefusalCode.WRONG_ENCODING, expected=expected)
+                    self._layout.settle(names, number)
+                    return _Header(encoding, len(names), lines)
+                if encoding in agreed and readable is None:
+                    readable = names, number
+        if readable is None and self._is_broken:
+            raise ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected=self._mapping.format)
+        if readable is None:
+            raise ReadFailure(RefusalCode.WRONG_ENCODING, expected=expected)
+        missing = ", ".join(self._layout.missing(readable[0]))
+        raise ReadFailure(RefusalCode.HEADER_MISMATCH, columns=missing, line=readable[1])
+
+    def _candidates(self, encoding: str) -> Iterator[tuple[list[str], int, int]]:
+        """Yield (names, row number, physical lines up to its end) of each row that may be the header."""
+        wanted = self._mapping.header_row
+        at, number = 0, 0
+        while at < len(self._lines):
+            raw = self._lines[at].raw
+            if wanted == 1 and raw is not None and not raw.strip():
+                at += 1
+                continue
+            number += 1
+            joined, taken = self._joined(at)
+            at += taken
+            if wanted != "find" and number < wanted:
+                continue
+            names = None if joined is None else self._names(joined, encoding)
+            if names is not None:
+                yield names, number, at
+            if number >= (HEADER_LINES_MAX if wanted == "find" else wanted):
+                return
+
+    def _joined(self, at: int) -> tuple[bytes | None, int]:
+        """Return the row that begins in a line, line breaks in its quotes included, and how many lines it takes."""
+        joined = self._lines[at].raw
+        if joined is None:
+            self._is_broken = True
+            return None, 1
+        taken = 1
+        parts = [joined]
+        marks = joined.count(b'"')
+        while marks % 2 and taken < self._limits.quoted_lines_max and at + taken < len(self._lines):
+            following = self._lines[at + taken].raw
+            if following is None:
+                break
+            parts.append(following)
+            marks += following.count(b'"')
+            taken += 1
+        return (joined, 1) if marks % 2 else (b"\n".join(parts), taken)
+
+    def _names(self, raw: bytes, encoding: str) -> list[str] | None:
+        try:
+            text = raw.decode(encoding)
+            return next(csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter), [])
+        except UnicodeDecodeError:
+            return None
+        except csv.Error:  # a carriage return in the middle of the line
+            self._is_broken = True
+            return None
 
 
 class _Reader:
     """Turns lines into rows; keeps the one line that an open quotation mark waits for."""
 
-    def __init__(self, mapping: Mapping, header: list[str], encoding: str, delimiter: str, limits: Limits) -> None:
+    def __init__(self, mapping: Mapping, layout: Layout, header: _Header, delimiter: str, limits: Limits) -> None:
         self.count = 0
-        self._encoding = encoding
+        self._columns = mapping.columns
+        self._encoding = header.encoding
         self._expected = ", ".join(mapping.encodings)
         self._delimiter = delimiter
         self._limits = limits
-        self._width = len(header)
-        positions = [header.index(column) if column in header else None for column in mapping.columns]
-        self._pick = _picker(positions)
+        self._width = header.width
+        self._layout = layout
+        self._is_plain = layout.is_plain
+        self._has_lost = False
+        """Whether the block at hand holds a character that was lost."""
+        pick = picker(layout.positions)
+        self._pick: Callable[[Sequence[str]], tuple[str | None, ...]] = (
+            pick if self._is_plain else lambda parts: layout.fill(pick(parts))
+        )
 
     def rows(self, first: list[Line], blocks: Iterator[list[Line]]) -> Iterator[Item]:
         pending = first
@@ -119,58 +184,77 @@ class _Reader:
         texts = self._decode(lines)
         at = 0
         limit = self._limits.field_chars
+        is_quick = self._is_plain and not self._has_lost
         while at < len(lines):
             line, text = lines[at], texts[at]
             at += 1
             if text is not None and '"' not in text:
                 if not text.strip():
                     continue
-                self.count += 1
                 parts = text.split(self._delimiter)
-                if len(parts) == self._width and (len(text) <= limit or max(map(len, parts)) <= limit):
-                    yield Row(self.count, line.number, self._pick(parts))
-                else:
-                    yield self._misshapen(line, parts)
-                continue
-            self.count += 1
-            if line.raw is None:
-                code, params = RefusalCode.FIELD_TOO_LARGE, (("limit", str(limit)),)
-                yield Fault(self.count, line.number, None, code, params)
-            elif text is None:
-                expected = (("expected", self._expected),)
-                yield Fault(self.count, line.number, None, RefusalCode.WRONG_ENCODING, expected, _kept(line.raw))
+                if is_quick:
+                    self.count += 1
+                    if len(parts) == self._width and (len(text) <= limit or max(map(len, parts)) <= limit):
+                        yield Row(self.count, line.number, self._pick(parts))
+                    else:
+                        yield self._misshapen(line, parts)
+                    continue
+                item = self._item(line, parts)
+            elif line.raw is None:
+                item = self._fault(line, RefusalCode.FIELD_TOO_LARGE, limit=limit)
             else:
                 taken, item = self._quoted(lines, texts, at - 1)
                 at += taken - 1
+            if item is not None:
                 yield item
 
-    def _quoted(self, lines: list[Line], texts: list[str | None], at: int) -> tuple[int, Item]:
+    def _item(self, line: Line, parts: list[str]) -> Item | None:
+        """Return a row, what is wrong with it, or None: the mapping says that it is no record."""
+        if not self._is_plain and self._layout.skips(parts):
+            return None
+        if len(parts) != self._width or max(map(len, parts), default=0) > self._limits.field_chars:
+            self.count += 1
+            return self._misshapen(line, parts)
+        values = self._pick(parts)
+        if self._has_lost:
+            lost = next((at for at, value in enumerate(values) if value is not None and LOST in value), None)
+            if lost is not None:
+                return self._fault(line, RefusalCode.WRONG_ENCODING, self._columns[lost], expected=self._expected)
+        self.count += 1
+        return Row(self.count, line.number, values)
+
+    def _fault(self, line: Line, code: RefusalCode, column: str | None = None, **params: object) -> Fault:
+        self.count += 1
+        shown = tuple((name, str(value)) for name, value in params.items())
+        return Fault(self.count, line.number, column, code, shown, (line.raw or b"")[:RAW_KEPT_MAX])
+
+    def _quoted(self, lines: list[Line], texts: list[str | None], at: int) -> tuple[int, Item | None]:
         """Read the record that begins in line ``at`` and has quotation marks; return how many lines it took."""
-        joined = cast(str, texts[at])
+        pieces = [cast(str, texts[at])]
+        marks = pieces[0].count('"')
         taken = 1
-        while joined.count('"') % 2 and taken < self._limits.quoted_lines_max and at + taken < len(lines):
+        while marks % 2 and taken < self._limits.quoted_lines_max and at + taken < len(lines):
             following = texts[at + taken]
             if following is None:
                 break
-            joined = f"{joined}\n{following}"
+            pieces.append(following)
+            marks += following.count('"')
             taken += 1
         line = lines[at]
-        if joined.count('"') % 2:
-            code = RefusalCode.UNBALANCED_QUOTE if line.is_closed else RefusalCode.TRUNCATED_FILE
-            return 1, Fault(self.count, line.number, None, code, (), _kept(line.raw or b""))
+        if marks % 2:
+            return 1, self._fault(line, RefusalCode.UNBALANCED_QUOTE if line.is_closed else RefusalCode.TRUNCATED_FILE)
         try:
-            parts = next(csv.reader(io.StringIO(joined, newline=""), delimiter=self._delimiter, strict=True))
+            source = io.StringIO("\n".join(pieces), newline="")
+            parts = next(csv.reader(source, delimiter=self._delimiter, strict=True))
         except (csv.Error, StopIteration):
-            return 1, Fault(self.count, line.number, None, RefusalCode.UNBALANCED_QUOTE, (), _kept(line.raw or b""))
+            return 1, self._fault(line, RefusalCode.UNBALANCED_QUOTE)
         if taken > 1 and len(parts) != self._width:
             # Two broken lines whose marks seem to close each other: the lines between them are whole.
-            return 1, Fault(self.count, line.number, None, RefusalCode.UNBALANCED_QUOTE, (), _kept(line.raw or b""))
-        if len(parts) != self._width or max(map(len, parts), default=0) > self._limits.field_chars:
-            return taken, self._misshapen(line, parts)
-        return taken, Row(self.count, line.number, self._pick(parts))
+            return 1, self._fault(line, RefusalCode.UNBALANCED_QUOTE)
+        return taken, self._item(line, parts)
 
     def _misshapen(self, line: Line, parts: list[str]) -> Fault:
-        raw = _kept(line.raw or b"")
+        raw = (line.raw or b"")[:RAW_KEPT_MAX]
         if max(map(len, parts), default=0) > self._limits.field_chars:
             limit = (("limit", str(self._limits.field_chars)),)
             return Fault(self.count, line.number, None, RefusalCode.FIELD_TOO_LARGE, limit, raw)
@@ -180,100 +264,14 @@ class _Reader:
         return Fault(self.count, line.number, None, RefusalCode.COLUMN_COUNT, shape, raw)
 
     def _decode(self, lines: list[Line]) -> list[str | None]:
+        self._has_lost = False
         if not lines:
             return []
+        whole = b"\n".join([line.raw or b"" for line in lines])
         try:
-            texts = b"\n".join([line.raw or b"" for line in lines]).decode(self._encoding).split("\n")
+            text = whole.decode(self._encoding)
         except UnicodeDecodeError:
-            return [self._decode_one(line) for line in lines]
-        return [None if line.raw is None else text for line, text in zip(lines, texts, strict=True)]
-
-    def _decode_one(self, line: Line) -> str | None:
-        if line.raw is None:
-            return None
-        try:
-            return line.raw.decode(self._encoding)
-        except UnicodeDecodeError:
-            return None
-
-
-def _header(raw: bytes, mapping: Mapping, bom: str | None, delimiter: str) -> tuple[str, list[str]]:
-    """Find the encoding in which the header has the agreed columns. Raises ReadFailure."""
-    agreed = (bom,) if bom else mapping.encodings
-    readable: list[str] | None = None
-    is_broken = False
-    for encoding in (*agreed, *_OTHER_ENCODINGS):
-        try:
-            text = raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        try:
-            names = [name.strip() for name in next(csv.reader([text], delimiter=delimiter), [])]
-        except csv.Error:  # a carriage return in the middle of the line
-            is_broken = True
-            continue
-        if set(mapping.columns_required) <= set(names):
-            if encoding in agreed:
-                return encoding, names
-            raise ReadFailure(RefusalCode.WRONG_ENCODING, expected=", ".join(agreed))
-        if encoding in agreed and readable is None:
-            readable = names
-    if readable is None and is_broken:
-        raise ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected=mapping.format)
-    if readable is None:
-        raise ReadFailure(RefusalCode.WRONG_ENCODING, expected=", ".join(agreed))
-    missing = [column for column in mapping.columns_required if column not in readable]
-    raise ReadFailure(RefusalCode.HEADER_MISMATCH, columns=", ".join(missing))
-
-
-def _picker(positions: list[int | None]) -> Any:
-    if None not in positions and len(positions) > 1:
-        return itemgetter(*cast(list[int], positions))
-
-    def pick(parts: list[str]) -> tuple[str | None, ...]:
-        return tuple([None if at is None else parts[at] for at in positions])
-
-    return pick
-
-
-def _rejoin(head: bytes, stream: BinaryIO) -> BinaryIO:
-    for mark, name in _BOMS:
-        if head.startswith(mark):
-            return cast(BinaryIO, _Prefixed(head[len(mark) :], stream)) if name else stream
-    return cast(BinaryIO, _Prefixed(head, stream))
-
-
-def _kept(raw: bytes) -> bytes:
-    return raw[:RAW_KEPT_MAX]
-
-
-class _Prefixed:
-    """A stream behind some bytes that were already read from it."""
-
-    def __init__(self, head: bytes, stream: BinaryIO) -> None:
-        self._head = head
-        self._stream = stream
-
-    def read(self, size: int) -> bytes:
-        if self._head:
-            head, self._head = self._head, b""
-            return head + self._stream.read(size)
-        return self._stream.read(size)
-
-
-class _Recoded:
-    """UTF-16 as UTF-8; what does not decode becomes a byte that is never UTF-8, so that its line is refused."""
-
-    def __init__(self, stream: BinaryIO, encoding: str) -> None:
-        self._stream = stream
-        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
-        self._is_done = False
-
-    def read(self, size: int) -> bytes:
-        while not self._is_done:
-            block = self._stream.read(size)
-            self._is_done = not block
-            text = self._decoder.decode(block, self._is_done)
-            if text:
-                return text.encode("utf-8", "replace").replace("\ufffd".encode(), b"\xff")
-        return b""
+            self._has_lost = True
+            return [None if line.raw is None else line.raw.decode(self._encoding, "replace") for line in lines]
+        self._has_lost = LOST in text
+        return [None if line.raw is None else text for line, text in zip(lines, text.split("\n"), strict=True)]

@@ -29,8 +29,12 @@ class Limits:
 
     field_chars: int = 8_192
     line_bytes: int = 1 << 20
-    document_bytes: int = 64 << 20
-    """JSON documents are parsed whole; longer ones come as JSON Lines."""
+    document_bytes: int = 16 << 20
+    """The body of a push that is one JSON document, which is parsed whole; longer ones come as JSON Lines."""
+    record_chars: int = 1 << 20
+    """One record of a JSON document, or one row of a workbook as it is written."""
+    xml_record_chars: int = 16 << 20
+    xml_record_elements: int = 20_000
     unpacked_bytes: int = 8 << 30
     ratio_max: int = 200
     """Unpacked size against packed, once ``ratio_from_bytes`` are unpacked."""

@@ -1,7 +1,11 @@
-"""Open a delivered file: plain, gzip or zip with one member, read as a stream that refuses to unpack without end."""
+"""Open a delivered file: plain, gzip or zip with one member, read as a stream that refuses to unpack without end.
+
+What packers add on their own (folders, ``__MACOSX/``, ``.DS_Store``, ``Thumbs.db``) is no member.
+"""
 
 from __future__ import annotations
 
+import fnmatch
 import gzip
 import io
 import lzma
@@ -14,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from issuers.rules.refusals import ReadFailure, RefusalCode
+from issuers.sources.readers.encodings import decoded_name
 from issuers.sources.readers.rows import Limits
 
 _GZIP = b"\x1f\x8b"
@@ -57,8 +62,11 @@ def check_budget(unpacked: int, packed: int, limits: Limits) -> None:
 
 
 @contextmanager
-def open_source(path: Path, limits: Limits, *, unzip: bool = True) -> Iterator[BinaryIO]:
-    """Open ``path`` for reading as bytes, unpacked. Raises ReadFailure or OSError."""
+def open_source(path: Path, limits: Limits, *, unzip: bool = True, member: str | None = None) -> Iterator[BinaryIO]:
+    """Open ``path`` for reading as bytes, unpacked. ``member``: pattern of the name of a zip's file to read.
+
+    Raises ReadFailure or OSError.
+    """
     with path.open("rb") as file:
         head = file.read(4)
         file.seek(0)
@@ -67,14 +75,49 @@ def open_source(path: Path, limits: Limits, *, unzip: bool = True) -> Iterator[B
             with gzip.open(file, "rb") as stream:
                 yield _buffered(cast(BinaryIO, stream), size, limits)
         elif head == _ZIP and unzip:
-            with opened_archive(file, limits, "zip (1)") as archive:
-                members = [item for item in archive.infolist() if not item.filename.endswith("/")]
-                if len(members) != 1 or members[0].flag_bits & 1:
-                    raise ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected="zip (1)")
-                with opened_member(archive, members[0].filename) as stream:
-                    yield _buffered(stream, size, limits)
+            with (
+                opened_archive(file, limits, "zip (1)") as archive,
+                opened_member(archive, _member(archive, member)) as stream,
+            ):
+                yield _buffered(stream, size, limits)
         else:
             yield file
+
+
+def _member(archive: zipfile.ZipFile, wanted: str | None) -> zipfile.ZipInfo:
+    """Return the one file of an archive, or the one that the mapping names. Raises ReadFailure."""
+    members = [(member_name(item), item) for item in archive.infolist()]
+    real = [(name, item) for name, item in members if not _is_packers_own(name)]
+    if wanted is not None:
+        real = [(name, item) for name, item in real if _fits(name, wanted)]
+    if len(real) != 1:
+        raise ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected=f"zip (1; {len(real)} found, see `member`)")
+    item = real[0][1]
+    if item.flag_bits & 1:
+        raise ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected="zip (1)")
+    return item
+
+
+def member_name(item: zipfile.ZipInfo) -> str:
+    """Return a member's name in words: where no flag says that it is UTF-8, Chinese packers write GBK."""
+    name = item.filename.replace("\\", "/")
+    if item.flag_bits & 0x800:
+        return name
+    return decoded_name(name.encode("cp437", "replace")) or name
+
+
+def _is_packers_own(name: str) -> bool:
+    parts = name.split("/")
+    return (
+        not parts[-1]
+        or "__MACOSX" in parts[:-1]
+        or parts[-1].startswith(("._", ".DS_Store"))
+        or (parts[-1].lower() in ("thumbs.db", "desktop.ini"))
+    )
+
+
+def _fits(name: str, wanted: str) -> bool:
+    return fnmatch.fnmatchcase(name, wanted) or fnmatch.fnmatchcase(name.rpartition("/")[2], wanted)
 
 
 def opened_archive(file: BinaryIO, limits: Limits, expected: str) -> zipfile.ZipFile:
@@ -92,7 +135,7 @@ def opened_archive(file: BinaryIO, limits: Limits, expected: str) -> zipfile.Zip
         raise ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected=expected) from error
 
 
-def opened_member(archive: zipfile.ZipFile, name: str) -> BinaryIO:
+def opened_member(archive: zipfile.ZipFile, name: zipfile.ZipInfo) -> BinaryIO:
     """Open a member to read. Raises ReadFailure: locked, packed in an unknown way, or not where the directory says."""
     try:
         return cast(BinaryIO, archive.open(name))

@@ -1,114 +1,202 @@
-"""XLSX, row by row, straight from its sheet: shared strings bounded, formulas refused, archives bounded.
+"""XLSX, row by row, straight from its sheet: dates by their format, formulas refused, memory of one row.
 
-openpyxl's read-only mode does a tenth of the rows a second, and shows a formula's cached value or the formula but
-cannot say that a cell has one. Source of the format: ECMA-376 part 1, 18.3 and 18.4.
+What well-kept libraries do instead (`tests/unit/issuers/sources/readers/test_spreadsheet.py` shows each): openpyxl
+reads a tenth of the rows a second, and shows a formula's value or the formula but cannot say that a cell has one;
+calamine keeps the whole sheet in memory, makes floats of all numbers, and reports no formula beside its value.
+Source of the format: ECMA-376 part 1, 18.3.
 """
 
 from __future__ import annotations
 
-import zipfile
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Final
 
 from lxml import etree
 
 from issuers.rules.refusals import Fault, ReadFailure, RefusalCode
 from issuers.sources.mapping import Mapping
+from issuers.sources.readers.cell_formats import in_1900_system, shown
+from issuers.sources.readers.guarded_xml import GuardedXml, forget, parsed
 from issuers.sources.readers.rows import Item, Limits, Row
-from issuers.sources.readers.source import Unpacked, opened_archive, opened_member
+from issuers.sources.readers.source import opened_archive
+from issuers.sources.readers.table import HEADER_LINES_MAX, Layout
+from issuers.sources.readers.workbook import Book, Package, open_book, plain_text
 
-_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-_SHEET = "xl/worksheets/sheet1.xml"
-_STRINGS = "xl/sharedStrings.xml"
-_ROW, _CELL, _VALUE, _FORMULA, _INLINE, _STRING = (_MAIN + name for name in ("row", "c", "v", "f", "is", "si"))
-_FORMULA_MARK = object()
+_OLE = b"\xd0\xcf\x11\xe0"
+_COLUMNS_MAX: Final = 16_384
+_REFERENCE = re.compile(r"\$?([A-Za-z]{1,3})\$?[0-9]{1,7}")
+_WHOLE = re.compile(r"[0-9]{1,9}")
+_FORMULA_MARK: Final = "\0formula"
+"""Stands for a cell with a formula. No cell holds it: NUL is no character of XML."""
+Cells = dict[int, str]
 
 
 def read_xlsx(path: Path, mapping: Mapping, limits: Limits) -> Iterator[Item]:
-    """Yield the rows of a workbook's first sheet. Raises ReadFailure."""
+    """Yield the rows of a workbook's sheet: the one that the mapping names, or the first visible. Raises
+    ReadFailure."""
     try:
         with path.open("rb") as file:
-            if file.read(2) != b"PK":
+            head = file.read(4)
+            if head == _OLE:
+                raise ReadFailure(RefusalCode.LOCKED_WORKBOOK)
+            if head[:2] != b"PK":
                 raise ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected="xlsx")
             with opened_archive(file, limits, "xlsx") as archive:
-                if _SHEET not in archive.namelist():
-                    raise ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected="xlsx")
-                strings = _shared_strings(archive, limits)
-                with opened_member(archive, _SHEET) as raw:
-                    packed = archive.getinfo(_SHEET).compress_size
-                    yield from _sheet(cast(BinaryIO, Unpacked(raw, packed, limits)), strings, mapping, limits)
-    except (etree.XMLSyntaxError, RuntimeError, ValueError) as error:
-        # An encrypted or strangely packed archive is a RuntimeError; a row that is numbered by a word is a ValueError.
+                package = Package(archive, limits)
+                book = open_book(package, mapping, limits)
+                with package.open(book.sheet) as stream:
+                    yield from _Sheet(book, mapping, limits).items(stream)
+    except (etree.XMLSyntaxError, RuntimeError) as error:
+        # An encrypted or strangely packed archive is a RuntimeError.
         raise ReadFailure(RefusalCode.MALFORMED_DOCUMENT) from error
 
 
-def _sheet(stream: BinaryIO, strings: list[str], mapping: Mapping, limits: Limits) -> Iterator[Item]:
-    rows = _rows(stream, strings)
-    header = next(rows, None)
-    if header is None:
-        raise ReadFailure(RefusalCode.EMPTY_FILE)
-    names = {str(value).strip(): at for at, value in header[1].items() if isinstance(value, str)}
-    missing = [column for column in mapping.columns_required if column not in names]
-    if missing:
-        raise ReadFailure(RefusalCode.HEADER_MISMATCH, columns=", ".join(missing))
-    positions = [names.get(column, -1) for column in mapping.columns]
-    count = 0
-    for line, cells in rows:
-        if not cells:
-            continue
-        count += 1
-        values = [cells.get(at) for at in positions]
-        if _FORMULA_MARK in cells.values():
-            field = next((c for c, v in zip(mapping.columns, values, strict=True) if v is _FORMULA_MARK), None)
-            yield Fault(count, line, field, RefusalCode.FORMULA_CELL, (), _kept(cells))
-        elif any(value is not None and len(value) > limits.field_chars for value in values):
-            limit = (("limit", str(limits.field_chars)),)
-            yield Fault(count, line, None, RefusalCode.FIELD_TOO_LARGE, limit, _kept(cells))
-        else:
-            yield Row(count, line, tuple(values))
-    if count == 0:
-        raise ReadFailure(RefusalCode.EMPTY_FILE)
+class _Sheet:
+    """Reads one sheet by one mapping."""
 
+    def __init__(self, book: Book, mapping: Mapping, limits: Limits) -> None:
+        self._book = book
+        self._mapping = mapping
+        self._limits = limits
+        self._layout = Layout(mapping)
 
-def _rows(stream: BinaryIO, strings: list[str]) -> Iterator[tuple[int, dict[int, Any]]]:
-    """Yield (row number, cells by column from 0). A formula cell holds the mark."""
-    line = 0
-    for _, element in _parse(stream, _ROW):
-        line = int(element.get("r") or line + 1)
-        cells: dict[int, Any] = {}
+    def items(self, stream: BinaryIO) -> Iterator[Item]:
+        rows = self._rows(stream)
+        self._header(rows)
+        layout, columns = self._layout, self._mapping.columns
+        positions = [-1 if at is None else at for at in layout.positions]
+        times = [column in self._mapping.time_columns for column in columns] if self._book.is_1904 else []
+        limit, count, is_plain = self._limits.field_chars, 0, layout.is_plain
+        for line, cells in rows:
+            if not cells or not any(cells.values()):
+                continue
+            if not is_plain and layout.skips(_listed(cells)):
+                continue
+            count += 1
+            values: tuple[str | None, ...] = tuple([cells.get(at) for at in positions])
+            if times:
+                values = tuple([in_1900_system(v) if v and t else v for v, t in zip(values, times, strict=True)])
+            if not is_plain:
+                values = layout.fill(values)
+            if _FORMULA_MARK in values:
+                field = columns[values.index(_FORMULA_MARK)]
+                yield Fault(count, line, field, RefusalCode.FORMULA_CELL, (), _kept(cells))
+            elif any(value is not None and len(value) > limit for value in values):
+                yield Fault(count, line, None, RefusalCode.FIELD_TOO_LARGE, (("limit", str(limit)),), _kept(cells))
+            else:
+                yield Row(count, line, values)
+        if count == 0:
+            raise ReadFailure(RefusalCode.EMPTY_FILE)
+
+    def _header(self, rows: Iterator[tuple[int, Cells]]) -> None:
+        wanted = self._mapping.header_row
+        first: tuple[int, Cells] | None = None
+        for line, cells in rows:
+            if not any(cells.values()) and wanted != line:
+                continue
+            first = first or (line, cells)
+            if wanted == "find":
+                if not self._layout.missing(_listed(cells)):
+                    return self._layout.settle(_listed(cells), line)
+                if line >= HEADER_LINES_MAX:
+                    break
+            elif line >= wanted:
+                # Sheets whose first line is empty had their header found before mappings could name it.
+                if wanted not in (1, line):
+                    break
+                return self._layout.settle(_listed(cells), line)
+        if first is None:
+            raise ReadFailure(RefusalCode.EMPTY_FILE)
+        missing = self._layout.missing([])
+        raise ReadFailure(RefusalCode.HEADER_MISMATCH, columns=", ".join(missing), line=wanted)
+
+    def _rows(self, stream: BinaryIO) -> Iterator[tuple[int, Cells]]:
+        """Yield (row number, cells by column from 0)."""
+        guarded = GuardedXml(stream, self._limits.record_chars)
+        line, names = 0, None
+        for _, element in parsed(guarded, ("{*}row", "{*}sheetData")):
+            guarded.in_prolog = False
+            if names is None:
+                names = _Names(element.tag.rpartition("}")[0])
+            if element.tag == names.data:
+                break
+            number = element.get("r")
+            at = line + 1 if number is None else _row_number(number)
+            if at <= line:
+                raise ReadFailure(RefusalCode.MALFORMED_DOCUMENT)
+            line = at
+            yield line, self._cells(element, names)
+            forget(element)
+            guarded.mark()
+        while stream.read(1 << 16):  # to the end, where the archive's checksum is compared
+            pass
+
+    def _cells(self, row: Any, names: _Names) -> Cells:
+        cells: Cells = {}
+        strings, kinds, is_1904 = self._book.strings, self._book.kinds, self._book.is_1904
         at = -1
-        for cell in element.iterchildren(_CELL):
+        for cell in row.iterchildren(names.cell):
             reference = cell.get("r")
-            at = _column(reference) if reference else at + 1
-            value = _cell(cell, strings)
-            if value is not None and value != "":
-                cells[at] = value
-        yield line, cells
-        element.clear()
-        while element.getprevious() is not None:
-            del element.getparent()[0]
+            at = at + 1 if reference is None else _column(reference)
+            if at in cells or at >= _COLUMNS_MAX:
+                raise ReadFailure(RefusalCode.MALFORMED_DOCUMENT)
+            if cell.find(names.formula) is not None:
+                cells[at] = _FORMULA_MARK
+                continue
+            kind = cell.get("t", "n")
+            if kind == "inlineStr":
+                inline = cell.find(names.inline)
+                cells[at] = "" if inline is None else plain_text(inline)
+                continue
+            value = cell.find(names.value)
+            text = None if value is None else value.text
+            if not text or kind == "e":
+                continue  # an error cell (#N/A) says that there is nothing
+            if kind == "s":
+                cells[at] = _shared(strings, text)
+            elif kind == "n":
+                style = cell.get("s")
+                text = _number(text)
+                form = 0 if style is None else _kind(kinds, style)
+                cells[at] = shown(text, form, is_1904=is_1904) if form else text
+            elif kind == "b":
+                cells[at] = "TRUE" if text.strip() in ("1", "true") else "FALSE"
+            else:
+                cells[at] = text
+        return cells
 
 
-def _cell(cell: Any, strings: list[str]) -> Any:
-    if cell.find(_FORMULA) is not None:
-        return _FORMULA_MARK
-    kind = cell.get("t", "n")
-    if kind == "inlineStr":
-        inline = cell.find(_INLINE)
-        return "" if inline is None else "".join(inline.itertext())
-    value = cell.find(_VALUE)
-    text = None if value is None else value.text
-    if text is None:
-        return None
-    if kind == "s":
-        try:
-            return strings[int(text)]
-        except (ValueError, IndexError) as error:
-            raise ReadFailure(RefusalCode.MALFORMED_DOCUMENT) from error
-    if kind == "n":
-        return _number(text)
-    return text
+class _Names:
+    """The names of a sheet's elements in its namespace, which the strict form has of its own."""
+
+    __slots__ = ("cell", "data", "formula", "inline", "value")
+
+    def __init__(self, opening: str) -> None:
+        prefix = opening + "}" if opening else ""
+        self.data, self.cell, self.value, self.formula, self.inline = (
+            prefix + name for name in ("sheetData", "c", "v", "f", "is")
+        )
+
+
+def _row_number(text: str) -> int:
+    if _WHOLE.fullmatch(text) is None:
+        raise ReadFailure(RefusalCode.MALFORMED_DOCUMENT)
+    return int(text)
+
+
+def _kind(kinds: list[int], style: str) -> int:
+    if _WHOLE.fullmatch(style) is None:
+        raise ReadFailure(RefusalCode.MALFORMED_DOCUMENT)
+    at = int(style)
+    return kinds[at] if at < len(kinds) else 0
+
+
+def _shared(strings: list[str], text: str) -> str:
+    if _WHOLE.fullmatch(text) is None or int(text) >= len(strings):
+        raise ReadFailure(RefusalCode.MALFORMED_DOCUMENT)
+    return strings[int(text)]
 
 
 def _number(text: str) -> str:
@@ -116,45 +204,29 @@ def _number(text: str) -> str:
     if len(text) < 16 and "E" not in text and "e" not in text:
         return text
     try:
-        return f"{float(text):.15g}"
+        plain = f"{float(text):.15g}"
     except ValueError:
         return text
+    # 0.000123 is written as 1.23E-4; what is too long to have kept all its digits stays as it is, for an id to be
+    # refused.
+    return f"{float(plain):.20f}".rstrip("0").rstrip(".") if "e-" in plain else plain
 
 
 def _column(reference: str) -> int:
+    found = _REFERENCE.fullmatch(reference)
+    if found is None:
+        raise ReadFailure(RefusalCode.MALFORMED_DOCUMENT)
     at = 0
-    for letter in reference:
-        if not letter.isalpha():
-            break
-        at = at * 26 + ord(letter.upper()) - 64
+    for letter in found[1].upper():
+        at = at * 26 + ord(letter) - 64
     return at - 1
 
 
-def _shared_strings(archive: zipfile.ZipFile, limits: Limits) -> list[str]:
-    if _STRINGS not in archive.namelist():
-        return []
-    strings: list[str] = []
-    total = 0
-    with opened_member(archive, _STRINGS) as raw:
-        stream = Unpacked(raw, archive.getinfo(_STRINGS).compress_size, limits)
-        for _, element in _parse(cast(BinaryIO, stream), _STRING):
-            text = "".join(part.text or "" for part in element.iter(_MAIN + "t"))
-            total += len(text) + 64
-            if total > limits.shared_strings_bytes:
-                raise ReadFailure(RefusalCode.FILE_TOO_LARGE, limit=limits.shared_strings_bytes)
-            strings.append(text)
-            element.clear()
-            while element.getprevious() is not None:
-                del element.getparent()[0]
-    return strings
+def _listed(cells: Cells) -> list[str]:
+    """Return a row's cells from the first column on, empty ones and formulas as nothing."""
+    return ["" if (text := cells.get(at, "")) == _FORMULA_MARK else text for at in range(max(cells, default=-1) + 1)]
 
 
-def _parse(stream: BinaryIO, tag: str) -> Any:
-    return etree.iterparse(
-        stream, events=("end",), tag=tag, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
-    )
-
-
-def _kept(cells: dict[int, Any]) -> bytes:
-    shown = ["=" if value is _FORMULA_MARK else str(value)[:200] for _, value in sorted(cells.items())]
-    return "\t".join(shown).encode()[:4096]
+def _kept(cells: Cells) -> bytes:
+    shown_cells = ["=" if value == _FORMULA_MARK else value[:200] for _, value in sorted(cells.items())]
+    return "\t".join(shown_cells).encode("utf-8", "replace")[:4096]

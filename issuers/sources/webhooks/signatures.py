@@ -17,7 +17,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from issuers.errors import WebhookRefused
+from issuers.errors import PushTooOld, WebhookRefused
 
 TOLERANCE_S = 300
 SECRET_BYTES = 32
@@ -40,13 +40,14 @@ class WebhookHeaders:
 
     @classmethod
     def read(cls, headers: Mapping[str, str], now: int) -> WebhookHeaders:
-        """Read the headers (by lower-case name). Raises WebhookRefused: one is missing, malformed, or too old."""
+        """Read the headers (by lower-case name). Raises WebhookRefused: one is missing or malformed, or
+        (PushTooOld) too far from our time."""
         webhook_id = headers.get("webhook-id", "")
         timestamp = headers.get("webhook-timestamp", "")
         if not _ID.fullmatch(webhook_id) or not _TIMESTAMP.fullmatch(timestamp):
             raise WebhookRefused("webhook-id or webhook-timestamp is missing or malformed")
         if abs(int(timestamp) - now) > TOLERANCE_S:
-            raise WebhookRefused(f"webhook-timestamp is more than {TOLERANCE_S} s from now")
+            raise PushTooOld(now - int(timestamp), TOLERANCE_S)
         found = []
         for part in headers.get("webhook-signature", "").split()[:_SIGNATURES_MAX]:
             version, _, text = part.partition(",")

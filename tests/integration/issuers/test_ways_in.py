@@ -15,7 +15,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from issuers.errors import ReviewClosed, SameApprover, SourceUnavailable, UnknownMapping, UnknownProgramme
+from issuers.errors import (
+    PushUnreadable,
+    ReviewClosed,
+    SameApprover,
+    SourceUnavailable,
+    UnknownMapping,
+    UnknownProgramme,
+)
 from issuers.intake.deliveries import IngestReport
 from issuers.sources.mapping import FOLDER as MAPPINGS
 from issuers.sources.rest import ClientCredentials
@@ -126,7 +133,7 @@ def test_a_refused_row_never_stops_its_neighbours_and_can_be_resubmitted(desk: D
     assert report.statuses == {"accepted": 2, "refused": 1}
     (refusal,) = desk.service.refusals("traffic").items
     assert (refusal.file, refusal.row, refusal.line, refusal.field, refusal.code) == ("a.csv", 2, 3, "day", "bad_date")
-    assert refusal.reason_zh == "字段不是约定格式的日期或时间。"
+    assert refusal.reason_zh == "字段不是约定格式的日期或时间（实际形式：9999/99/99）。"
     assert "2026/02/30" in desk.service.refused_row(refusal.refusal_id)
     mended = {
         "申报编号": "RX-0002", "用户编号": "RX00000001", "行为类型": "无车日", "行为日期": "2026/02/28", "数量": "1",
@@ -197,10 +204,9 @@ def test_a_push_counts_once(desk: Desk) -> None:
     reports = [push(desk, body) for _ in range(10)]
     assert [report.outcome for report in reports] == ["created"] + ["exists"] * 9
     assert desk.service.counts()["environmental"].granted_minor == 2500
-    refused = push(desk, b"<xml/>")
-    assert refused.refusals == {"malformed_document": 1}
-    [why] = desk.service.refusals_of_delivery(refused.delivery_id)
-    assert (why.row, why.code) == (0, "malformed_document")
+    with pytest.raises(PushUnreadable) as caught:
+        push(desk, b"<xml/>")
+    assert caught.value.code == "malformed_document"
 
 
 @pytest.mark.parametrize("is_packed", [False, True])

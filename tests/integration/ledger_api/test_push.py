@@ -8,6 +8,7 @@ import secrets
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -100,13 +101,45 @@ def test_what_is_pushed_becomes_points_and_what_is_refused_says_why(
     bulk = push(served.client, secret, packed, media_type="application/x-ndjson", content_encoding="gzip").json()
     assert bulk["statuses"] == {"accepted": 2, "refused": 1}
     assert [(one["row"], one["line"]) for one in bulk["refused"]] == [(3, 3)]
-    unreadable = push(served.client, secret, b"<xml/>").json()
-    assert [one["row"] for one in unreadable["refused"]] == [0]
     eventually(
         lambda: served.get("/v1/wallet", headers).json()["programmes"][1],
         lambda shown: shown["balance"]["points"] == "100.00",
     )
     assert list((served.city.settings.state_dir / "push").iterdir()) == [], "a body is kept nowhere in clear"
+
+
+@pytest.mark.usefixtures("headers")
+@pytest.mark.parametrize(
+    ("cut", "media_type", "code"),
+    [
+        (lambda body: b"<xml/>", "application/json", "malformed_document"),
+        (lambda body: body[:-30], "application/json", "truncated_file"),
+        (lambda body: body.replace(b'"unit"', b'"id": "X", "unit"'), "application/json", "duplicate_key"),
+        (lambda body: body.replace(b"PAPER", b"\xff"), "application/json", "wrong_encoding"),
+        (lambda body: gzip.compress(body)[:-20], "application/json", "truncated_file"),
+        (lambda body: lines(json.loads(body))[:-30], "application/x-ndjson", "truncated_file"),
+        (lambda body: gzip.compress(lines(json.loads(body)))[:-20], "application/x-ndjson", "truncated_file"),
+        (lambda body: lines(json.loads(body)).replace(b"PAPER", b"\xff"), "application/x-ndjson", "wrong_encoding"),
+        (lambda body: b"<xml>\n</xml>\n", "application/x-ndjson", "malformed_document"),
+    ],
+    ids=range(9),
+)
+def test_what_cannot_be_read_is_refused_whole_and_burns_no_id(
+    served: Served, secret: bytes, cut: Callable[[bytes], bytes], media_type: str, code: str
+) -> None:
+    """Nothing is said to be stored, and nothing is; the whole body under the same id is taken."""
+    before = counts(served)
+    number = 700 + len(code) * 7 + len(media_type)
+    whole = json.dumps([record(number + at, "zd_e0000001") for at in (0, 300)]).encode()
+    broken = cut(whole)
+    webhook_id = f"msg_{secrets.token_hex(8)}"
+    answer = push(served.client, secret, broken, webhook_id, media_type)
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/push-unreadable"), answer.text
+    assert answer.json()["code"] == code
+    assert counts(served) == before
+    body = whole if media_type == "application/json" else lines(json.loads(whole))
+    again = push(served.client, secret, body, webhook_id, media_type)
+    assert (again.status_code, again.json()["rows"]) == (200, 2), again.text
 
 
 @pytest.mark.usefixtures("headers")
@@ -139,8 +172,6 @@ def test_whoever_does_not_sign_changes_nothing(
     body = json.dumps(record(500)).encode()
     answers = [
         push(served.client, b"x" * 32, body),
-        push(served.client, secret, body, age_s=301),
-        push(served.client, secret, body, age_s=-301),
         push(served.client, secret, body, webhook_signature="v1,AAAA"),
         push(served.client, secret, body, webhook_id="msg_a", webhook_timestamp="now"),
         served.client.post(PATH, content=body, headers={"content-type": "application/json"}),
@@ -148,6 +179,12 @@ def test_whoever_does_not_sign_changes_nothing(
     ]
     assert {(one.status_code, one.json()["type"]) for one in answers} == {(401, "/problems/push-refused")}
     assert len({one.json()["detail"] for one in answers}) == 1, "the answer does not say what was wrong"
+    for age_s in (310, -310):
+        late = push(served.client, secret, body, age_s=age_s)
+        assert (late.status_code, late.json()["type"]) == (401, "/problems/push-clock"), (
+            "clocks are told apart from keys"
+        )
+        assert abs(late.json()["seconds"] - age_s) < 5
     assert push(served.client, secret, body, media_type="text/csv").status_code == 415
     large = push(served.client, secret, b" " * (4 * 1024 * 1024 + 1))
     assert (large.status_code, large.json()["bytes_max"]) == (413, 4 * 1024 * 1024)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ledger.gateway import GatewayHealth
 from ledger.indexer.check import Difference, ProjectionCheck
 from ledger.outbox.liveness import Waiting, judge
+from ledger.standard.ids import ProgrammeSlug
 from tongdui.invariants import checks_of
-from tongdui.readiness import LAG_BLOCKS_MAX, of_health
+from tongdui.readiness import LAG_BLOCKS_MAX, of_drops, of_health
 
 NOTHING = Waiting(0, 0, None, None, None, 0, None, None)
 SENT = Waiting(3, 9_000_000, 7, b"\xab" * 32, 1_000, 0, None, None)
@@ -68,3 +71,15 @@ def test_a_difference_fails_its_own_rule_and_is_named(what: str, group: str) -> 
 
 def test_without_differences_every_rule_holds() -> None:
     assert all(check.ok for check in checks_of(ProjectionCheck(7, 10, ())))
+
+
+def test_files_that_stand_aside_are_told_of_and_stop_no_request(tmp_path: Path) -> None:
+    assert of_drops({}) == []
+    folders = {ProgrammeSlug(slug): tmp_path / slug for slug in ("traffic", "volunteer")}
+    [check] = of_drops(folders)
+    assert (check.ok, check.detail) == (True, "no file set aside")
+    (tmp_path / "traffic" / ".refused").mkdir(parents=True)
+    for name in ("a.csv", "a.csv.report.json", "b.csv"):
+        (tmp_path / "traffic" / ".refused" / name).write_text("")
+    [check] = of_drops(folders)
+    assert (check.ok, check.detail) == (True, "files set aside: traffic 2")

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from issuers.answers import Refusal
 from issuers.errors import UnknownMapping
 from issuers.intake.deliveries import IngestReport
-from issuers.intake.drop_folder import REPORT_SUFFIX, drop_folder_files, take_files
+from issuers.intake.drop_folder import (
+    MAPPING_FILE,
+    REPORT_SUFFIX,
+    LinkedFolder,
+    drop_folder_files,
+    own_mapping,
+    set_aside,
+    take_files,
+)
 from issuers.states import RefusalState
 from ledger.standard.ids import ProgrammeSlug
 
@@ -130,6 +141,114 @@ def test_a_file_that_another_worker_has_taken_in_is_no_error(tmp_path: Path) -> 
 
     assert take(tmp_path, ingest=ingest) == []
     assert files(tmp_path) == set()
+
+
+CHINESE = os.fsdecode("志愿记录.csv".encode("gb18030"))
+"""A name as an ordinary Chinese system writes it."""
+
+
+@pytest.mark.parametrize(
+    "name", [CHINESE, "\x1b[2Ja.csv", "a\u202evsc.csv", "x" * 250 + ".csv", "志" * 80 + ".csv", "a\nb.csv"]
+)
+def test_no_name_of_a_file_stops_its_neighbours(tmp_path: Path, name: str) -> None:
+    """GBK, control characters, marks of writing direction, the longest: read, or set aside, with a report in words."""
+    for one in (name, "z.csv"):
+        (tmp_path / one).write_text("")
+
+    def ingest(path: Path) -> IngestReport:
+        if path.name == name:
+            raise UnknownMapping("*.csv", ProgrammeSlug("test"))
+        return REPORT
+
+    for _ in range(2):
+        assert take(tmp_path, ingest=ingest) == [REPORT]
+        for one in (name, "z.csv"):
+            (tmp_path / one).write_text("")
+    assert set_aside(tmp_path) == 2
+    reports = [path for path in (tmp_path / ".refused").iterdir() if path.name.endswith(REPORT_SUFFIX)]
+    shown = {json.loads(path.read_bytes())["file"] for path in reports}
+    assert len(reports) == 2
+    assert all(one.isprintable() for one in shown)
+    if name == CHINESE:
+        assert shown == {"志愿记录.csv"}
+
+
+@pytest.mark.parametrize(
+    "error", [UnicodeEncodeError("utf-8", "\ud800", 0, 1, "x"), ValueError("v"), KeyError("k"), MemoryError()]
+)
+def test_what_only_the_file_can_have_caused_sets_it_aside(tmp_path: Path, error: Exception) -> None:
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("secret")
+
+    def ingest(path: Path) -> IngestReport:
+        if path.name == "a.csv":
+            raise error
+        return REPORT
+
+    assert take(tmp_path, ingest=ingest) == [REPORT]
+    report = json.loads((tmp_path / ".refused" / f"a.csv{REPORT_SUFFIX}").read_bytes())
+    assert report["error"] == type(error).__name__
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "no space"), OperationalError("x", {}, Exception("locked")), OSError(errno.EMFILE, "files")],
+)
+def test_what_the_machine_has_caused_ends_the_round(tmp_path: Path, error: Exception) -> None:
+    (tmp_path / "a.csv").write_text("")
+
+    def ingest(_path: Path) -> IngestReport:
+        raise error
+
+    with pytest.raises(type(error)):
+        take(tmp_path, ingest=ingest)
+    assert set_aside(tmp_path) == 0
+
+
+@pytest.mark.parametrize("place", [".taken", ".done", ".refused"])
+def test_a_folder_that_is_a_link_takes_nothing(tmp_path: Path, place: str) -> None:
+    """One agency's file would become another's delivery."""
+    mine, others = tmp_path / "mine", tmp_path / "others"
+    for folder in (mine, others):
+        folder.mkdir()
+    (mine / place).symlink_to(others)
+    (mine / "a.csv").write_text("")
+    with pytest.raises(LinkedFolder):
+        take(mine)
+    assert files(others) == set()
+    assert (mine / "a.csv").exists()
+    assert set_aside(mine) == 0
+
+
+def test_a_link_or_a_pipe_is_set_aside_unread(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (tmp_path / "secret.csv").write_text("")
+    (folder / "a.csv").symlink_to(tmp_path / "secret.csv")
+    (folder / "b.csv").symlink_to(tmp_path / "nothing")
+    os.mkfifo(folder / "c.csv")
+    (folder / "d.csv").write_text("")
+    (folder / "e").mkdir()
+    read: list[str] = []
+
+    def ingest(path: Path) -> IngestReport:
+        read.append(path.name)
+        return REPORT
+
+    assert take(folder, ingest=ingest) == [REPORT]
+    assert read == ["d.csv"]
+    assert set_aside(folder) == 3
+    assert (tmp_path / "secret.csv").exists()
+
+
+def test_a_folders_own_mapping_is_a_file_of_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    assert own_mapping(folder) is None
+    (tmp_path / "other.yaml").write_text("")
+    (folder / MAPPING_FILE).symlink_to(tmp_path / "other.yaml")
+    with pytest.raises(OSError, match="link"):
+        own_mapping(folder)
 
 
 def test_any_other_error_ends_the_round_and_the_file_stays_for_the_next(tmp_path: Path) -> None:

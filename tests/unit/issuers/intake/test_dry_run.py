@@ -77,7 +77,7 @@ def test_the_first_rows_are_shown_as_read_beside_their_cells(tmp_path: Path) -> 
     assert (first.quantity, first.outcome, first.amount_minor) == ("1 hour", "grant", 1_000)
     assert (second.cells["who"], second.outcome, second.owner) == ("p\u200b2", "refuse", "")
     assert second.reason_en.startswith("started_at: ")
-    assert second.reason_zh.endswith("字段不是约定格式的日期或时间。")
+    assert second.reason_zh.endswith("字段不是约定格式的日期或时间（实际形式：aaaaaaaaa）。")
 
 
 def test_what_would_be_minted_is_said_in_points_and_money(tmp_path: Path) -> None:
@@ -130,7 +130,10 @@ def test_who_reaches_a_cap_is_named(tmp_path: Path) -> None:
 def test_reasons_stand_beside_their_counts(tmp_path: Path) -> None:
     report = check(tmp_path, "r1,p1,work,2026-08-31 09:00,,x", "r2,p1,work,2026-08-31 09:00,,y")
     assert report.refusals == {"bad_number": 2}
-    assert report.reasons["bad_number"] == ("The field is not a plain decimal number.", "字段不是有效的十进制数。")
+    assert report.reasons["bad_number"] == (
+        "The field is not a plain decimal number (found: a).",
+        "字段不是有效的十进制数（实际形式：a）。",
+    )
 
 
 def test_columns_say_what_repeats_and_what_is_odd(tmp_path: Path) -> None:

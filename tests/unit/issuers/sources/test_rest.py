@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,7 +16,8 @@ import pytest
 from issuers.errors import SourceUnavailable
 from issuers.rules.refusals import ReadFailure
 from issuers.sources.mapping import Mapping
-from issuers.sources.rest import ClientCredentials, Page, RestSource, StaticToken
+from issuers.sources.paging import Page
+from issuers.sources.rest import ClientCredentials, RestSource, StaticToken
 from ledger.errors import ConfigurationError
 from tests.unit.issuers.build import mapping
 
@@ -100,10 +103,173 @@ def test_a_stored_cursor_is_where_it_goes_on(server: Server) -> None:
     assert (pages, server.queries) == ([Page(["3"], None)], [{"limit": ["500"], "cursor": ["c"]}])
 
 
-@pytest.mark.parametrize("following", ["", None, ["b"], {"next": "b"}, "a"])
-def test_an_empty_a_strange_and_the_same_cursor_end_the_run(server: Server, following: Any) -> None:
+@pytest.mark.parametrize("following", ["", None])
+def test_no_cursor_ends_the_run(server: Server, following: Any) -> None:
     pages, _ = pull(server, page([1], following), cursor="a")
     assert len(pages) == 1
+
+
+def test_an_empty_page_that_names_its_own_cursor_is_the_end(server: Server) -> None:
+    pages, _ = pull(server, page([1], "a"), page([], "a"))
+    assert [one.records for one in pages] == [["1"], []]
+
+
+@pytest.mark.parametrize("following", [["b"], {"next": "b"}, True])
+def test_a_strange_cursor_is_an_error(server: Server, following: Any) -> None:
+    with pytest.raises(SourceUnavailable, match="no cursor"):
+        pull(server, page([1], following))
+
+
+def brought(
+    server: Server, *answers: Answer, by: Mapping | None = None, cursor: str | None = None
+) -> tuple[list[Any], str]:
+    """Return the records that came, and how the pull failed (nothing: it did not)."""
+    server.answers = list(answers)
+    records: list[Any] = []
+    try:
+        for one in RestSource(by or rest(), server.url, StaticToken("t"), lambda _s: None).pages(cursor):
+            records += one.records
+    except SourceUnavailable as unavailable:
+        return records, str(unavailable)
+    return records, ""
+
+
+def test_cursors_that_go_in_a_circle_end_the_pull_with_an_error(server: Server) -> None:
+    records, failure = brought(server, page([1], "b"), page([2], "c"), page([3], "b"))
+    assert (records, len(server.queries)) == (["1", "2", "3"], 3)
+    assert "not everything was brought" in failure
+    assert "read already" in brought(server, page([1], "a"), cursor="a")[1]
+
+
+def enveloped(records: Any, **beside: Any) -> Answer:
+    return 200, {}, json.dumps({"data": {"rows": records}, **beside}).encode()
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"code": 401},
+        {"code": "500"},
+        {"errcode": 40001},
+        {"success": False},
+        {"status": "error"},
+        {"error": {"m": "x"}},
+        {"ok": "0"},
+        {"code": -1},
+        {"resultCode": "TOKEN_EXPIRED"},
+    ],
+)
+def test_an_answer_of_200_with_an_error_inside_is_no_last_page(server: Server, beside: dict[str, Any]) -> None:
+    records, failure = brought(server, page([1], "b"), enveloped([], **beside))
+    assert records == ["1"]
+    assert "the source answered" in failure
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"code": 0},
+        {"code": "200"},
+        {"errcode": "0000", "errmsg": "ok"},
+        {"success": True},
+        {"status": "success"},
+        {"error": None},
+        {"code": 200, "message": "操作成功"},
+    ],
+)
+def test_an_envelope_that_says_success_is_a_page(server: Server, beside: dict[str, Any]) -> None:
+    assert brought(server, enveloped([1], **beside)) == (["1"], "")
+
+
+def test_a_mapping_says_what_success_is(server: Server) -> None:
+    by = rest(success={"head.rc": ["A0", "777"]})
+    assert brought(server, enveloped([1], head={"rc": 777}, code=500), by=by) == (["1"], "")
+    for head in ({"rc": 0}, {}, None):
+        assert "head.rc" in brought(server, enveloped([1], head=head), by=by)[1]
+
+
+@pytest.mark.parametrize("name", ["has_more", "hasMore"])
+def test_more_without_a_cursor_is_an_error_after_what_came(server: Server, name: str) -> None:
+    records, failure = brought(server, enveloped([1], **{name: True}))
+    assert records == ["1"]
+    assert "more follows" in failure
+    assert brought(server, enveloped([1], **{name: False}, next_cursor="x")) == (["1"], "")
+
+
+@pytest.mark.parametrize("last", [None, []])
+def test_null_for_the_records_is_an_empty_page(server: Server, last: Any) -> None:
+    assert brought(server, page([1], "b"), enveloped(last)) == (["1"], "")
+    assert "no list" in brought(server, (200, {}, b'{"data": {}}'))[1]
+
+
+def test_pages_by_number_go_on_to_an_empty_page_however_short_they_are(server: Server) -> None:
+    """A source that caps the size of a page sends short ones all the way."""
+    by = rest(paging="page", cursor_parameter="pageNum", size_parameter="pageSize", size=5)
+    assert brought(server, page([1, 2]), page([3]), page([4]), page([]), by=by) == (["1", "2", "3", "4"], "")
+    assert [query["pageNum"] for query in server.queries] == [["1"], ["2"], ["3"], ["4"]]
+    server.answers = [page([3]), page([])]
+    pages = list(RestSource(by, server.url, StaticToken("t")).pages("2"))
+    assert [(one.records, one.next_cursor) for one in pages] == [(["3"], None)], (
+        "the last page is asked for again next time"
+    )
+
+
+def test_pages_by_offset_count_what_came(server: Server) -> None:
+    by = rest(paging="offset", cursor_parameter="offset", first=0)
+    assert brought(server, page([1, 2]), page([3]), page([]), by=by) == (["1", "2", "3"], "")
+    assert [query.get("offset") for query in server.queries] == [None, ["2"], ["3"]]
+
+
+def test_a_source_that_sends_one_page_for_ever_is_left(server: Server) -> None:
+    by = rest(paging="page")
+    records, failure = brought(server, page([1]), page([2]), page([2]), by=by)
+    assert (records, "same page" in failure) == (["1", "2"], True)
+    counted = rest(paging="page", total="total")
+    last = enveloped([2], total=2)
+    assert brought(server, enveloped([1], total=2), last, last, by=counted) == (["1", "2"], "")
+
+
+def test_the_next_address_is_followed_on_the_sources_host_alone(server: Server) -> None:
+    by = rest(paging="next_url", next_cursor="links.next")
+
+    def linked(records: list[int], following: str | None) -> Answer:
+        return enveloped(records, links={"next": following})
+
+    answers = (
+        linked([1], f"{server.url}/deeds?page=2"),
+        linked([2], "/deeds?page=3"),
+        linked([3], "?page=4"),
+        linked([4], None),
+    )
+    assert brought(server, *answers, by=by) == (["1", "2", "3", "4"], "")
+    assert server.queries == [{"limit": ["500"]}, {"page": ["2"]}, {"page": ["3"]}, {"page": ["4"]}]
+    for elsewhere in (
+        "http://127.0.0.1:9/deeds",
+        "http://example.org/",
+        "//example.org/x",
+        "https://127.0.0.1/",
+        "file:///etc/passwd",
+    ):
+        records, failure = brought(server, linked([1], elsewhere), by=by)
+        assert "another host" in failure
+        assert records == ["1"]
+
+
+def test_a_total_must_be_there_where_the_mapping_names_it(server: Server) -> None:
+    by = rest(total="data.total")
+    assert "how many" in brought(server, enveloped([1]), by=by)[1]
+    server.answers = [(200, {}, b'{"data": {"rows": [1], "total": 7}}')]
+    [only] = RestSource(by, server.url, StaticToken("t")).pages(None)
+    assert only.total == 7
+
+
+def test_the_time_to_wait_may_be_a_date(server: Server) -> None:
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True)
+    past = "Wed, 21 Oct 2015 07:28:00 GMT"
+    pages, slept = pull(server, error(429, Retry_After=soon), error(429, Retry_After=past), page([1]))
+    assert len(pages) == 1
+    assert 15 < slept[0] <= 20
+    assert slept[1] == 0
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])

@@ -233,6 +233,39 @@ def test_bytes_that_are_no_text_in_the_middle(tmp_path: Path) -> None:
         assert (good, faults, end) == (999, [RefusalCode.WRONG_ENCODING], None)
 
 
+CSV = HEADER + GOOD % 1
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"__MACOSX/": b"", "__MACOSX/._export.csv": b"\0\5\x16\7"},
+        {".DS_Store": b"x", "Thumbs.db": b"x", "desktop.ini": b"x"},
+        {"导出/": b"", "导出/.DS_Store": b"x"},
+        {"a/": b"", "a/b/": b"", "a/b/._x.csv": b"x"},
+    ],
+)
+def test_what_packers_add_on_their_own_is_no_member(tmp_path: Path, beside: dict[str, bytes]) -> None:
+    """Folders, and the notes of macOS and Windows."""
+    for name in ("export.csv", "导出/数据/三月.csv", "a\\b.csv"):
+        assert refused(tmp_path, zipped({**beside, name: CSV}), mapping()) == (1, [], None)
+
+
+def test_one_of_several_members_by_the_mappings_pattern(tmp_path: Path) -> None:
+    """Names as Chinese packers write them, in GBK without a flag, among them."""
+    several = {"说明.txt": b"hello", "数据/记录.csv": CSV, "数据/旧.csv.bak": CSV}
+    gbk = zipped({"A" * len(name.encode("gb18030")) + str(at): body for at, (name, body) in enumerate(several.items())})
+    for at, name in enumerate(several):
+        gbk = gbk.replace(
+            b"A" * len(name.encode("gb18030")) + str(at).encode(), name.encode("gb18030") + str(at).encode()
+        )
+    assert refused(tmp_path, zipped(several), mapping(member="*.csv")) == (1, [], None)
+    assert refused(tmp_path, zipped(several), mapping(member="数据/记录.csv")) == (1, [], None)
+    assert refused(tmp_path, gbk, mapping(member="数据/记录.csv1")) == (1, [], None)
+    for pattern in ("*.xls", "*"):
+        assert refused(tmp_path, zipped(several), mapping(member=pattern))[2] is RefusalCode.UNKNOWN_FORMAT
+
+
 def test_marks_of_byte_order_in_odd_places(tmp_path: Path) -> None:
     """Twice at the beginning, at a line's beginning, of another encoding: never a crash."""
     bom = b"\xef\xbb\xbf"

@@ -1,0 +1,188 @@
+"""CSV as spreadsheets and old systems write it: the same rows whatever stands around them, or a refusal in words."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from issuers.rules.refusals import Fault, ReadFailure, RefusalCode
+from issuers.sources.mapping import Mapping
+from issuers.sources.readers import read_file
+from issuers.sources.readers.rows import Row
+from tests.unit.issuers.build import mapping
+
+HEADER = "编号,人员,活动,时间,止,数量"
+ROWS = ["r1,p1,work,2026-08-01 09:00,,2", "r2,p2,work,2026-08-02 09:00,,3"]
+PLAIN = "\n".join([HEADER, *ROWS]) + "\n"
+FIELDS = {
+    "record_id": {"column": "编号"},
+    "source_id": {"column": "人员"},
+    "activity": {"column": "活动", "values": {"work": "WORK"}},
+    "started_at": {"column": "时间"},
+    "ended_at": {"column": "止", "optional": True},
+}
+
+
+def one(**changes: Any) -> Mapping:
+    return mapping(**{"fields": FIELDS, "quantity": [{"column": "数量", "unit": "hour"}], **changes})
+
+
+def items(tmp_path: Path, content: bytes | str, by: Mapping | None = None) -> list[Any]:
+    """Return each row's values, each fault, and last the failure of the file if there is one."""
+    path = tmp_path / "file"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    found: list[Any] = []
+    try:
+        for item in read_file(path, by or one()):
+            found.append(item.values if isinstance(item, Row) else item)  # noqa: PERF401  # kept on failure
+    except ReadFailure as failure:
+        found.append(failure)
+    return found
+
+
+GOOD = [tuple(row.split(",")) for row in ROWS]
+
+
+@pytest.mark.parametrize(
+    ("content", "changes"),
+    [
+        (PLAIN, {}),
+        (PLAIN.replace("\n", "\r\n"), {}),
+        (PLAIN.replace("\n", "\r"), {}),
+        (PLAIN.encode("utf-16"), {}),
+        (PLAIN.encode("utf-16-be"), {"encodings": ["utf-16-be"]}),
+        (PLAIN.encode("utf-16-le"), {"encodings": ["utf-16"]}),
+        (PLAIN.replace("\n", "\r").encode("utf-16"), {}),
+        (PLAIN.encode("gb18030"), {"encodings": ["gb2312"]}),
+        (PLAIN.encode("gb18030"), {"encodings": ["GBK"]}),
+        ("sep=,\r\n" + PLAIN, {}),
+        ("sep=;\n" + PLAIN.replace(",", ";"), {}),
+        ('"sep=\t"\n' + PLAIN.replace(",", "\t"), {}),
+        ("\ufeffsep=|\n" + PLAIN.replace(",", "|"), {}),
+        (PLAIN.replace("人员", '"人\n员"'), {}),
+        (PLAIN.replace("人员", " 人\u3000员 "), {}),
+        (PLAIN.replace("人员", '"人\r\n员"').replace("数量", "数\u200b量"), {}),
+        ("\n\n" + PLAIN, {}),
+        ("服务记录表,,,,,\n制表：某街道\n" + PLAIN, {"header_row": 3}),
+        ("服务记录表,,,,,\n制表：某街道\n" + PLAIN, {"header_row": "find"}),
+        ('"服务\n记录表",,,,,\n\n' + PLAIN, {"header_row": 3}),
+        (PLAIN + "合计,,,,,5\n", {"skip_rows": [{"pattern": "合计"}]}),
+        (PLAIN + "制表人：张三\n审核：李四,,\n", {"skip_rows": [{"pattern": "(制表人|审核)：.*"}]}),
+        (PLAIN + ",,,,,5\n", {"skip_rows": [{"column": "编号", "pattern": ""}]}),
+        (PLAIN + '"合计","","","","","5"\n', {"skip_rows": [{"column": "编号", "pattern": "合计"}]}),
+        ("\n".join([HEADER, ROWS[0], HEADER, ROWS[1]]), {"skip_rows": [{"column": "编号", "pattern": "编号"}]}),
+    ],
+)  # fmt: skip
+def test_the_same_rows_whatever_stands_around_them(
+    tmp_path: Path, content: bytes | str, changes: dict[str, Any]
+) -> None:
+    assert items(tmp_path, content, one(**changes)) == GOOD
+
+
+def test_what_a_mapping_does_not_allow_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    [failure] = items(tmp_path, "服务记录表\n" + PLAIN)
+    assert failure.code is RefusalCode.HEADER_MISMATCH
+    assert "header_row" in str(failure)
+    assert dict(failure.params)["line"] == "1"
+    [*_, total] = items(tmp_path, PLAIN + "合计,,5\n")
+    assert (total.code, total.line) == (RefusalCode.COLUMN_COUNT, 4)
+
+
+def test_equal_names_are_refused_unless_the_mapping_says_which(tmp_path: Path) -> None:
+    table = "编号,人员,活动,时间,止,数量,数量\nr1,p1,work,2026-08-01,,2,9\n"
+    [failure] = items(tmp_path, table)
+    assert (failure.code, dict(failure.params)) == (RefusalCode.EQUAL_COLUMNS, {"columns": "数量"})
+    for number, expected in ((1, "2"), (2, "9")):
+        [row] = items(tmp_path, table, one(quantity=[{"column": f"数量[{number}]", "unit": "hour"}]))
+        assert row[5] == expected
+    [failure] = items(tmp_path, table, one(quantity=[{"column": "数量[3]", "unit": "hour"}]))
+    assert failure.code is RefusalCode.HEADER_MISMATCH
+    [row] = items(
+        tmp_path, table.replace("数量,数量", "数量,数量[1]"), one(quantity=[{"column": "数量[1]", "unit": "hour"}])
+    )
+    assert row[5] == "9", "a column that is called so wins"
+    twice = "编号,人员,活动,时间,止,数量,备注,备注\nr1,p1,work,2026-08-01,,2,a,b\n"
+    assert [row[5] for row in items(tmp_path, twice)] == ["2"], "names that nobody reads may be equal"
+
+
+def test_merged_cells_are_filled_down_where_the_mapping_says_so(tmp_path: Path) -> None:
+    people = ["r1,p1,work,2026-08-01,,1", "r2,,work,2026-08-02,,2", "小计,,,,,3", "r3,,work,2026-08-03,,4"]
+    table = "\n".join([HEADER, *people, "r4,p2,work,2026-08-03,,4"])
+    skip = [{"column": "编号", "pattern": "小计"}]
+    found = items(tmp_path, table, one(fill_down=["人员"], skip_rows=skip))
+    assert [(row[0], row[1]) for row in found] == [("r1", "p1"), ("r2", "p1"), ("r3", "p1"), ("r4", "p2")]
+    assert [row[1] for row in items(tmp_path, table, one(skip_rows=skip))] == ["p1", "", "", "p2"]
+
+
+def test_a_bad_byte_costs_the_field_in_which_it_stands(tmp_path: Path) -> None:
+    """And nothing where nobody reads that field."""
+    head = (HEADER + ",姓名\n").encode("gb18030")
+    rows = [b"r1,p1,work,2026-08-01,,2,\xff\x80", b"r2,p\xff2,work,2026-08-02,,2,x", b'r3,p3,work,2026-08-03,,2,"\xff"']
+    found = items(tmp_path, head + b"\n".join(rows) + b"\n", one(encodings=["gb18030"]))
+    assert [found[0][0], found[2][0]] == ["r1", "r3"]
+    assert isinstance(found[1], Fault)
+    assert (found[1].code, found[1].field, found[1].line) == (RefusalCode.WRONG_ENCODING, "人员", 3)
+
+
+def test_numbering_and_lines_follow_the_file(tmp_path: Path) -> None:
+    """Skipped rows are not counted; a line is the file's own."""
+    path = tmp_path / "file"
+    path.write_text(
+        "sep=,\n标题\n" + PLAIN.replace("r2", '"r\n2"') + "合计,,,,,\n" + "r3,p,work,2026-08-01,,1\n", "utf-8"
+    )
+    found = list(read_file(path, one(header_row=2, skip_rows=[{"pattern": "合计"}])))
+    assert [(item[0], item.line) for item in found] == [(1, 4), (2, 5), (3, 8)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '"' * 2 + '"r1,p\n',
+        '"\n',
+        "r1," + '"a""' * 30 + "\n",
+        '="0123",p1,work,2026-08-01,,2\n',
+        "\n",
+        " \n",
+        '"a",b\n"',
+    ],
+    ids=range(7),
+)
+def test_reading_is_linear_whatever_the_lines_are(tmp_path: Path, line: str) -> None:
+    def cost(times: int) -> float:
+        path = tmp_path / f"{times}"
+        path.write_text(PLAIN + line * times, "utf-8")
+        best = 9.0
+        for _ in range(3):
+            before = time.process_time()
+            list(read_file(path, one()))
+            best = min(best, time.process_time() - before)
+        return best
+
+    assert cost(60_000) < 3 * cost(30_000) + 0.05
+
+
+@pytest.mark.parametrize("mark", [",", "\n", '"'])
+def test_one_line_without_an_end_is_linear_too(tmp_path: Path, mark: str) -> None:
+    def cost(size: int) -> float:
+        path = tmp_path / f"{size}"
+        path.write_text(PLAIN + mark + "x" * size, "utf-8")
+        before = time.process_time()
+        list(read_file(path, one()))
+        return time.process_time() - before
+
+    assert cost(64_000_000) < 3 * cost(32_000_000) + 0.05
+
+
+def test_what_the_standard_readers_cannot_do(tmp_path: Path) -> None:
+    """Why lines are cut by hand: csv takes an open quotation mark to the file's end, with every record behind it."""
+    table = PLAIN + 'r3,"p3,work,2026-08-03,,1\n' + "r4,p4,work,2026-08-04,,1\n" * 3
+    assert len(list(csv.reader(io.StringIO(table)))) == 4
+    found = items(tmp_path, table)
+    assert [item.code if isinstance(item, Fault) else item[0] for item in found] == [
+        "r1", "r2", RefusalCode.UNBALANCED_QUOTE, "r4", "r4", "r4",
+    ]  # fmt: skip

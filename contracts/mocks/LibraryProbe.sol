@@ -9,6 +9,7 @@ import {LotLanes} from "../ledger/LotLanes.sol";
 import {QuarterTime} from "../ledger/QuarterTime.sol";
 import {PackedLots} from "../libraries/PackedLots.sol";
 import {ReceiptsTree} from "../libraries/ReceiptsTree.sol";
+import {SignatureCheck} from "../libraries/SignatureCheck.sol";
 import {TypedData} from "../libraries/TypedData.sol";
 import {Value} from "../libraries/Value.sol";
 
@@ -138,6 +139,10 @@ contract LibraryProbe {
 
     function evidenceLeaf(EvidenceLeaf calldata leaf) external pure returns (bytes32) {
         return keccak256(bytes.concat(keccak256(abi.encode(leaf))));
+    }
+
+    function recover(bytes32 digest_, bytes calldata signature) external pure returns (address) {
+        return SignatureCheck.recover(digest_, signature);
     }
 
     function locate(LotId id) external pure returns (uint64 key, uint256 shift) {

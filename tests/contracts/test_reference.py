@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from city import Payment
+from city import NOW, Payment, rejections, reverts
 from clearing_office import pack_payouts
 from eth_utils import keccak
 from reference import (
     LEAF_TYPES,
     SCHEMAS,
+    ZERO,
     Domain,
     ExchangeOrder,
     HoldOrder,
@@ -30,6 +31,7 @@ from reference import (
     receipt_hash,
     sign,
     to_fen_down,
+    token_id,
     vectors,
 )
 
@@ -255,6 +257,57 @@ def test_packed_orders() -> None:
     signature = bytes.fromhex(capture["signature"][2:])
     assert "0x" + hold.packed_capture(prefix, signature).hex() == capture["packed"]
     assert "0x" + hold.packed(b"").hex() == packed["release"]["packed"]
+
+
+REFUSALS = vectors("refusals")
+
+
+@pytest.mark.parametrize("row", REFUSALS["malformed"], ids=lambda row: f"{row['kind']}: {row['why']}")
+def test_what_is_malformed_is_refused_under_its_hash(city: Any, row: dict[str, Any]) -> None:
+    """Alone, and at the end of a batch in which another was good."""
+    function = {
+        "exchange": city.exchange.execute,
+        "redeem": city.redemption.execute,
+        "hold": city.redemption.hold,
+        "capture": city.redemption.capture,
+        "release": city.redemption.release,
+    }[row["kind"]]
+    tx = function(row["packed"], city.by_operator)
+    assert rejections(tx) == [(bytes.fromhex(row["id"][2:]), ZERO, row["code"])]
+    lot = token_id(1, NOW)
+    city.give(city.ana, lot, 1_000)
+    packed = bytes.fromhex(row["packed"][2:])
+    if row["kind"] == "exchange":
+        tx = city.run_exchange(city.signed(city.ana, city.exchange_order(city.ana, lot, 500, 2)), packed)
+    elif row["kind"] == "redeem":
+        tx = city.run_redeem(city.signed(city.ana, city.redeem_order(city.ana, [(lot, 500)])), packed)
+    else:
+        return
+    assert [code for _, _, code in rejections(tx)] == [row["code"]]
+
+
+def test_what_is_no_signature_is_refused(city: Any) -> None:
+    """The ledger recovers the good one's signer and none of the bad ones'."""
+    found = REFUSALS["signatures"]
+    digest, signer = found["digest"], found["signer"]
+    assert city.probe.recover(digest, found["good"]) == signer
+    for row in found["bad"]:
+        assert city.probe.recover(digest, row["signature"]) != signer, row["why"]
+
+
+@pytest.mark.parametrize("row", REFUSALS["nonces"], ids=lambda row: str([step["nonce"] for step in row["steps"]]))
+def test_nonces_are_accepted_so_on_chain(city: Any, probe: Any, row: dict[str, Any]) -> None:
+    """By the library, and by the ledger's own word of a holder."""
+    word, lot, ana = 0, token_id(1, NOW), {"from": city.ana.account}
+    for step in row["steps"]:
+        accepted, word = probe.spendNonce(word, step["nonce"])
+        assert (accepted, word >> 192 & 0xFFFFFFFF, word >> 224) == (step["accepted"], step["base"], step["window"])
+        if step["accepted"]:
+            city.ledger.cancelNonce(lot, step["nonce"], ana)
+        else:
+            with reverts("PointsLedgerNonceSpent", city.ana.address, step["nonce"]):
+                city.ledger.cancelNonce(lot, step["nonce"], ana)
+        assert tuple(city.ledger.nonceState(city.ana.address, lot)) == (step["base"], step["window"])
 
 
 def test_hash_of_a_prefix_is_the_hash_of_its_lots(probe: Any) -> None:

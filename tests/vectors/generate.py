@@ -88,6 +88,7 @@ def vectors() -> dict[str, Any]:
         "value.json": value(),
         "typed_data.json": typed_data(),
         "packed.json": packed(),
+        "refusals.json": refusals(),
         "evidence.json": evidence(),
         "receipts.json": receipts(),
         "rejected.json": rejected(),
@@ -321,6 +322,95 @@ def packed() -> dict[str, Any]:
             "packed": f"0x{head}{1_774_000_000:010x}01{lots_hex}0000",
         },
     }
+
+
+def refusals() -> dict[str, Any]:
+    """What must be refused, with the id and code that it is refused under; and which nonces are."""
+    return {"malformed": _malformed(), "signatures": _bad_signatures(), "nonces": _nonces()}
+
+
+def _malformed() -> list[dict[str, Any]]:
+    """Bytes that are no order: each is rejected under the keccak256 of its bytes, with code 1 and account 0."""
+    holder, lot = HOLDER[2:].lower(), f"{1 << 32 | 108:016x}{300:016x}"
+    terms = f"{42:08x}{5:08x}{1_772_000_000:010x}"
+    hold = f"{holder}{terms}{1_774_000_000:010x}"
+    exchange = f"{holder}{1 << 32 | 108:016x}{0:016x}{4:08x}{0:016x}{9:08x}{1_772_000_000:010x}"
+    cases = [
+        ("exchange", "amount 0", f"{exchange}0000"),
+        ("exchange", "one byte", "00"),
+        ("exchange", "no length of a signature", exchange),
+        ("exchange", "half a signature", f"{exchange}0041{'ab' * 32}"),
+        ("redeem", "no lots", f"{holder}{terms}000000"),
+        ("redeem", "seventeen lots", f"{holder}{terms}11{lot * 17}0000"),
+        ("redeem", "a lot of nothing", f"{holder}{terms}02{lot}{2 << 32 | 108:016x}{0:016x}0000"),
+        ("redeem", "half a lot", f"{holder}{terms}01{lot[:16]}"),
+        ("redeem", "no count of lots", f"{holder}{terms}"),
+        ("hold", "no lots", f"{hold}01000000"),
+        ("hold", "cancellable 2", f"{hold}0201{lot}0000"),
+        ("hold", "cancellable 255", f"{hold}ff01{lot}0000"),
+        ("capture", "more lots than there are", f"{hold}0101{lot}02{1:016x}0000"),
+        ("capture", "more than the last lot has", f"{hold}0101{lot}01{301:016x}0000"),
+        ("capture", "a last lot of nothing", f"{hold}0101{lot}01{0:016x}0000"),
+        ("capture", "an amount of no lot", f"{hold}0101{lot}00{1:016x}0000"),
+        ("capture", "cancellable 2", f"{hold}0201{lot}01{300:016x}0000"),
+        ("release", "cancellable 2", f"{hold}0201{lot}0000"),
+    ]
+    return [
+        {"kind": kind, "why": why, "packed": f"0x{data}", "id": "0x" + keccak(bytes.fromhex(data)).hex(), "code": 1}
+        for kind, why, data in cases
+    ]
+
+
+def _bad_signatures() -> dict[str, Any]:
+    """Bytes that are no signature of the digest by the signer, made from the good one."""
+    digest = keccak(b"a digest")
+    good = bytes(Account.unsafe_sign_hash(digest, KEY).signature)
+    order = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
+    high_s = (order - int.from_bytes(good[32:64], "big")).to_bytes(32, "big")
+    other = bytes(Account.unsafe_sign_hash(keccak(b"another digest"), KEY).signature)
+    bad = {
+        "nothing": b"",
+        "64 bytes": good[:64],
+        "66 bytes": good + b"\0",
+        "v 0 or 1": good[:64] + bytes([good[64] - 27]),
+        "v 29": good[:64] + bytes([29]),
+        "the other v": good[:64] + bytes([55 - good[64]]),
+        "high s": good[:32] + high_s + bytes([55 - good[64]]),
+        "r 0": bytes(32) + good[32:],
+        "s 0": good[:32] + bytes(32) + good[64:],
+        "of another digest": other,
+    }
+    return {
+        "digest": "0x" + digest.hex(),
+        "signer": HOLDER,
+        "good": "0x" + good.hex(),
+        "bad": [{"why": why, "signature": "0x" + signature.hex()} for why, signature in bad.items()],
+    }
+
+
+def _nonces() -> list[dict[str, Any]]:
+    """Nonces spent one after another in a word, kept as a set of those that are spent."""
+    sequences = (
+        [0, 0, 1],
+        [31, 0, 31],
+        [32, 0, 1, 33],
+        [63, 31, 32, 62],
+        [64],
+        [5, 40, 8, 9, 72, 104, 136],
+        [63, 95, 127],
+    )
+    rows = []
+    for sequence in sequences:
+        base, spent, steps = 0, set[int](), []
+        for nonce in sequence:
+            free = base <= nonce < base + 64 and nonce not in spent
+            if free:
+                spent.add(nonce)
+                base = max(base, nonce - 31)
+            window = sum(1 << used - base for used in spent if used >= base)
+            steps.append({"nonce": nonce, "accepted": free, "base": base, "window": window})
+        rows.append({"steps": steps})
+    return rows
 
 
 def evidence() -> dict[str, Any]:

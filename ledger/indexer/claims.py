@@ -15,7 +15,7 @@ from ledger.indexer.errors import ProjectionBroken
 from ledger.indexer.tables import table_of
 from ledger.standard.claims import Claim, period_at
 from ledger.standard.errors import OutOfRange
-from ledger.standard.ids import POOL, MerchantId, is_merchant, merchant_participant
+from ledger.standard.ids import POOL, MerchantId, OrderId, is_merchant, merchant_participant
 from ledger.store.database import bulk_add, fetch_by_keys
 from ledger.store.models.projection import ClaimRow, OrderOutcomeRow, PositionChangeRow, ProjectionCursorRow
 
@@ -102,7 +102,7 @@ def _fold(session: Session, claims: dict[MerchantId, Claim], changes: Sequence[t
     bulk_add(session, table_of(ClaimRow), _COLUMNS[:1], [], rows, replaces=_COLUMNS[1:])
 
 
-def _times(session: Session, orders: Iterable[bytes]) -> dict[bytes, int]:
+def _times(session: Session, orders: Iterable[OrderId]) -> dict[bytes, int]:
     """Return when orders paid, in Unix time."""
     rows = fetch_by_keys(
         session, table_of(OrderOutcomeRow), ["order_id", "kind", "block_timestamp"], "order_id", list(set(orders))

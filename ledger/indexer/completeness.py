@@ -8,16 +8,14 @@ something is missing. Where other contracts speak in our blocks these are doubts
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 from ledger.chain.rpc import RpcClient, RpcError, RpcReason
 from ledger.indexer.decode import Contracts, Header
 from ledger.indexer.errors import InconsistentAnswer
+from ledger.indexer.logs import Log
 from ledger.standard.keccak import keccak256
-
-Log = Mapping[str, Any]
 
 _COMPARED_MAX = 600
 """Logs up to which a block's filter is made anew: above, it is full of ones and costs more than it tells."""

@@ -7,13 +7,25 @@ way round an order's event says neither holder nor lots: the transfers before it
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.indexer.errors import InconsistentAnswer, MalformedLog, Undecodable, UnknownEvent
-from ledger.standard.ids import MerchantId, ProgrammeId, is_merchant, merchant_participant, programme_of
+from ledger.indexer.logs import (
+    Log,
+    account,
+    address_at,
+    bytes32,
+    has_shape,
+    hash_at,
+    merchant_at,
+    order_at,
+    signed,
+    topic,
+    words,
+)
+from ledger.standard.ids import MerchantId, OrderId, ProgrammeId, is_merchant, merchant_participant, programme_of
 from ledger.standard.keccak import keccak256
 from ledger.standard.packed import pack_lots, unpack_prefix
 from ledger.standard.typed_data import Lot, lots_hash
@@ -21,8 +33,6 @@ from ledger.standard.typed_data import Lot, lots_hash
 TRANSFER = "0x" + keccak256(b"Transfer(address,address,address,uint256,uint256)").hex()
 _FIRST_MERCHANT = merchant_participant(MerchantId(0))
 _ZERO_TOPIC = "0x" + "0" * 64
-_SIGN_BIT = 1 << 255
-_WORD_SPAN = 1 << 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +101,6 @@ class Changes:
 REVOKED_TOKEN = 5
 """Place of the token id in a row of `Changes.revocations`."""
 
-Log = Mapping[str, Any]
 _Handler = Callable[["Decoder", Log, int, int], None]
 
 
@@ -110,7 +119,7 @@ def decode(
         return Decoder(contracts, headers, retired).decode(logs)
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         # Shapes are examined only now: this is the hot path, and a node hardly ever breaks them.
-        if not all(_has_shape(log) for log in logs):
+        if not all(has_shape(log) for log in logs):
             raise InconsistentAnswer(headers[0].number, f"a log has not the shape of one: {error!r}") from error
         raise Undecodable(headers[0].number, headers[-1].number, error) from error
 
@@ -262,27 +271,25 @@ class Decoder:
     # Handlers: one event each. Fields are 32-byte words of the data, after the indexed ones among the topics. --------
 
     def _batch_minted(self, log: Log, block_number: int, log_index: int) -> None:
-        programme, number = ProgrammeId(_topic(log, 1)), _topic(log, 2)
-        quarter, root, count, amount, signer, word = _words(log, 6)
+        programme, number = ProgrammeId(topic(log, 1)), topic(log, 2)
+        quarter, root, count, amount, signer, word = words(log, 6)
         if (len(self._waiting), sum(transfer[4] for transfer in self._waiting)) != (count, amount):
             raise InconsistentAnswer(block_number, f"batch {number} has {count} grants, its transfers are others")
         self._flush("mint", batch_reference(programme, number))
-        self._batch(
-            programme, number, "landed", quarter, _bytes32(root), count, amount, _account(signer), _bytes32(word)
-        )
+        self._batch(programme, number, "landed", quarter, bytes32(root), count, amount, account(signer), bytes32(word))
         _ = log_index
 
     def _batch_voided(self, log: Log, block_number: int, log_index: int) -> None:
-        (signer,) = _words(log, 1)
-        self._batch(_topic(log, 1), _topic(log, 2), "void", None, None, 0, 0, _account(signer), None)
+        (signer,) = words(log, 1)
+        self._batch(topic(log, 1), topic(log, 2), "void", None, None, 0, 0, account(signer), None)
         _ = (block_number, log_index)
 
     def _batch(self, *row: Any) -> None:
         self.changes.batches.append((*row, self._transaction_hash, self._block, self._time))
 
     def _revoked(self, log: Log, block_number: int, log_index: int) -> None:
-        programme, number, account = _topic(log, 1), _topic(log, 2), _address(log, 3)
-        index, total, reason, taken, owed = _words(log, 5)
+        programme, number, account = topic(log, 1), topic(log, 2), address_at(log, 3)
+        index, total, reason, taken, owed = words(log, 5)
         self._flush("revoke", batch_reference(ProgrammeId(programme), number))
         self.changes.revocations.append(
             (block_number, log_index, programme, number, index, 0, account, total, taken, owed, reason,
@@ -290,15 +297,15 @@ class Decoder:
         )  # fmt: skip
 
     def _owed_collected(self, log: Log, block_number: int, log_index: int) -> None:
-        (amount,) = _words(log, 1)
+        (amount,) = words(log, 1)
         self._flush_last("collect")
         self.changes.collections.append(
-            (block_number, log_index, _address(log, 1), _topic(log, 2), _address(log, 3), amount, self._time)
+            (block_number, log_index, address_at(log, 1), topic(log, 2), address_at(log, 3), amount, self._time)
         )
 
     def _exchanged(self, log: Log, block_number: int, log_index: int) -> None:
-        order_id, holder = _hash(log, 1), _address(log, 2)
-        (fen,) = _words(log, 1)
+        order_id, holder = order_at(log), address_at(log, 2)
+        (fen,) = words(log, 1)
         if len(self._waiting) != 2:
             raise InconsistentAnswer(block_number, f"an exchange has {len(self._waiting)} transfers before it")
         (_, _, _, from_id, amount_in), (_, _, _, to_id, amount_out) = self._waiting
@@ -316,10 +323,10 @@ class Decoder:
         )
 
     def _redeemed(self, log: Log, block_number: int, log_index: int) -> None:
-        order_id, merchant = _hash(log, 1), _topic(log, 2)
-        fen, digest = _words(log, 2)
+        order_id, merchant = order_at(log), merchant_at(log, 2)
+        fen, digest = words(log, 2)
         lots = self._lots()
-        if lots_hash(lots) != _bytes32(digest):
+        if lots_hash(lots) != bytes32(digest):
             raise InconsistentAnswer(block_number, "the transfers before a Redeemed are not its lots")
         holder = self._waiting[0][1]
         self._flush("redeem", order_id)
@@ -334,8 +341,8 @@ class Decoder:
         )
 
     def _captured(self, log: Log, block_number: int, log_index: int) -> None:
-        order_id, merchant = _hash(log, 1), _topic(log, 2)
-        fen, prefix, _lots_hash = _words(log, 3)
+        order_id, merchant = order_at(log), merchant_at(log, 2)
+        fen, prefix, _lots_hash = words(log, 3)
         kept = unpack_prefix(prefix)
         burned = sum(1 for transfer in self._waiting if transfer[2] is None)
         if burned != kept[0]:
@@ -345,8 +352,8 @@ class Decoder:
         self._outcome(log_index, order_id, "capture", merchant=merchant, fen=fen, kept=kept)
 
     def _held(self, log: Log, block_number: int, log_index: int) -> None:
-        order_id, merchant = _hash(log, 1), _topic(log, 2)
-        capture_by, cancellable = _words(log, 2)
+        order_id, merchant = order_at(log), merchant_at(log, 2)
+        capture_by, cancellable = words(log, 2)
         if not self._waiting:
             raise InconsistentAnswer(block_number, "a Held without its transfers")
         lots, holder = pack_lots(self._lots()), self._waiting[0][1]
@@ -361,7 +368,7 @@ class Decoder:
         return [Lot(token_id, amount) for _, _, _, token_id, amount in self._waiting]
 
     def _released(self, log: Log, block_number: int, log_index: int) -> None:
-        order_id, merchant = _hash(log, 1), _topic(log, 2)
+        order_id, merchant = order_at(log), merchant_at(log, 2)
         if not self._waiting:
             raise InconsistentAnswer(block_number, "a release without its transfers")
         receiver = self._waiting[0][2]
@@ -370,8 +377,8 @@ class Decoder:
         self._outcome(log_index, order_id, "release", holder=receiver, merchant=merchant)
 
     def _refunded(self, log: Log, block_number: int, log_index: int) -> None:
-        order_id, receiver, merchant = _hash(log, 1), _address(log, 2), _topic(log, 3)
-        prefix, fen, by_arbiter = _words(log, 3)
+        order_id, receiver, merchant = order_at(log), address_at(log, 2), merchant_at(log, 3)
+        prefix, fen, by_arbiter = words(log, 3)
         self._flush("refund", order_id)
         self._explain(merchant, fen, "refunded", order_id)
         self._outcome(
@@ -387,14 +394,14 @@ class Decoder:
         _ = block_number
 
     def _rejected(self, log: Log, block_number: int, log_index: int) -> None:
-        (code,) = _words(log, 1)
-        self._outcome(log_index, _hash(log, 1), "rejected", code, holder=_address(log, 2))
+        (code,) = words(log, 1)
+        self._outcome(log_index, order_at(log), "rejected", code, holder=address_at(log, 2))
         _ = block_number
 
     def _redemption_batch(self, log: Log, block_number: int, log_index: int) -> None:
-        root, count = _words(log, 2)
+        root, count = words(log, 2)
         self.changes.redemption_batches.append(
-            (_topic(log, 1), _bytes32(root), count, self._transaction_hash, block_number)
+            (topic(log, 1), bytes32(root), count, self._transaction_hash, block_number)
         )
         _ = log_index
 
@@ -403,7 +410,7 @@ class Decoder:
         _ = (log, block_number, log_index)
 
     def _successor_set(self, log: Log, block_number: int, log_index: int) -> None:
-        holder, successor = _address(log, 1), _address(log, 2)
+        holder, successor = address_at(log, 1), address_at(log, 2)
         self._retired_now.add(holder)
         self.changes.successors.append((holder, successor, block_number))
         _ = log_index
@@ -411,8 +418,8 @@ class Decoder:
     # Clearing --------------------------------------------------------------------------------------------------
 
     def _position_changed(self, log: Log, block_number: int, log_index: int) -> None:
-        participant = _topic(log, 1)
-        delta, position = (_signed(word) for word in _words(log, 2))
+        participant = topic(log, 1)
+        delta, position = (signed(word) for word in words(log, 2))
         changes = self.changes.position_changes
         is_claim = is_merchant(participant)
         if is_claim and delta < 0:
@@ -421,7 +428,7 @@ class Decoder:
         self.changes.positions[participant] = (position, block_number)
         changes.append((block_number, log_index, participant, delta, position, self._time, cause, None))
 
-    def _explain(self, merchant: int, fen: int, cause: str, reference: bytes) -> None:
+    def _explain(self, merchant: MerchantId, fen: int, cause: str, reference: bytes) -> None:
         """Say why a merchant's claim became less by ``fen``: the book's event was before the one that tells."""
         place = self._debits.pop(merchant, None)
         changes = self.changes.position_changes
@@ -431,31 +438,31 @@ class Decoder:
             changes[place] = (*changes[place][:6], cause, reference)
 
     def _paid_out(self, log: Log, block_number: int, log_index: int) -> None:
-        merchant, reference = _topic(log, 1), _hash(log, 2)
-        (fen,) = _words(log, 1)
+        merchant, reference = merchant_at(log, 1), hash_at(log, 2)
+        (fen,) = words(log, 1)
         self._explain(merchant, fen, "paid_out", reference)
         self.changes.payouts.append(
             (block_number, log_index, merchant, fen, reference, self._transaction_hash, self._time)
         )
 
     def _appropriation_recorded(self, log: Log, block_number: int, log_index: int) -> None:
-        fiscal_year, fen, total = _words(log, 3)
-        self._fund(log, log_index, "recorded", fiscal_year, fen, total, document=_hash(log, 2))
+        fiscal_year, fen, total = words(log, 3)
+        self._fund(log, log_index, "recorded", fiscal_year, fen, total, document=hash_at(log, 2))
         _ = block_number
 
     def _appropriation_lapsed(self, log: Log, block_number: int, log_index: int) -> None:
-        fiscal_year, fen, total = _words(log, 3)
+        fiscal_year, fen, total = words(log, 3)
         self._fund(log, log_index, "lapsed", fiscal_year, fen, total)
         _ = block_number
 
     def _appropriation_reclaimed(self, log: Log, block_number: int, log_index: int) -> None:
-        fen, total = _words(log, 2)
-        self._fund(log, log_index, "reclaimed", 0, fen, total, payment=_hash(log, 2))
+        fen, total = words(log, 2)
+        self._fund(log, log_index, "reclaimed", 0, fen, total, payment=hash_at(log, 2))
         _ = block_number
 
     def _funded(self, log: Log, block_number: int, log_index: int) -> None:
-        fen, total = _words(log, 2)
-        self._fund(log, log_index, "paid", 0, fen, total, payment=_hash(log, 2))
+        fen, total = words(log, 2)
+        self._fund(log, log_index, "paid", 0, fen, total, payment=hash_at(log, 2))
         _ = block_number
 
     def _fund(
@@ -471,31 +478,31 @@ class Decoder:
         payment: bytes | None = None,
     ) -> None:
         self.changes.funding.append(
-            (self._block, log_index, _topic(log, 1), kind, fiscal_year, fen, total, document, payment, self._time)
+            (self._block, log_index, topic(log, 1), kind, fiscal_year, fen, total, document, payment, self._time)
         )
 
     def _cycle_opened(self, log: Log, block_number: int, log_index: int) -> None:
-        total, due_by = _words(log, 2)
-        self.changes.cycles.append((_topic(log, 1), total, due_by, block_number, self._time))
+        total, due_by = words(log, 2)
+        self.changes.cycles.append((topic(log, 1), total, due_by, block_number, self._time))
         _ = log_index
 
     def _due_set(self, log: Log, block_number: int, log_index: int) -> None:
-        fen, older = _words(log, 2)
-        self.changes.dues.append((_topic(log, 1), _topic(log, 2), fen, older, block_number, log_index))
+        fen, older = words(log, 2)
+        self.changes.dues.append((topic(log, 1), topic(log, 2), fen, older, block_number, log_index))
 
     def _order_locked(self, log: Log, block_number: int, log_index: int) -> None:
-        fen, until, complaint = _words(log, 3)
-        self._lock(log, log_index, fen, until, _bytes32(complaint))
+        fen, until, complaint = words(log, 3)
+        self._lock(log, log_index, fen, until, bytes32(complaint))
         _ = block_number
 
     def _order_unlocked(self, log: Log, block_number: int, log_index: int) -> None:
-        (fen,) = _words(log, 1)
+        (fen,) = words(log, 1)
         self._lock(log, log_index, -fen, None, None)
         _ = block_number
 
     def _lock(self, log: Log, log_index: int, delta: int, until: int | None, complaint: bytes | None) -> None:
         self.changes.locks.append(
-            (self._block, log_index, _hash(log, 1), _topic(log, 2), delta, until, complaint, self._time)
+            (self._block, log_index, hash_at(log, 1), topic(log, 2), delta, until, complaint, self._time)
         )
 
     def _nothing(self, log: Log, block_number: int, log_index: int) -> None:
@@ -505,12 +512,12 @@ class Decoder:
     def _outcome(
         self,
         log_index: int,
-        order_id: bytes,
+        order_id: OrderId,
         kind: str,
         code: int = 0,
         *,
         holder: bytes | None = None,
-        merchant: int | None = None,
+        merchant: MerchantId | None = None,
         from_id: int | None = None,
         amount_in: int | None = None,
         to_id: int | None = None,
@@ -571,64 +578,3 @@ def add_flow(
 def batch_reference(programme: ProgrammeId, number: int) -> bytes:
     """Return what the entries of a mint refer to: programme 4 bytes, batch number 8 bytes."""
     return programme.to_bytes(4, "big") + number.to_bytes(8, "big")
-
-
-_ADDRESS = re.compile("0x[0-9a-fA-F]{40}")
-_WORD = re.compile("0x[0-9a-fA-F]{64}")
-_BYTES = re.compile("0x(?:[0-9a-fA-F]{2})*")
-_QUANTITY = re.compile("0x[0-9a-fA-F]+")
-_MEMBERS = {
-    "address": _ADDRESS,
-    "data": _BYTES,
-    "blockNumber": _QUANTITY,
-    "logIndex": _QUANTITY,
-    "blockHash": _WORD,
-    "transactionHash": _WORD,
-}
-_TOPICS_MAX = 4
-
-
-def _has_shape(log: Log) -> bool:
-    """Return whether an object has what `eth_getLogs` promises of a log."""
-    topics = log.get("topics")
-    return (
-        all(_matches(form, log.get(name)) for name, form in _MEMBERS.items())
-        and isinstance(topics, list)
-        and len(topics) <= _TOPICS_MAX
-        and all(_matches(_WORD, topic) for topic in topics)
-    )
-
-
-def _matches(form: re.Pattern[str], value: object) -> bool:
-    return isinstance(value, str) and form.fullmatch(value) is not None
-
-
-def _words(log: Log, count: int) -> list[int]:
-    data = log["data"]
-    if len(data) != 2 + 64 * count:
-        raise ValueError(f"{count} words wanted")
-    return [int(data[at : at + 64], 16) for at in range(2, 2 + 64 * count, 64)]
-
-
-def _topic(log: Log, place: int) -> int:
-    return int(log["topics"][place], 16)
-
-
-def _bytes32(word: int) -> bytes:
-    return word.to_bytes(32, "big")
-
-
-def _account(word: int) -> bytes:
-    return word.to_bytes(20, "big")
-
-
-def _hash(log: Log, topic: int) -> bytes:
-    return bytes.fromhex(log["topics"][topic][2:])
-
-
-def _address(log: Log, topic: int) -> bytes:
-    return bytes.fromhex(log["topics"][topic][26:])
-
-
-def _signed(word: int) -> int:
-    return word - _WORD_SPAN if word >= _SIGN_BIT else word

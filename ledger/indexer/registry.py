@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from ledger.indexer.errors import ProjectionBroken
 from ledger.indexer.tables import insert
 from ledger.standard.contract import SPENDING_AFTER_CLOSING_S, ProgrammeState, SuccessionState
-from ledger.standard.ids import MerchantId, ProgrammeId
+from ledger.standard.ids import AccountBytes, MerchantId, ProgrammeId
 from ledger.store.models import projection as tables
 
 
@@ -48,8 +48,8 @@ class _Programme:
 class _Succession:
     """A row of `SuccessionRow`, in the order of its columns."""
 
-    account: bytes
-    new_account: bytes
+    account: AccountBytes
+    new_account: AccountBytes
     state: int
     since: int
     requested_by: bytes
@@ -68,9 +68,9 @@ class _Event:
         """An indexed field as a number."""
         return int.from_bytes(self.topics[32 * place : 32 * place + 32], "big")
 
-    def account(self, place: int) -> bytes:
+    def account(self, place: int) -> AccountBytes:
         """An indexed field as an account."""
-        return self.topics[32 * place + 12 : 32 * place + 32]
+        return AccountBytes(self.topics[32 * place + 12 : 32 * place + 32])
 
     def word(self, place: int) -> int:
         """A field of the data as a number."""

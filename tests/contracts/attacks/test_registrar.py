@@ -64,9 +64,9 @@ def test_a_registrar_pays_and_moves_nothing(institutions: Institutions) -> None:
 
 
 def test_a_swapped_key_takes_no_more_than_what_is_open(institutions: Institutions) -> None:
-    """What a thief of the registrar's key has at worst, a day after and uncancelled: the open holds of that merchant go to
-    that merchant's own claim, and refunds go to the residents who paid, of whom one may be an accomplice. Bounded by:
-    what the merchant was not yet paid for; no point and no fen comes to an account that did not pay."""
+    """What a thief of the registrar's key has at worst, a day after and uncancelled: the open holds of that merchant go
+    to that merchant's own claim, and refunds go to the residents who paid, of whom one may be an accomplice. Bounded
+    by what the merchant was not yet paid for; no point and no fen comes to an account that did not pay."""
     city, thief = institutions.city, Person("thief")
     city.give(city.ana, LOT, 1_000)
     hold = city.place_hold(city.ana, [(LOT, 500)], captureBy=now() + 10 * DAY)

@@ -518,14 +518,17 @@ def seconds(contract: str, constant: str) -> int:
 
 
 FIXED = (
-    ("hold", "冻结期限", "Redemption", "HOLD_MAX", 86_400),
-    ("refund", "退还期限", "Redemption", "REFUND_MAX", 86_400),
-    ("opening a dispute", "提出争议", "Disputes", "DISPUTE_MAX", 86_400),
-    ("contesting it", "商户异议", "Disputes", "CONTEST_TIME", 86_400),
-    ("closing it", "结束争议", "Disputes", "CLOSES_AFTER", 86_400),
-    ("spending while closing", "关闭中可使用", "PointsLedger", "SPENDING_AFTER_CLOSING", 86_400),
-    ("from the end of spending to closed", "使用期结束至关闭", "PointsLedger", "CLOSED_AFTER_SPENDING", 86_400),
-    ("wait of a migration", "迁移等待", "PointsLedger", "MIGRATION_WAIT", 86_400),
+    ("hold", "冻结期限", "Holds", "HOLD_MAX", 86_400),
+    ("refund", "退还期限", "Refunds", "REFUND_MAX", 86_400),
+    ("locking a disputed payment", "锁定争议支付", "Refunds", "REFUND_MAX", 86_400),
+    ("lock of a disputed payment", "争议支付的锁定", "OrderLocks", "LOCK_TIME", 86_400),
+    ("late clock of expiry", "到期时钟延后", "QuarterTime", "GRACE", 86_400),
+    ("spending while closing", "关闭中可使用", "Programmes", "SPENDING_AFTER_CLOSING", 86_400),
+    ("from the end of spending to closed", "使用期结束至关闭", "Programmes", "CLOSED_AFTER_SPENDING", 86_400),
+    ("wait of a succession", "承接等待", "Succession", "OBJECTION_TIME", 86_400),
+    ("wait of a further issuer key", "新增发放密钥等待", "Programmes", "KEY_WAIT", 86_400),
+    ("freeze by the guardian", "守护人封停", "Programmes", "FREEZE", 3_600),
+    ("freeze by the council", "理事会封停", "Programmes", "LONG_FREEZE_MAX", 86_400),
     ("pause", "暂停", "Pausable", "PAUSE_MAX", 3_600),
     ("lapse of a council proposal", "理事会提案失效", "Council", "LAPSES_AFTER", 86_400),
 )

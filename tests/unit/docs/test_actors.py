@@ -1,4 +1,4 @@
-"""What each actor can do at worst is shown by tests that exist; rules have ids of their own, alike in both languages."""
+"""What each actor can do at worst is shown by tests that exist; rules have ids of their own, in both languages."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from ledger.standard import packed, typed_data
 from ledger.standard.claims import Claim, matures_at, period_at
 from ledger.standard.contract import GRACE_S, BatchState, ProgrammeFlag, ProgrammeState, SuccessionState
 from ledger.standard.errors import BadSignature
-from ledger.standard.ids import split_token_id, token_id
+from ledger.standard.ids import ProgrammeId, ProgrammeSlug, split_token_id, token_id
 from ledger.standard.keccak import keccak256
 from ledger.standard.quarters import quarter_end_timestamp
 from ledger.standard.signatures import recover
@@ -299,7 +299,7 @@ def test_the_example_tokens_are_what_they_say(name: str) -> None:
     assert len(examples) == 5
     for programme, quarter, token, digits, until, dead in examples:
         number = int(re.split(r"\D", quarter)[0])
-        assert int(token) == int(digits, 16) == token_id(int(programme), number)
+        assert int(token) == int(digits, 16) == token_id(ProgrammeId(int(programme)), number)
         if number:
             assert int(dead) == quarter_end_timestamp(number) + GRACE_S
             assert until.startswith(("2026-", "2027-"))
@@ -502,11 +502,11 @@ def test_the_catalogue_gives_ranges_in_yuan_at_par() -> None:
     pars = {one.slug: one.par_microfen for one in city.load().programmes}
     for (programme, code), cells in catalogue().items():
         assert cells[2][1:-1] in UNITS, code
-        if pars[programme] == 0:
+        if pars[ProgrammeSlug(programme)] == 0:
             assert cells[4] == "—"
             continue
         points = [Decimal(one) for one in cells[3].split("–")]
-        yuan = [one * pars[programme] / 100_000_000 for one in points]
+        yuan = [one * pars[ProgrammeSlug(programme)] / 100_000_000 for one in points]
         assert [Decimal(one) for one in cells[4].split("–")] == yuan, code
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from ledger.deployment.deploy import ROLE_NAMES
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 PAGES = ("actors.md", "actors.zh-CN.md")
 _TEST = re.compile(r"`((?:attacks/)?test_\w+\.py)::(test_\w+)`")
 

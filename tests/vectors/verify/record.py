@@ -4,8 +4,8 @@
 
 ``receipts`` are recorded; each of ``vectors`` names one, a change of it (a path and what to set there, or that the
 list there loses its last item), the validators that the verifier trusts (null: none) and whether the verifier has the
-deployment file. What must come out is ``ok``, the seal in words, or where the refusal begins. They hold without a chain,
-for any implementation; they are recorded anew when the contracts' events or storage change.
+deployment file. What must come out is ``ok``, the seal in words, or where the refusal begins. They hold without a
+chain, for any implementation; they are recorded anew when the contracts' events or storage change.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Changes of recorded receipts as the vectors write them: a path, and what to set there or that a list loses its end."""
+"""Changes of recorded receipts as vectors write them: a path, and what to set there or that a list loses its end."""
 
 from __future__ import annotations
 

@@ -93,6 +93,15 @@ class SameApprover(IssuersError):
         super().__init__(f"review {review_id} was approved by {approver} already; a second person must agree")
 
 
+class SeveralDeeds(IssuersError):
+    """A record number stands for several deeds, so that it does not say which of them is meant."""
+
+    def __init__(self, number: str, deeds: int) -> None:
+        self.number = number
+        self.deeds = deeds
+        super().__init__(f"the record number {number} stands for {deeds} deeds: say whose is meant")
+
+
 class NoCorrection(IssuersError):
     """The record is not held for its number; there is nothing that it could correct."""
 

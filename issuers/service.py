@@ -392,15 +392,17 @@ class IssuerService:
         note: str | None = None,
         *,
         system: str | None = None,
+        source_id: str | None = None,
     ) -> int:
         """Revoke all that declarations earned which proved false; see `Reviewing.revoke_false`.
 
-        ``system``: the source system, where the programme has several.
+        ``system``: the source system, where the programme has several; ``source_id``: whose, where several people have
+        the number. Raises SeveralDeeds.
         """
         number = self.programme_id(programme)
         own = self._mappings.of(self._slugs[number])
         systems = [system] if system is not None else sorted({one.system for one in own})
-        return self._reviewing.revoke_false(number, systems, record_ids, by, note)
+        return self._reviewing.revoke_false(number, systems, record_ids, by, note, source_id)
 
     # ------------------------------------------------------------------------------------------ batches and chain
 

@@ -7,11 +7,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from issuers.sources.profiles import shape
+from issuers.sources.times import parse_time
+from ledger.standard.civil_time import CITY_TZ
 from ledger.standard.identifiers import normalise
 
 _MOST: Final = 0.8
@@ -25,6 +26,13 @@ _FORMATS: Final = (
     "%d/%m/%Y %H:%M",
     "%d/%m/%Y",
 )
+_TIMELY: Final = re.compile(r"时间|日期|时刻|time|date|_at$|at$|^ts|stamp", re.IGNORECASE)
+"""Names of columns that may hold seconds since 1970."""
+_HOUR: Final = re.compile(r"[0-9]\s*[:时点]")
+_CLOCK: Final = re.compile(
+    r"(上午|下午|凌晨|中午|晚上|AM|PM)?\s*[0-2]?[0-9]\s*[:时点]\s*([0-5]?[0-9])?(:[0-5][0-9]|分)?\s*(AM|PM)?",
+    re.IGNORECASE,
+)
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]+)?")
 _THOUSANDS: Final = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
 _WITH_SUFFIX: Final = re.compile(r"([+-]?[0-9]+(?:\.[0-9]+)?)\s*([^0-9\s.,:+-][^0-9]*)")
@@ -37,6 +45,8 @@ class Kind(StrEnum):
     EMPTY = "empty"
     TIME = "time"
     DATE = "date"
+    CLOCK = "clock"
+    """A time of day, whose date stands in another column."""
     NUMBER = "number"
     DURATION = "duration"
     TEXT = "text"
@@ -92,13 +102,15 @@ def judge(name: str, values: Sequence[str], rows: int) -> Column:
 
     if not values:
         return column(Kind.EMPTY)
-    formats = _formats(values)
+    formats = _formats(values, is_timely=_TIMELY.search(name) is not None)
     if formats:
-        has_clock = any("%H" in one for one in formats) or any(":" in value for value in values)
+        has_clock = any("%H" in one or "unix" in one for one in formats) or any(_HOUR.search(value) for value in values)
         mixed = any(one.startswith("%d") for one in formats)
         kind = Kind.TIME if has_clock else Kind.DATE
         return column(kind, formats=formats, has_months_and_days_mixed=mixed)
     plain = [unicodedata.normalize("NFKC", value).strip() for value in values]
+    if sum(1 for one in plain if _CLOCK.fullmatch(one)) >= len(plain) * _MOST and _TIMELY.search(name):
+        return column(Kind.CLOCK)
     if sum(1 for one in plain if _NUMBER.fullmatch(one)) >= len(plain) * _MOST:
         return column(Kind.NUMBER)
     if sum(1 for one in plain if _NUMBER.fullmatch(one) or _THOUSANDS.fullmatch(one)) >= len(plain) * _MOST:
@@ -112,11 +124,12 @@ def judge(name: str, values: Sequence[str], rows: int) -> Column:
     return column(Kind.TEXT)
 
 
-def _formats(values: Sequence[str]) -> tuple[str, ...]:
+def _formats(values: Sequence[str], *, is_timely: bool) -> tuple[str, ...]:
     """Return the time formats that most values have; none for a column that holds something else."""
     found: Counter[str] = Counter()
+    forms = ("iso", *_FORMATS, "zh", *(("unix-ms", "unix") if is_timely else ()))
     for value in values:
-        form = next((one for one in ("iso", *_FORMATS) if _is_time(value, one)), None)
+        form = next((one for one in forms if _is_time(value, one)), None)
         if form is not None:
             found[form] += 1
     if found.total() < len(values) * _MOST:
@@ -125,13 +138,16 @@ def _formats(values: Sequence[str]) -> tuple[str, ...]:
 
 
 def _is_time(value: str, form: str) -> bool:
-    if not any(mark in value for mark in "-/年") and form != "%Y%m%d":
-        return False
-    try:
-        moment = datetime.fromisoformat(value) if form == "iso" else datetime.strptime(value, form)  # noqa: DTZ007
-    except ValueError:
-        return False
-    return 1990 <= moment.year <= 2100 and (form != "%Y%m%d" or len(value) == 8)
+    if form in ("unix", "unix-ms"):
+        return value.isdigit() and _is_lately(parse_time(value, form, CITY_TZ))
+    if form == "%Y%m%d":
+        return len(value) == 8 and value.isdigit() and _is_lately(parse_time(value, form, CITY_TZ))
+    return any(mark in value for mark in "-/年.") and parse_time(value, form, CITY_TZ) is not None
+
+
+def _is_lately(stamp: int | None) -> bool:
+    """Return whether a number that could be a time means one of these decades."""
+    return stamp is not None and 946_684_800 <= stamp < 2_524_608_000  # 2000 to 2050
 
 
 def pattern_of(values: Sequence[str]) -> str:

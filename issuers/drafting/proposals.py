@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -18,10 +18,12 @@ from issuers.drafting.tables import Table, placed
 from issuers.drafting.words import EXTRAS, PERSONAL, ROLES, rank, unit_in, unit_named
 from issuers.rules.rulebook import CompiledActivity, Rulebook
 from issuers.rules.units import UNITS
-from issuers.sources.mapping import Mapping
+from issuers.sources.mapping import TABLES, Mapping
 from ledger.standard.ids import ProgrammeSlug
 
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9-]{1,31}")
+_SCIENTIFIC: Final = re.compile(r"[0-9](\.[0-9]+)?[Ee]\+?[0-9]{1,3}")
+_TOTAL: Final = re.compile(r"合计|小计|总计|共计|total|sum|grand total", re.IGNORECASE)
 _MAXIMA: Final = {"hour": "24", "minute": "1440", "second": "86400"}
 _UNKNOWN_ACTIVITY: Final = "ACTIVITY"
 """Stands for a code that a person has to write."""
@@ -61,6 +63,10 @@ class _Proposer:
     """One proposal in the making."""
 
     def __init__(self, table: Table, book: Rulebook | None) -> None:
+        totals = {value for row in table.rows for value in row.values() if _TOTAL.fullmatch(value)}
+        self._totals = sorted(totals) if table.form.format in TABLES else []
+        kept = tuple(row for row in table.rows if not totals.intersection(row.values()))
+        table = replace(table, rows=kept or table.rows)
         self._table = table
         self._book = book
         names = table.form.columns
@@ -86,6 +92,8 @@ class _Proposer:
         if form.records:
             content["records"] = form.records
         content |= {"time_zone": "Asia/Shanghai"} | placed(form)
+        if self._totals:
+            content["skip_rows"] = [{"pattern": "|".join(map(re.escape, self._totals))}]
         if form.rest is not None:
             content["rest"] = {"path": "/", "next_cursor": form.rest}
             self._doubt(
@@ -136,6 +144,7 @@ class _Proposer:
     # -------------------------------------------------------------------------------------------------- fields
 
     def _times(self) -> None:
+        self._apart()
         times = [one for one in self._free if one.kind in (Kind.TIME, Kind.DATE)]
         for role in ("declared_at", "revision", "ended_at", "started_at"):
             found = self._take(role, [one for one in times if one in self._free])
@@ -144,7 +153,7 @@ class _Proposer:
                 self._put(role, found, formats=_formats(found), **kind)
                 self._mixed(found)
         left = [one for one in times if one in self._free]
-        if "started_at" not in self._fields and left:
+        if not {"started_at", "day"} & self._fields.keys() and left:
             found = self._take("day", left) or self._use("day", left[0])
             if found.kind is Kind.TIME:
                 self._result.uses[found.name] = "started_at"
@@ -160,6 +169,24 @@ class _Proposer:
                 "No column looks like a date: say which column has the deed's day.",
                 "没有看起来像日期的列：请指明行为日期所在的列。",
             )
+
+    def _apart(self) -> None:
+        """Join a date and the times of day that stand in columns of their own."""
+        clocks = [one for one in self._free if one.kind is Kind.CLOCK]
+        dates = [one for one in self._free if one.kind is Kind.DATE]
+        if not clocks or not dates:
+            return
+        date = max(dates, key=lambda one: rank(ROLES["day"], one.name))
+        ended = self._take("ended_at", clocks)
+        started = self._take("started_at", [one for one in clocks if one in self._free])
+        left = [one for one in clocks if one in self._free]
+        if started is None and left:
+            started = self._use("started_at", left[0])
+        for role, clock in (("started_at", started), ("ended_at", ended)):
+            if clock is not None:
+                self._fields[role] = {"columns": [date.name, clock.name], "formats": ["iso", "zh"]}
+        self._use("started_at, ended_at" if ended else "started_at", date)
+        self._mixed(date)
 
     def _mixed(self, column: Column) -> None:
         if column.has_months_and_days_mixed:
@@ -191,6 +218,7 @@ class _Proposer:
             record = source
         for role, column in (("record_id", record), ("source_id", source)):
             if column is not None:
+                self._ruined(column)
                 self._use("record_id, source_id" if record is source else role, column)
                 self._put(role, column, pattern=pattern_of(self._table.values(column.name)))
         if record is None:
@@ -204,6 +232,15 @@ class _Proposer:
             )
         if "source_id" not in self._fields:
             self._fields["source_id"] = {"column": self._table.form.columns[0]}
+
+    def _ruined(self, column: Column) -> None:
+        if any(_SCIENTIFIC.fullmatch(value) for value in self._table.values(column.name)):
+            self._doubt(
+                f"{column.name}: a spreadsheet has turned numbers into the form 5.1E+17 and dropped digits. Export the"
+                " column as text; such rows are refused.",
+                f"“{column.name}”：电子表格已把编号变成 5.1E+17 的形式，部分数字丢失。"
+                "请以文本格式重新导出；这些行会被退回。",
+            )
 
     def _composite(self, source: Column | None) -> None:
         """Make a key of several columns, where no column has one."""

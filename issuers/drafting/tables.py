@@ -27,6 +27,7 @@ from issuers.rules.refusals import Fault, ReadFailure
 from issuers.sources.mapping import Mapping
 from issuers.sources.readers import Limits, read_file
 from issuers.sources.readers.rows import Row
+from issuers.sources.returns.writing import unpacked_size
 from ledger.errors import ConfigurationError
 
 ROWS_MAX: Final = 5_000
@@ -34,6 +35,7 @@ ROWS_MAX: Final = 5_000
 _HEAD: Final = 1 << 20
 _LINES: Final = 50
 _COLUMNS_MAX: Final = 200
+_UNPACKED_MAX: Final = 1 << 30
 _DELIMITERS: Final = (",", "\t", ";", "|")
 _BOMS: Final = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 
@@ -199,12 +201,16 @@ def _delimited(path: Path, text: str, encoding: str) -> Form:
 
 def _workbook(path: Path) -> Form:
     try:
+        if unpacked_size(path) > _UNPACKED_MAX:
+            raise NoTable(path.name, "it unpacks to too much")
         with closing(openpyxl.load_workbook(path, read_only=True)) as book:
             sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
             rows = [
                 ["" if cell is None else str(cell) for cell in row]
                 for row in islice(sheets[0].iter_rows(values_only=True), _LINES)
             ]
+    except NoTable:
+        raise
     except Exception as error:  # whatever a broken workbook makes of the library
         raise NoTable(path.name, "it is no workbook") from error
     line, names = _header(rows, path.name)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from issuers.batches.grants import Prepared, Writer
 from issuers.batches.opening import delivery_of, unsealed
-from issuers.errors import NoCorrection, ReviewClosed, ReviewNotFound, SameApprover
+from issuers.errors import NoCorrection, ReviewClosed, ReviewNotFound, SameApprover, SeveralDeeds
 from issuers.intake.chunks import FALSE_DECLARATION, REVOKED, Pipeline
 from issuers.records.known import KNOWN_NUMBER
 from issuers.records.revoking import take_back
@@ -151,40 +151,57 @@ class Reviewing:
         record_ids: Sequence[str],
         by: str,
         note: str | None = None,
+        source_id: str | None = None,
     ) -> int:
         """Revoke all that declarations earned which proved false, by their natural ids in the source system.
 
         Grants that landed are revoked on chain (`send_revocations`), others never get there; caps stay used, and later
-        versions of the records are refused. ``systems``: the source systems that may know the ids.
-        Returns how many records lost points; a second call finds nothing left.
+        versions of the records are refused. ``systems``: the source systems that may know the ids; ``source_id``: only
+        this person's, where a number stands for the deeds of several.
+        Returns how many records lost points; a second call finds nothing left. Raises SeveralDeeds, and nothing is
+        revoked.
         """
         now = self._clock.timestamp()
         revoked = 0
         with self._database.transaction() as session:
             writer = Writer(session, programme, self._keys, now, self._random)
             for one in record_ids:
-                keys = [self._keys.dedupe(programme, name, one) for name in systems]
-                record = session.scalars(
-                    select(IssuanceRecordRow).where(IssuanceRecordRow.dedupe_key.in_(keys)).with_for_update()
-                ).first()
-                if (
-                    record is None
-                    or record.status not in (RecordState.ACCEPTED, RecordState.WAITING)
-                    or record.reason == REVOKED
-                ):
-                    continue
-                amount = record.granted_minor
-                record.granted_minor = 0
-                record.reason = REVOKED
-                record.updated_at = now
-                if amount:
-                    take_back(
-                        session, record.record_id, amount, reason_code=FALSE_DECLARATION, by=by, note=note, now=now
-                    )
-                    writer.tallies["revoked_minor"] += amount
-                    revoked += 1
+                for record in self._declared(session, programme, systems, one, source_id):
+                    amount = record.granted_minor
+                    record.granted_minor = 0
+                    record.reason = REVOKED
+                    record.updated_at = now
+                    if amount:
+                        take_back(
+                            session, record.record_id, amount, reason_code=FALSE_DECLARATION, by=by, note=note, now=now
+                        )
+                        writer.tallies["revoked_minor"] += amount
+                        revoked += 1
             writer.flush()
         return revoked
+
+    def _declared(
+        self, session: Session, programme: ProgrammeId, systems: Sequence[str], number: str, source_id: str | None
+    ) -> list[IssuanceRecordRow]:
+        """Return the accepted records of a number that are not revoked yet. Raises SeveralDeeds."""
+        keys = [self._keys.dedupe(programme, name, number) for name in systems]
+        query = select(IssuanceRecordRow).with_for_update()
+        first = session.scalars(query.where(IssuanceRecordRow.dedupe_key.in_(keys))).first()
+        if first is None:
+            return []
+        apart = select(IssuanceReviewRow.record_id).where(
+            IssuanceReviewRow.programme == programme,
+            IssuanceReviewRow.other_record_id == first.record_id,
+            IssuanceReviewRow.screen == KNOWN_NUMBER,
+        )
+        found = [first, *session.scalars(query.where(IssuanceRecordRow.record_id.in_(apart)))]
+        if source_id is not None:
+            whose = self._keys.source_live(programme, source_id)
+            found = [one for one in found if bytes(one.source_hmac) in whose]
+        accepted = [one for one in found if one.status in (RecordState.ACCEPTED, RecordState.WAITING)]
+        if source_id is None and len(accepted) > 1:
+            raise SeveralDeeds(number, len(accepted))
+        return [one for one in accepted if one.reason != REVOKED]
 
     def _open_review(self, session: Session, review_id: int) -> IssuanceReviewRow:
         review = session.get(IssuanceReviewRow, review_id, with_for_update=True)

@@ -165,6 +165,7 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
     issuing.BatchLanded: _kind("batch-landed", 409, ("programme", "number")),
     issuing.ReviewNotFound: _kind("unknown-review", 404, ("review_id",)),
     issuing.ReviewClosed: _kind("review-closed", 409, ("review_id", "state")),
+    issuing.SeveralDeeds: _kind("several-deeds", 409, ("number", "deeds")),
     issuing.NoCorrection: _kind("no-correction", 409, ("review_id",)),
     issuing.SameApprover: _kind("same-approver", 403, ("review_id",)),
     issuing.UnknownDelivery: _kind("unknown-delivery", 404),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
@@ -26,6 +27,8 @@ from ledger.errors import ConfigurationError
 
 _HEADER_LINES: Final = 120
 _QUOTED_LINES: Final = 20
+_WORKBOOK_MAX: Final = 1 << 30
+"""Bytes of a workbook's parts: the library keeps its texts in memory, and has no bound of its own."""
 _BOMS: Final = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -61,8 +64,10 @@ def write_back(
             case "xml":
                 count = _write_xml(path, mapping, reasons, temporary, limits)
         temporary.replace(target)
-    except ReadFailure as failure:
-        raise CannotReturn(path.name, str(failure)) from failure
+    except (OSError, CannotReturn):
+        raise
+    except Exception as error:  # whatever a broken file makes of a library: it was read before, and others go on
+        raise CannotReturn(path.name, str(error) or type(error).__name__) from error
     finally:
         temporary.unlink(missing_ok=True)
     return count
@@ -102,7 +107,7 @@ def _write_delimited(
     count = 0
     with (
         open_source(path, limits, member=mapping.member) as source,
-        target.open("w", encoding=_written_as(encoding), newline="") as out,
+        target.open("w", encoding=_written_as(encoding), errors="replace", newline="") as out,
     ):
         text = io.TextIOWrapper(source, encoding, errors="replace", newline="\n")
         lines = enumerate(text, 1)
@@ -236,6 +241,8 @@ def _write_workbook(
 ) -> int:
     rows = {line: row for line, (row, _) in _spans(path, mapping, reasons, limits).items()}
     count = 0
+    if unpacked_size(path) > min(_WORKBOOK_MAX, path.stat().st_size * limits.ratio_max):
+        raise CannotReturn(path.name, "it unpacks to too much")
     book = openpyxl.Workbook(write_only=True)
     with closing(openpyxl.load_workbook(path, read_only=True, rich_text=False)) as source:
         visible = [one for one in source.worksheets if one.sheet_state == "visible"]
@@ -272,6 +279,12 @@ def _write_workbook(
             count += 1
     book.save(target)
     return count
+
+
+def unpacked_size(path: Path) -> int:
+    """Return how long a workbook says its parts are; none is read beyond it. Raises zipfile.BadZipFile."""
+    with zipfile.ZipFile(path) as archive:
+        return sum(one.file_size for one in archive.infolist())
 
 
 def _kept(sheet: Any, cell: Any, value: Any) -> Any:

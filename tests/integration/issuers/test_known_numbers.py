@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from issuers.errors import NoCorrection, SameApprover
+from issuers.errors import NoCorrection, SameApprover, SeveralDeeds
 from issuers.sources.mapping import FOLDER as MAPPINGS
 from issuers.sources.mapping import Mapping
 from tests.integration.issuers.chain import City, open_city
@@ -240,3 +240,20 @@ def test_several_deeds_under_one_number_are_held_each(any_desk: Desk, tmp_path: 
         service.approve(review.review_id, "Li")
         assert service.approve(review.review_id, "Wang") == "accepted"
     assert net(any_desk) == 6_000
+
+
+def test_a_false_declaration_under_a_shared_number_takes_from_nobody_else(any_desk: Desk, tmp_path: Path) -> None:
+    """The number alone does not say whose deed was false: it has to be said, and the other keeps theirs."""
+    people(any_desk)
+    service = any_desk.service
+    rows = [("0001", ALICE, "2026-05-06", "2"), ("0001", BOB, "2026-08-06", "3")]
+    service.ingest_file("volunteer", export(tmp_path, "a.csv", *rows))
+    (review,) = service.reviews("volunteer")
+    service.approve(review.review_id, "Li")
+    service.approve(review.review_id, "Wang")
+    with pytest.raises(SeveralDeeds, match="0001 stands for 2 deeds"):
+        service.revoke_false("volunteer", ["0001"], "inspector")
+    assert net(any_desk) == 5_000
+    assert service.revoke_false("volunteer", ["0001"], "inspector", source_id=BOB) == 1
+    assert net(any_desk) == 2_000
+    assert service.revoke_false("volunteer", ["0001"], "inspector", source_id=BOB) == 0

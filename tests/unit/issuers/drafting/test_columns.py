@@ -14,6 +14,8 @@ from issuers.drafting.columns import Kind, judge, pattern_of
         (["2026/03/01", "2026/3/2"], Kind.DATE),
         (["20260301", "20260302"], Kind.DATE),
         (["2026年3月1日", "2026年3月2日"], Kind.DATE),
+        (["2026.03.01", "2026.3.2"], Kind.DATE),
+        (["2026年3月1日 下午3:05", "2026-03-02 9点"], Kind.TIME),
         (["12345678", "99999999"], Kind.NUMBER),
         (["1", "2.5", "x", "3", "4", "5", "6"], Kind.NUMBER),
         (["２", "3.5"], Kind.NUMBER),
@@ -61,3 +63,11 @@ def test_a_code_repeats_and_an_id_does_not() -> None:
 )
 def test_a_pattern_is_loose_and_of_the_form_that_is_compared(values: list[str], pattern: str) -> None:
     assert pattern_of(values) == pattern
+
+
+def test_seconds_and_times_of_day_are_seen_where_the_name_says_time() -> None:
+    assert judge("created_at", ["1767225600", "1767312000"], 2).formats == ("unix",)
+    assert judge("时间", ["1767225600000"], 1).formats == ("unix-ms",)
+    assert judge("编号", ["1767225600", "1767312000"], 2).kind is Kind.NUMBER
+    assert judge("开始时间", ["9:05", "下午3:05"], 2).kind is Kind.CLOCK
+    assert judge("比分", ["9:05", "3:05"], 2).kind is Kind.TEXT

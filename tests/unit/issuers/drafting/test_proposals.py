@@ -7,7 +7,12 @@ from pathlib import Path
 from issuers.drafting.drafts import draft, text_of
 from issuers.drafting.proposals import Proposal
 from issuers.rules.activities import approved_rulebooks
+from issuers.rules.deeds import Deed
+from issuers.sources.normalise import Normaliser
+from issuers.sources.readers import read_file
+from issuers.sources.readers.rows import Row
 from ledger.standard.ids import ProgrammeSlug
+from tests.unit.issuers.build import NOW
 
 BOOKS = [versions[-1] for versions in approved_rulebooks().values()]
 
@@ -81,3 +86,32 @@ def test_equal_columns_and_mixed_dates_are_doubted(tmp_path: Path) -> None:
     rows = "".join(f"R{n},M{n % 3},0{n % 9 + 1}/0{n % 8 + 1}/2026,2,x\n" for n in range(20))
     found = proposed(tmp_path, "编号,会员号,日期,数量,备注\n" + rows)
     assert "third of April" in doubts(found)
+
+
+def test_date_and_times_of_day_are_joined(tmp_path: Path) -> None:
+    rows = "".join(f"R{n:04d},M{n % 5},2026.03.{n + 1:02d},下午3:05,下午5:05,2\n" for n in range(20))
+    found = proposed(tmp_path, "记录编号,会员号,服务日期,开始时间,结束时间,时长（小时）\n" + rows)
+    assert found.content["fields"]["started_at"]["columns"] == ["服务日期", "开始时间"]
+    assert found.content["fields"]["ended_at"]["columns"] == ["服务日期", "结束时间"]
+    assert "day" not in found.content["fields"]
+    path = tmp_path / "a.csv"
+    normaliser = Normaliser(found.mapping())
+    [first, *_] = [normaliser.deed(item, NOW) for item in read_file(path, found.mapping()) if isinstance(item, Row)]
+    assert isinstance(first, Deed), first
+    assert first.ended_at is not None
+    assert first.started_at is not None
+    assert first.ended_at - first.started_at == 7_200
+
+
+def test_totals_are_left_out_and_titles_stand_above(tmp_path: Path) -> None:
+    rows = "".join(f"R{n:04d},M{n % 5},2026-03-{n + 1:02d},2\n" for n in range(20))
+    found = proposed(tmp_path, "三月汇总,,,\n记录编号,会员号,日期,数量\n" + rows + "合计,,,40\n")
+    assert found.content["header_row"] == 2
+    assert found.content["skip_rows"] == [{"pattern": "合计"}]
+    items = list(read_file(tmp_path / "a.csv", found.mapping()))
+    assert len(items) == 20
+
+
+def test_ruined_numbers_are_doubted(tmp_path: Path) -> None:
+    rows = "".join(f"R{n:04d},5.10107E+17,2026-03-{n + 1:02d},2\n" for n in range(20))
+    assert "5.1E+17" in doubts(proposed(tmp_path, "记录编号,身份证号,日期,数量\n" + rows))

@@ -275,6 +275,31 @@ def test_the_page_gives_the_compilers_slots(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STANDARD)
+def test_the_page_gives_the_widths_of_a_structs_members(name: str) -> None:
+    """Members shorter than a word, in their order, those of a struct within a struct too."""
+    tables = by_contract(part_of(page(name), 21))
+    compared = 0
+    for contract, layout in load("storage_layout.json").items():
+        listed = {cells[1][1:-1]: cells[3] for cells in rows(tables.get(contract, ""), 4)}
+
+        def widths(kind: str, structs: dict[str, Any]) -> list[int]:
+            found: list[int] = []
+            for member in structs[kind]:
+                nested = member["type"] in structs
+                found += widths(member["type"], structs) if nested else [member["bytes"] * 8] * (member["bytes"] < 32)
+            return found
+
+        for variable in layout["variables"]:
+            kind = re.sub(r".*=> |\)+$", "", variable["type"])
+            expected = widths(kind, layout["structs"]) if kind in layout["structs"] else []
+            if expected and variable["name"] in listed and variable["name"] != "_totalAges":
+                text = re.sub(r"\(\d\)", "", listed[variable["name"]])
+                assert [int(number) for number in re.findall(r"\d+", text)] == expected, variable["name"]
+                compared += 1
+    assert compared == 16
+
+
+@pytest.mark.parametrize("name", STANDARD)
 def test_the_page_lists_the_roles_and_what_they_may_call(name: str) -> None:
     found = {int(cells[0]): cells for cells in rows(page(name), 4) if cells[1][1:-1] in ROLE_NAMES.values()}
     assert {number: cells[1][1:-1] for number, cells in found.items()} == dict(ROLE_NAMES)

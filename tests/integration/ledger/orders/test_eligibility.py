@@ -24,8 +24,11 @@ from ledger.orders.eligibility import Refusal, Terms
 from ledger.orders.errors import InsufficientPoints, MerchantUnknown, OrdersPaused, ProgrammeForbids
 from ledger.orders.terms import load_merchant, load_terms
 from ledger.standard import packed
+from ledger.standard.civil_time import DAY_S
 from ledger.standard.contract import (
     CLOSED_AFTER_SPENDING_S,
+    FREEZE_S,
+    GRACE_S,
     SPENDING_AFTER_CLOSING_S,
     ProgrammeFlag,
     ProgrammeState,
@@ -44,7 +47,8 @@ GROCER, BOOKSHOP, GYM, CAFE, NO_MERCHANT = 1, 6, 7, 8, 999
 MERCHANTS = (GROCER, BOOKSHOP, GYM, CAFE, NO_MERCHANT)
 BOOKS, HEALTH = 1 << 4, 1 << 5
 TARGETS = (VOLUNTEER, ENVIRONMENTAL, CULTURE, SCORE, BOOKS_ONLY, ONE_WAY, NO_PROGRAMME)
-AMOUNT = 100
+AMOUNT = 200
+HOLD_DAYS = 10
 ORDERS_A_CALL = 40
 
 
@@ -71,8 +75,11 @@ class Town:
         """Let the next block have this time."""
         self.lab.clock.set(datetime.fromtimestamp(timestamp - 1, UTC))
 
-    def verdicts(self) -> tuple[dict[tuple[int, int], Verdict], dict[tuple[int, int], Verdict]]:
-        """Make one block of an order for each (lot, merchant) and each (lot, target); return the chain's verdicts."""
+    def verdicts(
+        self,
+    ) -> tuple[dict[tuple[int, int], Verdict], dict[tuple[int, int], Verdict], dict[int, Verdict]]:
+        """Make one block of an order for each (lot, merchant), each (lot, target), and of a hold for each lot; return the
+        chain's verdicts."""
         holder = self.lab.residents[0]
         payments = {
             (lot, merchant): self.lab.redeem_order(holder, merchant, [(lot, AMOUNT)], self._nonce(lot))
@@ -84,6 +91,11 @@ class Town:
             for lot in self.lots
             for target in TARGETS
         }
+        holds = {
+            lot: self.lab.hold_order(holder, GROCER, [(lot, AMOUNT)], self._nonce(lot), HOLD_DAYS) for lot in self.lots
+        }
+        for hold_order in holds.values():
+            self.lab.hold(holder, hold_order)
         for redeem_orders in batched(payments.values()):
             self.lab.redeem(*[(holder, order) for order in redeem_orders])
         for exchange_orders in batched(exchanges.values()):
@@ -93,6 +105,7 @@ class Town:
         return (
             {place: found[order.digest(domain)] for place, order in payments.items()},
             {place: found[order.digest(domain)] for place, order in exchanges.items()},
+            {lot: found[order.digest(domain)] for lot, order in holds.items()},
         )
 
     def is_dead(self, lot: int) -> bool:
@@ -108,7 +121,7 @@ class Town:
         rejected = "0x" + artifacts.event_topic("Redemption", "Rejected").hex()
         accepted = {
             "0x" + artifacts.event_topic(module, name).hex()
-            for module, name in (("Redemption", "Redeemed"), ("Exchange", "Exchanged"))
+            for module, name in (("Redemption", "Redeemed"), ("Redemption", "Held"), ("Exchange", "Exchanged"))
         }
         found = {}
         for receipt in self.lab.mine():
@@ -152,12 +165,11 @@ def _found(lab: Lab) -> list[TokenId]:
     }
     for programme, bits in flags.items():
         scope = (BOOKS if programme == BOOKS_ONLY else 0).to_bytes(32, "big")
-        terms = (programme, 10_000_000, int(bits), scope, f"Programme {programme}", "PRO")
+        issuer = key(f"issuer {programme}").address
+        terms = (programme, 10_000_000, int(bits), scope, issuer, f"Programme {programme}", "PRO")
         lab.decide("PointsLedger", "registerProgramme", terms)
-        lab.decide("PointsLedger", "setIssuerKey", (programme, key(f"issuer {programme}").address, True))
         appropriation = (programme, 2026, 10_000_000, b"\x07" * 32)
-        lab.call("ClearingBook", "recordAppropriation", appropriation, sender=key("finance"))
-        lab.mine()
+        lab.announced("ClearingBook", "recordAppropriation", appropriation, key("finance"))
     quarters = (lab.quarter, lab.quarter + 1, lab.quarter + 8)
     minted = [
         token_id(programme, quarter)
@@ -187,8 +199,15 @@ def compare(town: Town) -> set[Refusal]:
         (lot, target): terms.refuses_exchange(split_token_id(lot)[0], target, at, token_id=lot)
         for lot, target in _pairs(town, TARGETS)
     }
-    payments, exchanges = town.verdicts()
+    capture_by = town.now + HOLD_DAYS * DAY_S
+    not_held = {
+        lot: None if found is None else found.refusal
+        for lot in town.lots
+        for found in [terms.refuses_payment([lot], merchants[GROCER], at, capture_by)]
+    }
+    payments, exchanges, holds = town.verdicts()
     assert town.now == at
+    assert holds == {lot: _verdict(refusal) for lot, refusal in not_held.items()}
     assert payments == {place: _verdict(refusal) for place, refusal in refused.items()}
     assert exchanges == {place: _verdict(refusal) for place, refusal in not_exchanged.items()}
     town.terms()
@@ -196,7 +215,8 @@ def compare(town: Town) -> set[Refusal]:
     desk_signs(town, {place for place, refusal in refused.items() if refusal is None})
     desk_quotes(town, {place for place, refusal in not_exchanged.items() if refusal is None})
     assert town.gateway.check_projection().is_equal
-    return {refusal for refusal in (*refused.values(), *not_exchanged.values()) if refusal is not None}
+    seen = (*refused.values(), *not_exchanged.values(), *not_held.values())
+    return {refusal for refusal in seen if refusal is not None}
 
 
 def desk_signs(town: Town, accepted: set[tuple[int, int]]) -> None:
@@ -252,16 +272,24 @@ def test_the_rule_is_the_chains_through_time(town: Town) -> None:
     bookshop = (BOOKSHOP, key(f"merchant {BOOKSHOP}").address, HEALTH.to_bytes(32, "big"))
     gym = (GYM, key(f"merchant {GYM}").address, (HEALTH | BOOKS).to_bytes(32, "big"))
     for merchant in (bookshop, gym, (CAFE, ZERO_ADDRESS, bytes(32))):
-        lab.call("ClearingBook", "registerMerchant", merchant, sender=key("registrar"))
-    lab.mine()
+        lab.announced("ClearingBook", "registerMerchant", merchant, key("registrar"))
     seen |= compare(town)
+
+    lab.call("PointsLedger", "freeze", (CULTURE,), sender=key("guardian"))
+    lab.mine()
+    thawed = town.now + FREEZE_S
+    assert town.terms().programmes[ProgrammeId(CULTURE)].frozen_until == thawed
+    for moment in (town.now, thawed - 1, thawed):
+        town.go_to(moment)
+        seen |= compare(town)
 
     lab.decide("PointsLedger", "setState", (VOLUNTEER, ProgrammeState.CLOSING.value))
     until = town.now + SPENDING_AFTER_CLOSING_S
     assert town.terms().programmes[ProgrammeId(VOLUNTEER)].spendable_until == until
     seen |= compare(town)
 
-    for end in (quarter_end_timestamp(first_quarter), until):
+    promised = quarter_end_timestamp(first_quarter)
+    for end in (promised - HOLD_DAYS * DAY_S, promised, promised + GRACE_S, until):
         for moment in (end - 1, end, end + 1):
             town.go_to(moment)
             seen |= compare(town)
@@ -285,7 +313,7 @@ def test_a_paused_module_carries_out_nothing_and_the_gateway_signs_nothing(town:
         with pytest.raises(OrdersPaused):
             town.gateway.desk.place_redeem(session, holder, GROCER, lots=[Lot(lot, AMOUNT)])
         with pytest.raises(OrdersPaused):
-            town.gateway.desk.place_redeem(session, holder, GROCER, value_fen=5)
+            town.gateway.desk.place_redeem(session, holder, GROCER, value_fen=50)
         with pytest.raises(OrdersPaused):
             town.gateway.desk.quote_exchange(session, holder.address, ENVIRONMENTAL, CULTURE, AMOUNT)
     order = lab.redeem_order(holder, GROCER, [(lot, AMOUNT)], 0)

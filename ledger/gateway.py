@@ -148,7 +148,7 @@ class Gateway:
         self.indexer = Indexer(
             database,
             engine,
-            contracts_of(self._addresses),
+            contracts_of(self._addresses, deployment.replaced),
             salt=bytes.fromhex(deployment.salt[2:]),
             first_block=deployment.block,
             limits=indexer_limits,

@@ -174,11 +174,12 @@ class Refunds:
     def _orders(self, sent: Mapping[str, object] | None) -> dict[bytes, RedeemOrder | HoldOrder]:
         if sent is None:
             return {}
-        modules = {name: address_bytes(self.deployment.address(name)) for name in ("Exchange", "Redemption")}
         domain = self.deployment.domain()
+        past = [one.address for one in self.deployment.replaced if one.name == "Redemption"]
         return {
             order.digest(domain): order
-            for call, order, _ in orders_in(sent, modules)
+            for module in (self.deployment.address("Redemption"), *past)
+            for call, order, _ in orders_in(sent, {"Redemption": address_bytes(module)})
             if call in {OrderCall.REDEEM, OrderCall.CAPTURE} and isinstance(order, RedeemOrder | HoldOrder)
         }
 

@@ -276,12 +276,22 @@ class Decoder:
         if (len(self._waiting), sum(transfer[4] for transfer in self._waiting)) != (count, amount):
             raise InconsistentAnswer(block_number, f"batch {number} has {count} grants, its transfers are others")
         self._flush("mint", batch_reference(programme, number))
-        self._batch(programme, number, "landed", quarter, bytes32(root), count, amount, account(signer), bytes32(word))
+        self._batch(
+            programme,
+            stored_number(number),
+            "landed",
+            quarter,
+            bytes32(root),
+            count,
+            amount,
+            account(signer),
+            bytes32(word),
+        )
         _ = log_index
 
     def _batch_voided(self, log: Log, block_number: int, log_index: int) -> None:
         (signer,) = words(log, 1)
-        self._batch(topic(log, 1), topic(log, 2), "void", None, None, 0, 0, account(signer), None)
+        self._batch(topic(log, 1), stored_number(topic(log, 2)), "void", None, None, 0, 0, account(signer), None)
         _ = (block_number, log_index)
 
     def _batch(self, *row: Any) -> None:
@@ -292,7 +302,7 @@ class Decoder:
         index, total, reason, taken, owed = words(log, 5)
         self._flush("revoke", batch_reference(ProgrammeId(programme), number))
         self.changes.revocations.append(
-            (block_number, log_index, programme, number, index, 0, account, total, taken, owed, reason,
+            (block_number, log_index, programme, stored_number(number), index, 0, account, total, taken, owed, reason,
              self._transaction_hash, self._time)
         )  # fmt: skip
 
@@ -573,6 +583,12 @@ def add_flow(
     else:
         flow[0] += amount
         flow[1] += events
+
+
+def stored_number(number: int) -> int:
+    """Return a batch number as tables keep it: those of 2^63 and more, which their issuer is free to choose, less
+    2^64, for a column of 64 bits has a sign."""
+    return number - (1 << 64) if number >> 63 else number
 
 
 def batch_reference(programme: ProgrammeId, number: int) -> bytes:

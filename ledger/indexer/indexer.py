@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from ledger.chain.answers import hash32, hex_bytes, member, quantity
 from ledger.chain.engine import Engine
 from ledger.chain.rpc import RpcError, RpcReason
 from ledger.deployment import artifacts
+from ledger.deployment.file import PastContract
 from ledger.indexer import projector
 from ledger.indexer.completeness import require_all
 from ledger.indexer.decode import Contracts, Header, decode
@@ -65,14 +66,21 @@ class IndexReport:
         return self.blocks == 0
 
 
-def contracts_of(addresses: Mapping[str, Address | str]) -> Contracts:
-    """Return what the decoder must know, from contract names and addresses; the events come from the artifacts."""
+def contracts_of(addresses: Mapping[str, Address | str], past: Iterable[PastContract] = ()) -> Contracts:
+    """Return what the decoder must know, from contract names and addresses; the events come from the artifacts.
+
+    ``past`` are modules that were replaced: what they said counts, but under a name that is not the present module's.
+    """
     events = {}
     for name in addresses:
         abi = artifacts.load(name).abi
         names = {item["name"] for item in abi if item["type"] == "event"}
         events[name] = {"0x" + artifacts.event_topic(name, event).hex(): event for event in names}
-    return Contracts({address.lower(): name for name, address in addresses.items()}, events, addresses[LEDGER].lower())
+    labels = {address.lower(): name for name, address in addresses.items()}
+    for contract in past:
+        label = f"{contract.name} (replaced)"
+        labels[contract.address.lower()], events[label] = label, events[contract.name]
+    return Contracts(labels, events, addresses[LEDGER].lower())
 
 
 class Indexer:

@@ -283,6 +283,7 @@ class BatchRow(Base):
 
     programme: Mapped[ProgrammeId] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    """Of 64 bits; 2^63 and more are kept less 2^64: see `ledger.indexer.decode.stored_number`."""
     state: Mapped[Word]
     """``landed`` or ``void``."""
     quarter: Mapped[int | None] = mapped_column(Integer)

@@ -78,7 +78,7 @@ class Town:
     def verdicts(
         self,
     ) -> tuple[dict[tuple[int, int], Verdict], dict[tuple[int, int], Verdict], dict[int, Verdict]]:
-        """Make one block of an order for each (lot, merchant), each (lot, target), and of a hold for each lot; return the
+        """Make one block of an order for each (lot, merchant) and (lot, target), and of a hold for each lot; return the
         chain's verdicts."""
         holder = self.lab.residents[0]
         payments = {

@@ -92,6 +92,15 @@ def test_a_mint_is_named_by_its_batch(contracts: Contracts) -> None:
     assert changes.entries[0][7] == (1).to_bytes(4, "big") + (9).to_bytes(8, "big")
 
 
+@pytest.mark.parametrize("number", [0, 2**63 - 1, 2**63, 2**64 - 1])
+def test_every_batch_number_fits_its_column_and_is_another(contracts: Contracts, number: int) -> None:
+    log = Log(contracts).transfer(NOBODY, ALICE, 13)
+    changes = log.emit("PointsLedger", "BatchMinted", [1, number], [108, 4, 1, 13, 6, 8]).decode()
+    stored = changes.batches[0][1]
+    assert -(2**63) <= stored < 2**63
+    assert stored % 2**64 == number
+
+
 def test_a_mint_with_a_transfer_missing_is_asked_for_again(contracts: Contracts) -> None:
     log = Log(contracts).transfer(NOBODY, ALICE, 5)
     with pytest.raises(InconsistentAnswer, match="2 grants"):

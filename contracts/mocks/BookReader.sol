@@ -1,80 +1,119 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {Claim, IClearingBook} from "../interfaces/IClearingBook.sol";
+import {Claim, Due, IClearingBook} from "../interfaces/IClearingBook.sol";
 import {IPointsLedger} from "../interfaces/IPointsLedger.sol";
-import {ProgrammeId} from "../interfaces/Types.sol";
+import {Programme, ProgrammeId} from "../interfaces/Types.sol";
 
 /// @title BookReader
-/// @notice For tests only: reads much of both books in one call, so that a test can compare all of it after each step.
+/// @notice For tests only: reads both books in one call, so that a test can compare all of it after each step.
 contract BookReader {
-    function balances(IPointsLedger ledger, address[] calldata holders, uint256[] calldata ids)
-        external
-        view
-        returns (uint256[] memory all)
-    {
-        all = new uint256[](holders.length * ids.length);
-        for (uint256 i; i < holders.length; ++i) {
-            for (uint256 j; j < ids.length; ++j) {
-                all[i * ids.length + j] = ledger.balanceOf(holders[i], ids[j]);
-            }
-        }
+    /// @dev Who and what is asked about in `everything`.
+    /// @param words A token id for each word of nonces.
+    /// @param debtors Beside `owedIds`: who may owe of which lot.
+    struct Asked {
+        IPointsLedger ledger;
+        IClearingBook book;
+        address[] holders;
+        uint256[] ids;
+        uint256[] words;
+        uint64[] participants;
+        ProgrammeId[] programmes;
+        uint32[] merchants;
+        address[] debtors;
+        uint256[] owedIds;
     }
 
-    function nonces(IPointsLedger ledger, address[] calldata holders, uint256[] calldata ids)
-        external
-        view
-        returns (uint256[] memory all)
-    {
-        all = new uint256[](holders.length * ids.length);
-        for (uint256 i; i < holders.length; ++i) {
-            for (uint256 j; j < ids.length; ++j) {
-                (uint32 base, uint32 window) = ledger.nonceState(holders[i], ids[j]);
-                all[i * ids.length + j] = (uint256(window) << 32) | base;
-            }
-        }
+    /// @dev Values found so far.
+    struct Found {
+        uint256[] values;
+        uint256 count;
     }
 
-    function supplies(IPointsLedger ledger, uint256[] calldata ids) external view returns (uint256[] memory all) {
-        all = new uint256[](ids.length);
-        for (uint256 i; i < ids.length; ++i) {
-            all[i] = ledger.totalSupply(ids[i]);
+    uint256 private constant OF_HOLDER = 3;
+    uint256 private constant OF_LOT = 2;
+    uint256 private constant OF_PROGRAMME = 16;
+    uint256 private constant OF_CLAIM = 5;
+
+    /// @notice All that changes from step to step of a random life, as words in a fixed order: see `lives/comparison.py`.
+    function everything(Asked calldata asked) external view returns (uint256[] memory) {
+        uint256 size = asked.holders.length * (asked.ids.length + asked.words.length + OF_HOLDER);
+        size += asked.ids.length * OF_LOT + asked.participants.length + asked.programmes.length * OF_PROGRAMME;
+        size += (asked.merchants.length + 1) * OF_CLAIM + asked.debtors.length;
+        Found memory found = Found(new uint256[](size), 0);
+        for (uint256 i; i < asked.holders.length; ++i) {
+            _addHolder(found, asked, asked.holders[i]);
         }
+        for (uint256 i; i < asked.ids.length; ++i) {
+            _add(found, asked.ledger.totalSupply(asked.ids[i]));
+            _add(found, asked.ledger.redeemed(asked.ids[i]));
+        }
+        for (uint256 i; i < asked.participants.length; ++i) {
+            _add(found, uint256(asked.book.position(asked.participants[i])));
+        }
+        for (uint256 i; i < asked.programmes.length; ++i) {
+            _addPoints(found, asked.ledger, asked.programmes[i]);
+            _addBudget(found, asked.book, asked.programmes[i]);
+        }
+        for (uint256 i; i < asked.merchants.length; ++i) {
+            _addClaim(found, asked.book.claim(asked.merchants[i]));
+        }
+        _addClaim(found, asked.book.totalClaims());
+        for (uint256 i; i < asked.debtors.length; ++i) {
+            _add(found, asked.ledger.owed(asked.debtors[i], asked.owedIds[i]));
+        }
+        return found.values;
     }
 
-    function redeemed(IPointsLedger ledger, uint256[] calldata ids) external view returns (uint256[] memory all) {
-        all = new uint256[](ids.length);
-        for (uint256 i; i < ids.length; ++i) {
-            all[i] = ledger.redeemed(ids[i]);
-        }
+    function _add(Found memory found, uint256 value) private pure {
+        found.values[found.count++] = value;
     }
 
-    function positions(IClearingBook book, uint64[] calldata ids) external view returns (int256[] memory all) {
-        all = new int256[](ids.length);
-        for (uint256 i; i < ids.length; ++i) {
-            all[i] = book.position(ids[i]);
+    function _addHolder(Found memory found, Asked calldata asked, address holder) private view {
+        for (uint256 i; i < asked.ids.length; ++i) {
+            _add(found, asked.ledger.balanceOf(holder, asked.ids[i]));
         }
+        for (uint256 i; i < asked.words.length; ++i) {
+            (uint32 base, uint32 window) = asked.ledger.nonceState(holder, asked.words[i]);
+            _add(found, (uint256(window) << 32) | base);
+        }
+        (uint32 quarter, uint64 fen) = asked.ledger.rebirth(holder);
+        _add(found, uint160(asked.ledger.successor(holder)));
+        _add(found, quarter);
+        _add(found, fen);
     }
 
-    function claims(IClearingBook book, uint32[] calldata ids) external view returns (Claim[] memory all) {
-        all = new Claim[](ids.length);
-        for (uint256 i; i < ids.length; ++i) {
-            all[i] = book.claim(ids[i]);
-        }
+    function _addPoints(Found memory found, IPointsLedger ledger, ProgrammeId id) private view {
+        Programme memory programme = ledger.programme(id);
+        (,, uint64 mintedFen, uint64 revokedFen) = ledger.ceilings(id);
+        _add(found, programme.supply);
+        _add(found, uint256(programme.state));
+        _add(found, programme.spendableUntil);
+        _add(found, programme.frozenUntil);
+        _add(found, ledger.swept(id));
+        _add(found, ledger.liabilityFen(id));
+        _add(found, mintedFen);
+        _add(found, revokedFen);
     }
 
-    function programmes(IPointsLedger ledger, IClearingBook book, ProgrammeId[] calldata ids)
-        external
-        view
-        returns (uint256[] memory supply, uint256[] memory appropriated, uint256[] memory paid)
-    {
-        supply = new uint256[](ids.length);
-        appropriated = new uint256[](ids.length);
-        paid = new uint256[](ids.length);
-        for (uint256 i; i < ids.length; ++i) {
-            supply[i] = ledger.programme(ids[i]).supply;
-            appropriated[i] = book.appropriated(ids[i]);
-            paid[i] = book.paid(ids[i]);
-        }
+    function _addBudget(Found memory found, IClearingBook book, ProgrammeId id) private view {
+        (int256 fundingFen, uint256 appropriatedFen, bool overdue) = book.fundingOf(id);
+        Due memory due = book.due(id);
+        _add(found, uint256(fundingFen));
+        _add(found, appropriatedFen);
+        _add(found, overdue ? 1 : 0);
+        _add(found, book.paid(id));
+        _add(found, due.fen);
+        _add(found, due.olderFen);
+        _add(found, due.dueBy);
+        _add(found, due.waivedUntil);
+    }
+
+    function _addClaim(Found memory found, Claim memory claim) private pure {
+        _add(found, claim.maturedFen);
+        _add(found, claim.youngerFen);
+        _add(found, claim.youngestFen);
+        _add(found, claim.lockedFen);
+        _add(found, claim.payableFen);
     }
 }

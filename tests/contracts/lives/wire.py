@@ -38,6 +38,12 @@ class Call:
         selector, types, _ = _functions(self.contract)[self.function]
         return "0x" + (selector + encode(types, [_plain(arg) for arg in self.args])).hex()
 
+    def view(self) -> dict[str, str]:
+        return {"from": self.sender, "to": str(self.contract.address), "data": self.data}
+
+    def transaction(self) -> dict[str, str]:
+        return {"from": self.sender, "to": str(self.contract.address), "data": self.data, "gas": hex(self.gas)}
+
 
 @dataclass(frozen=True)
 class Mined:
@@ -138,12 +144,9 @@ class Wire:
                 raise NodeError(method, by_id[i]["error"])
         return [by_id[i]["result"] for i in range(len(requests))]
 
-    def read(self, calls: Sequence[Call]) -> list[Any]:
-        """Return what views answer: one value, or a list of several."""
-        asked = [
-            ("eth_call", ({"from": call.sender, "to": call.contract.address, "data": call.data}, "latest"))
-            for call in calls
-        ]
+    def read(self, calls: Sequence[Call], at: int) -> list[Any]:
+        """Return what views answer at this time: one value, or a list of several."""
+        asked = [("eth_call", (call.view(), "latest", {}, {"time": hex(at)})) for call in calls]
         results = []
         for call, answer in zip(calls, self.ask_all(asked), strict=True):
             types = _functions(call.contract)[call.function][2]
@@ -151,11 +154,15 @@ class Wire:
             results.append(values[0] if len(values) == 1 else list(values))
         return results
 
+    def read_words(self, call: Call, at: int) -> list[int]:
+        """Return what a view that returns one array of words answers at this time."""
+        raw = bytes.fromhex(self.ask("eth_call", call.view(), "latest", {}, {"time": hex(at)})[2:])
+        return [int.from_bytes(raw[place : place + 32]) for place in range(64, len(raw), 32)]
+
     def refusal(self, call: Call, at: int) -> Refusal | None:
         """Return why the call would revert in a block of this time, None where it would not."""
-        transaction = {"from": call.sender, "to": call.contract.address, "data": call.data, "gas": hex(call.gas)}
         try:
-            self.ask("eth_call", transaction, "latest", {}, {"time": hex(at)})
+            self.ask("eth_call", call.transaction(), "latest", {}, {"time": hex(at)})
         except NodeError as error:
             return self._refusal_of(str(error.data or "0x"))
         return None
@@ -184,25 +191,11 @@ class Wire:
 
     def mine(self, at: int, calls: Sequence[Call]) -> list[Mined]:
         """Make one block of these calls, in this order, at this time."""
-        hashes = [
-            self.ask(
-                "eth_sendTransaction",
-                {
-                    "from": call.sender,
-                    "to": call.contract.address,
-                    "data": call.data,
-                    "gas": hex(call.gas),
-                    "gasPrice": "0x0",
-                },
-            )
-            for call in calls
-        ]
-        self.ask("evm_setNextBlockTimestamp", at)
-        self.ask("evm_mine")
-        receipts = self.ask_all([("eth_getTransactionReceipt", (tx,)) for tx in hashes])
-        assert all(receipt is not None for receipt in receipts), "a transaction is not in its block"
-        assert len({receipt["blockNumber"] for receipt in receipts}) <= 1
-        assert [int(receipt["transactionIndex"], 16) for receipt in receipts] == list(range(len(calls)))
+        for call in calls:
+            self.ask("eth_sendTransaction", {**call.transaction(), "gasPrice": "0x0"})
+        self.ask("evm_mine", {"timestamp": hex(at), "blocks": 1})
+        receipts = self.ask("eth_getBlockReceipts", "latest")
+        assert len(receipts) == len(calls), "a transaction is not in its block"
         return [self._mined(receipt) for receipt in receipts]
 
     def _mined(self, receipt: Mapping[str, Any]) -> Mined:

@@ -1,48 +1,14 @@
 """What the contracts should do, in plain Python: the whole state and every decision, without a chain.
 
 Written from the interfaces' prose, not from the Solidity. Each act takes the time of its block and either changes the
-state and notes what should be seen, or raises `Reverts` and changes nothing.
+state and notes what should be seen, or raises `Reverts`, and then all that it did is undone.
 """
 
-from .book import (
-    ACTIVE,
-    CLOSED,
-    CLOSING,
-    DAY,
-    Book,
-    Brake,
-    Dispute,
-    Line,
-    Paid,
-    Programme,
-    Reverts,
-    Shop,
-    Wallet,
-)
-from .clearing import Clearing
 from .council import Council, Proposal
-from .points import Points
+from .issuance import VOID, Batch
+from .redemption import Paid
+from .refunds import Refunds as Model
+from .refunds import Shown
+from .state import Reverts, Shop, Terms, Wallet
 
-
-class Model(Points, Clearing):
-    """Both books and all modules."""
-
-
-__all__ = [
-    "ACTIVE",
-    "CLOSED",
-    "CLOSING",
-    "DAY",
-    "Book",
-    "Brake",
-    "Council",
-    "Dispute",
-    "Line",
-    "Model",
-    "Paid",
-    "Programme",
-    "Proposal",
-    "Reverts",
-    "Shop",
-    "Wallet",
-]
+__all__ = ["VOID", "Batch", "Council", "Model", "Paid", "Proposal", "Reverts", "Shop", "Shown", "Terms", "Wallet"]

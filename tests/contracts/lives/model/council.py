@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from .book import DAY, Reverts
+from .state import DAY, Reverts
 
 
 @dataclass

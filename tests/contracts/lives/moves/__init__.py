@@ -1,0 +1,1 @@
+"""What people and institutions do, honestly and as whoever stole one of their keys would."""

@@ -15,13 +15,16 @@ from .moves.finance import FinanceMoves
 from .moves.holders import HolderMoves
 from .moves.issuers import IssuerMoves
 from .moves.merchants import MerchantMoves
+from .moves.rogue import RogueMoves
 from .setting import Setting
 
 SAMPLE = 6
 """How many of the lesser facts are read after each step."""
 
 
-class CityLife(IssuerMoves, HolderMoves, MerchantMoves, AccountMoves, FinanceMoves, AuthorityMoves, CouncilMoves):
+class CityLife(
+    IssuerMoves, HolderMoves, MerchantMoves, RogueMoves, AccountMoves, FinanceMoves, AuthorityMoves, CouncilMoves
+):
     """One random life: each move does something on the chain and in the model, and compares what came of it."""
 
     def check(self) -> None:

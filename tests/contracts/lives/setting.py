@@ -68,6 +68,10 @@ class Setting:
             city.project.WalletMock.deploy(owner.address, city.by_operator)
             for owner in (*self.owners[6:], city.merchant[THEATRE])
         ]
+        self.rogue = city.project.WalletMock.deploy(self.owners[0].address, city.by_operator)
+        """A hostile module in office beside the others."""
+        for role in MODULE_ROLES.values():
+            city.manager.grantRole(role, self.rogue, 0, city.by_admin)
         self.council = city.project.Council.deploy(accounts[7:10], 2, 2 * DAY, city.by_admin)
         self.members = [account.address for account in accounts[6:10]]
         self.spares = {name: self._spares(name) for name in MODULE_ROLES}

@@ -111,7 +111,7 @@ class Holds(Redemption):
                 self._redeem_lot(lot, kept, self.ledger)
             if amount != kept:
                 self.move(lot, amount - kept, self.ledger, receiver)
-                self.collect(receiver, lot, at)
+                self.collect_of_line(order.holder, lot, at)
 
     @staticmethod
     def _kept(lots: Sequence[Lot], prefix: Prefix) -> list[int]:

@@ -156,6 +156,13 @@ class Issuance(Cycles):
         self.tell("Revoked", **fields, reason=reason, account=account, taken=taken, owed=owed)
         return rise
 
+    def collect_of_line(self, holder: str, lot: int, at: int) -> None:
+        """When points come back: what the holder owes of the lot, and then each account after it in its line."""
+        self.collect(holder, lot, at)
+        while self.successor[holder] != ZERO:
+            holder = self.successor[holder]
+            self.collect(holder, lot, at)
+
     def collect(self, debtor: str, lot: int, at: int) -> None:
         """Anyone: what is owed of a lot that lives, as far as it is there."""
         account = self.current(debtor)

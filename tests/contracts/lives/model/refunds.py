@@ -118,7 +118,7 @@ class Refunds(Holds):
             reborn = self._reborn(receiver, lot, amount, at) if self.is_over(lot, at) else 0
             if amount != reborn:
                 self.move(lot, amount - reborn, ZERO, receiver)
-                self.collect(receiver, lot, at)
+                self.collect_of_line(holder, lot, at)
         return receiver
 
     def _reborn(self, receiver: str, lot: int, amount: int, at: int) -> int:

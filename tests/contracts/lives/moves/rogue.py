@@ -79,6 +79,29 @@ class RogueMoves(Life):
         self.perform(self._by_module(self.city.ledger, "beginRedemption", "spend", args, decide))
 
     @move(0.7)
+    def exchanges_for_more(self) -> None:
+        """Value out above value in, or another quarter: refused whole, even where the holder has the points."""
+        random, model = self.random, self.model
+        player = self.holder()
+        alive = [x for x in self.lots_of(player) if not model.is_dead(x, self.time + 1) and model.par(x) > 1]
+        others = [p for p in sorted(model.terms) if model.terms[p].par > 1]
+        if not alive:
+            return
+        lot, to = random.choice(sorted(alive)), random.choice(others)
+        base, window = model.nonces[model.place_of(player.address, lot)]
+        if window & 1 or base > 2**31:
+            return
+        amount = random.randint(1, model.balances[player.address, lot])
+        most = amount * model.par(lot) // model.terms[to].par
+        wanted = to << 32 | (lot & 0xFFFFFFFF)
+        out = most + random.choice((1, 1_000))
+        if self.chance(2) and most:
+            wanted, out = wanted + 1, most
+        args = (player.address, base, 0, lot, amount, wanted, out)
+        make = lambda decide: self._by_module(self.city.ledger, "beginExchange", "exchange", args, decide)  # noqa: E731
+        self._refused(make, "PointsLedgerBadExchange", lot, amount, wanted, out)
+
+    @move(0.7)
     def posts_what_is_no_posting(self) -> None:
         """Sums that are not 0, the wrong sign, somebody else's participant."""
         random = self.random

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from city import ADMIN, DESK
 from reference import ZERO
 
 from .programmes import Programmes
-from .state import ADMIN, DAY, DESK, Request, Reverts
+from .state import DAY, Request, Reverts
 
 REQUESTED, CONFIRMED, OBJECTED, ALLOWED = 1, 2, 3, 4
 LAPSE = 30 * DAY

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from city import FINANCE
+
 from .claims import FEN_MAX, Claims
-from .state import FINANCE, Reverts
+from .state import Reverts
 
 
 class Appropriations(Claims):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from city import ADMIN, REDEMPTION, REGISTRAR
 from reference import ZERO, Lot, Prefix, basket_fen, prefix_of, programme_of
 
 from .accounts import Accounts
-from .state import ADMIN, DAY, POOL, REDEMPTION, REGISTRAR, Lock, Reverts, Shop
+from .state import DAY, POOL, Lock, Reverts, Shop
 
 MATURITY = 7 * DAY
 """The city of the tests has periods of a week."""

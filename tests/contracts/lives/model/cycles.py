@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from city import ADMIN, FINANCE
 from reference import largest_remainder
 
 from .appropriations import Appropriations
 from .claims import MATURITY
-from .state import ADMIN, DAY, FINANCE, POOL, TREASURY, Reverts
+from .state import DAY, POOL, TREASURY, Reverts
 
 OVERDUE_FEN = 1_000
 LONG_AGO = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from city import ADMIN
 from reference import (
     ACCEPTED,
     BAD_SIGNATURE,
@@ -26,7 +27,7 @@ from reference import (
 from .modules import Modules
 from .packing import Unpacked, read_exchange
 from .programmes import day_of
-from .state import ACTIVE, ADMIN, EXCHANGE_IN, EXCHANGE_OUT
+from .state import ACTIVE, EXCHANGE_IN, EXCHANGE_OUT
 
 FEN_MAX = 2**63 - 1
 

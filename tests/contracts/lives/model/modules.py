@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from city import EXCHANGE, GUARDIAN, REDEMPTION
 from eth_utils import keccak
 from reference import ACCEPTED, MALFORMED, ZERO
 
 from .issuance import Issuance
 from .packing import Reader, Unpacked, orders_of
-from .state import DAY, EXCHANGE, GUARDIAN, REDEMPTION, Reverts
+from .state import DAY, Reverts
 
 
 class Modules(Issuance):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from city import ADMIN, GUARDIAN
 from reference import ZERO, to_fen_up
 
 from .lots import Lots
-from .state import ACTIVE, ADMIN, CLOSED, CLOSING, DAY, GUARDIAN, TRANSFERABLE, TREASURY, Reverts, Terms
+from .state import ACTIVE, CLOSED, CLOSING, DAY, TRANSFERABLE, TREASURY, Reverts, Terms
 
 PAR_MAX = 10**11
 CEILING_MAX = 2**64 - 1

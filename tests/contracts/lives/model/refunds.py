@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from city import ADMIN, ARBITER, REDEMPTION
 from reference import (
     LANE_MAX,
     MICROFEN_MINOR,
@@ -24,7 +25,7 @@ from .claims import MATURITY
 from .holds import Holds
 from .packing import fits
 from .redemption import Paid
-from .state import ADMIN, ARBITER, DAY, REDEMPTION, Reverts
+from .state import DAY, Reverts
 
 REFUND_TIME = 90 * DAY
 

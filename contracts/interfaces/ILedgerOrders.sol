@@ -26,7 +26,8 @@ interface ILedgerOrders {
     error PointsLedgerBadPrefix(Prefix kept);
     /// @notice The nonce is spent, or 64 or more above the base.
     error PointsLedgerNonceSpent(address holder, uint32 nonce);
-    /// @notice What would be given is worth more than what is taken, expires in another quarter, or has no par.
+    /// @notice What would be given is worth more than what is taken, expires in another quarter, has no par, or is of the same
+    /// programme.
     error PointsLedgerBadExchange(LotId fromId, uint256 amountIn, LotId toId, uint256 amountOut);
     /// @notice More of the lot would be restored than was redeemed of it.
     error PointsLedgerNotRedeemed(LotId id, uint256 amount, uint256 redeemed);

@@ -152,8 +152,9 @@ def test_exchange(module: Module) -> None:
         (LOT, 1_000, TO + 1, 1),
         (LOT, 1_000, token_id(RESIDENCE, NOW), 1),
         (LOT, 1_000, token_id(99, NOW), 1),
+        (LOT, 1_000, LOT, 1_000),
     ],
-    ids=["a unit too much", "for nothing", "all that a lot holds", "of another quarter", "a score", "of no programme"],
+    ids=["too much", "for nothing", "all that a lot holds", "of another quarter", "a score", "of nothing", "itself"],
 )
 def test_an_exchange_gives_no_more_value_than_it_takes(
     module: Module, lot: int, amount: int, to: int, out: int

@@ -63,6 +63,7 @@ def test_a_module_mints_nothing_by_exchanging(thief: Module) -> None:
         (LOT, 1_000, ARTS, 201),
         (LOT, 1_000, ARTS + 40, 200),
         (LOT, 1_000, LOT, 1_001),
+        (LOT, 1_000, LOT, 1_000),
         (LOT, 1_000, SCORE, LANE_MAX - 50),
         (SCORE, 50, token_id(VOLUNTEER, 0), 1),
     ):

@@ -199,7 +199,7 @@ def _open(
         receipts=ReceiptOffice(engine, deployment, database, settings.validators or None),
         invariants=invariants,
         links=threading.Event(),
-        chain_url=_open_proxy(stack, settings, engine, gateway) or settings.rpc_url,
+        chain_url=_open_proxy(stack, settings, engine, gateway) or next(iter(settings.rpc_urls), None),
     )
     if settings.workers:
         start_workers(stack, city, city.links)
@@ -250,7 +250,7 @@ def _open_engine(
     engine: Engine
     if settings.rpc_url is not None:
         timeout_s = settings.rpc_timeout_s or _REMOTE_TIMEOUT_S
-        engine = RemoteEngine.open(settings.rpc_url, Finality.parse(settings.finality), timeout_s=timeout_s)
+        engine = RemoteEngine.open(settings.rpc_urls, Finality.parse(settings.finality), timeout_s=timeout_s)
     else:
 
         def replayed(at: ReplayProgress) -> None:

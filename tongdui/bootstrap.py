@@ -241,7 +241,8 @@ def _open_proxy(stack: ExitStack, settings: Settings, engine: Engine, gateway: G
     if port is None:
         port = settings.port + 1 if settings.port else 0
     try:
-        proxy = Proxy(engine, port=port, on_submitted=gateway.wake)
+        targets = [contract.address for contract in gateway.deployment.contracts.values()]
+        proxy = Proxy(engine, port=port, targets=targets, on_submitted=gateway.wake)
     except OSError as error:
         raise ConfigurationError(f"port {port} for the chain's proxy (TONGDUI_RPC_PROXY_PORT): {error}") from error
     stack.callback(proxy.close)

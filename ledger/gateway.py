@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
+from ledger.blocks.verified import VerifiedBlocks
 from ledger.chain.engine import Engine
 from ledger.chain.errors import ClockJumped, EngineStopped
 from ledger.chain.rpc import RpcError
@@ -133,6 +134,7 @@ class Gateway:
         routes = Routes.of(
             address_bytes(deployment.address("Exchange")), address_bytes(deployment.address("Redemption"))
         )
+        blocks = None if engine.is_own else VerifiedBlocks()
         self.sender = Sender(
             database,
             engine,
@@ -142,6 +144,7 @@ class Gateway:
             owner=owner or relayers[0].address,
             limits=sender_limits,
             offices=offices,
+            blocks=blocks,
             witnesses=[deployment.address(name) for name in WITNESSES],
             topics=["0x" + event_topic(name, event).hex() for name, events in WITNESSES.items() for event in events],
         )
@@ -152,6 +155,7 @@ class Gateway:
             salt=bytes.fromhex(deployment.salt[2:]),
             first_block=deployment.block,
             limits=indexer_limits,
+            blocks=blocks,
         )
         self._watch = LivenessWatch(stall_s, steady)
         self._stalled: Stall | None = None
@@ -251,7 +255,7 @@ class Gateway:
             final_height=liveness.final_height,
             projected_height=self.indexer.projected_height(),
             alarms=alarms,
-            trouble="; ".join(self._troubles.values()) or None,
+            trouble="; ".join([*self._troubles.values(), *self.engine.troubles]) or None,
             liveness=liveness,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from scripts.commands import bench, demo, faults
+from scripts.commands import bench, demo, faults, network
 from tongdui.cli.main import run
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 demo.register(app)
 bench.register(app)
 faults.register(app)
+network.register(app)
 
 if __name__ == "__main__":
     run(app)

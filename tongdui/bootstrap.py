@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -23,7 +24,9 @@ from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions
 from ledger.chain.embedded.proxy import Proxy
 from ledger.chain.embedded.replay import ReplayProgress
 from ledger.chain.engine import Engine
+from ledger.chain.errors import DeploymentMismatch
 from ledger.chain.remote import Finality, RemoteEngine
+from ledger.chain.rpc import RpcError
 from ledger.clearing.appropriations import Appropriations
 from ledger.clearing.office import KIND as FINANCE
 from ledger.clearing.office import FinanceOffice
@@ -62,6 +65,7 @@ COUNCIL_MEMBERS = 5
 COUNCIL_THRESHOLD = 3
 OVERDUE_MARGIN_S = 60
 _REMOTE_TIMEOUT_S = 30.0
+_CHECKS, _CHECK_AGAIN_S = 5, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +213,7 @@ def _open(
         receipts=ReceiptOffice(engine, deployment, database, settings.validators or None),
         invariants=invariants,
         links=threading.Event(),
-        chain_url=_open_proxy(stack, settings, engine, gateway) or settings.rpc_url,
+        chain_url=_open_proxy(stack, settings, engine, gateway) or next(iter(settings.rpc_urls), None),
     )
     if settings.workers:
         start_workers(stack, city, city.links)
@@ -247,7 +251,8 @@ def _open_proxy(stack: ExitStack, settings: Settings, engine: Engine, gateway: G
     if port is None:
         port = settings.port + 1 if settings.port else 0
     try:
-        proxy = Proxy(engine, port=port, on_submitted=gateway.wake)
+        targets = [contract.address for contract in gateway.deployment.contracts.values()]
+        proxy = Proxy(engine, port=port, targets=targets, on_submitted=gateway.wake)
     except OSError as error:
         raise ConfigurationError(f"port {port} for the chain's proxy (TONGDUI_RPC_PROXY_PORT): {error}") from error
     stack.callback(proxy.close)
@@ -260,7 +265,7 @@ def _open_engine(
     engine: Engine
     if settings.rpc_url is not None:
         timeout_s = settings.rpc_timeout_s or _REMOTE_TIMEOUT_S
-        engine = RemoteEngine.open(settings.rpc_url, Finality.parse(settings.finality), timeout_s=timeout_s)
+        engine = RemoteEngine.open(settings.rpc_urls, Finality.parse(settings.finality), timeout_s=timeout_s)
     else:
 
         def replayed(at: ReplayProgress) -> None:
@@ -284,11 +289,27 @@ def _deploy(
     path = settings.deployment_file or settings.state_dir / FILE_NAME
     if path.exists():  # a deployed city has its actors on chain: their keys are neither opened nor generated here
         deployment = Deployment.read(path)
-        deployment.check(engine)
+        _check(deployment, engine)
         return deployment
     deployer = keystore.get_or_create("deployer")
     actors = city_actors(config, keystore, rulebooks_in_force(), settings.issuer_signers)
     return ensure_deployed(engine, config, actors, deployer, path, progress=progress)
+
+
+def _check(deployment: Deployment, engine: Engine) -> None:
+    """Compare the deployment file with the chain; on a network, one wrong answer must not keep a gateway from starting.
+
+    Raises DeploymentMismatch, RpcError.
+    """
+    for left in reversed(range(1 if engine.is_own else _CHECKS)):
+        try:
+            deployment.check(engine)
+            return
+        except (DeploymentMismatch, RpcError) as error:
+            if not left:
+                raise
+            _LOG.warning("the deployment is compared with the chain again: %s", error)
+            time.sleep(_CHECK_AGAIN_S)
 
 
 def rulebooks_in_force(

@@ -57,7 +57,8 @@ class Settings(BaseSettings):
     """``sqlite:///FILE`` or ``postgresql://…``; by default ``books.db`` in the state directory."""
 
     rpc_url: str | None = None
-    """A JSON-RPC node. Without it the embedded engine runs; with it blocks are the network's business."""
+    """A network's JSON-RPC node, or several with commas between them: bytes are submitted to each, and where one fails,
+    lags or contradicts the others the next is asked. Without it the embedded engine runs."""
 
     finality: str = "latest"
     """A remote engine's rule of finality: ``latest`` for QBFT and IBFT, ``depth:12`` for Clique."""
@@ -137,6 +138,11 @@ class Settings(BaseSettings):
         if (self.oidc_issuer is None) != (self.oidc_jwks_url is None):
             raise ValueError("set TONGDUI_OIDC_ISSUER and TONGDUI_OIDC_JWKS_URL together, or neither")
         return self
+
+    @property
+    def rpc_urls(self) -> list[str]:
+        """The addresses in ``rpc_url``."""
+        return [url.strip() for url in (self.rpc_url or "").split(",") if url.strip()]
 
     @property
     def uses_oidc(self) -> bool:

@@ -34,6 +34,7 @@ _UPKEEP_S = 10.0
 _ISSUE_S = 1.0
 _DROPS_S = 1.0
 _WATCH_S = 1.0
+_CATCH_UP_S = 60.0
 _SETTLED_S = 1.0
 """A dropped file that changed less long ago may still be being written."""
 # A server that dies in the middle of a COPY is psycopg's own error, which SQLAlchemy has not seen.
@@ -126,7 +127,7 @@ def start_workers(stack: ExitStack, city: Workplace, links: threading.Event) -> 
             thread.join(30)
 
     # The first request must not see a city without programmes, or yesterday's balances.
-    city.gateway.indexer.run_until_idle()
+    _catch_up(city)
     city.gateway.start()
     stack.callback(city.gateway.stop)
     for thread in threads:
@@ -138,6 +139,22 @@ def drop_paths(city: Workplace) -> dict[ProgrammeSlug, Path]:
     """Return each programme's drop folder by slug, made or not."""
     root = city.settings.drop_dir or city.settings.state_dir / "drop"
     return {slug: root / slug for slug in city.issuers.rulebooks()}
+
+
+def _catch_up(city: Workplace) -> None:
+    """Project what is final. One answer of a node that is wrong or away ends no start; a minute of them does."""
+    until = time.monotonic() + _CATCH_UP_S
+    while True:
+        try:
+            city.gateway.indexer.run_until_idle()
+            return
+        except InvariantViolation:
+            raise
+        except _PASSING as error:
+            if time.monotonic() > until:
+                raise
+            _LOG.warning("catching up is tried again: %s", error)
+            time.sleep(_POLL_S)
 
 
 def drop_folders(city: Workplace) -> dict[ProgrammeSlug, Path]:

@@ -95,6 +95,13 @@ class SigningDesk:
             )
             return rules.of_mint(document, derived, self.policy, history, self.clock.now())
         if isinstance(document, RevocationDocument):
-            grants = self.journal.grants([bytes.fromhex(document.leaf.grant_id[2:])])
-            return rules.of_revocation(document, self.policy, History(None, False, grants))
+            grant_id = bytes.fromhex(document.leaf.grant_id[2:])
+            history = History(
+                None,
+                self.journal.has_digest(derived.digest),
+                self.journal.grants([grant_id]),
+                revoked_minor=self.journal.revoked_minor(grant_id),
+                day_revoked_minor=self.journal.day_revoked_minor(day),
+            )
+            return rules.of_revocation(document, self.policy, history)
         return rules.of_void(document, self.policy)

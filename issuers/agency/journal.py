@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from issuers.agency.documents import Derived, MintDocument, SigningDocument, VoidDocument
+from issuers.agency.documents import Derived, MintDocument, RevocationDocument, SigningDocument, VoidDocument
 from issuers.agency.rules import Approved, KnownGrant
 from ledger.errors import ConfigurationError
 
@@ -29,6 +29,11 @@ CREATE TABLE IF NOT EXISTS digests (
 CREATE TABLE IF NOT EXISTS grants (
     grant_id BLOB PRIMARY KEY, number TEXT NOT NULL, amount_minor TEXT NOT NULL, place INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS revoked (
+    grant_id BLOB NOT NULL, total_minor INTEGER NOT NULL, more_minor INTEGER NOT NULL, day TEXT NOT NULL,
+    PRIMARY KEY (grant_id, total_minor)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS ix_revoked_day ON revoked (day);
 CREATE TABLE IF NOT EXISTS records (record_hash BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
 """
 _AT_ONCE = 500
@@ -113,6 +118,16 @@ class Journal:
         """Return the minor units approved on a civil day."""
         return sum(int(row[0]) for row in self._all("SELECT amount_minor FROM numbers WHERE day = ?", day))
 
+    def revoked_minor(self, grant_id: bytes) -> int:
+        """Return the minor units of a grant whose taking back was approved."""
+        row = self._one("SELECT MAX(total_minor) FROM revoked WHERE grant_id = ?", grant_id)
+        return int(row[0] or 0) if row else 0
+
+    def day_revoked_minor(self, day: str) -> int:
+        """Return the minor units whose taking back was approved on a civil day."""
+        row = self._one("SELECT SUM(more_minor) FROM revoked WHERE day = ?", day)
+        return int(row[0] or 0) if row else 0
+
     def approve(self, document: SigningDocument, derived: Derived, day: str, now: int) -> None:
         """Remember an approval; call it inside `transaction`, after the rules agreed."""
         number = str(int(document.number))
@@ -140,8 +155,12 @@ class Journal:
                     "INSERT INTO numbers VALUES (?, NULL, 0, '0', ?, 1) ON CONFLICT (number) DO UPDATE SET is_void = 1",
                     (number, day),
                 )
-            case _:
-                pass
+            case RevocationDocument():
+                grant_id, total = bytes.fromhex(document.leaf.grant_id[2:]), int(document.revoked_total_minor)
+                more = max(total - self.revoked_minor(grant_id), 0)
+                self._db.execute(
+                    "INSERT INTO revoked VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", (grant_id, total, more, day)
+                )
 
     def learn(self, hashes: Iterable[bytes]) -> int:
         """Remember records of the agency's exports; returns how many were new. Approvals go on meanwhile."""

@@ -67,6 +67,8 @@ class Objection(StrEnum):
     GRANT_UNKNOWN = "grant_unknown"
     """A revocation of a grant that the agency never approved."""
     REVOKES_TOO_MUCH = "revokes_too_much"
+    REVOCATION_LIMIT = "revocation_limit"
+    """More would be taken back today than the agency allows: a stolen gateway must not empty every account."""
     NOT_DERIVED = "not_derived"
     """The bytes to sign follow from no document that the agency has approved."""
 
@@ -92,6 +94,8 @@ class Policy:
     day_minor_max: int
     requires_records: bool = True
     requires_known_records: bool = False
+    day_revoked_minor_max: int | None = None
+    """Most that is taken back in a day; None: as much as may be granted in one."""
 
 
 class KnownGrant(NamedTuple):
@@ -124,6 +128,10 @@ class History:
     """Approved today so far."""
     known_records: AbstractSet[bytes] = frozenset()
     """Of the records shown, those that the agency's exports hold."""
+    revoked_minor: int = 0
+    """Of a revocation's grant: what was approved to be taken back so far."""
+    day_revoked_minor: int = 0
+    """Approved today to be taken back, of all grants."""
 
 
 def of_mint(
@@ -164,6 +172,13 @@ def of_revocation(document: RevocationDocument, policy: Policy, history: History
         return Refusal(Objection.GRANT_UNKNOWN, f"no such grant was approved under number {document.number}")
     if not 0 < int(document.revoked_total_minor) <= int(document.leaf.amount_minor):
         return Refusal(Objection.REVOKES_TOO_MUCH, f"{document.revoked_total_minor} minor of a grant that has less")
+    if history.is_same_digest:
+        return None
+    more = max(int(document.revoked_total_minor) - history.revoked_minor, 0)
+    most = policy.day_minor_max if policy.day_revoked_minor_max is None else policy.day_revoked_minor_max
+    if history.day_revoked_minor + more > most:
+        detail = f"{history.day_revoked_minor} minor taken back today and {more} more; allowed are {most}"
+        return Refusal(Objection.REVOCATION_LIMIT, detail)
     return None
 
 

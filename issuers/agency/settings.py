@@ -49,6 +49,8 @@ class AgencySettings(pydantic.BaseModel):
     grant_minor_max: Minor
     batch_minor_max: Minor
     day_minor_max: Minor
+    day_revoked_minor_max: Minor | None = None
+    """Most that is taken back in a day; none: as much as may be granted in one."""
     requires_records: bool = True
     """Whether every grant must come with its record, which is then rated by the rulebooks here."""
     requires_known_records: bool = False
@@ -86,6 +88,7 @@ class AgencySettings(pydantic.BaseModel):
             self.day_minor_max,
             self.requires_records,
             self.requires_known_records,
+            self.day_revoked_minor_max,
         )
 
 

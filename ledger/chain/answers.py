@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ledger.chain.rpc import RpcError, RpcReason
 
 _ADDRESS_BYTES = 20
+_QUANTITY = re.compile(r"0x[0-9a-fA-F]+")
 _HASH_BYTES = 32
 
 
 def quantity(answer: Any, method: str) -> int:
     """Return a hexadecimal quantity (``0x1f``) as an integer. Raises `RpcError` (malformed answer)."""
-    if isinstance(answer, str) and answer.startswith("0x"):
-        try:
-            return int(answer, 16)
-        except ValueError:
-            pass
+    if isinstance(answer, str) and _QUANTITY.fullmatch(answer):  # int() alone would take 0x1_0 and other digits
+        return int(answer, 16)
     raise RpcError(RpcReason.MALFORMED_ANSWER, "a quantity was expected", method=method)
 
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ledger.chain.rpc import RpcClient, RpcReason, is_retryable
+from ledger.chain.reasons import is_retryable
+from ledger.chain.rpc import RpcClient, RpcReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,16 @@ class Engine(Protocol):
     Warning: a node shows blocks before they are final. Read state and logs at or below `final_height`, and take a
     receipt as an outcome only if its block is.
     """
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the node is ours alone, so that its answers need less proof than those of nodes that others run."""
+        ...
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """Which nodes are not asked at present, and why."""
+        ...
 
     @property
     def rpc(self) -> RpcClient:

@@ -57,6 +57,11 @@ def is_beyond_doubt(contracts: Contracts, header: Header, logs: Sequence[Log]) -
     return bloom == header.bloom
 
 
+def speaks_of(contracts: Contracts, header: Header) -> bool:
+    """Return whether a block's filter may have a contract of ours. Pure."""
+    return header.bloom != 0 and any(_is_in(header.bloom, address) for address in contracts.names)
+
+
 @lru_cache(maxsize=100_000)
 def bloom_bits(item: str) -> int:
     """Return the three bits of an address or topic (hexadecimal) in a Bloom filter, as a number of 2,048 bits."""

@@ -10,13 +10,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from ledger.blocks.verified import VerifiedBlocks, header_of
 from ledger.chain.answers import hash32, hex_bytes, member, quantity
 from ledger.chain.engine import Engine
 from ledger.chain.rpc import RpcError, RpcReason
 from ledger.deployment import artifacts
 from ledger.deployment.file import PastContract
 from ledger.indexer import projector
-from ledger.indexer.completeness import require_all
+from ledger.indexer.completeness import require_all, speaks_of
 from ledger.indexer.decode import Contracts, Header, decode
 from ledger.indexer.errors import InconsistentAnswer, OtherChain, ReorgTooDeep
 from ledger.indexer.tables import table_of
@@ -30,6 +31,8 @@ LEDGER = "PointsLedger"
 BOOK = "ClearingBook"
 _GET_BLOCK = "eth_getBlockByNumber"
 _LOOKS = 3
+_SECONDS_MAX = 1 << 40
+"""A time beyond it, in the year 36812, is counted in something else (GoQuorum's Raft counts nanoseconds)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +98,21 @@ class Indexer:
         salt: bytes,
         first_block: int,
         limits: IndexerLimits | None = None,
+        blocks: VerifiedBlocks | None = None,
     ) -> None:
-        """``first_block`` is the deployment's: nothing of ours is before it. ``salt`` is the deployment id."""
+        """``first_block`` is the deployment's: nothing of ours is before it. ``salt`` is the deployment id.
+
+        With ``blocks``, headers' hashes are computed and logs come from receipts that give the header's root: for nodes
+        that others run. Without, what the node says of its logs is held against the header's filter.
+        """
         self._database = database
         self._engine = engine
         self._contracts = contracts
         self._salt = salt
         self._first_block = first_block
+        self._blocks = blocks
         self._limits = limits or IndexerLimits()
+        self._page_max = self._limits.page_blocks_max
         self._page_blocks = self._limits.page_blocks_first
         self._cursor: Cursor | None = None
         self._retired: set[bytes] = set()
@@ -127,10 +137,11 @@ class Indexer:
             if self._headers(cursor.block_number, cursor.block_number)[0].hash == cursor.block_hash:
                 raise InconsistentAnswer(first, "its parent is another block than the one before it")
             return self._undo(cursor)
-        logs = self._logs(first, last)
+        if headers[0].timestamp < cursor.block_timestamp:
+            raise InconsistentAnswer(first, "its time is before that of its parent")
+        logs = self._logs(headers)
         if logs is None:
             return self.step()
-        require_all(self._engine.rpc, self._contracts, headers, logs)
         changes = decode(self._contracts, headers, logs, self._retired)
         moved = Cursor(last, headers[-1].hash, headers[-1].timestamp)
         with self._database.transaction() as session:
@@ -279,6 +290,8 @@ class Indexer:
         for number, answer in zip(range(first, last + 1), answers, strict=True):
             if answer is None or quantity(member(answer, "number", _GET_BLOCK), _GET_BLOCK) != number:
                 raise InconsistentAnswer(number, "the node does not show this final block")
+            if self._blocks is not None and number >= self._first_block:
+                header_of(answer, number)  # its hash, computed
             header = Header(
                 number,
                 hash32(member(answer, "hash", _GET_BLOCK), _GET_BLOCK),
@@ -288,18 +301,37 @@ class Indexer:
             )
             if headers and headers[-1].hash != header.parent_hash:
                 raise InconsistentAnswer(number, "its parent is not the block before it")
+            if header.timestamp > _SECONDS_MAX:
+                raise InconsistentAnswer(number, f"its time, {header.timestamp}, is none in seconds")
+            if headers and headers[-1].timestamp > header.timestamp:
+                raise InconsistentAnswer(number, "its time is before that of its parent")
             headers.append(header)
         return headers
 
-    def _logs(self, first: int, last: int) -> Sequence[Mapping[str, Any]] | None:
-        """Return the logs of our contracts, or None if the page was too large and is smaller now."""
+    def _logs(self, headers: Sequence[Header]) -> Sequence[Mapping[str, Any]] | None:
+        """Return all logs of our contracts in these blocks, or None if the page was too large and is smaller now."""
+        if self._blocks is not None:
+            return [log for header in headers for log in self._verified_logs(self._blocks, header)]
+        logs = self._queried_logs(headers[0].number, headers[-1].number)
+        if logs is not None:
+            require_all(self._engine.rpc, self._contracts, headers, logs)
+        return logs
+
+    def _verified_logs(self, blocks: VerifiedBlocks, header: Header) -> list[Mapping[str, Any]]:
+        """Return our logs of a block; one whose filter has none of our contracts need not be read."""
+        if not speaks_of(self._contracts, header):
+            return []
+        block = blocks.read(self._engine.rpc, header.number, header.hash)
+        return [log for log in block.logs if log["address"] in self._contracts.names]
+
+    def _queried_logs(self, first: int, last: int) -> Sequence[Mapping[str, Any]] | None:
         question = {"fromBlock": hex(first), "toBlock": hex(last), "address": list(self._contracts.names)}
         try:
             logs: Any = self._engine.rpc.call("eth_getLogs", [question])
         except RpcError as error:
             if error.reason is not RpcReason.RANGE_TOO_LARGE or self._page_blocks == 1:
                 raise
-            self._page_blocks = max(1, self._page_blocks // 4)
+            self._page_blocks = self._page_max = max(1, self._page_blocks // 4)
             return None
         if not isinstance(logs, list) or not all(isinstance(log, dict) for log in logs):
             raise InconsistentAnswer(first, "the logs are no list")
@@ -310,4 +342,4 @@ class Indexer:
         if logs > aim:
             self._page_blocks = max(1, self._page_blocks // 2)
         elif logs * 4 < aim:
-            self._page_blocks = min(self._limits.page_blocks_max, self._page_blocks * 2)
+            self._page_blocks = min(self._page_max, self._page_blocks * 2)

@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from ledger.blocks.verified import VerifiedBlocks
 from ledger.chain.engine import Engine, SubmitOutcome
+from ledger.chain.rpc import RpcError
 from ledger.chain.transactions import DigestSigner, sign_legacy
 from ledger.clock import Clock
 from ledger.outbox import decide
@@ -67,6 +69,7 @@ _ATTEMPTS_SILENT = 20
 """Attempts after which even a passing cause becomes an alarm: two minutes of refusals are somebody's business."""
 _GAP_MAX = 64
 _REFUSALS_BEFORE_GIVING_UP = 3
+_REFUSED_FOR_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,7 @@ class Sender:
         witnesses: Sequence[str] = (),
         topics: Sequence[str] = (),
         offices: Mapping[str, DigestSigner] | None = None,
+        blocks: VerifiedBlocks | None = None,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
@@ -150,13 +154,14 @@ class Sender:
         self._clock = clock
         self._limits = limits or SenderLimits()
         self._steady = steady
-        self._receipts = ReceiptReader(engine, witnesses, topics)
+        self._receipts = ReceiptReader(engine, witnesses, topics, blocks)
         self._leases = Leases(
             database, list(self._keys), self._nonces, clock, owner=owner, lease_s=self._limits.lease_s, steady=steady
         )
         self._gaps: dict[bytes, tuple[int, float]] = {}
         self._watched: dict[int, _Watch] = {}
         self._alarms: dict[str, str] = {}
+        self._unreadable: dict[bytes, int] = {}
         self._reverts = RevertExplainer(database, engine, routes)
         self._pace = Pace.start(self._limits.pace)
         self._was_held_back = False
@@ -212,8 +217,6 @@ class Sender:
                 )
             )
         return int(queued or 0) + int(under_way or 0)
-
-    # Planning ---------------------------------------------------------------------------------------------------
 
     def plan(self) -> int:
         """Sign transactions for what is queued, and persist them with their nonces; returns how many."""
@@ -301,8 +304,6 @@ class Sender:
         for address, nonce in next_nonces.items():
             session.execute(update(RelayerRow).where(RelayerRow.address == address).values(next_nonce=nonce))
 
-    # Broadcasting -----------------------------------------------------------------------------------------------
-
     def broadcast(self) -> int:
         """Submit what is signed and unsent; returns how many transactions. Raises RpcError."""
         with self._database.read() as session:
@@ -342,7 +343,7 @@ class Sender:
                         self._alarm(outcome)
                 case AfterSubmit.RETRY_WITH_ALARM:
                     self._alarm(outcome)
-                case AfterSubmit.ABANDON if watch.attempts < _REFUSALS_BEFORE_GIVING_UP:
+                case AfterSubmit.ABANDON if self._may_be_mistaken(watch):
                     # What is given up is lost, so no single answer decides it.
                     _LOG.warning("transaction %d is submitted again: %s", transaction_id, outcome.reason)
                 case AfterSubmit.ABANDON:
@@ -352,6 +353,10 @@ class Sender:
             set_transactions(session, ids, attempts=OutboxTransactionRow.attempts + 1)
             for transaction_id, reason in abandoned:
                 self._abandon(session, transaction_id, reason, now)
+
+    def _may_be_mistaken(self, watch: _Watch) -> bool:
+        since_s = self._steady() - watch.first_s
+        return watch.attempts < _REFUSALS_BEFORE_GIVING_UP or since_s < _REFUSED_FOR_S
 
     def _alarm(self, outcome: SubmitOutcome) -> None:
         text = f"a node refuses our transactions: {outcome.reason}: {outcome.message}"
@@ -373,8 +378,6 @@ class Sender:
         session.flush()
         insert_new_transactions(session, [self._filler(row.relayer, row.nonce)])
 
-    # Settling ---------------------------------------------------------------------------------------------------
-
     def settle(self) -> int:
         """Ask for the receipts of what is under way, and record the outcomes; returns how many. Raises RpcError."""
         height = self._engine.final_height()
@@ -384,12 +387,17 @@ class Sender:
             return 0
         # In this order: a nonce used at a height, and no receipt asked for later, means that another one used it.
         used = self._receipts.nonces_used(sorted({row.relayer for row in rows}), height)
-        receipts = self._receipts.receipts([row.hash for row in rows], height)
+        looked = self._receipts.receipts([row.hash for row in rows], height)
+        self._set_aside(looked.unreadable)
+        receipts = looked.receipts
         outcomes: dict[TransactionOutcome, list[OpenTransaction]] = {one: [] for one in TransactionOutcome}
         for row in rows:
             watch = self._watched.setdefault(row.transaction_id, _Watch(self._steady(), 1, self._steady()))
             watch.checked_height = height
             unseen_s = self._steady() - watch.sent_s
+            if row.hash in looked.unreadable:
+                outcomes[TransactionOutcome.OPEN].append(row)
+                continue
             known = InFlight(row.transaction_id, row.relayer, row.nonce, unseen_s, watch.attempts)
             outcomes[
                 decide.transaction_outcome(known, receipts[row.hash], height, used, self._limits.patience_s)
@@ -415,6 +423,15 @@ class Sender:
             self._alarms.clear()
         self._fill_gaps(used, outcomes[TransactionOutcome.OPEN] + outcomes[TransactionOutcome.RESUBMIT])
         return len(ended)
+
+    def _set_aside(self, unreadable: Mapping[bytes, RpcError]) -> None:
+        """Note whose outcome cannot be read; the others go on, and one that stays so gets an alarm by name."""
+        self._unreadable = {one: self._unreadable.get(one, 0) + 1 for one in unreadable}
+        for one, error in unreadable.items():
+            _LOG.info("the outcome of transaction 0x%s cannot be read now: %s", one.hex(), error)
+            if self._unreadable[one] >= _ATTEMPTS_SILENT:
+                text = f"the outcome of transaction 0x{one.hex()} cannot be read: {error}"
+                self._alarms[one.hex()] = text
 
     def _keep_pace(self, ended: Sequence[OpenTransaction], still_open: Sequence[OpenTransaction]) -> None:
         """Let the gas under way follow the time that outcomes take."""
@@ -502,7 +519,9 @@ class Sender:
                     OutboxTransactionRow.kind,
                 )
                 .where(
-                    OutboxTransactionRow.state == TransactionState.PENDING,
+                    # A node may refuse what it mined, or its answer was lost: what was sent once may have landed.
+                    (OutboxTransactionRow.state == TransactionState.PENDING) | (OutboxTransactionRow.attempts > 0),
+                    OutboxTransactionRow.state.in_(OPEN_STATES),
                     OutboxTransactionRow.relayer.in_(self._leases.held),
                 )
                 .order_by(OutboxTransactionRow.transaction_id)

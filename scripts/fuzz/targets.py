@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -39,6 +40,7 @@ from ledger.proofs.receipt import verify_receipt
 from ledger.standard import packed
 from ledger.standard.ids import MerchantId, ProgrammeId, to_address
 from ledger.standard.typed_data import ExchangeOrder, HoldOrder, Lot, RedeemOrder
+from scripts.fuzz.readings import GRAMMARS, judge
 
 NOW = 1_788_192_000
 """2026-09-01, the day on which everything is read."""
@@ -349,7 +351,18 @@ def _webhook(content: bytes) -> None:
     _allowed(decode_document)(body)
 
 
+def _grammar(form: str) -> Callable[[bytes], None]:
+    """A file made by a grammar from these bytes, with one mutation, beside another library's reading of it."""
+    mapping = mapping_of(form)
+    make = GRAMMARS[form]
+    return lambda content: judge(make(random.Random(content)), mapping, LIMITS, NOW)
+
+
 TARGETS: dict[str, Target] = {
+    **{
+        f"{form}-readings": Target(_grammar(form), lambda: [str(number).encode() for number in range(20)])
+        for form in GRAMMARS
+    },
     "csv": Target(_read("csv"), lambda: _delimited(",")),
     "tsv": Target(_read("tsv"), lambda: _delimited("\t")),
     "json": Target(_read("json"), _json_rows),

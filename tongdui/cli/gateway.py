@@ -61,7 +61,7 @@ def serve(
 def deploy(
     state_dir: StateDir = None,
     rpc: Annotated[
-        str | None, typer.Option("--rpc", metavar="URL", help="A node (default: the embedded chain).")
+        str | None, typer.Option("--rpc", metavar="URL[,URL…]", help="Nodes (default: the embedded chain).")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -113,6 +113,21 @@ def down(folder: Folder, as_json: AsJson = False) -> None:
     output.result({"ok": True, "nodes": [one.name for one in stopped]})
 
 
+@network.command("heal")
+def heal(folder: Folder, as_json: AsJson = False) -> None:
+    """Bring the nodes of a Clique network that stands on two forks of equal weight onto one (docs/operations)."""
+    from tongdui.network import forks
+
+    output, plan = Output(as_json=as_json), _plan(folder)
+    if not forks.stands(plan, 5 * plan.period_s):
+        output.say("blocks are made; nothing was done")
+        output.result({"ok": True, "moved": []})
+        return
+    moved = forks.heal(plan)
+    output.say(f"set back and brought onto one branch: {', '.join(moved) or 'none, all are on one branch'}")
+    output.result({"ok": True, "moved": moved})
+
+
 @network.command("status")
 def status(folder: Folder, as_json: AsJson = False) -> None:
     """Show heights, ages, peers and pools of all nodes, who seals and who misses turns, and what to do.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ledger.chain.embedded.processes import ProcessIdentity, identify, read_identity, write_identity
 from ledger.chain.rpc import RpcClient, RpcError
-from tongdui.network import geth
+from tongdui.network import forks, geth
 from tongdui.network.errors import BadNetwork, NetworkNotUp
 from tongdui.network.folder import folder_of
 from tongdui.network.keys import KEYS, NODE_KEY
@@ -20,6 +20,7 @@ _IDENTITY = "node.json"
 _LOG = "node.log"
 _START_S = 60.0
 _STOP_S = 30.0
+_BEGINS_S = 10.0
 _LOOK_S = 0.1
 _LOG_TAIL = 400
 
@@ -115,6 +116,8 @@ def up(folder: Path, plan: NetworkPlan, binary: Path | None = None) -> list[Memb
         start(folder, plan, one, binary)
     for one in members:
         ready(folder, plan, one)
+    if members == list(plan.members) and forks.stands(plan, _BEGINS_S * plan.period_s):
+        forks.heal(plan)  # all began at once
     return members
 
 

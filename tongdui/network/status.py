@@ -136,7 +136,7 @@ def _forks(nodes: Sequence[NodeStatus]) -> list[str]:
         by_height.setdefault(one.height, {}).setdefault(one.head, []).append(one.name)
     return [
         f"block {height} has {len(heads)} forms ({' | '.join(', '.join(names) for names in heads.values())}); "
-        "if that lasts, the nodes are on two forks: set one side a block back (debug_setHead), one node at a time"
+        "if that lasts, the nodes are on two forks: `tongdui network heal`"
         for height, heads in by_height.items()
         if len(heads) > 1
     ]

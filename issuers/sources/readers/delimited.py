@@ -17,9 +17,11 @@ from issuers.sources.mapping import Mapping
 from issuers.sources.readers.encodings import LOST
 from issuers.sources.readers.lines import Line, as_text_stream, read_lines
 from issuers.sources.readers.rows import RAW_KEPT_MAX, Item, Limits, Row
-from issuers.sources.readers.table import HEADER_LINES_MAX, Layout, picker
+from issuers.sources.readers.table import HEADER_LINES_MAX, Layout, folded, picker
 
 _BLOCKS_JOINED_MAX = 8
+_LINES_JOINED_MAX = 100_000
+"""Lines of a few bytes take fifty times their size in memory."""
 _HEAD_BLOCKS_MAX: Final = 8
 """Blocks in which the header has to stand."""
 _OTHER_ENCODINGS = ("utf-8", "gb18030", "big5", "utf-16-le")
@@ -134,7 +136,10 @@ class _Head:
     def _names(self, raw: bytes, encoding: str) -> list[str] | None:
         try:
             text = raw.decode(encoding)
-            return next(csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter), [])
+            records = csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter)
+            names = next(records, [])
+            self._is_broken = self._is_broken or next(records, None) is not None
+            return None if self._is_broken else names
         except UnicodeDecodeError:
             return None
         except csv.Error:  # a carriage return in the middle of the line
@@ -166,7 +171,11 @@ class _Reader:
         pending = first
         joined = 0
         for following in blocks:
-            if joined < _BLOCKS_JOINED_MAX and self._may_go_on(pending):
+            if (
+                joined < _BLOCKS_JOINED_MAX
+                and len(pending) + len(following) < _LINES_JOINED_MAX
+                and self._may_go_on(pending)
+            ):
                 # A quoted field may continue in the next block: read the block's tail together with that one.
                 pending = [*pending, *following]
                 joined += 1
@@ -245,12 +254,18 @@ class _Reader:
             return 1, self._fault(line, RefusalCode.UNBALANCED_QUOTE if line.is_closed else RefusalCode.TRUNCATED_FILE)
         try:
             source = io.StringIO("\n".join(pieces), newline="")
-            parts = next(csv.reader(source, delimiter=self._delimiter, strict=True))
+            records = csv.reader(source, delimiter=self._delimiter, strict=True)
+            parts = next(records)
+            if next(records, None) is not None:
+                # A carriage return in the middle: what stands behind it would be lost in silence.
+                return taken, self._fault(line, RefusalCode.MALFORMED_ROW)
         except (csv.Error, StopIteration):
             return 1, self._fault(line, RefusalCode.UNBALANCED_QUOTE)
         if taken > 1 and len(parts) != self._width:
             # Two broken lines whose marks seem to close each other: the lines between them are whole.
             return 1, self._fault(line, RefusalCode.UNBALANCED_QUOTE)
+        if any(_is_misquoted(part) for part in parts):
+            return taken, self._fault(line, RefusalCode.UNBALANCED_QUOTE)
         return taken, self._item(line, parts)
 
     def _misshapen(self, line: Line, parts: list[str]) -> Fault:
@@ -275,3 +290,12 @@ class _Reader:
             return [None if line.raw is None else line.raw.decode(self._encoding, "replace") for line in lines]
         self._has_lost = LOST in text
         return [None if line.raw is None else text for line, text in zip(lines, text.split("\n"), strict=True)]
+
+
+def _is_misquoted(part: str) -> bool:
+    """Return whether a blank or something unseen stands before a field's quotation mark (a byte order mark where two
+    files were joined): the marks would become part of its value."""
+    if part[:1] in ("", '"') or (part[-1] != '"' and not part[-1].isspace()):
+        return False
+    bare = folded(part).lstrip("\ufeff")
+    return len(bare) > 1 and bare[0] == bare[-1] == '"'

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import secrets
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -49,7 +50,8 @@ def write_back(
     Raises CannotReturn or OSError; then there is no ``target``.
     """
     limits = limits or Limits()
-    temporary = target.with_name(f".{target.name}.part")
+    # A name that nobody can have put a link under: others may write where a drop folder is.
+    temporary = target.with_name(f".{secrets.token_hex(16)}.part")
     count = 0
     try:
         match mapping.format:

@@ -179,6 +179,16 @@ class EmbeddedEngine:
         return engine
 
     @property
+    def is_own(self) -> bool:
+        """Yes: the node is our child."""
+        return True
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """None: a node that died is replaced."""
+        return ()
+
+    @property
     def rpc(self) -> RpcClient:
         """The client for readers. It follows the node when that is replaced, and waits while a replay is under way."""
         return self._rpc

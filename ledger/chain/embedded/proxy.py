@@ -10,17 +10,20 @@ yet journaled does not exist here. Every tag means the final block, and numbers 
 from __future__ import annotations
 
 import logging
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import orjson
 
+from ledger.chain.embedded.window import CALL_GAS_MAX, NotTaken, Submissions, WindowLimits, is_own_name
 from ledger.chain.engine import Engine
 from ledger.chain.rpc import RpcError
 from ledger.errors import TongduiError
+from ledger.standard.ids import Address
 
 _LOG = logging.getLogger(__name__)
 
@@ -55,6 +58,10 @@ _BY_HASH = {
     "eth_getTransactionByHash": "blockNumber",
     "eth_getTransactionReceipt": "blockNumber",
 }
+_RUNS_CODE = frozenset({"eth_call", "eth_estimateGas"})
+_CALL_PARAMS = 2
+_NUMBER = re.compile(r"0x[0-9a-fA-F]{1,64}")
+_HEAVY = _RUNS_CODE | {"eth_getLogs", "eth_getProof", "eth_getBlockReceipts"}
 _TAGS = frozenset({"latest", "finalized", "safe", "pending"})
 
 
@@ -95,6 +102,8 @@ def plan(method: str, params: list[Any], final: int) -> Answer | Forward | Submi
         return Answer(hex(final))
     if method in _PLAIN:
         return Forward(method, params)
+    if method in _RUNS_CODE:
+        return Forward(method, _bounded(_capped(params, _AT_BLOCK[method], final)))
     if method in _AT_BLOCK:
         return Forward(method, _capped(params, _AT_BLOCK[method], final))
     if method in _BY_HASH:
@@ -104,6 +113,17 @@ def plan(method: str, params: list[Any], final: int) -> Answer | Forward | Submi
     if method == "eth_sendRawTransaction":
         return Submit(_raw(params))
     raise Refused(_METHOD_NOT_FOUND, f"the method {method} does not exist/is not available")
+
+
+def _bounded(params: list[Any]) -> list[Any]:
+    """Return the parameters of a call that runs code: its gas bounded, no override of state. Raises Refused."""
+    if len(params) > _CALL_PARAMS or not isinstance(params[0], dict):
+        raise Refused(_INVALID_PARAMS, "a call is an object and a block; overrides of state are not taken")
+    given = params[0].get("gas", hex(CALL_GAS_MAX))
+    if not isinstance(given, str) or not _NUMBER.fullmatch(given):
+        raise Refused(_INVALID_PARAMS, "gas is not a number")
+    gas = int(given, 16)
+    return [{**params[0], "gas": hex(min(gas, CALL_GAS_MAX))}, *params[1:]]
 
 
 def visible(answer: Any, forward: Forward, final: int) -> Any:
@@ -178,11 +198,25 @@ def _raw(params: list[Any]) -> bytes:
 
 
 class Proxy:
-    """Serves the window over HTTP. ``on_submitted`` is called after a transaction went into the pool: mine soon."""
+    """Serves the window over HTTP. ``on_submitted`` is called after a transaction went into the pool: mine soon.
 
-    def __init__(self, engine: Engine, *, port: int = 0, on_submitted: Callable[[], None] | None = None) -> None:
+    ``targets`` are the contracts that submitted transactions may call; without them the window only reads.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        port: int = 0,
+        targets: Collection[Address] = (),
+        limits: WindowLimits | None = None,
+        on_submitted: Callable[[], None] | None = None,
+    ) -> None:
         """Bind to a port of loopback (0: a free one) and serve from threads of its own."""
         self._engine = engine
+        self._limits = limits or WindowLimits()
+        self._submissions = Submissions(targets, self._limits)
+        self._heavy = threading.BoundedSemaphore(self._limits.heavy_calls_max)
         self._on_submitted = on_submitted
         self._slots = threading.BoundedSemaphore(_THREADS_MAX)
         self._server = _Server(("127.0.0.1", port), _handler(self))
@@ -213,10 +247,19 @@ class Proxy:
         except orjson.JSONDecodeError:
             return orjson.dumps(_failure(None, _PARSE_ERROR, "the request is not JSON"))
         if not isinstance(request, list):
-            return orjson.dumps(self._respond_one(request))
+            answer = orjson.dumps(self._respond_one(request))
+            return answer if len(answer) <= self._limits.answer_bytes_max else _too_much(request)
         if not request or len(request) > BATCH_MAX:
             return orjson.dumps(_failure(None, _INVALID_REQUEST, f"a batch has 1 to {BATCH_MAX} calls"))
-        return orjson.dumps([self._respond_one(item) for item in request])
+        answers: list[bytes] = []
+        left = self._limits.answer_bytes_max
+        for item in request:
+            answer = orjson.dumps(self._respond_one(item)) if left > 0 else _too_much(item)
+            if len(answer) > left:
+                answer, left = _too_much(item), 0
+            left -= len(answer)
+            answers.append(answer)
+        return b"[" + b",".join(answers) + b"]"
 
     def _respond_one(self, request: Any) -> dict[str, Any]:
         if not isinstance(request, dict):
@@ -244,17 +287,38 @@ class Proxy:
             case Answer(result):
                 return result
             case Forward():
-                return visible(self._engine.rpc.call(step.method, step.params), step, final)
+                return visible(self._ask(step), step, final)
             case Submit(raw):
                 return self._submit(raw)
 
+    def _ask(self, step: Forward) -> Any:
+        timeout_s = self._limits.call_timeout_s
+        if step.method not in _HEAVY:
+            return self._engine.rpc.call(step.method, step.params, timeout_s=timeout_s)
+        if not self._heavy.acquire(timeout=timeout_s):
+            raise Refused(_LIMIT_EXCEEDED, "too many callers: rate limit, try again later")
+        try:
+            return self._engine.rpc.call(step.method, step.params, timeout_s=timeout_s)
+        finally:
+            self._heavy.release()
+
     def _submit(self, raw: bytes) -> str:
+        try:
+            self._submissions.admit(raw)
+        except NotTaken as refusal:
+            raise Refused(_SERVER_ERROR, str(refusal)) from refusal
         [outcome] = self._engine.submit([raw])
         if not outcome.in_pool:
             raise Refused(_SERVER_ERROR, outcome.message)
         if self._on_submitted is not None:
             self._on_submitted()
         return "0x" + outcome.tx_hash.hex()
+
+
+def _too_much(request: Any) -> bytes:
+    identifier = request.get("id") if isinstance(request, dict) else None
+    identifier = identifier if isinstance(identifier, str | int | None) else None
+    return orjson.dumps(_failure(identifier, _LIMIT_EXCEEDED, "response too large: ask for less at a time"))
 
 
 def _failure(identifier: Any, code: int, message: str, data: str | None = None) -> dict[str, Any]:
@@ -277,7 +341,15 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             length = self.headers.get("content-length", "")
-            if not length.isdigit() or int(length) > BODY_BYTES_MAX:
+            if not is_own_name(self.headers.get("host")):
+                self.close_connection = True
+                self._send(403, orjson.dumps(_failure(None, _INVALID_REQUEST, "call this machine by its own name")))
+                return
+            if "transfer-encoding" in self.headers:
+                self.close_connection = True
+                self._send(411, orjson.dumps(_failure(None, _INVALID_REQUEST, "say the content's length; no chunks")))
+                return
+            if not (length.isascii() and length.isdigit()) or int(length) > BODY_BYTES_MAX:
                 self.close_connection = True
                 self._send(413, orjson.dumps(_failure(None, _LIMIT_EXCEEDED, "the request is too large")))
                 return

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
+import zipfile
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -17,8 +19,10 @@ from lxml import etree
 
 from issuers.errors import UnknownDelivery
 from issuers.rules.rulebook import RULEBOOKS
+from issuers.samples.workbooks import Sheet, workbook
 from issuers.sources.mapping import FOLDER, Mapping
 from issuers.sources.returns.cells import COLUMN, KEY, unguarded
+from issuers.sources.returns.writing import CannotReturn
 from tests.e2e.runs import tongdui_here
 from tests.integration.issuers.lab import Desk
 from tests.integration.issuers.test_chain import HEADER
@@ -301,6 +305,38 @@ def test_a_drop_folder_gives_refused_rows_back(desk: Desk, tmp_path: Path) -> No
     assert report.statuses == {"awaiting_link": 1}
     assert desk.service.refusals("traffic").items == ()
     assert desk.service.ingest_drop_folder("traffic", drop) == []
+
+
+def test_no_link_in_a_drop_folder_is_written_through(desk: Desk, tmp_path: Path) -> None:
+    """Whoever may drop files may plant links: what they point at stays as it is."""
+    drop, precious = tmp_path / "drop", tmp_path / "precious"
+    (drop / ".returned").mkdir(parents=True)
+    precious.write_text("mine", encoding="utf-8")
+    for name in ("a.csv", ".a.csv.part"):
+        (drop / ".returned" / name).symlink_to(precious)
+    (drop / "a.csv").write_text(TRAFFIC + traffic_row("RX-0002", day="2026/02/30"), encoding="utf-8-sig")
+    desk.service.ingest_drop_folder("traffic", drop)
+    assert precious.read_text(encoding="utf-8") == "mine"
+    assert not (drop / ".returned" / "a.csv").is_symlink()
+    assert COLUMN in (drop / ".returned" / "a.csv").read_text(encoding="utf-8-sig")
+
+
+def test_a_workbook_that_no_library_reads_stops_nobody(desk: Desk, tmp_path: Path) -> None:
+    """Its rows were read by our own reader; that they cannot be written is said, and the folder goes on."""
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(workbook(Sheet("表", [list(NAMES), rows()[1]])))
+    with zipfile.ZipFile(path) as whole, zipfile.ZipFile(drop / "a.xlsx", "w") as broken:
+        for name in whole.namelist():
+            if name != "[Content_Types].xml":
+                broken.writestr(name, whole.read(name))
+    shutil.copy(drop / "a.xlsx", path)
+    source = hours("xlsx")
+    assert desk.service.ingest_file("volunteer", path, source).refusals == {"bad_number": 1}
+    with pytest.raises(CannotReturn):
+        desk.service.write_refused("volunteer", path, tmp_path / "b.xlsx", source)
+    assert not (tmp_path / "b.xlsx").exists()
 
 
 def test_commands_write_and_check_refused_rows(tmp_path: Path) -> None:

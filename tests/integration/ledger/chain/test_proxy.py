@@ -11,8 +11,14 @@ import pytest
 
 from ledger.chain.embedded.engine import EmbeddedEngine
 from ledger.chain.embedded.proxy import BATCH_MAX, BODY_BYTES_MAX, Proxy
+from ledger.chain.embedded.window import WindowLimits
 from ledger.chain.rpc import RpcClient, RpcError, RpcReason
+from ledger.chain.transactions import contract_address, sign_legacy
+from ledger.standard.signatures import SigningKey
 from tests.integration.ledger.chain.kit import chain_hashes, manual_clock, senders
+
+STORE = contract_address(SigningKey(random.Random(3).randbytes(32)).address, 0)
+"""What `senders` creates with that seed."""
 
 
 @pytest.fixture
@@ -28,7 +34,8 @@ def submitted() -> list[bool]:
 
 @pytest.fixture
 def proxy(engine: EmbeddedEngine, submitted: list[bool]) -> Iterator[Proxy]:
-    with Proxy(engine, on_submitted=lambda: submitted.append(True)) as proxy:
+    limits = WindowLimits(answer_bytes_max=20_000)
+    with Proxy(engine, targets=[STORE], limits=limits, on_submitted=lambda: submitted.append(True)) as proxy:
         yield proxy
 
 
@@ -126,3 +133,36 @@ def test_the_window_stays_open_when_the_node_dies(engine: EmbeddedEngine, outsid
     senders(engine, 1, rng)
     engine._drop_node()
     assert outsider.call("eth_getBlockByNumber", ["latest", False])["number"] == "0x1"
+
+
+def test_a_batch_gets_so_many_bytes_and_no_more(proxy: Proxy, outsider: RpcClient) -> None:
+    """A small question must not fetch hundreds of megabytes: what goes beyond is refused, call by call."""
+    batch = [{"id": n, "method": "eth_getBlockByNumber", "params": ["0x0", True]} for n in range(99)]
+    answer = httpx.post(proxy.url, json=batch, trust_env=False)
+    refused = [one for one in answer.json() if "error" in one]
+    assert len(answer.content) < 40_000
+    assert 0 < len(refused) < 99
+    assert {one["error"]["code"] for one in refused} == {-32005}
+    calls = [("eth_getBlockByNumber", ["0x0", True])] * 99
+    assert len(outsider.batch(calls)) == 99, "who asks for less at a time gets it"
+
+
+def test_burners_of_gas_and_foreign_code_are_kept_out(
+    engine: EmbeddedEngine, outsider: RpcClient, submitted: list[bool]
+) -> None:
+    stranger = SigningKey(b"\x07" * 32)
+    for to, gas in ((None, 1_000_000), (stranger.address, 21_000), (STORE, 30_000_000)):
+        raw, _ = sign_legacy(stranger, engine.chain_id, 0, to, b"", gas)
+        with pytest.raises(RpcError, match="here"):
+            outsider.call("eth_sendRawTransaction", ["0x" + raw.hex()])
+    assert submitted == []
+    assert engine.produce() == 0
+
+
+def test_other_names_and_chunked_bodies_are_refused(proxy: Proxy) -> None:
+    question = b'{"id":1,"method":"eth_chainId","params":[]}'
+    with httpx.Client(base_url=proxy.url, trust_env=False) as http:
+        json = {"content-type": "application/json"}
+        assert http.post("/", content=question, headers=json | {"host": "evil.example"}).status_code == 403
+        assert http.post("/", content=iter([question]), headers=json).status_code == 411
+        assert http.post("/", content=question, headers=json).status_code == 200

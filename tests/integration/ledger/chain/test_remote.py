@@ -10,7 +10,7 @@ import pytest
 
 from ledger.chain.embedded.anvil import AnvilNode, NodeSettings
 from ledger.chain.remote import Finality, RemoteEngine
-from ledger.chain.rpc import RpcError, RpcReason
+from ledger.chain.rpc import RpcClient, RpcError, RpcReason
 from ledger.chain.transactions import contract_address, sign_legacy
 from ledger.errors import ConfigurationError
 from ledger.standard.signatures import SigningKey
@@ -49,13 +49,15 @@ def test_a_depth_keeps_the_youngest_blocks_back(node: AnvilNode) -> None:
         assert heights == [0, 0, 0, 1, 2]
 
 
-def test_final_never_goes_back(node: AnvilNode) -> None:
+def test_a_node_that_went_back_behind_what_was_final_gets_no_hearing(node: AnvilNode) -> None:
     with RemoteEngine.open(node.url) as engine:
         snapshot = engine.rpc.call("evm_snapshot")
         engine.rpc.call("evm_mine")
         assert engine.final_height() == 1
-        engine.rpc.call("evm_revert", [snapshot])
-        assert engine.final_height() == 1
+        with RpcClient(node.url) as direct:
+            direct.call("evm_revert", [snapshot])
+            with pytest.raises(RpcError, match="was final"):
+                engine.final_height()
 
 
 def test_a_dead_node_is_an_rpc_error(node: AnvilNode) -> None:

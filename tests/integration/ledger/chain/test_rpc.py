@@ -231,3 +231,59 @@ def test_healing_that_does_not_help_ends(node: Node) -> None:
         refused.call("eth_x")
     hopeless.close()
     refused.close()
+
+
+@pytest.mark.parametrize("as_a_whole", [True, False])
+def test_a_node_that_takes_fewer_calls_at_once_is_asked_in_parts_from_then_on(node: Node, as_a_whole: bool) -> None:
+    def small(request: Any) -> tuple[int, bytes]:
+        if not isinstance(request, list) or len(request) <= 3:
+            return honest(request)
+        error = {"code": -32000, "message": "batch too large"}
+        if as_a_whole:
+            return 200, orjson.dumps({"jsonrpc": "2.0", "id": None, "error": error})
+        return 200, orjson.dumps([{"jsonrpc": "2.0", "id": one["id"], "error": error} for one in request])
+
+    node.reply = small
+    with RpcClient(node.url) as client:
+        calls = [("echo", [number]) for number in range(20)]
+        assert client.batch(calls) == [["echo", number] for number in range(20)]
+        learnt = len(node.requests)
+        assert client.batch(calls) == [["echo", number] for number in range(20)]
+        assert len(node.requests) - learnt < learnt, "it need not learn it again"
+
+
+@pytest.mark.parametrize("identifier", [[1], {"a": 1}, None, True, "x", 1.5])
+def test_ids_of_any_form_are_an_answer_to_nobody_and_no_error_of_ours(
+    node: Node, client: RpcClient, identifier: object
+) -> None:
+    node.reply = lambda request: (
+        200,
+        orjson.dumps([{"jsonrpc": "2.0", "id": identifier, "result": 1} for _ in request]),
+    )
+    with pytest.raises(RpcError) as caught:
+        client.batch([("a", []), ("b", [])])
+    assert caught.value.reason is RpcReason.MALFORMED_ANSWER
+
+
+def test_ids_as_texts_find_their_calls(node: Node, client: RpcClient) -> None:
+    node.reply = lambda request: (
+        200,
+        orjson.dumps([{"jsonrpc": "2.0", "id": str(one["id"]), "result": one["params"]} for one in request]),
+    )
+    assert client.batch([("echo", [1]), ("echo", [2])]) == [[1], [2]]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": 3, "message": "execution reverted", "data": "0xab"},
+        {"code": -32015, "message": "VM execution error.", "data": "Reverted 0xab"},
+        {"code": -32015, "message": "Reverted 0xab"},
+        {"code": "-32000", "message": "execution reverted", "data": {"data": {"data": "0xab"}}},
+    ],
+)
+def test_revert_data_is_found_wherever_a_node_puts_it(node: Node, client: RpcClient, error: Any) -> None:
+    node.reply = lambda request: (200, orjson.dumps({"jsonrpc": "2.0", "id": request["id"], "error": error}))
+    with pytest.raises(RpcError) as caught:
+        client.call("eth_call")
+    assert (caught.value.reason, caught.value.data) == (RpcReason.REVERTED, b"\xab")

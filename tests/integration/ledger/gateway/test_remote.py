@@ -97,6 +97,7 @@ class RemoteLab(GatewayLab):
             made._routes,
             self.clock,
             owner=owner,
+            blocks=made._receipts._blocks,
             steady=steady,
         )
         self.gateway.sender = sender

@@ -166,3 +166,11 @@ def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
     path.write_text("no database, but long enough to be looked at as one " * 100)
     with pytest.raises(ConfigurationError, match=r"journal\.db"):
         Journal(path)
+
+
+def test_what_was_taken_back_is_counted_once_by_day_and_grant(journal: Journal) -> None:
+    for total, day in ((30, DAY), (30, DAY), (50, DAY), (90, "2026-09-02")):
+        approve(journal, read(revocation_document(DOMAIN, PROGRAMME, 5, 115, leaf(1), total, 2)), day)
+    assert journal.revoked_minor(grant(1)) == 90
+    assert journal.revoked_minor(grant(2)) == 0
+    assert (journal.day_revoked_minor(DAY), journal.day_revoked_minor("2026-09-02")) == (50, 40)

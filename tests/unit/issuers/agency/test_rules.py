@@ -15,7 +15,7 @@ from issuers.agency.rules import Objection
 from issuers.batches.evidence import LeafRow, tree_of
 from issuers.rules.rulebook import RULEBOOKS, Rulebook, RulebookFile, compile_rulebook
 from ledger.standard.civil_time import CITY_TZ
-from ledger.standard.ids import token_id
+from ledger.standard.ids import ProgrammeId, token_id
 from ledger.standard.keccak import keccak256
 from ledger.standard.packed import pack_revocations
 from ledger.standard.typed_data import Domain, MintBatch, Revocation, VoidBatch
@@ -129,3 +129,35 @@ def test_a_record_that_says_nothing_is_worth_nothing(record: bytes) -> None:
 def test_every_objection_is_a_word() -> None:
     assert len({one.value for one in Objection}) == len(Objection)
     assert all(one.value.isascii() and one.value == one.value.lower() for one in Objection)
+
+
+def _revoking(total: int, **history: object) -> Objection | None:
+    """Return the objection to taking back so much of a grant of 500, of at most 300 a day."""
+    leaf = LeafRow(b"\1" * 32, b"\2" * 20, 500, "SERVICE", 1, b"\3" * 32)
+    told = revocation_document(DOMAIN, 1, 5, 115, leaf.document(None), total, 2)
+    document = documents.read(orjson.dumps(told))
+    assert isinstance(document, documents.RevocationDocument)
+    policy = rules.Policy(ProgrammeId(1), DOMAIN, {}, 500, 500, 1_000, day_revoked_minor_max=300)
+    known: dict[str, object] = {"approved": None, "is_same_digest": False, "grants": {b"\1" * 32: (5, 500)}, **history}
+    refusal = rules.of_revocation(document, policy, rules.History(**known))  # type: ignore[arg-type]
+    return None if refusal is None else refusal.objection
+
+
+@pytest.mark.parametrize(
+    ("total", "history", "expected"),
+    [
+        (300, {}, None),
+        (301, {}, Objection.REVOCATION_LIMIT),
+        (500, {"revoked_minor": 200}, None),
+        (500, {"revoked_minor": 199}, Objection.REVOCATION_LIMIT),
+        (100, {"day_revoked_minor": 200}, None),
+        (101, {"day_revoked_minor": 200}, Objection.REVOCATION_LIMIT),
+        (500, {"day_revoked_minor": 300, "is_same_digest": True}, None),
+        (501, {}, Objection.REVOKES_TOO_MUCH),
+    ],
+)
+def test_what_is_taken_back_in_a_day_is_bounded(
+    total: int, history: dict[str, object], expected: Objection | None
+) -> None:
+    """Only what is new of a rising total counts, and what was approved before is approved again."""
+    assert _revoking(total, **history) == expected

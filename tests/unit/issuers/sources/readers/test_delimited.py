@@ -139,6 +139,27 @@ def test_numbering_and_lines_follow_the_file(tmp_path: Path) -> None:
     assert [(item[0], item.line) for item in found] == [(1, 4), (2, 5), (3, 8)]
 
 
+@pytest.mark.parametrize("before", [" ", "\ufeff", "\u200b", "\t"])
+def test_marks_behind_something_unseen_do_not_become_part_of_a_value(tmp_path: Path, before: str) -> None:
+    """Two files with byte order marks that were joined gave another number to a record."""
+    found = items(tmp_path, f'{PLAIN}{before}"r3",p3,work,2026-08-03,,1\nr4,"p4",work,2026-08-04,,1\n')
+    assert [item.code if isinstance(item, Fault) else item[0] for item in found[2:]] == [
+        RefusalCode.UNBALANCED_QUOTE, "r4",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("mark", ["\r", "\rx"])
+def test_a_carriage_return_in_a_quoted_line_loses_nothing_in_silence(tmp_path: Path, mark: str) -> None:
+    """What the standard library's reader takes for the end of the record is refused with all that stands behind it."""
+    quoted = '"r3","p3","work","2026-08-03","","1"'
+    found = items(tmp_path, f"{PLAIN}{quoted}{mark}{quoted}\n{quoted}\n")
+    assert [item.code if isinstance(item, Fault) else item[0] for item in found] == [
+        "r1", "r2", RefusalCode.MALFORMED_ROW, "r3",
+    ]  # fmt: skip
+    [failure] = items(tmp_path, f'"{HEADER.replace(",", chr(34) + "," + chr(34))}"{mark}{quoted}\n{quoted}\n')
+    assert isinstance(failure, ReadFailure)
+
+
 @pytest.mark.parametrize(
     "line",
     [

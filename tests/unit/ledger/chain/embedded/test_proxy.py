@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.chain.embedded.proxy import LOG_RANGE_MAX, Answer, Forward, Refused, Submit, plan, visible
+from ledger.chain.embedded.window import CALL_GAS_MAX
 
 FINAL = 100
 
@@ -26,8 +27,30 @@ def test_a_method_that_is_not_listed_does_not_exist(method: str) -> None:
 
 @pytest.mark.parametrize("tag", ["latest", "finalized", "safe", "pending", None])
 def test_every_tag_means_the_final_block(tag: str | None) -> None:
-    assert plan("eth_call", [{"to": "0x"}, tag], FINAL) == Forward("eth_call", [{"to": "0x"}, "0x64"])
+    bounded = {"to": "0x", "gas": hex(CALL_GAS_MAX)}
+    assert plan("eth_call", [{"to": "0x"}, tag], FINAL) == Forward("eth_call", [bounded, "0x64"])
     assert plan("eth_getBlockByNumber", [tag, True], FINAL) == Forward("eth_getBlockByNumber", ["0x64", True])
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        [{"to": "0x"}, "latest", {"0x" + "00" * 20: {"balance": "0x1"}}],
+        [{"to": "0x", "gas": 5}, "latest"],
+        [{"to": "0x", "gas": "-0x1"}, "latest"],
+        ["0x", "latest"],
+    ],
+)
+@pytest.mark.parametrize("method", ["eth_call", "eth_estimateGas"])
+def test_a_call_that_overrides_state_or_has_no_sound_gas_is_refused(method: str, params: list[Any]) -> None:
+    with pytest.raises(Refused) as caught:
+        plan(method, params, FINAL)
+    assert caught.value.code == -32602
+
+
+def test_a_call_gets_no_more_gas_than_a_transaction_of_ours() -> None:
+    step = plan("eth_call", [{"to": "0x", "gas": "0xffffffffff"}, "latest"], FINAL)
+    assert step == Forward("eth_call", [{"to": "0x", "gas": hex(CALL_GAS_MAX)}, "0x64"])
 
 
 def test_a_block_left_out_is_the_final_one() -> None:

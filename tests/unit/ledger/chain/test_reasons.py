@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.chain.rpc import NODE_PHRASES, RpcError, RpcReason, classify, is_retryable
+from ledger.chain.reasons import NODE_PHRASES, RpcReason, classify, is_retryable
+from ledger.chain.rpc import RpcError
 
 
 @pytest.mark.parametrize("reason", list(RpcReason))
@@ -52,6 +53,15 @@ def test_every_reason_says_whether_to_retry(reason: RpcReason) -> None:
         (-32000, "header not found", RpcReason.BLOCK_UNAVAILABLE),
         (-32002, "request timed out", RpcReason.TIMEOUT),
         (-32601, "the method foo does not exist/is not available", RpcReason.METHOD_NOT_FOUND),
+        (-32000, "transaction indexing is in progress", RpcReason.NOT_READY),
+        # OpenEthereum and its heirs, Nethermind, and what stands before nodes
+        (-32010, "Transaction nonce is too low. Try incrementing the nonce.", RpcReason.NONCE_TOO_LOW),
+        (-32010, "OldNonce, Current nonce: 5, nonce of rejected tx: 3", RpcReason.NONCE_TOO_LOW),
+        (-32015, "VM execution error. Reverted 0x08c379a0", RpcReason.REVERTED),
+        (-32000, "unknown transaction type", RpcReason.INVALID_TRANSACTION),
+        (429, "slow down", RpcReason.RATE_LIMITED),
+        (-32000, "Too Many Requests", RpcReason.RATE_LIMITED),
+        (-32000, "batch limit 10 exceeded", RpcReason.RANGE_TOO_LARGE),
         # codes where the words say nothing
         (-32005, "limit", RpcReason.RATE_LIMITED),
         (-32603, "oops", RpcReason.NODE_INTERNAL),

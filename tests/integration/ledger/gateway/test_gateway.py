@@ -23,6 +23,7 @@ from ledger.orders.errors import (
     NonceTaken,
     NothingToGain,
     ProgrammeForbids,
+    TooLittle,
     TooManyOpenOrders,
     WrongSignature,
 )
@@ -184,7 +185,9 @@ def test_the_desk_refuses_what_the_chain_would(sqlite_lab: GatewayLab) -> None:
         with pytest.raises(ProgrammeForbids):
             desk.place_redeem(session, ALICE, GRAIN, lots=[Lot(lab.lot(RESIDENCE, 0), 1)])
         with pytest.raises(DeadlineUnfit):
-            desk.place_redeem(session, ALICE, GRAIN, value_fen=1, deadline=lab.clock.timestamp() - 1)
+            desk.place_redeem(session, ALICE, GRAIN, value_fen=10, deadline=lab.clock.timestamp() - 1)
+        with pytest.raises(TooLittle):
+            desk.place_redeem(session, ALICE, GRAIN, value_fen=9)
 
 
 def test_an_order_that_comes_in_signed_is_checked(sqlite_lab: GatewayLab) -> None:

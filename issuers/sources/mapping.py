@@ -224,7 +224,8 @@ class Mapping(_Model):
     member: str | None = None
     """Pattern of the name (``*.csv``) of the one file to read in a zip of several."""
     records: str = ""
-    """JSON: path of the array (none: the document is it). XML: name of a record's element."""
+    """JSON: path of the array (none: the document is it). XML: name of a record's element, or the end of
+    the path to it (``row/row`` where the records stand in an element of their own name)."""
     rest: RestSpec | None = None
     """For a paged REST API: how pages are asked for."""
     fields: dict[str, FieldSpec]

@@ -46,7 +46,12 @@ def read_xml(stream: BinaryIO, mapping: Mapping, limits: Limits) -> Iterator[Ite
 
 
 def _records(guarded: GuardedXml, name: str, elements_max: int) -> Iterator[tuple[Any, int]]:
-    """Yield each outermost record with the number of elements in it; what is no record is let go of."""
+    """Yield each outermost record with the number of elements in it; what is no record is let go of.
+
+    ``name`` may be a path (``row/row``), for portals whose records stand in an element of their own name.
+    """
+    path = name.split("/")
+    steps: list[str] = []
     depth, inside, elements = 0, 0, 0
     for event, element in parsed(guarded, events=("start", "end")):
         if event == "start":
@@ -56,9 +61,13 @@ def _records(guarded: GuardedXml, name: str, elements_max: int) -> Iterator[tupl
                     raise ReadFailure(RefusalCode.DANGEROUS_DOCUMENT)
             depth += 1
             elements += 1
-            if not inside and local(element.tag) == name:
-                inside, elements = depth, 0
+            if not inside:
+                steps.append(local(element.tag))
+                if steps[-len(path) :] == path:
+                    inside, elements = depth, 0
             continue
+        if depth <= inside or not inside:
+            steps.pop()
         if depth == inside:
             yield element, elements
             inside = 0

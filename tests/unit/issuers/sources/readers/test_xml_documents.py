@@ -100,6 +100,17 @@ def test_only_the_outermost_record_is_one(tmp_path: Path) -> None:
     assert ids(items(tmp_path, nested.encode())) == ["r1", "r2"]
 
 
+def test_records_in_an_element_of_their_own_name_by_their_path(tmp_path: Path) -> None:
+    """As open-data portals write them. Without the path nothing is taken for something else: it is refused."""
+    many = "".join(RECORD.format(f"r{number}", "x") for number in range(3))
+    portal = f"<response><row>{many}</row></response>".encode()
+    assert ids(items(tmp_path, portal, one().model_copy(update={"records": "row/row"}))) == ["r0", "r1", "r2"]
+    by = one().model_copy(update={"records": "response/row/row"})
+    assert ids(items(tmp_path, portal, by)) == ["r0", "r1", "r2"]
+    [whole] = items(tmp_path, portal)
+    assert [whole.values[0] if isinstance(whole, Row) else None] == [None], "no field of the records inside"
+
+
 @pytest.mark.parametrize("part", ["<a/>", "<!-- x -->", "<row/>", "x", "<a><a></a></a>", "&amp;", "<a b='1'/>", "\xff"])
 def test_reading_is_linear_whatever_it_is(tmp_path: Path, part: str) -> None:
     def cost(times: int) -> float:

@@ -158,7 +158,8 @@ def delimited(rng: random.Random) -> Made:
     text = _csv(rows, names, end, quoting=rng.choice([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
     note, text = _mutated_table(rng, text, end)
     content = text.encode(encoding, "replace")
-    if rng.random() < 0.4:
+    is_spoilt = rng.random() < 0.4
+    if is_spoilt:
         note, content = _mutated_bytes(rng, content)
 
     def oracle(whole: bytes) -> Iterable[Mapping[str, Any]]:
@@ -170,7 +171,7 @@ def delimited(rng: random.Random) -> Made:
         for line in (decoded, *("\n".join(pair) for pair in _each_line(decoded))):
             yield from csv.DictReader(io.StringIO(line))
 
-    return Made(content, deeds_of(rows), oracle, f"csv {encoding} {end!r}: {note}")
+    return Made(content, deeds_of(rows), oracle, f"csv {encoding} {end!r}: {note}", is_spoilt)
 
 
 def _each_line(decoded: str) -> Iterable[tuple[str, str]]:

@@ -84,17 +84,22 @@ def deed_of(record: Mapping[str, Any]) -> Deed | None:
     try:
         if record.get("what") != "work" or not who or not number:
             return None
-        moment = when if isinstance(when, datetime) else datetime.fromisoformat(str(when).strip())
+        moment = when if isinstance(when, datetime) else datetime.fromisoformat(_seen(str(when)))
         if isinstance(amount, timedelta):
             hours = Decimal(amount // timedelta(seconds=1)) / 3600
         else:
-            hours = round(Decimal(str(amount).strip()), 9)
+            hours = round(Decimal(_seen(str(amount))), 9)
         micro = int(hours * 3_600_000_000)
         stamp = int(moment.replace(tzinfo=moment.tzinfo or CITY_TZ).timestamp())
     except (ValueError, InvalidOperation, TypeError, OverflowError):
         return None
     clean = [_identifier(str(one)) for one in (number, who)]
     return clean[0], clean[1], stamp, micro
+
+
+def _seen(text: str) -> str:
+    """Return a text without characters that nobody sees."""
+    return "".join(letter for letter in text if unicodedata.category(letter) != "Cf").strip()
 
 
 def _identifier(text: str) -> str:

@@ -82,7 +82,7 @@ def deed_of(record: Mapping[str, Any]) -> Deed | None:
     who, number = record.get("who"), record.get("id")
     when, amount = record.get("when"), record.get("amount")
     try:
-        if record.get("what") != "work" or not who or not number:
+        if _seen(str(record.get("what"))) != "work" or not who or not number:
             return None
         moment = when if isinstance(when, datetime) else datetime.fromisoformat(_seen(str(when)))
         if isinstance(amount, timedelta):

@@ -82,19 +82,24 @@ def deed_of(record: Mapping[str, Any]) -> Deed | None:
     who, number = record.get("who"), record.get("id")
     when, amount = record.get("when"), record.get("amount")
     try:
-        if record.get("what") != "work" or not who or not number:
+        if _seen(str(record.get("what"))) != "work" or not who or not number:
             return None
-        moment = when if isinstance(when, datetime) else datetime.fromisoformat(str(when).strip())
+        moment = when if isinstance(when, datetime) else datetime.fromisoformat(_seen(str(when)))
         if isinstance(amount, timedelta):
             hours = Decimal(amount // timedelta(seconds=1)) / 3600
         else:
-            hours = round(Decimal(str(amount).strip()), 9)
+            hours = round(Decimal(_seen(str(amount))), 9)
         micro = int(hours * 3_600_000_000)
         stamp = int(moment.replace(tzinfo=moment.tzinfo or CITY_TZ).timestamp())
     except (ValueError, InvalidOperation, TypeError, OverflowError):
         return None
     clean = [_identifier(str(one)) for one in (number, who)]
     return clean[0], clean[1], stamp, micro
+
+
+def _seen(text: str) -> str:
+    """Return a text without characters that nobody sees."""
+    return "".join(letter for letter in text if unicodedata.category(letter) != "Cf").strip()
 
 
 def _identifier(text: str) -> str:
@@ -158,7 +163,8 @@ def delimited(rng: random.Random) -> Made:
     text = _csv(rows, names, end, quoting=rng.choice([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
     note, text = _mutated_table(rng, text, end)
     content = text.encode(encoding, "replace")
-    if rng.random() < 0.4:
+    is_spoilt = rng.random() < 0.4
+    if is_spoilt:
         note, content = _mutated_bytes(rng, content)
 
     def oracle(whole: bytes) -> Iterable[Mapping[str, Any]]:
@@ -170,7 +176,7 @@ def delimited(rng: random.Random) -> Made:
         for line in (decoded, *("\n".join(pair) for pair in _each_line(decoded))):
             yield from csv.DictReader(io.StringIO(line))
 
-    return Made(content, deeds_of(rows), oracle, f"csv {encoding} {end!r}: {note}")
+    return Made(content, deeds_of(rows), oracle, f"csv {encoding} {end!r}: {note}", is_spoilt)
 
 
 def _each_line(decoded: str) -> Iterable[tuple[str, str]]:

@@ -190,7 +190,12 @@ def _kind(kinds: list[int], style: str) -> int:
     if _WHOLE.fullmatch(style) is None:
         raise ReadFailure(RefusalCode.MALFORMED_DOCUMENT)
     at = int(style)
-    return kinds[at] if at < len(kinds) else 0
+    if at < len(kinds):
+        return kinds[at]
+    if at:
+        # Without its format nobody can tell a duration of twelve hours (0.5) from half an hour.
+        raise ReadFailure(RefusalCode.MALFORMED_DOCUMENT)
+    return 0
 
 
 def _shared(strings: list[str], text: str) -> str:

@@ -171,6 +171,18 @@ def test_leading_zeros_of_a_format_are_kept_and_ruined_ids_refused(tmp_path: Pat
         assert (fault.field, fault.code) == ("source_id", RefusalCode.RUINED_IDENTIFIER)
 
 
+def test_a_cell_whose_format_is_missing_is_no_plain_number(tmp_path: Path) -> None:
+    """Twelve hours would be half an hour: the part with the formats was lost on the way."""
+    whole = workbook(Sheet("a", [HEADER, [*GOOD[:5], Cell("0.5", number_format="[h]:mm")]]))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(whole)) as source, zipfile.ZipFile(buffer, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name).replace(b'Target="styles.xml"', b'Target="stiles.xml"'))
+    assert [row[5] for row in items(tmp_path, whole)] == ["12:00:00"]
+    [failure] = items(tmp_path, buffer.getvalue())
+    assert failure.code is RefusalCode.MALFORMED_DOCUMENT
+
+
 def test_true_is_no_quantity(tmp_path: Path) -> None:
     fault = deed(tmp_path, [*GOOD[:5], Cell("1", "b")])
     assert isinstance(fault, Fault)

@@ -50,7 +50,7 @@ class Sheet:
 
     name: str
     rows: Sequence[Sequence[Value] | None]
-    state: str = "visible"
+    visibility: str = "visible"
     part: str = ""
     """The part's name below ``xl/``; none: ``worksheets/sheetN.xml``."""
     merged: Sequence[str] = ()
@@ -102,7 +102,7 @@ def workbook(
     members = {f"xl/{part}": _sheet(book, one, main) for part, one in zip(parts, sheets, strict=True)}
     tabs = "".join(
         f'<sheet name={quoteattr(one.name)} sheetId="{number}" r:id="rId{number}"'
-        + ("" if one.state == "visible" else f' state="{one.state}"') + "/>"
+        + ("" if one.visibility == "visible" else f' state="{one.visibility}"') + "/>"
         for number, one in enumerate(sheets, 1)
     )  # fmt: skip
     days = '<workbookPr date1904="1"/>' if is_1904 else "<workbookPr/>"

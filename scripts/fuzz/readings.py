@@ -320,7 +320,7 @@ def spreadsheet(rng: random.Random) -> Made:
     rows = records(rng)
     is_1904 = rng.random() < 0.3
     table: list[list[Value]] = [[*COLUMNS, "name"], *(_cells(rng, one, is_1904) for one in rows)]
-    draft = Sheet("草稿", [list(COLUMNS), ["D1", "P1", "work", "2026-01-01 09:00", None, "9"]], state="hidden")
+    draft = Sheet("草稿", [list(COLUMNS), ["D1", "P1", "work", "2026-01-01 09:00", None, "9"]], visibility="hidden")
     note = "nothing"
     row, at = rng.randrange(1, len(table)), rng.randrange(7)
     match rng.randrange(6):

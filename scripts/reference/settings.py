@@ -12,6 +12,7 @@ from tongdui.settings import IssuerSignerSettings, Settings
 
 OUTSIDE: Mapping[str, str] = {
     "TONGDUI_ANVIL": "Another `anvil` than the one in node_modules, for the embedded default.",
+    "TONGDUI_GETH": "Another `geth` (1.13.x) than the one that `make engine` builds, for `tongdui network`.",
     "TONGDUI_ARTIFACTS": "Another folder with the contracts' artifacts than the one of the checkout.",
     "TONGDUI_SOURCE_TOKEN": "Bearer token for `tongdui issuers ingest --rest`, where the API takes a fixed one.",
     "TONGDUI_SOURCE_CLIENT_ID": "Client id for the same command, where the API takes OAuth 2 client credentials.",

@@ -60,7 +60,7 @@ class Module:
         begin, call = self._call(function, args)
         self.at += 1
         assert self.wire.mine(self.at, [begin])[0].ok
-        return self.wire.read([call])[0]
+        return self.wire.read([call], now())[0]
 
     def refusal(self, function: str, *args: Any) -> tuple[Any, ...]:
         begin, call = self._call(function, args)

@@ -23,7 +23,6 @@ REACHED = {
     "BatchMinted",
     "BatchVoided",
     "Revoked",
-    "OwedCollected",
     "Swept",
     "Exchanged",
     "Redeemed",

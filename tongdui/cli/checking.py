@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ledger.deployment.file import FILE_NAME
 from ledger.errors import ConfigurationError
 from ledger.standard.amounts import points_text
 from ledger.standard.ids import ProgrammeSlug
@@ -209,7 +208,7 @@ def _keep_reason(reasons: dict[int, Reason], fault: Fault) -> None:
 def _par(state_dir: Path, slug: ProgrammeSlug) -> int | None:
     """Return a programme's par here, else in the city that a new installation would deploy; None: in neither."""
     from ledger.deployment.city import load
-    from ledger.deployment.file import Deployment
+    from ledger.deployment.file import FILE_NAME, Deployment
 
     try:
         return Deployment.read(state_dir / FILE_NAME).programme(slug).par_microfen

@@ -38,7 +38,7 @@ def ingest(desk: Desk, tmp_path: Path, content: bytes, name: str, programme: str
 
 def test_a_hidden_draft_is_not_minted_and_the_official_sheet_is(desk: Desk, tmp_path: Path) -> None:
     desk.resident("990000195401010011", volunteer=PERSON)
-    draft = Sheet("草稿", [HEADER, service("ZY-DRAFT", "8")], state="hidden")
+    draft = Sheet("草稿", [HEADER, service("ZY-DRAFT", "8")], visibility="hidden")
     official = Sheet("正式", [HEADER, service("ZY-0001", "2")], part="worksheets/sheet2.xml")
     report = ingest(desk, tmp_path, workbook(draft, official), "book.xlsx")
     assert (report.statuses, report.granted_minor) == ({"accepted": 1}, 2_000)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,15 @@ def test_what_is_right_is_read(tmp_path: Path) -> None:
     path = tmp_path / "my.yaml"
     path.write_text(MAPPING)
     assert load_yaml(Mapping, path).quantity[0].column == "amount"
+
+
+@pytest.fixture(autouse=True)
+def usual_recursion() -> Iterator[None]:
+    """Let nothing that ran before have raised the limit of Python's stack."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(min(before, 1_500))
+    yield
+    sys.setrecursionlimit(before)
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_an_event_that_was_taken_back_ends_no_message(lab: RemoteLab, lines: lis
     with lab.database.read() as session:
         (digest,) = session.scalars(select(OutboxTransactionRow.hash))
     log = {
-        "address": lab.deployment.address("Issuance").lower(),
+        "address": lab.deployment.address("PointsLedger").lower(),
         "topics": ["0x" + "11" * 32],
         "data": "0x",
         "blockNumber": hex(lab.network.final_height()),

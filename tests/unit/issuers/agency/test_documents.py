@@ -117,10 +117,10 @@ def test_one_number_has_one_content() -> None:
 
 def test_voids_and_revocations_move_no_points_and_differ_from_every_mint() -> None:
     void = derived(void_document(DOMAIN, PROGRAMME, 7))
-    revoke = derived(revocation_document(DOMAIN, PROGRAMME, 7, 115, LEAF, 3, 2))
+    revoke = derived(revocation_document(DOMAIN, PROGRAMME, 7, 115, LEAF, 0, 3, 2))
     assert (void.amount_minor, revoke.amount_minor) == (0, 0)
     assert len({void.digest, revoke.digest, derived(MINT).digest}) == 3
     assert len({void.content_hash, revoke.content_hash, derived(MINT).content_hash}) == 3
     assert derived(void_document(DOMAIN, PROGRAMME, 8)).content_hash != void.content_hash
-    more = derived(revocation_document(DOMAIN, PROGRAMME, 7, 115, LEAF, 4, 2))
+    more = derived(revocation_document(DOMAIN, PROGRAMME, 7, 115, LEAF, 0, 4, 2))
     assert more.content_hash != revoke.content_hash

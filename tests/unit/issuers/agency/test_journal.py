@@ -18,7 +18,7 @@ from issuers.agency.documents import (
     void_document,
 )
 from issuers.agency.journal import Journal
-from issuers.agency.rules import Approved
+from issuers.agency.rules import Approved, KnownGrant
 from ledger.errors import ConfigurationError
 from ledger.standard.ids import AccountBytes, ProgrammeId
 from ledger.standard.typed_data import Domain
@@ -78,7 +78,10 @@ def test_an_approval_is_remembered_with_its_grants_and_its_day(journal: Journal)
     assert journal.approved("1") == Approved(document[1].content_hash, is_void=False)
     assert journal.has_digest(digest)
     assert journal.may_sign(digest)
-    assert journal.grants([grant(1), grant(2), grant(3)]) == {grant(1): (1, 100), grant(2): (1, 50)}
+    assert journal.grants([grant(1), grant(2), grant(3)]) == {
+        grant(1): KnownGrant(1, 100, 0),
+        grant(2): KnownGrant(1, 50, 1),
+    }
     assert journal.day_minor(DAY) == 150
     assert journal.day_minor("2026-09-02") == 0
 
@@ -90,7 +93,7 @@ def test_it_is_still_there_in_another_life(tmp_path: Path) -> None:
     first.close()
     again = Journal(path)
     assert again.may_sign(digest)
-    assert again.grants([grant(1)]) == {grant(1): (1, 100)}
+    assert again.grants([grant(1)]) == {grant(1): KnownGrant(1, 100, 0)}
     again.close()
 
 
@@ -122,11 +125,11 @@ def test_the_grants_of_a_number_that_was_given_up_move_to_the_next(journal: Jour
     approve(journal, mint(1, leaf(1)))
     approve(journal, void(1))
     approve(journal, mint(2, leaf(1)))
-    assert journal.grants([grant(1)]) == {grant(1): (2, 100)}
+    assert journal.grants([grant(1)]) == {grant(1): KnownGrant(2, 100, 0)}
 
 
 def test_a_revocation_is_remembered_by_its_digest_alone(journal: Journal) -> None:
-    digest = approve(journal, read(revocation_document(DOMAIN, PROGRAMME, 9, 115, leaf(1), 60, 2)))
+    digest = approve(journal, read(revocation_document(DOMAIN, PROGRAMME, 9, 115, leaf(1), 0, 60, 2)))
     assert journal.may_sign(digest)
     assert journal.approved("9") is None
     assert journal.day_minor(DAY) == 0
@@ -170,7 +173,7 @@ def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
 
 def test_what_was_taken_back_is_counted_once_by_day_and_grant(journal: Journal) -> None:
     for total, day in ((30, DAY), (30, DAY), (50, DAY), (90, "2026-09-02")):
-        approve(journal, read(revocation_document(DOMAIN, PROGRAMME, 5, 115, leaf(1), total, 2)), day)
+        approve(journal, read(revocation_document(DOMAIN, PROGRAMME, 5, 115, leaf(1), 0, total, 2)), day)
     assert journal.revoked_minor(grant(1)) == 90
     assert journal.revoked_minor(grant(2)) == 0
     assert (journal.day_revoked_minor(DAY), journal.day_revoked_minor("2026-09-02")) == (50, 40)

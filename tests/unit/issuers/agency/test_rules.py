@@ -134,11 +134,16 @@ def test_every_objection_is_a_word() -> None:
 def _revoking(total: int, **history: object) -> Objection | None:
     """Return the objection to taking back so much of a grant of 500, of at most 300 a day."""
     leaf = LeafRow(b"\1" * 32, b"\2" * 20, 500, "SERVICE", 1, b"\3" * 32)
-    told = revocation_document(DOMAIN, 1, 5, 115, leaf.document(None), total, 2)
+    told = revocation_document(DOMAIN, 1, 5, 115, leaf.document(None), 0, total, 2)
     document = documents.read(orjson.dumps(told))
     assert isinstance(document, documents.RevocationDocument)
     policy = rules.Policy(ProgrammeId(1), DOMAIN, {}, 500, 500, 1_000, day_revoked_minor_max=300)
-    known: dict[str, object] = {"approved": None, "is_same_digest": False, "grants": {b"\1" * 32: (5, 500)}, **history}
+    known: dict[str, object] = {
+        "approved": None,
+        "is_same_digest": False,
+        "grants": {b"\1" * 32: rules.KnownGrant(5, 500, 0)},
+        **history,
+    }
     refusal = rules.of_revocation(document, policy, rules.History(**known))  # type: ignore[arg-type]
     return None if refusal is None else refusal.objection
 

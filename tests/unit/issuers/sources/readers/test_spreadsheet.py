@@ -55,7 +55,7 @@ def deed(tmp_path: Path, row: Sequence[Value], by: Mapping | None = None, **book
 
 
 def test_the_first_visible_sheet_is_read_whatever_its_part_is_called(tmp_path: Path) -> None:
-    draft = Sheet("草稿", [HEADER, ["draft", *GOOD[1:]]], state="hidden")
+    draft = Sheet("草稿", [HEADER, ["draft", *GOOD[1:]]], visibility="hidden")
     for book in (
         workbook(draft, Sheet("正式", [HEADER, GOOD])),
         workbook(
@@ -63,7 +63,8 @@ def test_the_first_visible_sheet_is_read_whatever_its_part_is_called(tmp_path: P
             Sheet("x", [HEADER], part="worksheets/sheet1.xml"),
         ),
         workbook(
-            Sheet("机密", [HEADER, ["x"]], state="veryHidden"), Sheet("正式", [HEADER, GOOD], part="data/Tabelle.xml")
+            Sheet("机密", [HEADER, ["x"]], visibility="veryHidden"),
+            Sheet("正式", [HEADER, GOOD], part="data/Tabelle.xml"),
         ),
         workbook(draft, Sheet("正式", [HEADER, GOOD]), is_absolute=True),
     ):
@@ -72,13 +73,13 @@ def test_the_first_visible_sheet_is_read_whatever_its_part_is_called(tmp_path: P
 
 def test_a_mapping_names_its_sheet_and_what_is_missing_is_said(tmp_path: Path) -> None:
     book = workbook(
-        Sheet("说明", [["请先阅读"]]), Sheet("记录 ", [HEADER, GOOD]), Sheet("旧", [HEADER], state="hidden")
+        Sheet("说明", [["请先阅读"]]), Sheet("记录 ", [HEADER, GOOD]), Sheet("旧", [HEADER], visibility="hidden")
     )
     assert [row[0] for row in items(tmp_path, book, one(sheet="记录"))] == ["r1"]
     [failure] = items(tmp_path, book, one(sheet="三月"))
     assert failure.code is RefusalCode.SHEET_MISSING
     assert dict(failure.params) == {"wanted": "三月", "found": "说明, 记录 "}
-    [failure] = items(tmp_path, workbook(Sheet("旧", [HEADER, GOOD], state="hidden")))
+    [failure] = items(tmp_path, workbook(Sheet("旧", [HEADER, GOOD], visibility="hidden")))
     assert failure.code is RefusalCode.SHEET_MISSING, "a hidden sheet is never read by default"
 
 

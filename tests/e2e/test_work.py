@@ -123,7 +123,7 @@ def test_workers_beside_an_api_process_on_postgresql(tmp_path: Path) -> None:
             drop(state, 0, 120)
             wait_for_supply(client, 120 * LINE_MINOR)
             assert all(readiness(client).values())
-            assert {"database", "chain", "projection", "liveness", "alarms"} == readiness(client).keys()
+            assert {"database", "chain", "projection", "liveness", "alarms", "drops"} == readiness(client).keys()
             first.send_signal(signal.SIGTERM)
             assert first.wait(30) == 0
             drop(state, 120, 240)

@@ -208,10 +208,16 @@ def _array(text: JsonText) -> Iterator[str | None]:
         text.skip()
         raise ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected="json")
     text.take("[")
-    is_first = True
+    held: list[str | None] = []
     while text.peek() != "]":
-        if not is_first:
+        if held:
             text.take(",")
-        is_first = False
-        yield text.element()
+        element = text.element()
+        if text.peek() not in (",", "]", ""):
+            raise text.broken()
+        # One element is kept back until the next one has ended well: a brace in the place of a digit ends an object
+        # early, and what stands behind it shows that.
+        yield from held
+        held = [element]
+    yield from held
     text.take("]")

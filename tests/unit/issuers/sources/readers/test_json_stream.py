@@ -91,6 +91,15 @@ def test_a_document_that_is_broken_says_how(tmp_path: Path, content: str, code: 
     assert items(tmp_path, content)[-1].code is code
 
 
+@pytest.mark.parametrize("place", ["3}4", "3},", '3}"'])
+def test_a_record_that_a_stray_brace_ends_early_is_not_given(tmp_path: Path, place: str) -> None:
+    """34 must not become 3 because its second digit was damaged: what stands behind shows that the record goes on."""
+    damaged = '{"id": "r2", "amount": @, "name": "x"}'.replace("@", place)
+    found = items(tmp_path, document(R1, damaged, R1))
+    assert [item for item in found if not isinstance(item, ReadFailure | Fault)] in (["r1"], [])
+    assert found[-1].code is RefusalCode.MALFORMED_DOCUMENT
+
+
 def test_a_broken_record_costs_itself_alone(tmp_path: Path) -> None:
     bad = ['{"id": "a" "b"}', '{"id": NaN}', "5", "null", '{"id": "a", "id": "b"}', '{"i": {"x": 1, "x": 2}}']
     found = items(tmp_path, document(R1, *bad, R2))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -91,6 +92,15 @@ def steps_of(group: str, extra: Sequence[str], root: Path = ROOT) -> list[Step]:
     return groups[group]
 
 
+def environment() -> dict[str, str]:
+    """Return this process's environment, but let Python keep what it compiled.
+
+    The tests start some hundred processes of ours; where a machine forbids Python to write bytecode, each of them
+    would compile all modules again, a second of the processor each time.
+    """
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def count_tests(report: Path) -> dict[str, int]:
     """Return how many tests of a JUnit report passed, failed (errors included) and were skipped."""
     total = failed = skipped = 0
@@ -117,6 +127,7 @@ def run(step: Step, root: Path = ROOT, output: IO[bytes] | None = None) -> Outco
     ended = subprocess.run(
         step.command,
         cwd=root,
+        env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=None if output is None else subprocess.STDOUT,

@@ -13,8 +13,10 @@ from typing import Any
 
 import brownie
 from brownie import accounts, project, web3
+from brownie.network import account
 from brownie.network.account import LocalAccount
 from eth_utils import keccak
+from line import Line
 from reference import (
     Domain,
     EvidenceLeaf,
@@ -212,14 +214,33 @@ def put_back(moment: Moment) -> None:
             container._revert(web3.eth.block_number)
 
 
+class _NodeWithoutUndo:
+    """Brownie's node as its accounts know it."""
+
+    def __init__(self, node: Any) -> None:
+        self._node = node
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._node, name)
+
+    def is_active(self) -> bool:
+        return False
+
+
 def steady_the_node(seconds: float = 5.0) -> None:
     """Have every sent transaction wait until it is mined and the node's pool is at rest, and send it again if lost;
-    and have every view see the time of the last block.
+    and have every view see the time of the last block. All of it over connections that stay open, and without the
+    snapshot that Brownie takes of each transaction, in a thread of its own, for whoever would undo it.
 
     Anvil 1.7.1 answers before it has mined, and clears its pool after that: what comes in between it may lose.
     """
     provider = web3.provider
+    if isinstance(account.rpc, _NodeWithoutUndo):
+        return
+    account.rpc = _NodeWithoutUndo(account.rpc)
+    provider._make_request = Line(provider.endpoint_uri).send
     request = provider.make_request
+    chain_id = request("eth_chainId", [])
 
     def is_done(tx_hash: str) -> bool:
         receipt = request("eth_getTransactionReceipt", [tx_hash]).get("result")
@@ -227,6 +248,8 @@ def steady_the_node(seconds: float = 5.0) -> None:
         return receipt is not None and int(pool.get("pending", "0x0"), 16) == 0
 
     def make_request(method: str, params: Any) -> Any:
+        if method == "eth_chainId":
+            return chain_id  # web3 asks for it before each view and each transaction
         if method == "eth_call":
             # Brownie learns why a transaction failed by calling it again, and Anvil's clock has gone on meanwhile.
             block = request("eth_getBlockByNumber", ["latest", False])["result"]

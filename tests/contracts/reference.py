@@ -12,12 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from eth_abi import encode
 from eth_account import Account
 from eth_account.messages import encode_typed_data
+from eth_keys.datatypes import PrivateKey
 from eth_utils import keccak, to_checksum_address
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors"
@@ -220,13 +222,19 @@ class Domain:
         return keccak(b"\x19" + signable.version + signable.header + signable.body)
 
 
+@cache
+def _private_key(key: bytes) -> PrivateKey:
+    """Return a key together with its public key, which takes longer to work out than a signature."""
+    return PrivateKey(key)
+
+
 def sign(key: bytes, digest: bytes) -> bytes:
     """Return r ‖ s ‖ v."""
-    return bytes(Account.unsafe_sign_hash(digest, key).signature)
+    return bytes(Account.unsafe_sign_hash(digest, _private_key(key)).signature)
 
 
 def address_of(key: bytes) -> str:
-    return str(Account.from_key(key).address)
+    return str(Account.from_key(_private_key(key)).address)
 
 
 def lots_hash(lots: Sequence[Lot]) -> bytes:

@@ -78,6 +78,13 @@ def test_a_step_that_fails_beside_another_is_reported(tmp_path: Path, capfd: pyt
     assert "broken" in capfd.readouterr().out
 
 
+def test_steps_may_keep_what_python_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each of the hundred processes that the tests start would compile the whole program again."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    command = (sys.executable, "-c", "import sys; sys.exit(sys.dont_write_bytecode)")
+    assert checks.run(checks.Step("one", command), tmp_path).ok
+
+
 def test_errors_of_a_report_count_as_failures(tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
     report.write_text('<testsuites><testsuite tests="9" failures="1" errors="2" skipped="3"/></testsuites>')

@@ -79,11 +79,14 @@ def stage_of(code: RefusalCode) -> str:
             | RefusalCode.UNBALANCED_QUOTE
             | RefusalCode.FIELD_TOO_LARGE
             | RefusalCode.FORMULA_CELL
+            | RefusalCode.HIDDEN_ROW
             | RefusalCode.CONTROL_CHARACTER
             | RefusalCode.SHEET_MISSING
             | RefusalCode.EQUAL_COLUMNS
             | RefusalCode.LOCKED_WORKBOOK
             | RefusalCode.RECORD_TOO_LARGE
+            | RefusalCode.SECOND_HEADER
+            | RefusalCode.DAMAGED_FILE
             | RefusalCode.DUPLICATE_KEY
         ):
             return "read"

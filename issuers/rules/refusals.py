@@ -29,12 +29,15 @@ class RefusalCode(StrEnum):
     EQUAL_COLUMNS = "equal_columns"
     LOCKED_WORKBOOK = "locked_workbook"
     RECORD_TOO_LARGE = "record_too_large"
+    SECOND_HEADER = "second_header"
+    DAMAGED_FILE = "damaged_file"
     # One row, before its meaning.
     MALFORMED_ROW = "malformed_row"
     COLUMN_COUNT = "column_count"
     UNBALANCED_QUOTE = "unbalanced_quote"
     FIELD_TOO_LARGE = "field_too_large"
     FORMULA_CELL = "formula_cell"
+    HIDDEN_ROW = "hidden_row"
     CONTROL_CHARACTER = "control_character"
     DUPLICATE_KEY = "duplicate_key"
     # One field.
@@ -123,6 +126,17 @@ _TEXTS: dict[RefusalCode, tuple[str, str]] = {
         "One record takes more than {limit} bytes; the file was read up to it.",
         "单条记录超过 {limit} 字节；此前的记录已接收。",
     ),
+    RefusalCode.SECOND_HEADER: (
+        (
+            "Another header stands at line {line}, with its columns in another order; the rows from there on were not "
+            "read. Send each table as a file of its own."
+        ),
+        "第 {line} 行出现另一个列顺序不同的表头，自此行起未读取。请将每张表分别保存为一个文件后重新发送。",
+    ),
+    RefusalCode.DAMAGED_FILE: (
+        "The archive is damaged: its contents do not fit their checksum. Nothing was read; please send it again.",
+        "压缩文件已损坏（内容与校验值不符），未读取任何记录，请重新发送。",
+    ),
     RefusalCode.DUPLICATE_KEY: (
         "The record names {key} twice; send each value once.",
         "记录中 {key} 出现两次，请只保留一个。",
@@ -138,6 +152,16 @@ _TEXTS: dict[RefusalCode, tuple[str, str]] = {
         "The cell holds a formula; send values only (copy, then paste special: values).",
         "单元格含有公式。请复制该列，再用“选择性粘贴→数值”粘贴后重新发送。",
     ),
+    RefusalCode.HIDDEN_ROW: (
+        (
+            "The row is hidden in the workbook, by hand or by a filter. Show it or delete it; or let the mapping say "
+            "what hidden rows are (hidden_rows)."
+        ),
+        (
+            "该行在工作簿中被隐藏（手动隐藏或筛选）。请用“数据→清除”取消筛选、右键行号“取消隐藏”，"
+            "或删除该行后重新发送；也可在映射文件中用 hidden_rows 写明隐藏行的处理方式。"
+        ),
+    ),
     RefusalCode.CONTROL_CHARACTER: ("The field holds control characters.", "字段含有控制字符。"),
     RefusalCode.MISSING_FIELD: ("The field is empty.", "字段为空。"),
     RefusalCode.BAD_IDENTIFIER: (
@@ -146,11 +170,11 @@ _TEXTS: dict[RefusalCode, tuple[str, str]] = {
     ),
     RefusalCode.RUINED_IDENTIFIER: (
         (
-            "A spreadsheet has turned the number into {shape} and dropped digits. Format the column as text, "
-            "fill it from the source again, and export."
+            "A spreadsheet has turned the number into {shape}, and what stood there is lost. Format the column as "
+            "text, fill it from the source again, and export."
         ),
         (
-            "编号已被表格软件变成 {shape}，部分数字丢失。"
+            "编号已被表格软件变成 {shape}，原来的内容已丢失。"
             "请先将该列设为文本（“设置单元格格式→数字→文本”），从来源系统重新填入后再导出。"
         ),
     ),
@@ -206,6 +230,41 @@ _TEXTS: dict[RefusalCode, tuple[str, str]] = {
     ),
 }
 
+FORMS = {
+    "xlsx": ("an Excel workbook (.xlsx)", "Excel 工作簿（.xlsx）"),
+    "xlsb": ("a binary Excel workbook (.xlsb)", "Excel 二进制工作簿（.xlsb）"),
+    "xls": (
+        "an Excel 97–2003 workbook (.xls), or one with a password",
+        "Excel 97-2003 工作簿（.xls）或设有密码的工作簿",
+    ),
+    "ods": ("an OpenDocument sheet (.ods)", "OpenDocument 表格（.ods）"),
+    "numbers": ("an Apple Numbers document", "苹果 Numbers 表格"),
+    "docx": ("a Word document", "Word 文档"),
+    "html": ("a web page (some systems call it .xls)", "网页（部分系统将其命名为 .xls）"),
+    "xml": ("an XML document", "XML 文件"),
+    "json": ("a JSON document", "JSON 文件"),
+    "pdf": ("a PDF document", "PDF 文件"),
+    "rar": ("a RAR archive", "RAR 压缩包"),
+    "7z": ("a 7z archive", "7z 压缩包"),
+    "gzip": ("a gzip archive", "gzip 压缩包"),
+    "zip": ("a zip archive", "zip 压缩包"),
+}
+"""What a file is by its first bytes, in words."""
+_MORE = {
+    "form": (
+        "What was sent is {form}; export it in the agreed format.",
+        "实际收到的是{form}，请按约定格式重新导出；表格可在 Excel 或 WPS 中“文件→另存为”约定的格式。",
+    ),
+    "mark": (
+        "Its columns seem to be parted by {mark}: the mapping says so (delimiter).",
+        "该文件的列似乎以 {mark} 分隔，请在映射文件中用 delimiter 写明。",
+    ),
+    "sheet": (
+        "The sheet that was read is {sheet}; visible are: {sheets}. The mapping names another one (sheet).",
+        "读取的工作表为 {sheet}；可见的工作表：{sheets}。如需读取其他工作表，请在映射文件中用 sheet 写明。",
+    ),
+}
+"""Sentences that follow where a parameter of this name is known."""
 PERIODS_ZH = {"day": "每日", "week": "每周", "month": "每月", "year": "每年"}
 
 FILE_CODES = frozenset(
@@ -221,6 +280,8 @@ FILE_CODES = frozenset(
         RefusalCode.EQUAL_COLUMNS,
         RefusalCode.LOCKED_WORKBOOK,
         RefusalCode.RECORD_TOO_LARGE,
+        RefusalCode.SECOND_HEADER,
+        RefusalCode.DAMAGED_FILE,
     }
 )
 
@@ -266,6 +327,12 @@ def reason(code: RefusalCode, params: dict[str, Any]) -> tuple[str, str]:
     in_chinese = dict(params)
     if "period" in in_chinese:
         in_chinese["period"] = PERIODS_ZH.get(in_chinese["period"], in_chinese["period"])
+    more = [words for name, words in _MORE.items() if name in params]
+    if "form" in params:
+        params = {**params, "form": FORMS.get(params["form"], (params["form"],))[0]}
+        in_chinese["form"] = FORMS.get(in_chinese["form"], ("", in_chinese["form"]))[1]
+    english = " ".join([english, *(words[0] for words in more)])
+    chinese = "".join([chinese, *(words[1] for words in more)])
     return english.format_map(_Blank(params)), chinese.format_map(_Blank(in_chinese))
 
 

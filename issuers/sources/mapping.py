@@ -210,6 +210,9 @@ class Mapping(_Model):
     """Zone of times that name none (IANA name)."""
     sheet: str | None = None
     """Name of the workbook's sheet. None: the first one that is not hidden."""
+    hidden_rows: Literal["refuse", "read", "skip"] = "refuse"
+    """What a workbook's hidden rows are, which a filter or a hand has taken out of sight: refused until somebody shows
+    or deletes them, records like the others, or no records."""
     header_row: Annotated[int, pydantic.Field(ge=1, le=1000)] | Literal["find"] = 1
     """Line of the table's header, counted from 1, where titles stand above it; ``find``: the first line of a hundred
     that has every required column."""

@@ -14,7 +14,7 @@ from issuers.rules.units import MICRO
 from issuers.sources.mapping import FieldSpec, Mapping
 from issuers.sources.quantities import Quantity, decimal_of
 from issuers.sources.readers.rows import RAW_KEPT_MAX, Row
-from issuers.sources.texts import Values, getter, scientific_part, shape_of
+from issuers.sources.texts import Values, dated_shape, getter, is_marked, scientific_part, shape_of
 from issuers.sources.times import time_reader, zone_of
 from ledger.standard.civil_time import civil_day, day_text, moment_text
 from ledger.standard.identifiers import normalise
@@ -24,6 +24,9 @@ Reader = Callable[[Values], str | None]
 Positions = dict[str, int]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_DATE_CHARS: Final = 19
+_GUARDS: Final = "'’‘`"
+"""What keeps a spreadsheet from changing a number; a mapping names it (`prefix_guards`), for it is no part of one."""
 _SPAN_TOLERANCE_S: Final = 60
 """Sources round credited time to the minute."""
 RESERVED: Final = frozenset(
@@ -214,11 +217,16 @@ class _Fields:
         mismatch = RefusalCode.UNKNOWN_VALUE if name == "device" else RefusalCode.BAD_IDENTIFIER
         is_upper = spec.case == "ignore" and name != "source_id"
         optional = spec.optional
+        of_workbook = (
+            self._mapping.format == "xlsx" and spec.column is not None and spec.column not in self._mapping.time_columns
+        )
 
         def identifier(row: Values) -> str | None:
             text = read(row)
             if text is None:
                 return None
+            if not text.isascii() and is_marked(text):
+                raise FieldRefused(RefusalCode.BAD_IDENTIFIER, name, shape=shape_of(text))
             text = normalise(text, keep_case=True)
             if not text:
                 if optional:
@@ -228,6 +236,10 @@ class _Fields:
                 ruined = scientific_part(text)
                 if ruined is not None:
                     raise FieldRefused(RefusalCode.RUINED_IDENTIFIER, name, shape=ruined)
+            if len(text) <= _DATE_CHARS and (dated := dated_shape(text, of_workbook=of_workbook)) is not None:
+                raise FieldRefused(RefusalCode.RUINED_IDENTIFIER, name, shape=dated)
+            if text[0] in _GUARDS:
+                raise FieldRefused(RefusalCode.BAD_IDENTIFIER, name, shape=shape_of(text))
             if pattern is not None and pattern.fullmatch(text) is None:
                 raise FieldRefused(mismatch, name, shape=shape_of(text))
             return text.upper() if is_upper else text

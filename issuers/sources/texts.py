@@ -16,6 +16,13 @@ Getter = Callable[[Values], str]
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _SCIENTIFIC = re.compile(r"(?:^|\|)([0-9](?:\.[0-9]+)?[Ee]\+?[0-9]{1,3})(?=$|\|)")
 _SHAPE_CHARS: Final = 24
+_MARKED = re.compile(
+    "[\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u209f\u2150-\u215f\u2189\u2460-\u24ff\u2776-\u2793\u3200-\u33ff]"
+)
+"""Superscripts, fractions, circled and bracketed numbers: ``12①`` is twelve with a note, and no 121."""
+_MONTH: Final = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+_DATED = re.compile(rf"[0-9]{{1,2}}月[0-9]{{1,2}}日|[0-9]{{1,2}}-{_MONTH}|{_MONTH}-[0-9]{{1,2}}")
+_CELL_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9:]{8})?|[0-9]{2}:[0-9]{2}:[0-9]{2}")
 
 
 def getter(spec: FieldSpec, mapping: Mapping, positions: dict[str, int]) -> Getter:
@@ -69,8 +76,25 @@ def unguarded(text: str, guards: tuple[str, ...]) -> str:
 
 
 def plain(text: str) -> str:
-    """Return a text in its compatible form (full-width digits and marks become plain) without invisible characters."""
-    return text if text.isascii() else _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).strip()
+    """Return a text in its compatible form (full-width digits and marks become plain) without invisible characters. A
+    text with a note's number on it stays as it is, for its digits are none of the value's."""
+    return (
+        text if text.isascii() or is_marked(text) else _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).strip()
+    )
+
+
+def is_marked(text: str) -> bool:
+    """Return whether a text has superscripts, fractions, or circled numbers, as notes of a table do."""
+    return _MARKED.search(text) is not None
+
+
+def dated_shape(text: str, *, of_workbook: bool) -> str | None:
+    """Return the shape of an identifier that a spreadsheet took for a date (3-12 becomes 12-Mar), or None.
+
+    ``of_workbook``: of a workbook's cell, which the reader shows as an ISO date if it is one.
+    """
+    found = _DATED.fullmatch(text) or (of_workbook and _CELL_DATE.fullmatch(text))
+    return shape_of(text) if found else None
 
 
 def scientific_part(text: str) -> str | None:

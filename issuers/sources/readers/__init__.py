@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, cast
 
+from issuers.rules.refusals import ReadFailure, RefusalCode
 from issuers.sources.mapping import Mapping
 from issuers.sources.readers.delimited import read_delimited
+from issuers.sources.readers.forms import HEAD, form_of
 from issuers.sources.readers.json_documents import read_json, read_jsonl
 from issuers.sources.readers.rows import Item, Limits
 from issuers.sources.readers.source import open_source
@@ -23,6 +27,7 @@ def read_file(path: Path, mapping: Mapping, limits: Limits | None = None) -> Ite
     """
     limits = limits or Limits()
     with open_source(path, limits, unzip=mapping.format != "xlsx", member=mapping.member) as source:
+        _check_form(source, mapping)
         match mapping.format:
             case "csv" | "tsv":
                 yield from read_delimited(source, mapping, limits)
@@ -34,6 +39,14 @@ def read_file(path: Path, mapping: Mapping, limits: Limits | None = None) -> Ite
                 yield from read_json(source, mapping, limits)
             case "xml":
                 yield from read_xml(source, mapping, limits)
+
+
+def _check_form(source: BinaryIO, mapping: Mapping) -> None:
+    """Refuse what its first bytes say to be of another format, by that format's name. Raises ReadFailure."""
+    form = form_of(cast(io.BufferedReader, source).peek(HEAD)[:HEAD])
+    fits = form is None or form == mapping.format or mapping.format == "xlsx"
+    if not fits and not (form == "json" and mapping.format == "jsonl"):
+        raise ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected=mapping.format, form=form)
 
 
 __all__ = ["Item", "Limits", "read_file"]

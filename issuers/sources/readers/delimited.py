@@ -25,6 +25,8 @@ _LINES_JOINED_MAX = 100_000
 _HEAD_BLOCKS_MAX: Final = 8
 """Blocks in which the header has to stand."""
 _OTHER_ENCODINGS = ("utf-8", "gb18030", "big5", "utf-16-le")
+_MARK: Final = "\ufeff"
+_MARKS: Final = (";", "\t", "|", "，", ",")
 _SEPARATOR = re.compile(rb'\s*"?sep=(.|\t)"?[\s,;]*', re.IGNORECASE | re.DOTALL)
 
 
@@ -88,12 +90,18 @@ class _Head:
                     return _Header(encoding, len(names), lines)
                 if encoding in agreed and readable is None:
                     readable = names, number
+        if readable is None and not any(line.raw is None or line.raw.strip() for line in self._lines):
+            raise ReadFailure(RefusalCode.EMPTY_FILE)
+        if readable is not None and "".join(readable[0]).count("\0") > sum(map(len, readable[0])) // 3:
+            readable = None  # characters of two or four bytes
         if readable is None and self._is_broken:
             raise ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected=self._mapping.format)
         if readable is None:
             raise ReadFailure(RefusalCode.WRONG_ENCODING, expected=expected)
         missing = ", ".join(self._layout.missing(readable[0]))
-        raise ReadFailure(RefusalCode.HEADER_MISMATCH, columns=missing, line=readable[1])
+        mark = next((mark for mark in _MARKS if len(readable[0]) == 1 and mark in readable[0][0]), None)
+        seen = {} if mark is None else {"mark": repr(mark)}
+        raise ReadFailure(RefusalCode.HEADER_MISMATCH, columns=missing, line=readable[1], **seen)
 
     def _candidates(self, encoding: str) -> Iterator[tuple[list[str], int, int]]:
         """Yield (names, row number, physical lines up to its end) of each row that may be the header."""
@@ -160,6 +168,7 @@ class _Reader:
         self._width = header.width
         self._layout = layout
         self._is_plain = layout.is_plain
+        self._first, self._names = layout.first, layout.names
         self._has_lost = False
         """Whether the block at hand holds a character that was lost."""
         pick = picker(layout.positions)
@@ -204,6 +213,8 @@ class _Reader:
                 if is_quick:
                     self.count += 1
                     if len(parts) == self._width and (len(text) <= limit or max(map(len, parts)) <= limit):
+                        if parts[self._first] in self._names:
+                            self._layout.moved(parts, line.number)
                         yield Row(self.count, line.number, self._pick(parts))
                     else:
                         yield self._misshapen(line, parts)
@@ -219,6 +230,8 @@ class _Reader:
 
     def _item(self, line: Line, parts: list[str]) -> Item | None:
         """Return a row, what is wrong with it, or None: the mapping says that it is no record."""
+        if len(parts) > self._first and parts[self._first] in self._names:
+            self._layout.moved(parts, line.number)
         if not self._is_plain and self._layout.skips(parts):
             return None
         if len(parts) != self._width or max(map(len, parts), default=0) > self._limits.field_chars:
@@ -287,9 +300,19 @@ class _Reader:
             text = whole.decode(self._encoding)
         except UnicodeDecodeError:
             self._has_lost = True
-            return [None if line.raw is None else line.raw.decode(self._encoding, "replace") for line in lines]
+            return [
+                None if line.raw is None else _unmarked(line.raw.decode(self._encoding, "replace")) for line in lines
+            ]
         self._has_lost = LOST in text
-        return [None if line.raw is None else text for line, text in zip(lines, text.split("\n"), strict=True)]
+        texts = text.split("\n")
+        if _MARK in text:
+            texts = [_unmarked(one) for one in texts]
+        return [None if line.raw is None else text for line, text in zip(lines, texts, strict=True)]
+
+
+def _unmarked(text: str) -> str:
+    """Return a line without a mark of byte order before it: where files were joined, each began with its own."""
+    return text.removeprefix(_MARK)
 
 
 def _is_misquoted(part: str) -> bool:

@@ -19,6 +19,7 @@ from typing import BinaryIO, cast
 
 from issuers.rules.refusals import ReadFailure, RefusalCode
 from issuers.sources.readers.encodings import decoded_name
+from issuers.sources.readers.forms import form_of_members
 from issuers.sources.readers.rows import Limits
 
 _GZIP = b"\x1f\x8b"
@@ -73,15 +74,33 @@ def open_source(path: Path, limits: Limits, *, unzip: bool = True, member: str |
         size = path.stat().st_size
         if head[:2] == _GZIP:
             with gzip.open(file, "rb") as stream:
+                check_sums(_buffered(cast(BinaryIO, stream), size, limits))
+                stream.seek(0)
                 yield _buffered(cast(BinaryIO, stream), size, limits)
         elif head == _ZIP and unzip:
-            with (
-                opened_archive(file, limits, "zip (1)") as archive,
-                opened_member(archive, _member(archive, member)) as stream,
-            ):
-                yield _buffered(stream, size, limits)
+            with opened_archive(file, limits, "zip (1)") as archive:
+                chosen = _member(archive, member)
+                with opened_member(archive, chosen) as stream:
+                    check_sums(_buffered(stream, size, limits))
+                with opened_member(archive, chosen) as stream:
+                    yield _buffered(stream, size, limits)
         else:
             yield file
+
+
+def check_sums(stream: BinaryIO) -> None:
+    """Read an archive's content to its end, where its checksum stands: a damaged digit must not be granted before.
+
+    Raises ReadFailure. What is only cut short is left to the reader, for what it has is as it was.
+    """
+    try:
+        while stream.read(1 << 20):
+            pass
+    except ReadFailure as failure:
+        if failure.code is RefusalCode.MALFORMED_DOCUMENT:
+            raise ReadFailure(RefusalCode.DAMAGED_FILE) from failure
+        if failure.code is not RefusalCode.TRUNCATED_FILE:
+            raise
 
 
 def _member(archive: zipfile.ZipFile, wanted: str | None) -> zipfile.ZipInfo:
@@ -90,6 +109,8 @@ def _member(archive: zipfile.ZipFile, wanted: str | None) -> zipfile.ZipInfo:
     real = [(name, item) for name, item in members if not _is_packers_own(name)]
     if wanted is not None:
         real = [(name, item) for name, item in real if _fits(name, wanted)]
+    elif (form := form_of_members(name for name, _ in members)) is not None:
+        raise ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected="zip (1)", form=form)
     if len(real) != 1:
         raise ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected=f"zip (1; {len(real)} found, see `member`)")
     item = real[0][1]

@@ -18,13 +18,13 @@ from lxml import etree
 from issuers.rules.refusals import Fault, ReadFailure, RefusalCode
 from issuers.sources.mapping import Mapping
 from issuers.sources.readers.cell_formats import in_1900_system, shown
+from issuers.sources.readers.forms import HEAD, form_of, form_of_members
 from issuers.sources.readers.guarded_xml import GuardedXml, forget, parsed
 from issuers.sources.readers.rows import Item, Limits, Row
-from issuers.sources.readers.source import opened_archive
+from issuers.sources.readers.source import check_sums, opened_archive
 from issuers.sources.readers.table import HEADER_LINES_MAX, Layout
 from issuers.sources.readers.workbook import Book, Package, open_book, plain_text
 
-_OLE = b"\xd0\xcf\x11\xe0"
 _COLUMNS_MAX: Final = 16_384
 _REFERENCE = re.compile(r"\$?([A-Za-z]{1,3})\$?[0-9]{1,7}")
 _WHOLE = re.compile(r"[0-9]{1,9}")
@@ -38,19 +38,40 @@ def read_xlsx(path: Path, mapping: Mapping, limits: Limits) -> Iterator[Item]:
     ReadFailure."""
     try:
         with path.open("rb") as file:
-            head = file.read(4)
-            if head == _OLE:
+            head = file.read(HEAD)
+            form = form_of(head)
+            if form == "xls":
                 raise ReadFailure(RefusalCode.LOCKED_WORKBOOK)
             if head[:2] != b"PK":
-                raise ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected="xlsx")
+                raise _unknown(form)
             with opened_archive(file, limits, "xlsx") as archive:
+                form = form_of_members(archive.namelist())
+                if form not in ("xlsx", None):
+                    raise _unknown(form)
                 package = Package(archive, limits)
                 book = open_book(package, mapping, limits)
-                with package.open(book.sheet) as stream:
-                    yield from _Sheet(book, mapping, limits).items(stream)
+                try:
+                    with package.open(book.sheet) as stream:
+                        check_sums(stream)
+                    with package.open(book.sheet) as stream:
+                        yield from _Sheet(book, mapping, limits).items(stream)
+                except ReadFailure as failure:
+                    raise _of_sheet(failure, book) from failure
     except (etree.XMLSyntaxError, RuntimeError) as error:
         # An encrypted or strangely packed archive is a RuntimeError.
         raise ReadFailure(RefusalCode.MALFORMED_DOCUMENT) from error
+
+
+def _unknown(form: str | None) -> ReadFailure:
+    found = {} if form is None else {"form": form}
+    return ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected="xlsx", **found)
+
+
+def _of_sheet(failure: ReadFailure, book: Book) -> ReadFailure:
+    """Return a failure that says which sheet it is about, where another one may be the right one."""
+    if failure.code not in (RefusalCode.EMPTY_FILE, RefusalCode.HEADER_MISMATCH) or book.visible == book.name:
+        return failure
+    return ReadFailure(failure.code, **dict(failure.params), sheet=book.name, sheets=book.visible)
 
 
 class _Sheet:
@@ -69,10 +90,17 @@ class _Sheet:
         positions = [-1 if at is None else at for at in layout.positions]
         times = [column in self._mapping.time_columns for column in columns] if self._book.is_1904 else []
         limit, count, is_plain = self._limits.field_chars, 0, layout.is_plain
-        for line, cells in rows:
+        for line, cells, is_hidden in rows:
             if not cells or not any(cells.values()):
                 continue
+            if cells.get(layout.first) in layout.names:
+                layout.moved(_listed(cells), line)
             if not is_plain and layout.skips(_listed(cells)):
+                continue
+            if is_hidden and self._mapping.hidden_rows != "read":
+                if self._mapping.hidden_rows == "refuse":
+                    count += 1
+                    yield Fault(count, line, None, RefusalCode.HIDDEN_ROW, (), _kept(cells))
                 continue
             count += 1
             values: tuple[str | None, ...] = tuple([cells.get(at) for at in positions])
@@ -90,10 +118,10 @@ class _Sheet:
         if count == 0:
             raise ReadFailure(RefusalCode.EMPTY_FILE)
 
-    def _header(self, rows: Iterator[tuple[int, Cells]]) -> None:
+    def _header(self, rows: Iterator[tuple[int, Cells, bool]]) -> None:
         wanted = self._mapping.header_row
         first: tuple[int, Cells] | None = None
-        for line, cells in rows:
+        for line, cells, _ in rows:
             if not any(cells.values()) and wanted != line:
                 continue
             first = first or (line, cells)
@@ -112,8 +140,8 @@ class _Sheet:
         missing = self._layout.missing([])
         raise ReadFailure(RefusalCode.HEADER_MISMATCH, columns=", ".join(missing), line=wanted)
 
-    def _rows(self, stream: BinaryIO) -> Iterator[tuple[int, Cells]]:
-        """Yield (row number, cells by column from 0)."""
+    def _rows(self, stream: BinaryIO) -> Iterator[tuple[int, Cells, bool]]:
+        """Yield (row number, cells by column from 0, whether the row is hidden)."""
         guarded = GuardedXml(stream, self._limits.record_chars)
         line, names = 0, None
         for _, element in parsed(guarded, ("{*}row", "{*}sheetData")):
@@ -127,7 +155,7 @@ class _Sheet:
             if at <= line:
                 raise ReadFailure(RefusalCode.MALFORMED_DOCUMENT)
             line = at
-            yield line, self._cells(element, names)
+            yield line, self._cells(element, names), element.get("hidden", "0") in ("1", "true")
             forget(element)
             guarded.mark()
         while stream.read(1 << 16):  # to the end, where the archive's checksum is compared
@@ -159,7 +187,7 @@ class _Sheet:
             elif kind == "n":
                 style = cell.get("s")
                 text = _number(text)
-                form = 0 if style is None else _kind(kinds, style)
+                form: int | str = 0 if style is None else _kind(kinds, style)
                 cells[at] = shown(text, form, is_1904=is_1904) if form else text
             elif kind == "b":
                 cells[at] = "TRUE" if text.strip() in ("1", "true") else "FALSE"
@@ -186,7 +214,7 @@ def _row_number(text: str) -> int:
     return int(text)
 
 
-def _kind(kinds: list[int], style: str) -> int:
+def _kind(kinds: list[int | str], style: str) -> int | str:
     if _WHOLE.fullmatch(style) is None:
         raise ReadFailure(RefusalCode.MALFORMED_DOCUMENT)
     at = int(style)
@@ -207,7 +235,7 @@ def _shared(strings: list[str], text: str) -> str:
 def _number(text: str) -> str:
     """Return a number as plain digits. Excel writes 2.2000000000000002 for 2.2: 15 digits are what it keeps."""
     if len(text) < 16 and "E" not in text and "e" not in text:
-        return text
+        return text.removesuffix(".0")  # as Java's libraries write whole numbers
     try:
         plain = f"{float(text):.15g}"
     except ValueError:

@@ -17,7 +17,7 @@ from issuers.sources.mapping import Mapping, column_position
 
 HEADER_LINES_MAX: Final = 100
 """Lines in which ``header_row: find`` looks for the header."""
-_INVISIBLE = re.compile("[\u200b-\u200f\u2060\u00ad]")
+_INVISIBLE = re.compile("[\u200b-\u200f\u2060\u00ad\ufeff]")
 Cells = Sequence[str | None]
 
 
@@ -37,6 +37,10 @@ class Layout:
         self._fill = [at for at, column in enumerate(mapping.columns) if column in mapping.fill_down]
         self._last: list[str | None] = [None] * len(mapping.columns)
         self._skips: list[tuple[int | None, re.Pattern[str]]] = []
+        self.names: frozenset[str] = frozenset()
+        """The header's names as they were written."""
+        self.first = 0
+        """Place of the first column that is needed: where another header has a name, a record has a value."""
         self.positions: list[int | None] = []
         """Of each column of the mapping, its place in the table; None where an optional one is missing."""
 
@@ -57,6 +61,8 @@ class Layout:
             raise ReadFailure(RefusalCode.HEADER_MISMATCH, columns=", ".join(missing), line=line)
         exact, loose = _places(names)
         self.positions = [self._place(column, exact, loose) for column in self._mapping.columns]
+        self.names = frozenset(names) - {""}
+        self.first = next((at for at in self.positions if at is not None), 0)
         self._skips = [
             (None if one.column is None else self._place(one.column, exact, loose), re.compile(one.pattern))
             for one in self._mapping.skip_rows
@@ -67,6 +73,16 @@ class Layout:
         if len(found) > 1:
             raise ReadFailure(RefusalCode.EQUAL_COLUMNS, columns=column)
         return found[0] if found else None
+
+    def moved(self, cells: Sequence[str], line: int | None) -> None:
+        """Raise ReadFailure if a row is another header whose columns stand elsewhere (two tables on one sheet, files
+        that were joined): what follows would be read into wrong fields."""
+        if self.missing(cells):
+            return
+        exact, loose = _places(cells)
+        found = [_find(column, exact, loose) for column in self._mapping.columns]
+        if any(at is not None and places and places[0] != at for places, at in zip(found, self.positions, strict=True)):
+            raise ReadFailure(RefusalCode.SECOND_HEADER, line=line)
 
     def skips(self, cells: Cells) -> bool:
         """Return whether the mapping says that this row is no record."""

@@ -10,7 +10,7 @@ import posixpath
 import sys
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, cast
 
 from issuers.rules.refusals import ReadFailure, RefusalCode
@@ -36,7 +36,11 @@ class Book:
     sheet: str
     """The part to read."""
     is_1904: bool
-    kinds: list[int] = field(default_factory=list)
+    name: str = ""
+    """The sheet's name."""
+    visible: str = ""
+    """The visible sheets' names."""
+    kinds: list[int | str] = field(default_factory=list)
     """By a cell's style: what its number format shows."""
     strings: list[str] = field(default_factory=list)
 
@@ -84,14 +88,14 @@ def open_book(package: Package, mapping: Mapping, limits: Limits) -> Book:
         if len(sheets) != 1 or mapping.sheet is not None:
             raise ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected="xlsx")
         # No workbook, so nothing is hidden, and there is one sheet to read.
-        return Book(sheets[0], False, [], _strings(package, "xl/sharedStrings.xml", limits))
+        return Book(sheets[0], is_1904=False, strings=_strings(package, "xl/sharedStrings.xml", limits))
     relations = _relations(
         package, posixpath.join(posixpath.dirname(book), "_rels", posixpath.basename(book) + ".rels")
     )
     parts = {kind: part for kind, part in relations.values() if kind in ("styles", "sharedstrings")}
-    sheet, is_1904 = _chosen(package, book, relations, mapping.sheet)
+    chosen = _chosen(package, book, relations, mapping.sheet)
     kinds = _kinds(package, parts["styles"]) if parts.get("styles", "") in package else []
-    return Book(sheet, is_1904, kinds, _strings(package, parts.get("sharedstrings", ""), limits))
+    return replace(chosen, kinds=kinds, strings=_strings(package, parts.get("sharedstrings", ""), limits))
 
 
 def _normal(name: str) -> str:
@@ -111,11 +115,11 @@ def _relations(package: Package, part: str) -> Relations:
     return found
 
 
-def _chosen(package: Package, book: str, relations: Relations, wanted: str | None) -> tuple[str, bool]:
-    """Return the part of the sheet to read, and whether days are counted from 1904."""
+def _chosen(package: Package, book: str, relations: Relations, wanted: str | None) -> Book:
+    """Return the sheet to read, and whether days are counted from 1904."""
     is_1904 = False
     visible: list[str] = []
-    chosen: str | None = None
+    chosen: tuple[str, str] | None = None
     for element in package.elements(book, "workbookPr", "sheet", "sheets"):
         if local(element.tag) == "sheets":
             break  # thousands of defined names may follow, which nobody reads
@@ -131,16 +135,16 @@ def _chosen(package: Package, book: str, relations: Relations, wanted: str | Non
         if is_visible:
             visible.append(name)
         if chosen is None and (name.strip() == wanted.strip() if wanted is not None else is_visible):
-            chosen = part
+            chosen = part, name
+    found = ", ".join(visible[:_NAMES_SHOWN]) or "-"
     if chosen is None:
-        found = ", ".join(visible[:_NAMES_SHOWN]) or "-"
         raise ReadFailure(RefusalCode.SHEET_MISSING, wanted=wanted or "", found=found)
-    return chosen, is_1904
+    return Book(chosen[0], is_1904, chosen[1], found)
 
 
-def _kinds(package: Package, part: str) -> list[int]:
+def _kinds(package: Package, part: str) -> list[int | str]:
     codes: dict[int, str] = {}
-    kinds: list[int] = []
+    kinds: list[int | str] = []
     for element in package.elements(part, "numFmt", "xf"):
         number = _whole(element.get("numFmtId"))
         if local(element.tag) == "numFmt":

@@ -202,3 +202,10 @@ def test_every_float_is_read_to_nine_places(value: float) -> None:
 )
 def test_any_text_is_a_quantity_or_none(text: str, forms: tuple[str, ...], unit: str) -> None:
     parse_quantity(text, unit, forms, (",", ".", 3))
+
+
+@pytest.mark.parametrize("text", ["2²", "12①", "²", "1½", "½", "2⑴", "30㈠", "10₂"])
+def test_a_notes_number_is_none_of_the_quantitys_digits(text: str) -> None:
+    """12① was read as 121."""
+    assert read(text) is None
+    assert read(text, forms=("number", "words")) is None

@@ -11,7 +11,7 @@ from issuers.rules.refusals import Fault, RefusalCode
 from issuers.sources.mapping import FieldSpec
 from issuers.sources.normalise import Normaliser
 from issuers.sources.readers.rows import Row
-from issuers.sources.texts import getter, scientific_part, shape_of, unguarded
+from issuers.sources.texts import dated_shape, getter, scientific_part, shape_of, unguarded
 from tests.unit.issuers.build import NOW, mapping
 
 GOOD = {"id": "r1", "who": "p1", "what": "work", "when": "2026-08-01", "until": None, "amount": "2", "by": "某街道"}
@@ -97,3 +97,21 @@ def test_a_shape_tells_what_was_found_and_nothing_else() -> None:
     assert shape_of("2026年3月13日 Ab") == "9999字9字99字 Aa"
     assert shape_of("两小时\x07") == "字字字·"
     assert len(shape_of("x" * 500)) < 30
+
+
+@pytest.mark.parametrize("text", ["12-Mar", "Mar-12", "3月12日"])
+def test_an_identifier_that_became_a_date_is_refused(text: str) -> None:
+    """Flat 3-12, saved as CSV by a spreadsheet."""
+    fault = Normaliser(mapping()).deed(Row(1, 2, ("r1", text, "work", "2026-08-01 09:00", None, "2")), NOW)
+    assert isinstance(fault, Fault)
+    assert (fault.field, fault.code) == ("source_id", RefusalCode.RUINED_IDENTIFIER)
+    assert dated_shape("MAR-12", of_workbook=False) is None
+    assert dated_shape("2026-03-12", of_workbook=False) is None
+
+
+@pytest.mark.parametrize("text", ["P1①", "P1²", "P½", "P1㊣㈠", "'0123", "’0123", "`0123"])
+def test_an_identifier_with_a_note_or_a_guard_is_refused(text: str) -> None:
+    """P1① in its plain form is P11, which is somebody else; '0123 is nobody."""
+    fault = Normaliser(mapping()).deed(Row(1, 2, ("r1", text, "work", "2026-08-01 09:00", None, "2")), NOW)
+    assert isinstance(fault, Fault)
+    assert (fault.field, fault.code) == ("source_id", RefusalCode.BAD_IDENTIFIER)

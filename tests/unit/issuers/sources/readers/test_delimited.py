@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import charset_normalizer
 import pytest
 
 from issuers.rules.refusals import Fault, ReadFailure, RefusalCode
@@ -140,13 +141,21 @@ def test_numbering_and_lines_follow_the_file(tmp_path: Path) -> None:
     assert [(item[0], item.line) for item in found] == [(1, 4), (2, 5), (3, 8)]
 
 
-@pytest.mark.parametrize("before", [" ", "\ufeff", "\u200b", "\t"])
+@pytest.mark.parametrize("before", [" ", "\u2060", "\u200b", "\t"])
 def test_marks_behind_something_unseen_do_not_become_part_of_a_value(tmp_path: Path, before: str) -> None:
-    """Two files with byte order marks that were joined gave another number to a record."""
+    """A record had another number by them."""
     found = items(tmp_path, f'{PLAIN}{before}"r3",p3,work,2026-08-03,,1\nr4,"p4",work,2026-08-04,,1\n')
     assert [item.code if isinstance(item, Fault) else item[0] for item in found[2:]] == [
         RefusalCode.UNBALANCED_QUOTE, "r4",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", [b"", b"\xff"])
+def test_files_with_marks_of_byte_order_may_be_joined(tmp_path: Path, bad: bytes) -> None:
+    """Two such files in one gave another number to a record."""
+    more = ['\ufeff"r3","p3","work",2026-08-03,,1\n', "\ufeffr4,p4,work,2026-08-04,,1\n"]
+    found = items(tmp_path, (PLAIN + "".join(more)).encode() + b"r5,p" + bad + b"5,work,2026-08-05,,1\n")
+    assert [item[0] for item in found[:4]] == ["r1", "r2", "r3", "r4"]
 
 
 @pytest.mark.parametrize("mark", ["\r", "\rx"])
@@ -211,3 +220,47 @@ def test_what_the_standard_readers_cannot_do(tmp_path: Path) -> None:
     assert [item.code if isinstance(item, Fault) else item[0] for item in found] == [
         "r1", "r2", RefusalCode.UNBALANCED_QUOTE, "r4", "r4", "r4",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("mark", ["", '"'])
+@pytest.mark.parametrize("joined", ["\n", "\n\ufeff", "\n第二张表,,,,,\n"])
+def test_another_header_with_its_columns_elsewhere_ends_the_table(tmp_path: Path, mark: str, joined: str) -> None:
+    """Two tables on one sheet, or files that were joined: person and number would have changed places."""
+    names = [HEADER.split(",")[at] for at in (1, 0, 2, 3, 4, 5)]
+    second = ",".join(f"{mark}{name}{mark}" for name in names) + "\np9,r9,work,2026-08-03 09:00,,4\n"
+    for changes in ({}, {"skip_rows": [{"column": "编号", "pattern": "编号|人员|第二张表"}]}):
+        *rows, end = items(tmp_path, PLAIN.rstrip("\n") + joined + second, one(**changes))
+        assert isinstance(end, ReadFailure)
+        assert end.code is RefusalCode.SECOND_HEADER
+        assert "r9" not in str(rows)
+        assert rows[:2] == GOOD
+    again = items(tmp_path, PLAIN + PLAIN)
+    assert [row for row in again if row[0] != "编号"] == GOOD * 2, "the same header again moves nothing"
+
+
+def test_nothing_but_blank_lines_is_an_empty_file(tmp_path: Path) -> None:
+    for content in ("\n\n  \n", "\r\n", "\ufeff\n\n"):
+        [end] = items(tmp_path, content)
+        assert (end.code, isinstance(end, ReadFailure)) == (RefusalCode.EMPTY_FILE, True)
+
+
+@pytest.mark.parametrize(("mark", "shown"), [(";", "';'"), ("\t", r"'\t'"), ("，", "'，'")])
+def test_another_mark_between_columns_is_named(tmp_path: Path, mark: str, shown: str) -> None:
+    [end] = items(tmp_path, PLAIN.replace(",", mark))
+    assert end.code is RefusalCode.HEADER_MISMATCH
+    assert f"parted by {shown}" in str(end)
+
+
+def test_characters_of_two_bytes_without_a_mark_are_another_encoding(tmp_path: Path) -> None:
+    for encoding in ("utf-16-le", "utf-16-be", "utf-32"):
+        [end] = items(tmp_path, "id,who,what,when,until,amount\n".encode(encoding), mapping())
+        assert end.code is RefusalCode.WRONG_ENCODING
+
+
+@pytest.mark.parametrize("text", ["编号,姓名\n1,志愿\n", "编号,姓名\n", "id,name\n1,朱镕基\n"])
+def test_what_charset_normalizer_does_instead(text: str) -> None:
+    """Why encodings are agreed and tried in order, and never guessed: a short table in GBK is Korean, or Big5, to it,
+    and nothing says that the names are wrong."""
+    guess = charset_normalizer.from_bytes(text.encode("gb18030")).best()
+    assert guess is not None
+    assert str(guess) != text

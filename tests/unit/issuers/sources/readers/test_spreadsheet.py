@@ -14,7 +14,7 @@ import openpyxl
 import pytest
 
 from issuers.rules.deeds import Deed
-from issuers.rules.refusals import Fault, ReadFailure, RefusalCode
+from issuers.rules.refusals import Fault, ReadFailure, RefusalCode, reason
 from issuers.samples.workbooks import Cell, Sheet, Value, workbook
 from issuers.sources.mapping import Mapping
 from issuers.sources.normalise import Normaliser
@@ -297,3 +297,102 @@ def test_what_openpyxl_and_calamine_cannot_do(tmp_path: Path) -> None:
     sheet = calamine.CalamineWorkbook.from_path(str(path)).get_sheet_by_name("a").to_python()
     assert (sheet[1][1], sheet[1][3]) == (5.1010719900101e17, 2.0)
     assert items(tmp_path, path.read_bytes()) == [RefusalCode.FORMULA_CELL]
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "found"),
+    [
+        ("0.5", "0%", "50%"),
+        ("0.125", "10", "12.5%"),
+        ("30000", '0!.0,"万"', "30000÷1000"),
+        ("30000", "#,##0,", "30000÷1000"),
+        ("30000", "0.0,,", "30000÷1000"),
+    ],
+)
+def test_a_number_that_is_shown_a_hundredth_or_thousandfold_is_no_plain_one(
+    tmp_path: Path, value: str, form: str, found: str
+) -> None:
+    """The sheet shows 50%, the cell holds 0.5: which of the two the clerk means is the mapping's to say."""
+    row = [*GOOD[:5], Cell(value, number_format=form)]
+    assert items(tmp_path, workbook(Sheet("a", [HEADER, row])))[0][5] == found
+    fault = deed(tmp_path, row)
+    assert isinstance(fault, Fault)
+    assert (fault.field, fault.code) == ("quantity", RefusalCode.BAD_NUMBER)
+
+
+@pytest.mark.parametrize("form", ["#,##0.00", '"¥"#,##0.00', '0"小时"', "0.0_ ", "[红色]0", "0.00E+00", "# ?/?"])
+def test_other_formats_leave_a_number_as_it_is(tmp_path: Path, form: str) -> None:
+    made = deed(tmp_path, [*GOOD[:5], Cell("2.5", number_format=form)])
+    assert isinstance(made, Deed)
+    assert made.quantity_micro == 9_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "found"),
+    [
+        ("123", '"ZY"000000', "ZY000123"),
+        ("1234567", "000-0000", "123-4567"),
+        ("51234567", "000-0000", "5123-4567"),
+        ("7", r"\A00!B", "A07B"),
+        ("12", '000"号"', "012号"),
+        ("123.0", "", "123"),
+        ("123.5", '"ZY"000000', "123.5"),
+    ],
+)
+def test_an_identifier_is_the_one_that_the_sheet_shows(tmp_path: Path, value: str, form: str, found: str) -> None:
+    """ZY000123 and 123 may be two people; 123.0 is how Java's libraries write 123."""
+    made = deed(tmp_path, ["r1", Cell(value, number_format=form), *GOOD[2:]])
+    assert isinstance(made, Deed)
+    assert made.source_id == found
+
+
+def test_an_identifier_that_became_a_date_is_refused(tmp_path: Path) -> None:
+    """Flat 3-12 is 12 March to a spreadsheet; as a date it would be somebody else's number, or nobody's."""
+    for form in ("yyyy-mm-dd", 'm"月"d"日"', "d-mmm", "h:mm"):
+        fault = deed(tmp_path, ["r1", Cell("46093.5" if form == "h:mm" else "46093", number_format=form), *GOOD[2:]])
+        assert isinstance(fault, Fault)
+        assert (fault.field, fault.code) == ("source_id", RefusalCode.RUINED_IDENTIFIER)
+    fields = {**one().model_dump()["fields"], "record_id": {"columns": ["who", "when"]}}
+    made = deed(tmp_path, ["-", *GOOD[1:3], Cell("46093", number_format="14"), *GOOD[4:]], one(fields=fields))
+    assert isinstance(made, Deed), "a number that is made of a date is one"
+
+
+def test_hidden_rows_are_refused_unless_the_mapping_says_what_they_are(tmp_path: Path) -> None:
+    """What a filter has taken out of sight is in the file, and the clerk has not seen it."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in (HEADER, GOOD, ["r2", *GOOD[1:]], ["r3", *GOOD[1:]]):
+        sheet.append(row)
+    sheet.row_dimensions[3].hidden = True
+    stream = io.BytesIO()
+    book.save(stream)
+
+    def numbers(**changes: Any) -> list[Any]:
+        return [one if isinstance(one, str) else one[0] for one in items(tmp_path, stream.getvalue(), one(**changes))]
+
+    assert numbers() == ["r1", RefusalCode.HIDDEN_ROW, "r3"]
+    assert numbers(hidden_rows="read") == ["r1", "r2", "r3"]
+    assert numbers(hidden_rows="skip") == ["r1", "r3"]
+
+
+def test_a_refusal_of_a_sheet_names_it_and_the_others(tmp_path: Path) -> None:
+    """A cover sheet in front of the records."""
+    for cover in ([["填表说明"]], [], [HEADER]):
+        [end] = items(
+            tmp_path, workbook(Sheet("说明", cover), Sheet("草稿", [HEADER], "hidden"), Sheet("记录", [HEADER, GOOD]))
+        )
+        assert isinstance(end, ReadFailure)
+        english, chinese = reason(end.code, dict(end.params))
+        for words in (english, chinese):
+            assert "说明" in words
+            assert "记录" in words
+            assert "草稿" not in words
+
+
+def test_another_header_with_its_columns_elsewhere_ends_the_sheet(tmp_path: Path) -> None:
+    second = [[HEADER[at] for at in (1, 0, 2, 3, 4, 5)], ["p9", "r9", *GOOD[2:]]]
+    found = items(tmp_path, workbook(Sheet("a", [HEADER, GOOD, None, ["第二张表"], *second])))
+    assert found[-1].code is RefusalCode.SECOND_HEADER
+    assert [one[0] for one in found[:-1]] == ["r1", None] or found[0][0] == "r1"
+    assert "r9" not in str(found)

@@ -169,14 +169,26 @@ def delimited(rng: random.Random) -> Made:
 
     def oracle(whole: bytes) -> Iterable[Mapping[str, Any]]:
         decoded = whole.decode(encoding, "replace").removeprefix("\ufeff")
-        decoded = decoded.replace("\r\n", "\n").replace("\r", "\n")
+        decoded = decoded.replace("\r\n", "\n").replace("\r", "\n").replace("\n\ufeff", "\n")
         lines = decoded.split("\n", 1)
         if lines[0].startswith("sep="):
             decoded = lines[1]
-        for line in (decoded, *("\n".join(pair) for pair in _each_line(decoded))):
-            yield from csv.DictReader(io.StringIO(line))
+        for table in _each_table(decoded):
+            for line in (table, *("\n".join(pair) for pair in _each_line(table))):
+                yield from csv.DictReader(io.StringIO(line))
 
     return Made(content, deeds_of(rows), oracle, f"csv {encoding} {end!r}: {note}", is_spoilt)
+
+
+def _each_table(decoded: str) -> Iterable[str]:
+    """Yield the tables of a file, each from its header on."""
+    table: list[str] = []
+    for line in decoded.split("\n"):
+        if table and set(COLUMNS) <= {cell.strip('"\ufeff') for cell in line.split(",")}:
+            yield "\n".join(table)
+            table = []
+        table.append(line)
+    yield "\n".join(table)
 
 
 def _each_line(decoded: str) -> Iterable[tuple[str, str]]:
@@ -196,7 +208,13 @@ def _csv(rows: Sequence[Record], names: Sequence[str], end: str, quoting: Any) -
 def _mutated_table(rng: random.Random, text: str, end: str) -> tuple[str, str]:
     lines = text.split(end)
     at = rng.randrange(1, max(2, len(lines) - 1))
-    match rng.randrange(9):
+    match rng.randrange(11):
+        case 9:
+            lines[at:at] = [",".join(rng.sample(lines[0].split(","), k=lines[0].count(",") + 1))]
+            return "another header", end.join(lines)
+        case 10:
+            lines[at] = "\ufeff" + lines[at]
+            return "a mark of byte order before a row", end.join(lines)
         case 0:
             lines.insert(at, "")
             return "a blank line", end.join(lines)
@@ -349,6 +367,9 @@ def spreadsheet(rng: random.Random) -> Made:
     is_spoilt = rng.random() < 0.2
     if is_spoilt:
         note, content = _mutated_part(rng, content)
+    elif rng.random() < 0.1:
+        # The checksums are left as they were: whatever the byte does, no other deed may come of it.
+        note, content = f"{note}, a byte of the archive", _mutated_bytes(rng, content)[1]
     note = f"xlsx {options} 1904={is_1904}: {note}"
     return Made(content, deeds_of(rows), _openpyxl_rows, note, is_spoilt or "swapped" in note)
 

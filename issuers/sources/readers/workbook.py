@@ -84,6 +84,9 @@ def open_book(package: Package, mapping: Mapping, limits: Limits) -> Book:
     root = _relations(package, _ROOT)
     book = next((part for kind, part in root.values() if kind == "officedocument"), _BOOK)
     if book not in package:
+        if _ROOT in package:
+            # A workbook of which one relationship is damaged: a sheet that is found otherwise may be a hidden one.
+            raise ReadFailure(RefusalCode.MALFORMED_DOCUMENT)
         sheets = package.parts(_SHEETS)
         if len(sheets) != 1 or mapping.sheet is not None:
             raise ReadFailure(RefusalCode.UNKNOWN_FORMAT, expected="xlsx")

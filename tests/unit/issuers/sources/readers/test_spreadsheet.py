@@ -376,6 +376,19 @@ def test_hidden_rows_are_refused_unless_the_mapping_says_what_they_are(tmp_path:
     assert numbers(hidden_rows="skip") == ["r1", "r3"]
 
 
+def test_a_book_whose_workbook_is_not_found_gives_no_sheet(tmp_path: Path) -> None:
+    """A damaged relationship: the one sheet in the usual folder was the hidden draft."""
+    draft = Sheet("草稿", [HEADER, ["draft", *GOOD[1:]]], "hidden", "worksheets/sheet1.xml")
+    content = io.BytesIO(workbook(draft, Sheet("正式", [HEADER, GOOD], part="w/x.xml")))
+    damaged = io.BytesIO()
+    with zipfile.ZipFile(content) as source, zipfile.ZipFile(damaged, "w") as target:
+        for name in source.namelist():
+            body = source.read(name)
+            target.writestr(name, body.replace(b"workbook.xml", b"workbook.xmk") if name == "_rels/.rels" else body)
+    [end] = items(tmp_path, damaged.getvalue())
+    assert isinstance(end, ReadFailure)
+
+
 def test_a_refusal_of_a_sheet_names_it_and_the_others(tmp_path: Path) -> None:
     """A cover sheet in front of the records."""
     for cover in ([["填表说明"]], [], [HEADER]):

@@ -6,8 +6,12 @@ effect (the transaction and its calldata, the logs, one ecrecover an order, and 
 outcome; no computation at all), and the nearest thing built from OpenZeppelin's parts, which does less, measured in the
 same run.
 
-The last line is one JSON object of the seven operations in ``REPORTED``. The run fails where a figure is more than 1 %
-above the committed snapshot; ``--update`` writes the snapshot anew.
+A line of its own shows what the ledger's own check of an exchange costs: the same exchanges are measured in this run
+on a ledger without that check, and the difference is the line. Exchange may cost that much more than OpenZeppelin's,
+which has no such rule.
+
+The last line is one JSON object of the seven operations in ``REPORTED`` and of that check. The run fails where a figure
+is more than 1 % above the committed snapshot, or an operation above its bar; ``--update`` writes the snapshot anew.
 """
 
 from __future__ import annotations
@@ -15,9 +19,12 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
+import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +35,7 @@ from web3.contract.contract import ContractFunction
 from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions
 from ledger.chain.transactions import contract_address, sign_legacy
 from ledger.clock import ManualClock
+from ledger.deployment import artifacts
 from ledger.deployment.city import CityActors, CityConfig, load
 from ledger.deployment.contracts import Contracts, call_data
 from ledger.deployment.deploy import deploy
@@ -43,6 +51,9 @@ from ledger.standard.typed_data import Capture, ExchangeOrder, HoldOrder, Lot, M
 SNAPSHOT = Path(__file__).resolve().parent.parent / "tests" / "contracts" / "gas.snapshot.json"
 TOLERANCE = 0.01
 REPORTED = ("mint_new", "mint_existing", "mint_new_lot", "redeem", "exchange", "hold", "capture")
+BELOW_OPENZEPPELIN = ("redeem", "exchange", "hold")
+"""Operations that must not cost more than OpenZeppelin's nearest thing, a safety rule's measured cost aside."""
+CHECK = "exchange_check"
 START = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 GRANTS = 500
 ORDERS = 100
@@ -344,9 +355,30 @@ def run() -> dict[str, Figure]:
     """Measure on a fresh chain and throw it away. The city of the demo, without caps; and what caps add to exchange."""
     config = load()
     uncapped = replace(config, resident_cap_fen=0)
-    return _on_fresh_chain(lambda engine: measure(engine, uncapped)) | {
-        "exchange_capped": _on_fresh_chain(lambda engine: measure(engine, config))["exchange"]
-    }
+    figures = _on_fresh_chain(lambda engine: measure(engine, uncapped))
+    figures["exchange_capped"] = _on_fresh_chain(lambda engine: measure(engine, config))["exchange"]
+    with _ledger_without_check():
+        unchecked = _on_fresh_chain(lambda engine: measure(engine, uncapped))["exchange"]
+    figures[CHECK] = Figure(figures["exchange"].gas - unchecked.gas, 0, 0)
+    return figures
+
+
+@contextmanager
+def _ledger_without_check() -> Iterator[None]:
+    """Have cities deployed with the ledger of contracts/mocks/UncheckedLedger.sol in the place of the real one."""
+    before = os.environ.get(artifacts.FOLDER_VARIABLE)
+    with tempfile.TemporaryDirectory(prefix="tongdui-gas-") as folder:
+        for path in artifacts.folder().glob("*.json"):
+            shutil.copy(path, folder)
+        shutil.copy(artifacts.folder() / "UncheckedLedger.json", Path(folder) / "PointsLedger.json")
+        os.environ[artifacts.FOLDER_VARIABLE] = folder
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[artifacts.FOLDER_VARIABLE]
+            else:
+                os.environ[artifacts.FOLDER_VARIABLE] = before
 
 
 def _on_fresh_chain(act: Callable[[EmbeddedEngine], dict[str, Figure]]) -> dict[str, Figure]:
@@ -368,6 +400,20 @@ def regressions(figures: Mapping[str, Figure], snapshot: Mapping[str, int]) -> l
     return found
 
 
+def bar_of(name: str, figures: Mapping[str, Figure]) -> int:
+    """Return the most that an operation of ``BELOW_OPENZEPPELIN`` may cost."""
+    return figures[name].openzeppelin + (figures[CHECK].gas if name == "exchange" else 0)
+
+
+def above_the_bar(figures: Mapping[str, Figure]) -> list[str]:
+    """Say which operation costs more than its bar."""
+    return [
+        f"{name} costs {figures[name].gas:,} gas, more than its bar of {bar_of(name, figures):,}"
+        for name in BELOW_OPENZEPPELIN
+        if figures[name].gas > bar_of(name, figures)
+    ]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, compare, print; return 1 on a regression."""
     parser = argparse.ArgumentParser(prog="python -m scripts.gas", description=(__doc__ or "").split("\n\n")[0])
@@ -376,17 +422,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     figures = run()
     print(f"{'gas per operation':<18}{'ours':>10}{'floor':>10}{'OpenZeppelin':>14}")
     for name, line in figures.items():
-        print(f"{name:<18}{line.gas:>10,}{line.floor:>10,}{line.openzeppelin:>14,}")
+        if name != CHECK:
+            print(f"{name:<18}{line.gas:>10,}{line.floor:>10,}{line.openzeppelin:>14,}")
+    check = figures[CHECK].gas
+    print(
+        f"{CHECK:<18}{check:>10,}  safety: the ledger itself sees that an exchange creates no value and prolongs none;"
+    )
+    print(f"{'':<30}exchange's bar is {bar_of('exchange', figures):,}, OpenZeppelin's and this")
     if args.update:
         content = {name: line.gas for name, line in figures.items()}
         SNAPSHOT.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     found = regressions(figures, json.loads(SNAPSHOT.read_text(encoding="utf-8")) if SNAPSHOT.is_file() else {})
+    found += above_the_bar(figures)
     for sentence in found:
         print(sentence, file=sys.stderr)
-    lines = {
+    lines: dict[str, dict[str, int]] = {
         name: {"gas": figures[name].gas, "floor": figures[name].floor, "openzeppelin": figures[name].openzeppelin}
         for name in REPORTED
     }
+    lines[CHECK] = {"gas": check, "exchange_bar": bar_of("exchange", figures)}
     print(json.dumps(lines))
     return 1 if found else 0
 

@@ -15,7 +15,11 @@ import {Positions} from "./Positions.sol";
 abstract contract Appropriations is Positions {
     using SafeCast for uint256;
 
-    /// @dev Two words; the first is what the ledger asks before it mints. A year's sum fits 96 bits and its number 32, so all
+    /// @dev Ten trillion yuan: no budget reaches it, and thousands of years of it fit the 64-bit integers in which databases
+    /// count fen.
+    uint256 private constant YEAR_FEN_MAX = 1e15;
+
+    /// @dev Two words; the first is what the ledger asks before it mints. A year's sum fits 50 bits and its number 32, so all
     /// years' fits 128.
     struct Budget {
         uint128 appropriatedFen;
@@ -72,7 +76,7 @@ abstract contract Appropriations is Positions {
         restricted
     {
         Year storage year = _years[programme][fiscalYear];
-        if (fiscalYear == 0 || year.lapsed || fen == 0 || fen > type(uint96).max - year.recordedFen) {
+        if (fiscalYear == 0 || year.lapsed || fen == 0 || fen > YEAR_FEN_MAX - year.recordedFen) {
             revert ClearingBookBadAppropriation(fiscalYear, fen);
         }
         if (_usedDocuments[programme][fiscalYear][documentHash]) {

@@ -34,6 +34,8 @@ contract Exchange is IExchange, OrderBatch {
         LotId toId;
         uint256 amountOut;
         uint256 fen;
+        bool residentCapped;
+        bool inflowCapped;
     }
 
     /// @dev Fen that flowed on `day`.
@@ -107,7 +109,7 @@ contract Exchange is IExchange, OrderBatch {
             return;
         }
         int256 fen = int256(terms.fen);
-        _count(order, fen);
+        _count(order, terms, fen);
         // The two programmes are still loaded. A few hundred orders of less than 2^64 fen each.
         unchecked {
             batch.previous.fen -= fen;
@@ -140,20 +142,23 @@ contract Exchange is IExchange, OrderBatch {
         terms.toId = LotIds.lotOf(order.toProgramme, order.fromId.quarter());
         terms.amountOut = amountOut;
         terms.fen = fen;
-        return _isWithinCaps(order, int256(fen)) ? Verdict.ACCEPTED : Verdict.CAP_EXCEEDED;
+        return _isWithinCaps(order, terms, int256(fen)) ? Verdict.ACCEPTED : Verdict.CAP_EXCEEDED;
     }
 
-    function _isWithinCaps(ExchangeOrder memory order, int256 fen) private view returns (bool) {
+    /// @dev Keeps in `terms` which caps there are, for the count that follows.
+    function _isWithinCaps(ExchangeOrder memory order, Terms memory terms, int256 fen) private view returns (bool) {
         uint256 cap = _residentCapFen;
+        terms.residentCapped = cap != 0;
         if (cap != 0 && _today(_outflows[order.holder]) + fen > int256(cap)) return false;
         cap = _inflowCaps[order.toProgramme];
+        terms.inflowCapped = cap != 0;
         return cap == 0 || _today(_inflows[order.toProgramme]) + fen <= int256(cap);
     }
 
     /// @dev Nothing is counted where there is no cap: a count costs each resident a slot.
-    function _count(ExchangeOrder memory order, int256 fen) private {
-        if (_residentCapFen != 0) _add(_outflows[order.holder], fen);
-        if (_inflowCaps[order.toProgramme] != 0) _add(_inflows[order.toProgramme], fen);
+    function _count(ExchangeOrder memory order, Terms memory terms, int256 fen) private {
+        if (terms.residentCapped) _add(_outflows[order.holder], fen);
+        if (terms.inflowCapped) _add(_inflows[order.toProgramme], fen);
         ProgrammeId from = order.fromId.programme();
         if (_inflowCaps[from] != 0) _add(_inflows[from], -fen);
     }

@@ -120,7 +120,7 @@ interface IClearingBook {
     error ClearingBookBadPosting(uint64 participant, int256 delta);
     /// @notice Only the points ledger may.
     error ClearingBookOnlyLedger(address caller);
-    /// @notice No fen, more than 2^96 - 1 in the year, no fiscal year, or one that has lapsed.
+    /// @notice No fen, more than 10^15 in the year, no fiscal year, or one that has lapsed.
     error ClearingBookBadAppropriation(uint32 fiscalYear, uint256 fen);
     /// @notice The ledger knows no such programme.
     error ClearingBookUnknownProgramme(ProgrammeId programme);
@@ -263,7 +263,7 @@ interface IClearingBook {
 
     // --------------------------------------------------------------------------------------------------- finance
 
-    /// @notice Records an appropriation to a programme that is registered: at most 2^96 - 1 fen a year.
+    /// @notice Records an appropriation to a programme that is registered: at most 10^15 fen a year.
     /// @param documentHash Hash of the document that grants it; counts once for a programme and year.
     /// @dev Restricted to finance.
     function recordAppropriation(ProgrammeId programme, uint32 fiscalYear, uint256 fen, bytes32 documentHash) external;

@@ -6,6 +6,7 @@ import {LotId} from "../interfaces/Types.sol";
 import {LotBook} from "./LotBook.sol";
 import {LotIds} from "../libraries/LotIds.sol";
 import {LotLanes} from "./LotLanes.sol";
+import {PlainAccount} from "../libraries/PlainAccount.sol";
 
 /// @title Successors
 /// @notice See {ISuccessors}.
@@ -66,6 +67,8 @@ abstract contract Successors is LotBook {
 
     /// @inheritdoc ISuccessors
     function forward(address oldAccount, uint256[] calldata ids) external {
+        // The words that are named lose their nonces without an event: an auditor finds them in the calldata alone.
+        PlainAccount.check();
         if (_line[oldAccount].successor == address(0)) revert PointsLedgerNotRetired(oldAccount);
         _forward(oldAccount, currentAccount(oldAccount), ids);
     }

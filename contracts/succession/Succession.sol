@@ -5,6 +5,7 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 
 import {IPointsLedger} from "../interfaces/IPointsLedger.sol";
 import {ISuccession, Request, SuccessionState} from "../interfaces/ISuccession.sol";
+import {PlainAccount} from "../libraries/PlainAccount.sol";
 import {SignatureCheck} from "../libraries/SignatureCheck.sol";
 import {TypedData} from "../libraries/TypedData.sol";
 
@@ -59,9 +60,10 @@ contract Succession is ISuccession, AccessManaged {
     function objectTo(address holder, bytes calldata signature) external {
         Request storage current = _requests[holder];
         if (current.state != SuccessionState.REQUESTED) _in(holder, SuccessionState.CONFIRMED);
-        bytes32 digest = _digest(TypedData.objection(holder, current.newAccount));
-        if (msg.sender != holder && !SignatureCheck.isValid(holder, digest, signature)) {
-            revert SuccessionBadSignature(holder);
+        if (msg.sender != holder) {
+            PlainAccount.check();
+            bytes32 digest = _digest(TypedData.objection(holder, current.newAccount));
+            if (!SignatureCheck.isValid(holder, digest, signature)) revert SuccessionBadSignature(holder);
         }
         current.state = SuccessionState.OBJECTED;
         current.since = uint40(block.timestamp);
@@ -83,6 +85,7 @@ contract Succession is ISuccession, AccessManaged {
 
     /// @inheritdoc ISuccession
     function execute(address holder, uint256[] calldata ids) external {
+        PlainAccount.check();
         Request memory current = _requests[holder];
         uint40 from = current.since;
         if (current.state != SuccessionState.ALLOWED) {

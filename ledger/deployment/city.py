@@ -23,6 +23,7 @@ from ledger.standard.contract import (
     PAR_MAX,
     PAYMENT_TERM_MAX_S,
     PAYMENT_TERM_MIN_S,
+    YEAR_FEN_MAX,
     ProgrammeFlag,
 )
 from ledger.standard.ids import Address, MerchantId, ProgrammeId, ProgrammeSlug
@@ -243,7 +244,7 @@ def _appropriation_problems(config: CityConfig) -> Iterable[str]:
         label = f"appropriation {appropriation.document!r}"
         if appropriation.programme not in known:
             yield f"{label}: there is no programme {appropriation.programme}"
-        if not 0 < appropriation.fen < 2**96 or not 0 < appropriation.fiscal_year < 2**32:
+        if not 0 < appropriation.fen <= YEAR_FEN_MAX or not 0 < appropriation.fiscal_year < 2**32:
             yield f"{label}: {appropriation.fen} fen for {appropriation.fiscal_year} is out of range"
 
 

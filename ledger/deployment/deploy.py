@@ -69,9 +69,14 @@ FUNCTION_ROLES: tuple[tuple[str, tuple[str, ...], int], ...] = (
 SUPERVISED_ROLES = (FINANCE, REGISTRAR)
 """Their acts are announced and wait (`CityActors.institution_delay_s`); the supervisor can cancel them meanwhile."""
 
-MODULE_ROLES = (EXCHANGE, REDEMPTION)
-MODULE_GRANT_DELAY_S = 7 * DAY_S
-"""A module that shall replace another has its role this long after the council granted it."""
+DELAYED_ROLES = (ADMIN, EXCHANGE, REDEMPTION, FINANCE, DESK, REGISTRAR, ARBITER, SUPERVISOR)
+"""Whoever is granted one of these has it after `AUTHORITY_DELAY_S`. A guardian, who can only brake, has it at once."""
+
+DELAYED_TARGETS = ("PointsLedger", "ClearingBook", "Succession", "Exchange", "Redemption")
+"""Another role for a function of these, another authority, or their closing is announced and waits as long."""
+
+AUTHORITY_DELAY_S = 7 * DAY_S
+"""How long everybody sees a change of who may do what before it takes effect."""
 
 _CREATION_GAS = 12_000_000
 _CALL_GAS = 1_500_000
@@ -312,18 +317,6 @@ def _role_steps(contracts: Contracts, addresses: Mapping[str, Address], actors: 
         *((DESK, desk, 0) for desk in actors.desks),
     ]
     steps += [_grant(manager, role, account, delay_s) for role, account, delay_s in holders]
-    # One call, for the manager shows a grant delay only once it is in force, after five days of its own: until then a
-    # city that has just begun can mend its modules.
-    restraints = [manager.functions.setGrantDelay(role, MODULE_GRANT_DELAY_S) for role in MODULE_ROLES]
-    restraints += [manager.functions.setRoleGuardian(role, SUPERVISOR) for role in SUPERVISED_ROLES]
-    steps.append(
-        _Step(
-            "let new modules wait, and the supervisor cancel what finance and registrar announce",
-            manager.functions.multicall([call_data(restraint) for restraint in restraints]),
-            manager.functions.getRoleGuardian(SUPERVISED_ROLES[-1]),
-            _equals(SUPERVISOR),
-        )
-    )
     return steps
 
 
@@ -337,8 +330,21 @@ def _grant(manager: Contract, role: int, account: Address, delay_s: int = 0) -> 
 
 
 def _hand_over_steps(manager: Contract, addresses: Mapping[str, Address], deployer: Address) -> list[_Step]:
+    # After the last grant and in one call, for the manager shows these delays only once they are in force, five days
+    # after they were set: until then a city that has just begun can correct what it granted.
+    restraints = [manager.functions.setGrantDelay(role, AUTHORITY_DELAY_S) for role in DELAYED_ROLES]
+    restraints += [
+        manager.functions.setTargetAdminDelay(addresses[target], AUTHORITY_DELAY_S) for target in DELAYED_TARGETS
+    ]
+    restraints += [manager.functions.setRoleGuardian(role, SUPERVISOR) for role in SUPERVISED_ROLES]
     return [
         _grant(manager, ADMIN, addresses["Council"]),
+        _Step(
+            "let every change of authority wait, and the supervisor cancel what finance and registrar announce",
+            manager.functions.multicall([call_data(restraint) for restraint in restraints]),
+            manager.functions.getRoleGuardian(SUPERVISED_ROLES[-1]),
+            _equals(SUPERVISOR),
+        ),
         _Step(
             "renounce the deployer's power",
             manager.functions.renounceRole(ADMIN, deployer),

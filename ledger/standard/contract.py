@@ -196,3 +196,6 @@ PAYMENT_TERM_MAX_S = 90 * DAY_S
 """Bounds of the time that debtors have to pay what is due."""
 
 PAUSE_MAX_S = 72 * HOUR_S
+
+YEAR_FEN_MAX = 10**15
+"""The most that is appropriated to a programme for a fiscal year."""

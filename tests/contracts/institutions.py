@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from city import DAY, EXCHANGE, FINANCE, REDEMPTION, REGISTRAR, SUPERVISOR, City, go_to, now
+from city import ARBITER, DAY, DESK, EXCHANGE, FINANCE, REDEMPTION, REGISTRAR, SUPERVISOR, City, go_to, now
 from eth_abi import encode
 from eth_utils import keccak
 
 ANNOUNCED = DAY
 """How long an act of finance or the registrar waits."""
-MODULE_WAIT = 7 * DAY
-"""How long after the council's grant a module has its role."""
+AUTHORITY_WAIT = 7 * DAY
+"""How long a change of who may do what is seen before it takes effect."""
+DELAYED_ROLES = (0, EXCHANGE, REDEMPTION, FINANCE, DESK, REGISTRAR, ARBITER, SUPERVISOR)
+"""All but the guardian's, who can only brake."""
 
 
 class Institutions:
@@ -28,9 +30,11 @@ class Institutions:
             self.manager.grantRole(role, account, ANNOUNCED, city.by_admin)
             self.manager.setRoleGuardian(role, SUPERVISOR, city.by_admin)
         self.manager.grantRole(SUPERVISOR, self.supervisor, 0, city.by_admin)
-        for role in (EXCHANGE, REDEMPTION):
-            self.manager.setGrantDelay(role, MODULE_WAIT, city.by_admin)
-        # The manager puts a grant delay in force five days after it was set.
+        for role in DELAYED_ROLES:
+            self.manager.setGrantDelay(role, AUTHORITY_WAIT, city.by_admin)
+        for target in (city.ledger, city.book, city.succession, city.exchange, city.redemption):
+            self.manager.setTargetAdminDelay(target, AUTHORITY_WAIT, city.by_admin)
+        # The manager puts these delays in force five days after they were set.
         go_to(now() + 5 * DAY)
 
     def data(self, contract: Any, function: str, *args: Any) -> bytes:

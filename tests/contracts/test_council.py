@@ -40,6 +40,9 @@ class Agencies:
         self.members = [accounts[9], Person("agency 1").account, Person("agency 2").account]
         self.council = city.project.Council.deploy(self.members, 2, DELAY, city.by_admin)
         city.manager.grantRole(0, self.council, 0, city.by_admin)
+        since = city.manager.getAccess(0, self.council)[0]
+        if since > now():
+            go_to(since)
         city.manager.renounceRole(0, city.admin, city.by_admin)
 
     def call(self, contract: Any, function: str, *args: Any) -> tuple[Any, bytes]:

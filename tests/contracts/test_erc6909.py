@@ -102,7 +102,7 @@ def test_transfer_reverts_without_balance(city: City, ana: Any, amount: int) -> 
 
 def test_transfer_of_all_there_is_fits_the_receiver(city: City, ana: Any) -> None:
     """A lot's supply fits a lane, so no receiver is ever full."""
-    city.appropriate(GIFT, 10**15)
+    city.appropriate(GIFT, 9 * 10**14)
     city.give(city.bo, LOT, 2**48 - 1 - 1_000)
     city.give(city.bo, LOT + 1, 7)
     city.ledger.transfer(city.bo.address, LOT, 1_000, {"from": ana})

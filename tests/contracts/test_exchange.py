@@ -225,7 +225,7 @@ def test_9_cap_exceeded(rich: City) -> None:
 def test_9_cap_exceeded_where_the_lot_is_full(rich: City) -> None:
     """Whoever holds it; looked at before the lot that is given."""
     lot = token_id(ENVIRONMENT, NOW)
-    rich.appropriate(ENVIRONMENT, 10**15)
+    rich.appropriate(ENVIRONMENT, 9 * 10**14)
     rich.give(rich.bo, lot, 2**48 - 100 - rich.ledger.totalSupply(lot))
     expect(rich, rich.exchange_order(rich.ana, LOT, 25, ENVIRONMENT), CAP_EXCEEDED, spent=True)
     tx = rich.run_exchange(rich.signed(rich.ana, rich.exchange_order(rich.ana, LOT, 24, ENVIRONMENT)))

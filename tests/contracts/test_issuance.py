@@ -173,7 +173,7 @@ def test_10_mint_reverts_where_the_lot_is_full(city: City) -> None:
         grants = pack_grants([(city.ana.address, amount) for amount in amounts])
         with reverts("PointsLedgerLotFull", LOT, sum(amounts) + 2):
             sign_and_send(city, grants=grants)
-    city.appropriate(VOLUNTEER, 10**15)
+    city.appropriate(VOLUNTEER, 9 * 10**14)
     city.mint(VOLUNTEER, NOW, {city.ana.address: 2**48 - 3}, number=3)
     assert city.ledger.totalSupply(LOT) == 2**48 - 1
     assert city.balances(LOT, city.ana, city.bo) == [2**48 - 3, 2]
@@ -213,7 +213,7 @@ def funding_of(city: City, programme: int) -> int:
 def test_mint(city: City) -> None:
     """Every grant lands, with its Transfer; one event for the batch; its word, supplies and neighbours are right."""
     grants = [(city.ana.address, 500), (city.bo.address, 7), (city.ana.address, 2**40)]
-    city.appropriate(VOLUNTEER, 10**15)
+    city.appropriate(VOLUNTEER, 9 * 10**14)
     city.give(city.ana, LOT + 1, 33)
     tx = sign_and_send(city, number=2**64 - 1, grants=pack_grants(grants))
     word = word_of(city, 2**64 - 1)
@@ -251,7 +251,7 @@ def test_batches_land_in_any_order_and_from_any_relayer(city: City) -> None:
 
 def test_the_four_quarters_of_a_year_share_a_word_and_do_not_touch(city: City) -> None:
     """Each lane of the word, filled to the brim, leaves its neighbours and the nonces alone."""
-    city.appropriate(VOLUNTEER, 10**15)
+    city.appropriate(VOLUNTEER, 9 * 10**14)
     city.ledger.cancelNonce(LOT, 31, {"from": city.ana.account})
     for quarter, amount in ((NOW, 2**48 - 1), (NOW + 1, 1), (NOW + 2, 2**48 - 1), (NOW + 3, 2), (NOW + 4, 3)):
         city.give(city.ana, token_id(VOLUNTEER, quarter), amount)

@@ -183,7 +183,7 @@ def test_baskets_are_debited_so_on_chain(city: Any, basket: dict[str, Any]) -> N
     for place, lot in enumerate(basket["lots"]):
         programme = first + place
         city.register(programme, int(lot["par"]), 8)
-        city.appropriate(programme, 2**90)
+        city.appropriate(programme, 9 * 10**14)
         lots.append((programme << 32 | 121, int(lot["minor"])))
         city.mint(programme, 121, {city.ana.address: 2 * int(lot["minor"])})
     debits = [int(fen) for fen in basket["debits_fen"]]
@@ -211,7 +211,7 @@ def test_exchanges_round_so_on_chain(city: Any, place: int) -> None:
     row = payable[place * (len(payable) // 3)]
     for programme, par in ((500, row["par_in"]), (501, row["par_out"])):
         city.register(programme, par, 6)
-        city.appropriate(programme, 2**90)
+        city.appropriate(programme, 9 * 10**14)
     city.mint(500, 121, {city.ana.address: row["minor_in"]})
     order = city.exchange_order(city.ana, 500 << 32 | 121, row["minor_in"], 501)
     city.run_exchange(city.signed(city.ana, order))

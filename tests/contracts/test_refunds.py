@@ -195,7 +195,7 @@ def test_6_not_covered_by_what_is_locked_for_others(city: City) -> None:
 
 def test_7_no_room_in_the_lot(city: City, paid: Paid) -> None:
     """Where more was minted since than leaves room, a refund waits, and a smaller one lands."""
-    city.appropriate(VOLUNTEER, 10**15)
+    city.appropriate(VOLUNTEER, 9 * 10**14)
     room = 60
     city.give(city.bo, LOT, 2**48 - 1 - room - city.ledger.totalSupply(LOT))
     with reverts("PointsLedgerLotFull", LOT, 2**48 - 1 - room + LOTS[0][1]):
@@ -325,7 +325,7 @@ def test_the_rebirth_cap_is_a_holder_s_quarter_s_and_counts_started_fen(city: Ci
 def test_what_finds_no_room_in_the_current_quarter_s_lot_comes_back_dead(city: City) -> None:
     """A full lot takes up what it can; the refund lands all the same."""
     city.ledger.setRebirthCap(10**6, city.by_admin)
-    city.appropriate(VOLUNTEER, 10**15)
+    city.appropriate(VOLUNTEER, 9 * 10**14)
     city.give(city.ana, LOT, 1_000)
     go_to(expiry_end(NOW) - DAY)
     payments = [city.pay(city.ana, [(LOT, 300)]) for _ in range(2)]

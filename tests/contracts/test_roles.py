@@ -27,7 +27,7 @@ from city import (
     rejections,
     reverts,
 )
-from institutions import ANNOUNCED, MODULE_WAIT, Institutions
+from institutions import ANNOUNCED, AUTHORITY_WAIT, DELAYED_ROLES, Institutions
 from reference import token_id
 
 LOT = token_id(VOLUNTEER, NOW)
@@ -135,7 +135,7 @@ def test_a_module_has_its_role_seven_days_after_the_grant(institutions: Institut
     container = city.project.Exchange if name == "exchange" else city.project.Redemption
     new = container.deploy(city.manager, city.ledger, city.by_operator)
     institutions.manager.grantRole(role, new, 0, city.by_admin)
-    ready = now() + MODULE_WAIT
+    ready = now() + AUTHORITY_WAIT
     assert institutions.manager.getAccess(role, new)[0] == ready
     late = {"deadline": ready + DAY}
     if name == "exchange":
@@ -158,12 +158,73 @@ def test_a_module_s_wait_cannot_be_shortened_for_itself(institutions: Institutio
     """To lower the wait takes as long as the wait, so nobody lowers it first and grants then."""
     city, manager = institutions.city, institutions.manager
     manager.setGrantDelay(REDEMPTION, 0, city.by_admin)
-    lowered = now() + MODULE_WAIT
+    lowered = now() + AUTHORITY_WAIT
     new = city.project.Redemption.deploy(city.manager, city.ledger, city.by_operator)
     go_to(lowered - 10)
     manager.grantRole(REDEMPTION, new, 0, city.by_admin)
-    assert manager.getAccess(REDEMPTION, new)[0] >= lowered - 10 + MODULE_WAIT
+    assert manager.getAccess(REDEMPTION, new)[0] >= lowered - 10 + AUTHORITY_WAIT
     assert manager.hasRole(REDEMPTION, new)[0] is False
+
+
+@pytest.mark.parametrize("role", DELAYED_ROLES)
+def test_who_is_granted_a_role_has_it_seven_days_later(institutions: Institutions, role: int) -> None:
+    """Finance, registrar, supervisor, desks, arbiter, and another administrator."""
+    city, manager = institutions.city, institutions.manager
+    manager.grantRole(role, city.ana.address, 0, city.by_admin)
+    ready = now() + AUTHORITY_WAIT
+    assert manager.getAccess(role, city.ana.address)[0] == ready
+    assert manager.hasRole(role, city.ana.address)[0] is False
+    go_to(ready)
+    assert manager.hasRole(role, city.ana.address)[0] is True
+
+
+def test_a_guardian_brakes_as_soon_as_it_is_granted(institutions: Institutions) -> None:
+    city = institutions.city
+    institutions.manager.grantRole(GUARDIAN, city.stranger, 0, city.by_admin)
+    city.ledger.freeze(VOLUNTEER, {"from": city.stranger})
+
+
+def changes(city: City) -> list[tuple[str, Any, tuple[Any, ...]]]:
+    """Return what takes a contract out of its institutions' hands, for each contract."""
+    return [
+        (function, target, arguments)
+        for target in (city.ledger, city.book, city.succession, city.exchange, city.redemption)
+        for function, arguments in (
+            ("setTargetFunctionRole", ([target.setAuthority.signature], 0)),
+            ("updateAuthority", (city.manager.address,)),
+            ("setTargetClosed", (True,)),
+        )
+    ]
+
+
+def test_functions_authority_and_closing_wait_seven_days(institutions: Institutions) -> None:
+    """The admin announces them, to the second; without that they revert, for each contract."""
+    city, manager = institutions.city, institutions.manager
+    for function, target, arguments in changes(city):
+        data = institutions.data(manager, function, target, *arguments)
+        with reverts("AccessManagerNotScheduled", institutions.operation(city.admin, manager, data)):
+            getattr(manager, function)(target, *arguments, city.by_admin)
+    data = institutions.announce(city.admin, manager, "setTargetClosed", city.book, True)
+    ready, operation = now() + AUTHORITY_WAIT, institutions.operation(city.admin, manager, data)
+    assert manager.getSchedule(operation) == ready
+    next_block_at(ready - 1)
+    with reverts("AccessManagerNotReady", operation):
+        manager.setTargetClosed(city.book, True, city.by_admin)
+    next_block_at(ready)
+    manager.setTargetClosed(city.book, True, city.by_admin)
+    assert manager.isTargetClosed(city.book)
+
+
+def test_a_contract_s_wait_cannot_be_shortened_for_itself(institutions: Institutions) -> None:
+    """To lower it takes as long as the wait."""
+    city, manager = institutions.city, institutions.manager
+    manager.setTargetAdminDelay(city.book, 0, city.by_admin)
+    lowered = now() + AUTHORITY_WAIT
+    next_block_at(lowered - 1)
+    with pytest.raises(Exception, match="AccessManagerNotScheduled"):
+        manager.setTargetClosed(city.book, True, city.by_admin)
+    next_block_at(lowered)
+    manager.setTargetClosed(city.book, True, city.by_admin)
 
 
 def test_nobody_but_the_admin_changes_a_role(institutions: Institutions) -> None:

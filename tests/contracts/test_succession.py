@@ -481,3 +481,29 @@ def test_a_contract_wallet_consents_and_objects(rich: City) -> None:
     digest = rich.domain.digest("Objection", oldAccount=wallet.address, newAccount=rich.chen.address)
     rich.succession.objectTo(wallet.address, sign(rich.bo.key, digest), {"from": rich.stranger})
     assert rich.succession.request(wallet.address)[1] == OBJECTED
+
+
+def test_only_plain_accounts_carry_out_forward_and_hand_in_objections(rich: City) -> None:
+    """A contract cannot: the words that lose their nonces, and an objection's signature, must lie in the calldata."""
+    contract = rich.project.WalletMock.deploy(rich.operator, rich.by_operator)
+    ask(rich)
+    signature = rich.sign_objection(rich.ana, rich.heir.address)
+    with reverts("PlainAccountNeeded", contract.address):
+        data = rich.succession.objectTo.encode_input(rich.ana.address, signature)
+        contract.call(rich.succession, data, rich.by_operator)
+    confirm(rich)
+    go_to(now() + WEEK)
+    with reverts("PlainAccountNeeded", contract.address):
+        contract.call(rich.succession, rich.succession.execute.encode_input(rich.ana.address, [LOT]), rich.by_operator)
+    execute(rich, [LOT])
+    with reverts("PlainAccountNeeded", contract.address):
+        contract.call(rich.ledger, rich.ledger.forward.encode_input(rich.ana.address, [LOT]), rich.by_operator)
+
+
+def test_a_wallet_objects_for_itself(rich: City) -> None:
+    """It is the old account, and needs no signature."""
+    wallet = rich.project.WalletMock.deploy(rich.bo.address, rich.by_operator)
+    rich.request_succession(wallet.address, rich.heir)
+    data = rich.succession.objectTo.encode_input(wallet.address, b"")
+    wallet.call(rich.succession, data, rich.by_operator)
+    assert rich.succession.request(wallet.address)[1] == OBJECTED

@@ -6,10 +6,9 @@ from ledger.audit.books.clearing import YearBook
 from ledger.audit.report import Contradicted
 from ledger.audit.rules.common import Handlers, Rules, hex_of
 from ledger.proofs.events import Event
+from ledger.standard.contract import YEAR_FEN_MAX
 from ledger.standard.ids import TREASURY, MerchantId, ProgrammeId, programme_participant
 from ledger.standard.value import MICROFEN_MINOR
-
-_YEAR_FEN_MAX = 2**96 - 1
 
 
 class BudgetRules(Rules):
@@ -36,7 +35,7 @@ class BudgetRules(Rules):
         if (year, document) in budget.documents:
             raise Contradicted(f"document of an appropriation of {year}", where, "once", hex_of(document))
         recorded = budget.years.get(year, YearBook())
-        if not year or not fen or recorded.is_lapsed or recorded.recorded + fen > _YEAR_FEN_MAX:
+        if not year or not fen or recorded.is_lapsed or recorded.recorded + fen > YEAR_FEN_MAX:
             raise Contradicted(f"appropriation of {year}", where, "a year that has not lapsed", f"{fen} fen")
         if not budget.years:
             clearing.programmes.append(programme)

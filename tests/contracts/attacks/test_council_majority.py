@@ -19,7 +19,7 @@ from city import (
     now,
     reverts,
 )
-from institutions import Institutions
+from institutions import AUTHORITY_WAIT, Institutions
 from reference import pack_lots, prefix_word, token_id
 from test_council import DELAY, Agencies
 
@@ -87,14 +87,16 @@ def test_it_mints_nothing_with_a_key_of_its_own_for_nine_days(agencies: Agencies
 
 
 def test_it_records_no_appropriation_without_its_delay_and_a_finance_key(agencies: Agencies) -> None:
-    """It makes itself the finance bureau. Bounded by: the council's delay, and each step is an event. That remains in
-    its power, and docs/security says so; what another institution recorded is not its to change."""
+    """It makes itself the finance bureau. Bounded by: the council's delay, seven days more, and each step is an event.
+    That remains in its power, and docs/security says so; what another institution recorded is not its to change."""
     city = agencies.city
     with reverts("AccessManagedUnauthorized", agencies.council.address):
         enact(agencies, city.book, "recordAppropriation", VOLUNTEER, 2031, 1, b"\1" * 32)
-    begun = now()
-    enact(agencies, city.manager, "grantRole", FINANCE, agencies.members[0], 0)
-    assert now() - begun >= DELAY
+    begun, member = now(), agencies.members[0]
+    enact(agencies, city.manager, "grantRole", FINANCE, member, 0)
+    assert city.manager.getAccess(FINANCE, member)[0] - begun >= DELAY + AUTHORITY_WAIT
+    with reverts("AccessManagedUnauthorized", member.address):
+        city.book.recordAppropriation(VOLUNTEER, 2031, 1, b"\1" * 32, {"from": member})
 
 
 def test_it_takes_nobody_s_points(agencies: Agencies) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from scripts.gas import SNAPSHOT, TOLERANCE, Figure, Spent, floor_of, regressions
+from scripts.gas import CHECK, SNAPSHOT, TOLERANCE, Figure, Spent, above_the_bar, bar_of, floor_of, regressions
 
 LINE = Figure(gas=1_010, floor=900, openzeppelin=2_000)
 
@@ -40,4 +40,17 @@ def test_the_floor_is_refunded_at_most_a_fifth() -> None:
 
 def test_the_committed_snapshot_names_every_operation() -> None:
     expected = {"mint_new", "mint_existing", "mint_new_lot", "redeem", "exchange", "exchange_capped", "hold", "capture"}
-    assert set(json.loads(SNAPSHOT.read_text(encoding="utf-8"))) == expected
+    assert set(json.loads(SNAPSHOT.read_text(encoding="utf-8"))) == expected | {CHECK}
+
+
+def test_the_bar_is_openzeppelin_s_and_rises_by_the_check_s_cost_alone() -> None:
+    figures = {
+        "redeem": Figure(100, 0, 100),
+        "exchange": Figure(130, 0, 100),
+        "hold": Figure(101, 0, 100),
+        CHECK: Figure(30, 0, 0),
+    }
+    assert (bar_of("redeem", figures), bar_of("exchange", figures)) == (100, 130)
+    (found,) = above_the_bar(figures)
+    assert found.startswith("hold costs 101 gas")
+    assert len(above_the_bar(figures | {CHECK: Figure(29, 0, 0)})) == 2

@@ -42,7 +42,8 @@ class Accounts(Programmes):
             self.reborn[new] = (quarter, fen + (used if quarter == other else 0))
         self.forward_lots(holder, new, lots, at)
 
-    def forward(self, old: str, lots: Sequence[int], at: int) -> None:
+    def forward(self, caller: str, old: str, lots: Sequence[int], at: int) -> None:
+        self.check_plain(caller)
         if self.successor[old] == ZERO:
             raise Reverts("PointsLedgerNotRetired", old)
         self.forward_lots(old, self.current(old), lots, at)
@@ -82,6 +83,8 @@ class Accounts(Programmes):
     def object_to(self, caller: str, holder: str, signature: bytes, at: int) -> None:
         asked = self._asked(holder, self.requests[holder].new, REQUESTED, CONFIRMED)
         digest = self.digest("Objection", oldAccount=holder, newAccount=asked.new)
+        if caller != holder:
+            self.check_plain(caller)
         if caller != holder and not self.is_signed(holder, digest, signature):
             raise Reverts("SuccessionBadSignature", holder)
         self.requests[holder] = asked._replace(state=OBJECTED, since=at)
@@ -93,7 +96,8 @@ class Accounts(Programmes):
         self.tell("SuccessionDecided", holder=holder, allowed=allowed)
         self.requests[holder] = asked._replace(state=ALLOWED, since=at) if allowed else Request()
 
-    def execute(self, holder: str, lots: Sequence[int], at: int) -> None:
+    def execute(self, caller: str, holder: str, lots: Sequence[int], at: int) -> None:
+        self.check_plain(caller)
         asked = self._asked(holder, self.requests[holder].new, CONFIRMED, ALLOWED)
         ready = asked.since + (OBJECTION if asked.state == CONFIRMED else 0)
         if at < ready:

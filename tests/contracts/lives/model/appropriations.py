@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from city import FINANCE
 
-from .claims import FEN_MAX, Claims
+from .claims import Claims
 from .state import Reverts
+
+YEAR_FEN_MAX = 10**15
 
 
 class Appropriations(Claims):
@@ -33,7 +35,7 @@ class Appropriations(Claims):
     def appropriate(self, caller: str, programme: int, year: int, fen: int, document: bytes, at: int) -> None:
         self.check_role(FINANCE, caller)
         recorded, lapsed, is_over = self.years[programme, year]
-        if year == 0 or is_over or fen == 0 or recorded + fen > FEN_MAX:
+        if year == 0 or is_over or fen == 0 or recorded + fen > YEAR_FEN_MAX:
             raise Reverts("ClearingBookBadAppropriation", year, fen)
         if self.documents[programme, year, document]:
             raise Reverts("ClearingBookDocumentUsed", programme, year, document)

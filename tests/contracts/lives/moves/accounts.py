@@ -95,8 +95,7 @@ class AccountMoves(Life):
         elif self.chance(8):
             self.to_time(ready + 30 * DAY - random.choice((0, 1, 2)))
         lots = self._some_lots()
-        decide = lambda at: self.model.execute(holder, lots, at)  # noqa: E731
-        self.perform(self.act(self.anyone(), self.city.succession, "execute", (holder, lots), decide))
+        self.does(self.anyone(), self.city.succession, "execute", (holder, lots), self.model.execute)
 
     @move(1.5)
     def forward(self) -> None:
@@ -105,8 +104,7 @@ class AccountMoves(Life):
             return
         old = self.random.choice(retired if retired and not self.chance(8) else [p.address for p in self.players])
         lots = self._some_lots()
-        decide = lambda at: self.model.forward(old, lots, at)  # noqa: E731
-        self.perform(self.act(self.anyone(), self.city.ledger, "forward", (old, lots), decide))
+        self.does(self.anyone(), self.city.ledger, "forward", (old, lots), self.model.forward)
 
     @move(0.3)
     def somebody_plays_the_succession_contract(self) -> None:

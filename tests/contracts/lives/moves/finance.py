@@ -36,7 +36,7 @@ class FinanceMoves(Life):
         random = self.random
         programme = self.programme() if not self.chance(30) else 97
         year = 2000 + (quarter_of(self.time) - 1) // 4 + random.choice((0, 0, 0, 1, -1))
-        fen = random.randrange(1, 60_000) if not self.chance(15) else random.choice((0, 2**96, 2**96 - 1))
+        fen = random.randrange(1, 60_000) if not self.chance(15) else random.choice((0, 10**15 + 1, 2**96))
         document = (
             random.choice(self.past.documents) if self.past.documents and self.chance(6) else random.randbytes(32)
         )

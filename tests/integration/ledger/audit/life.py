@@ -41,6 +41,7 @@ def live(lab: Lab) -> None:
     _succeed(lab, volunteer, environmental)
     _govern(lab)
     _replace_exchange(lab)
+    _announced_by_the_council(lab)
 
 
 def _exchange_and_redeem(lab: Lab, volunteer: int, environmental: int) -> None:
@@ -231,6 +232,16 @@ def _govern(lab: Lab) -> None:
     b = lab.residents[1]
     lab.exchange((b, lab.exchange_order(b, token_id(ENVIRONMENTAL, 109), 400, VOLUNTEER, 9)))
     lab.mine()
+
+
+def _announced_by_the_council(lab: Lab) -> None:
+    """The council closes a contract and opens it again: announced, seven days later carried out."""
+    manager, desks = lab.deployment.address("AccessManager"), lab.deployment.address("Succession")
+    for closed in (True, False):
+        data = lab.data("AccessManager", "setTargetClosed", (desks, closed))
+        lab.decide("AccessManager", "schedule", (manager, data, 0))
+        lab.advance(days=8)
+        lab.decide("AccessManager", "setTargetClosed", (desks, closed))
 
 
 def _cancel(lab: Lab) -> None:

@@ -117,8 +117,6 @@ def test_the_record_has_every_event_that_a_life_can_have(record: Record) -> None
     """Otherwise the tests below would not reach them."""
     seen = {(event.contract, event.name) for _, events in record.sent for event in events}
     rare = {
-        ("AccessManager", "TargetClosed"),
-        ("AccessManager", "TargetAdminDelayUpdated"),
         ("AccessManager", "RoleAdminChanged"),
         ("Council", "ApprovalWithdrawn"),
         ("Redemption", "Paused"),

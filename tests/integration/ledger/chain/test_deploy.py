@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ledger.chain.engine import SubmitOutcome
 from ledger.chain.errors import DeploymentFailed, DeploymentMismatch
 from ledger.chain.remote import RemoteEngine
 from ledger.chain.rpc import RpcClient, RpcError
+from ledger.chain.transactions import sign_legacy
 from ledger.deployment import artifacts, deploy
 from ledger.deployment.artifacts import explain_revert
 from ledger.deployment.city import CityActors, CityConfig, RulebookRef, load
@@ -135,6 +137,25 @@ def test_roles_are_with_those_who_should_have_them(
             selector = artifacts.load(contract).function(function).selector
             address = deployment.address(contract)
             assert ask(engine, deployment, "AccessManager", "getTargetFunctionRole", address, selector) == role
+
+
+def test_every_change_of_authority_waits_from_five_days_on(
+    config: CityConfig, actors: CityActors, deployer: SigningKey, tmp_path: Path
+) -> None:
+    clock = manual_clock()
+    with EmbeddedEngine.open(tmp_path / "state", clock) as engine:
+        deployment = deploy.deploy(engine, config, actors, deployer)
+        clock.set(clock.now() + timedelta(days=5, hours=1))
+        stranger = SigningKey(b"\x78" * 32)
+        engine.submit([sign_legacy(stranger, engine.chain_id, 0, stranger.address, b"", 21_000)[0]])
+        engine.produce()
+        delays = {
+            role: ask(engine, deployment, "AccessManager", "getRoleGrantDelay", role) for role in deploy.ROLE_NAMES
+        }
+        assert delays == dict.fromkeys(deploy.ROLE_NAMES, 7 * 86_400) | {deploy.GUARDIAN: 0}
+        for contract in set(deployment.contracts) - {"AccessManager", "Council"}:
+            address = deployment.address(contract)
+            assert ask(engine, deployment, "AccessManager", "getTargetAdminDelay", address) == 7 * 86_400
 
 
 def test_all_power_is_with_the_council(

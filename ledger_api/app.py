@@ -26,6 +26,7 @@ from ledger_api.http.problems import ProblemType
 from ledger_api.routes.agency import claims, issuing, push
 from ledger_api.routes.desk import desk
 from ledger_api.routes.merchant import merchants
+from ledger_api.routes.merchant import orders as merchant_orders
 from ledger_api.routes.operator import operations
 from ledger_api.routes.public import programmes, verification
 from ledger_api.routes.resident import exchange, orders, own_key, redemptions, wallet
@@ -105,6 +106,7 @@ def _routed() -> FastAPI:
         orders,
         own_key,
         merchants,
+        merchant_orders,
         desk,
         issuing,
         claims,

@@ -16,11 +16,21 @@ from ledger.standard.ids import OrderId, OrderIdText
 from ledger.store.models.api import ApiSubjectRow, IdentityLookRow, WithdrawnTokenRow
 from ledger_api.auth import scopes
 from ledger_api.auth.tokens import BadToken, Principal
-from ledger_api.errors import Forbidden, MalformedId, NotRegistered, Unauthenticated
+from ledger_api.errors import Forbidden, IdempotencyKeyReused, MalformedId, NotRegistered, Unauthenticated
 from ledger_api.http.answers import stored_response
-from ledger_api.http.idempotency import StoredAnswer, WriteRequest, run_apart, run_once, stored_answer, write_request
+from ledger_api.http.idempotency import (
+    StoredAnswer,
+    WriteRequest,
+    run_apart,
+    run_once,
+    stored_answer,
+    usable_key,
+    write_request,
+)
 from ledger_api.http.paging import PAGE_SIZE, PAGE_SIZE_MAX
 from ledger_api.services import Services
+from redemption.acts.book import ActRecord, Wish
+from redemption.acts.table import Act
 from redemption.fulfilment import Actor
 
 _BEARER = HTTPBearer(
@@ -99,17 +109,24 @@ def desk_of(principal: Principal) -> str:
     return desks[0]
 
 
-def actor_of(principal: Principal) -> Actor:
-    """Return a principal as the redemption services know one."""
-    return Actor(principal.subject, scopes.desks(principal.scopes))
+def actor_of(session: Session, principal: Principal) -> Actor:
+    """Return a principal as the redemption services know one: with the resident that its subject is bound to, if any,
+    for nobody serves himself."""
+    return Actor(principal.subject, scopes.desks(principal.scopes), resident_of(session, principal))
 
 
 def own_resident(session: Session, principal: Principal) -> int:
     """Return the resident that the token's subject is bound to. Raises NotRegistered."""
-    row = session.get(ApiSubjectRow, principal.subject)
-    if row is None:
+    found = resident_of(session, principal)
+    if found is None:
         raise NotRegistered
-    return row.resident_id
+    return found
+
+
+def resident_of(session: Session, principal: Principal) -> int | None:
+    """Return the resident that the token's subject is bound to, if any."""
+    row = session.get(ApiSubjectRow, principal.subject)
+    return None if row is None else row.resident_id
 
 
 NOBODY = 0
@@ -182,6 +199,49 @@ class Writer:
         """As `once`, for a service that keeps its own transactions; see `run_apart`."""
         services = self.services
         return self._answer(run_apart(services.database, services.clock, self._request_of(body), effect))
+
+    def act(
+        self,
+        body: BaseModel | None,
+        wish: Wish,
+        effect: Callable[[Session], tuple[int, BaseModel]],
+        again: Callable[[Session, ActRecord], BaseModel],
+        *,
+        status: int = 202,
+    ) -> Response:
+        """Run an act on an order once a key, and answer a repeat with the act as it stands by then.
+
+        ``again`` makes that answer, with ``status``. A key that stands for another act raises
+        ActExistsDifferently, however long ago it was used.
+        """
+        request = self._request_of(body)
+        found = self.acted(wish, again, status)
+        if found is not None:
+            return found
+        services = self.services
+        try:
+            answer = run_once(services.database, services.clock, request, effect)
+        except IdempotencyKeyReused:  # used meanwhile, or for something that is no act on an order
+            found = self.acted(wish, again, status)
+            if found is None:
+                raise
+            return found
+        if answer.is_replay and (found := self.acted(wish, again, status)) is not None:
+            return found
+        return self._answer(answer)
+
+    def wish(self, act: Act, order_id: OrderId, reason: str, keep_fen: int | None = None) -> Wish:
+        """Return an act as this caller asks for it. Raises IdempotencyKeyMissing."""
+        return Wish(act, order_id, self.principal.subject, reason, usable_key(self._key), keep_fen)
+
+    def acted(self, wish: Wish, again: Callable[[Session, ActRecord], BaseModel], status: int = 202) -> Response | None:
+        """Return the answer to a repeat, or None where the act is new. Raises ActExistsDifferently."""
+        with self.services.database.read() as session:
+            known = self.services.acts.known(session, wish)
+            if known is None:
+                return None
+            content = again(session, known).model_dump_json().encode()
+        return stored_response(StoredAnswer(status, content, is_replay=True))
 
     def _request_of(self, body: BaseModel | None) -> WriteRequest:
         route = self._request.scope["route"]

@@ -72,6 +72,7 @@ class IdempotencyKeyReused(RequestError):
     """The key was used for another request."""
 
     def __init__(self) -> None:
+        self.outcome = "exists_with_different_request"
         super().__init__("this Idempotency-Key was used for a different request; nothing was done")
 
 

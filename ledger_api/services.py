@@ -21,6 +21,7 @@ from ledger_api.auth.tokens import LocalIssuer, TokenVerifier
 from ledger_api.http.metrics import Metrics
 from ledger_api.http.middleware import RateLimiter
 from ledger_api.ports import ChainView, Check, InvariantReport, ProgrammeName, Receipts
+from redemption.acts.book import ActBook
 from redemption.desk_approval import DeskApprovals
 from redemption.fulfilment import Fulfilment
 from redemption.merchants import MerchantDirectory
@@ -57,6 +58,7 @@ class Services:
     redemptions: Redemptions
     fulfilment: Fulfilment
     refunds: Refunds
+    acts: ActBook
     issuers: IssuerService
     approvals: DeskApprovals
     link_codes: LinkCodes

@@ -16,16 +16,18 @@ from ledger.clock import Clock
 from ledger.deployment.artifacts import call_data
 from ledger.deployment.file import Deployment
 from ledger.errors import ConfigurationError
-from ledger.orders.terms import pars
 from ledger.outbox.outbox import Outbox
 from ledger.standard.contract import REFUND_MAX_S
-from ledger.standard.ids import order_id_text, split_token_id
+from ledger.standard.ids import order_id_text
 from ledger.standard.packed import pack_lots, pack_prefix
 from ledger.standard.typed_data import ArbiterRefund
+from redemption.acts.book import ActBook, Acted, ActOutcome, Wish
+from redemption.acts.settling import refund_key
+from redemption.acts.table import Act
 from redemption.errors import NotRefundable, RefundTooLate
 from redemption.fulfilment import Keys
-from redemption.lots import keep_down, prefix_value_down
-from redemption.refunds import REFUND_DAYS, PaidProof, receipt_arguments
+from redemption.orders import Redemptions
+from redemption.refunds import REFUND_DAYS, PaidProof, keeps, receipt_arguments, require_payer
 
 KIND = "arbiter"
 """The outbox's kind of what the arbiter's account sends."""
@@ -43,8 +45,10 @@ class Disputes:
     """The arbiter's desk, where this installation keeps its keys. The order is proven by `Refunds.prove` beforehand."""
 
     deployment: Deployment
+    redemptions: Redemptions
     outbox: Outbox
     keys: Keys
+    acts: ActBook
     clock: Clock
     has_account: bool
     """Whether the arbiter's account sends from here."""
@@ -66,27 +70,30 @@ class Disputes:
         target = self.deployment.address("Redemption")
         self.outbox.enqueue_call(session, KIND, f"lock:{order_id.hex()}", target, data, _GAS_LOCK)
 
-    def refund(self, session: Session, proof: PaidProof, keep_fen: int) -> int:
-        """Sign a refund after which the merchant keeps (at least) ``keep_fen``; return the fen that go back.
+    def refund(self, session: Session, proof: PaidProof, keep_fen: int, by: str, key: str | None = None) -> Acted:
+        """Sign a refund after which the merchant keeps (at least) ``keep_fen``; the act says the fen that go back.
 
-        Raises NotRefundable: nothing would go back. The chain refuses more than is locked.
+        Raises UnknownOrder (paid elsewhere), ActExistsDifferently, OrderStateConflict, PayerErased, or NotRefundable
+        (nothing would go back). The chain refuses more than is locked.
         """
         order_id = proof.receipt.order_id
-        par = pars(session)
-        priced = [(par[split_token_id(lot.id)[0]], lot) for lot in proof.lots]
-        kept, last_minor = keep_down(priced, keep_fen)
-        keeps_fen = prefix_value_down(priced, kept, last_minor)
-        if keeps_fen >= proof.receipt.fen:
+        row = self.redemptions.row(session, order_id)
+        wish = Wish(Act.ARBITER_REFUND, order_id, by, "decided by the arbiter", key, keep_fen)
+        if (known := self.acts.known(session, wish)) is not None:
+            return Acted(known, ActOutcome.EXISTS)
+        self.acts.require(session, row, Act.ARBITER_REFUND)
+        require_payer(session, row)
+        kept, keeps_fen = keeps(session, proof, keep_fen)
+        if keeps_fen >= row.paid_fen:
             raise NotRefundable(order_id_text(order_id), "nothing would go back")
-        digest = ArbiterRefund(order_id, kept, last_minor).digest(self.deployment.domain())
+        digest = ArbiterRefund(order_id, *kept).digest(self.deployment.domain())
         signature = self.keys.get(SECOND_HAND).sign_digest(digest)
-        arguments = [*receipt_arguments(proof), pack_lots(proof.lots), pack_prefix(kept, last_minor), signature]
-        self.outbox.enqueue_call(
-            session,
-            "refund",
-            f"arbiter-refund:{order_id.hex()}:{kept}:{last_minor}",
-            self.deployment.address("Redemption"),
-            call_data("Redemption", "arbiterRefund", arguments),
-            _GAS_REFUND + _GAS_LOT * len(proof.lots),
-        )
-        return proof.receipt.fen - keeps_fen
+        noted = self.acts.note(session, wish, fen=row.paid_fen - keeps_fen, left_fen=keeps_fen, kept=kept)
+        arguments = [*receipt_arguments(proof), pack_lots(proof.lots), pack_prefix(*kept), signature]
+        data, gas = call_data("Redemption", "arbiterRefund", arguments), _GAS_REFUND + _GAS_LOT * len(proof.lots)
+        message_key = refund_key(order_id, kept, is_arbiters=True)
+        if self.outbox.status(session, message_key) is None:
+            self.outbox.enqueue_call(session, "refund", message_key, self.deployment.address("Redemption"), data, gas)
+        else:
+            self.outbox.replace_call(session, message_key, data, gas)
+        return Acted(noted, ActOutcome.CREATED)

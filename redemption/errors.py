@@ -80,13 +80,36 @@ class UnknownOrder(RedemptionError):
 
 
 class OrderStateConflict(RedemptionError):
-    """The order is not in a state in which this can be done."""
+    """An act cannot take effect on an order as it is (`redemption.acts.table`).
 
-    def __init__(self, order_id: OrderIdText, state: str, wanted: str) -> None:
+    ``reason`` is a word of a closed set; ``passes``: it ends by itself, so that asking again later makes sense.
+    """
+
+    def __init__(self, order_id: OrderIdText, state: str, act: str, reason: str, *, passes: bool = False) -> None:
         self.order_id = order_id
         self.state = state
-        self.wanted = wanted
-        super().__init__(f"order {order_id} is {state}; to {wanted} is not possible now")
+        self.act = act
+        self.reason = reason
+        self.passes = passes
+        super().__init__(f"order {order_id} is {state}; {act} is refused: {reason.replace('_', ' ')}")
+
+
+class ActExistsDifferently(RedemptionError):
+    """The client's id of an act was used before, for another one. ``outcome`` is a word of a closed set."""
+
+    def __init__(self, key: str, field: str) -> None:
+        self.key = key
+        self.field = field
+        self.outcome = f"exists_with_different_{field}"
+        super().__init__(f"the act {key!r} exists with a different {field}; nothing was done")
+
+
+class PayerErased(RedemptionError):
+    """The resident who paid was erased: points given back would reach nobody."""
+
+    def __init__(self, order_id: OrderIdText) -> None:
+        self.order_id = order_id
+        super().__init__(f"the payer of order {order_id} was erased; points that go back would reach nobody")
 
 
 class RequestKeyReused(RedemptionError):
@@ -150,6 +173,14 @@ class OwnOrder(RedemptionError):
     def __init__(self, order_id: OrderIdText) -> None:
         self.order_id = order_id
         super().__init__(f"order {order_id} was taken by this clerk; somebody else has to hand it over")
+
+
+class SelfDealing(RedemptionError):
+    """Who acts for a shop pays there with no points: they would turn into money in one hand."""
+
+    def __init__(self, merchant_id: MerchantId) -> None:
+        self.merchant_id = merchant_id
+        super().__init__(f"whoever acts for merchant {merchant_id} cannot pay there with points")
 
 
 class MerchantHoldsKey(RedemptionError):

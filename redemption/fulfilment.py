@@ -9,33 +9,36 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from ledger.clock import Clock
 from ledger.custody.master import RandomBytes
 from ledger.custody.signer import Signer
+from ledger.errors import InvariantViolation
 from ledger.orders.terms import pars
 from ledger.outbox.outbox import OrderMessage, Outbox, order_key
-from ledger.outbox.states import MessageState
 from ledger.standard.civil_time import DAY_S
 from ledger.standard.ids import MerchantId, OrderId, order_id_text, split_token_id
 from ledger.standard.packed import pack_capture, pack_release
-from ledger.standard.typed_data import Capture, Domain, HoldOrder, Release
-from ledger.store.models.redemption import RedemptionActionRow, RedemptionOrderRow, SlipRow
+from ledger.standard.typed_data import Capture, Domain, HoldOrder, Lot, Release
+from ledger.store.models.redemption import RedemptionActRow, RedemptionOrderRow, SlipRow
+from redemption.acts.book import ActBook, Acted, ActOutcome, ActRecord, ActState, Wish, conflict
+from redemption.acts.settling import ActSettlement
+from redemption.acts.table import Act, Reason
 from redemption.codes import CodeBook, parse
 from redemption.errors import (
     BadSlipCode,
     MerchantHoldsKey,
-    OrderStateConflict,
     OwnOrder,
+    RedemptionError,
     SlipExpired,
     SlipUsed,
+    UnknownOrder,
 )
-from redemption.lots import keep_down
+from redemption.lots import keep_down, prefix_value_down
 from redemption.merchants import MerchantDirectory
 from redemption.orders import Kind, RedemptionOrder, Redemptions
 from redemption.states import State
@@ -48,10 +51,14 @@ CAPTURE_MARGIN_S = 5 * 60
 RELEASE_AGAIN_S = 3600
 """How long after a rejection an overdue hold's release is tried again."""
 
-QUEUED, DONE, FAILED = "queued", "done", "failed"
-"""Where a capture, release or refund stands."""
+CAPTURE_AGAIN_S = 60
+"""How long after a rejection the capture of goods that are out is tried again."""
 
-_CAN_HAVE_SLIP = frozenset({State.PLACED, State.PAID, State.HELD})
+HANDED_OVER, CAPTURED = "handed over", "captured by the shop"
+"""Reasons of acts whose client gives none."""
+
+GATEWAY = "gateway"
+"""Who asks for what this program does by itself."""
 
 
 class Keys(Protocol):
@@ -74,7 +81,12 @@ class Slip:
 
 
 class TakenAtDesk(Protocol):
-    """An order, by who took it at which desk."""
+    """An order, by whose it is and who took it at which desk."""
+
+    @property
+    def resident_id(self) -> int:
+        """Who pays."""
+        ...
 
     @property
     def clerk(self) -> str | None:
@@ -94,22 +106,34 @@ class TakenAtDesk(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does something at a counter: the subject, and the desks it works for."""
+    """Who does something at a counter: the subject, the desks it works for, and the resident it is, if it is one."""
 
     subject: str
     desks: Collection[str] = ()
+    resident_id: int | None = None
 
     def took_part(self, order: TakenAtDesk) -> bool:
-        """Whether this is somebody who took the order at a desk: its clerk, the second clerk who approved it, or
-        another of that desk. They never hand it over, whatever else their token is good for."""
+        """Whether this is somebody of the other side: the resident who pays, the clerk who took the order at a desk,
+        the second clerk who approved it, or another of that desk. They never act on it for the shop, whatever else
+        their token is good for."""
+        if self.resident_id == order.resident_id:
+            return True
         if order.clerk is None:
             return False
         return self.subject in (order.clerk, order.approver) or order.desk_id in self.desks
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """The order behind a code, and why it would not be handed over now; None: it would."""
+
+    order: RedemptionOrder
+    refusal: RedemptionError | None
+
+
+@dataclass(frozen=True, slots=True)
 class Fulfilment:
-    """The only writer of slips and of captures, releases and their actions."""
+    """The only writer of slips, and of hand-overs, captures, releases and cancellations."""
 
     redemptions: Redemptions
     merchants: MerchantDirectory
@@ -117,22 +141,24 @@ class Fulfilment:
     keys: Keys
     codes: CodeBook
     domain: Domain
+    acts: ActBook
     clock: Clock
     random: RandomBytes = os.urandom
+
+    # Codes and slips ---------------------------------------------------------------------------------------------
 
     def issue_slip(
         self, session: Session, order_id: OrderId, issued_by: str, *, lifetime_s: int = SLIP_LIFETIME_S
     ) -> Slip:
         """Issue a slip for an order; an earlier one becomes void. Raises UnknownOrder or OrderStateConflict."""
         row = self.redemptions.row(session, order_id)
-        if State(row.state) not in _CAN_HAVE_SLIP or row.handed_over_at is not None:
-            raise OrderStateConflict(order_id_text(order_id), row.state, "issue a slip")
+        self.acts.require(session, row, Act.CODE)
         session.execute(
             update(SlipRow).where(SlipRow.order_id == order_id, SlipRow.used_at.is_(None)).values(is_replaced=True)
         )
         now = self.clock.timestamp()
         expires_at = now + lifetime_s
-        if row.capture_by is not None:
+        if row.capture_by is not None and State(row.state) in {State.PLACED, State.HELD}:
             expires_at = min(expires_at, row.capture_by - CAPTURE_MARGIN_S)
         slip_id = self.random(16).hex()
         slip = SlipRow(
@@ -157,159 +183,225 @@ class Fulfilment:
             raise BadSlipCode
         return _slip(row)
 
-    def look_up(self, session: Session, merchant_id: MerchantId, text: str) -> RedemptionOrder:
-        """Return the order behind a code, for the merchant to see before it hands anything over.
+    def check(self, session: Session, merchant_id: MerchantId, text: str, actor: Actor) -> Checked:
+        """Return the order behind a code, and what `hand_over` would say to it now. Changes nothing.
 
         Raises BadSlipCode (another merchant's code too), SlipExpired or SlipUsed.
         """
-        return self.redemptions.get(session, self._open_slip(session, merchant_id, text, lock=False).order_id)
+        slip = self._find_slip(session, merchant_id, text)
+        self._require_open(slip)
+        row = self.redemptions.row(session, OrderId(slip.order_id), lock=False)
+        return Checked(
+            self.redemptions.get(session, OrderId(slip.order_id)), self._refusal(session, merchant_id, row, slip, actor)
+        )
 
-    def hand_over(self, session: Session, merchant_id: MerchantId, text: str, actor: Actor) -> RedemptionOrder:
+    # The shop's acts ---------------------------------------------------------------------------------------------
+
+    def hand_over(
+        self, session: Session, merchant_id: MerchantId, text: str, actor: Actor, key: str | None = None
+    ) -> Acted:
         """Use up a code: the goods change hands. A held order is captured whole.
 
-        Checks in order: BadSlipCode, SlipExpired, SlipUsed, OwnOrder, OrderStateConflict (an order that is not final
-        yet: wait), MerchantHoldsKey.
+        ``key``: the client's own id of this act. Checks in order: BadSlipCode, ActExistsDifferently, SlipExpired,
+        SlipUsed, OwnOrder, OrderStateConflict, MerchantHoldsKey.
         """
-        slip = self._open_slip(session, merchant_id, text)
-        row = self.redemptions.row(session, slip.order_id)
-        name = order_id_text(row.order_id)
-        if row.clerk is not None and (slip.issued_by == actor.subject or actor.took_part(row)):
-            raise OwnOrder(name)
-        if State(row.state) not in {State.PAID, State.HELD}:
-            raise OrderStateConflict(name, row.state, "hand over")
+        found = self._find_slip(session, merchant_id, text)
+        order_id = OrderId(found.order_id)
+        row = self.redemptions.row(session, order_id)  # the order first, then its slip, as all do
+        slip = session.scalar(
+            select(SlipRow)
+            .where(SlipRow.slip_id == found.slip_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        wish = Wish(Act.HAND_OVER, order_id, actor.subject, HANDED_OVER, key)
+        if (known := self.acts.known(session, wish)) is not None:
+            return Acted(known, ActOutcome.EXISTS)
+        if slip is None:
+            raise BadSlipCode
+        self._require_open(slip)
+        refusal = self._refusal(session, merchant_id, row, slip, actor)
+        if refusal is not None:
+            raise refusal
         now = self.clock.timestamp()
         slip.used_at, slip.used_by = now, actor.subject
-        row.handed_over_at, row.handed_over_by, row.updated_at = now, actor.subject, now
-        if State(row.state) is State.HELD:
-            order = self.redemptions.get(session, row.order_id)
-            self._capture(session, order, len(order.lots), order.lots[-1].amount, "handed over", actor.subject)
+        row.handed_over_at, row.handed_over_by, row.updated_at = now, actor.subject[:_NAME_MAX], now
         session.flush()
-        return self.redemptions.get(session, row.order_id)
+        order = self.redemptions.get(session, order_id)
+        if order.state is State.HELD:
+            return Acted(self._capture(session, wish, order, order.whole), ActOutcome.CREATED)
+        kept = order.kept or order.whole
+        noted = self.acts.note(
+            session, wish, fen=order.paid_fen, left_fen=order.paid_fen, kept=kept, state=ActState.DONE
+        )
+        return Acted(noted, ActOutcome.CREATED)
 
     def capture_part(
-        self, session: Session, merchant_id: MerchantId, order_id: OrderId, keep_fen: int, actor: Actor
-    ) -> RedemptionOrder:
+        self,
+        session: Session,
+        merchant_id: MerchantId,
+        order_id: OrderId,
+        keep_fen: int,
+        actor: Actor,
+        key: str | None = None,
+    ) -> Acted:
         """Capture the shortest prefix of a hold that is worth ``keep_fen``; the rest is released.
 
-        Raises UnknownOrder, OwnOrder, OrderStateConflict, NotEnoughHeld or MerchantHoldsKey.
+        Raises UnknownOrder (another merchant's too), ActExistsDifferently, OwnOrder, OrderStateConflict, NotEnoughHeld
+        or MerchantHoldsKey.
         """
-        order = self._held(session, merchant_id, order_id, actor, "capture")
-        par = pars(session)
-        lots = [(par[split_token_id(lot.id)[0]], lot) for lot in order.lots]
-        kept, last = keep_down(lots, keep_fen)
-        self._capture(session, order, kept, last, "captured in part", actor.subject)
-        return order
+        wish = Wish(Act.CAPTURE, order_id, actor.subject, CAPTURED, key, keep_fen)
+        known = self._begin(session, merchant_id, wish, actor)
+        if known is not None:
+            return Acted(known, ActOutcome.EXISTS)
+        order = self.redemptions.get(session, order_id)
+        kept = keep_down(_priced(session, order), keep_fen)
+        return Acted(self._capture(session, wish, order, kept), ActOutcome.CREATED)
 
-    def release(self, session: Session, merchant_id: MerchantId, order_id: OrderId, actor: Actor, reason: str) -> None:
-        """Give a hold back, by the merchant. Raises UnknownOrder, OwnOrder, OrderStateConflict or MerchantHoldsKey."""
-        order = self._held(session, merchant_id, order_id, actor, "release")
-        signature = merchant_key(session, self.merchants, self.keys, merchant_id).sign_digest(
-            Release(order_id).digest(self.domain)
-        )
-        self._send_release(session, order, signature, actor.subject, reason)
+    def release(
+        self,
+        session: Session,
+        merchant_id: MerchantId,
+        order_id: OrderId,
+        actor: Actor,
+        reason: str,
+        key: str | None = None,
+    ) -> Acted:
+        """Give a hold back, by the merchant. Raises as `capture_part`, but for NotEnoughHeld."""
+        wish = Wish(Act.RELEASE, order_id, actor.subject, reason, key)
+        known = self._begin(session, merchant_id, wish, actor)
+        if known is not None:
+            return Acted(known, ActOutcome.EXISTS)
+        signer = merchant_key(session, self.merchants, self.keys, merchant_id)
+        signature = signer.sign_digest(Release(order_id).digest(self.domain))
+        return Acted(self._release(session, wish, signature), ActOutcome.CREATED)
 
-    def cancel(self, session: Session, resident_id: int, order_id: OrderId, reason: str) -> None:
+    # The resident's, and the gateway's own -----------------------------------------------------------------------
+
+    def cancel(
+        self, session: Session, resident_id: int, order_id: OrderId, reason: str, by: str, key: str | None = None
+    ) -> Acted:
         """Give a hold back, by the resident, where the order allows it or the merchant let its time pass.
 
-        Raises UnknownOrder, OrderStateConflict, or NotCustodial.
+        Raises UnknownOrder (another resident's too), ActExistsDifferently, OrderStateConflict, or NotCustodial.
         """
-        order = self.redemptions.get(session, order_id)
-        if order.resident_id != resident_id or order.state is not State.HELD:
-            raise OrderStateConflict(order_id_text(order_id), order.state.value, "cancel")
-        is_overdue = order.capture_by is not None and self.clock.timestamp() > order.capture_by
-        if not order.is_cancellable and not is_overdue:
-            raise OrderStateConflict(order_id_text(order_id), "not cancellable", "cancel")
+        row = self.redemptions.row(session, order_id)
+        if row.resident_id != resident_id:
+            raise UnknownOrder(order_id_text(order_id))
+        wish = Wish(Act.CANCEL, order_id, by, reason, key)
+        if (known := self.acts.known(session, wish)) is not None:
+            return Acted(known, ActOutcome.EXISTS)
+        self.acts.require(session, row, Act.CANCEL)
+        is_overdue = row.capture_by is not None and self.clock.timestamp() > row.capture_by
+        if not row.is_cancellable and not is_overdue:
+            raise conflict(row, Act.CANCEL, Reason.NOT_CANCELLABLE)
         signer = self.redemptions.registry.signer(session, resident_id)
         signature = signer.sign_digest(Release(order_id).digest(self.domain))
-        self._send_release(session, order, signature, f"resident:{resident_id}", reason)
+        return Acted(self._release(session, wish, signature), ActOutcome.CREATED)
 
     def release_overdue(self, session: Session, final_timestamp: int, limit: int = 500) -> int:
         """Release holds whose merchant let the time pass; needs no signature. Returns how many.
 
-        A capture that is still on its way lands no more: the chain refuses it after that time.
+        A capture that is still under way ends first: the chain refuses it after that time.
         """
-        released = select(RedemptionActionRow.order_id).where(
-            RedemptionActionRow.order_id == RedemptionOrderRow.order_id,
-            RedemptionActionRow.kind == "release",
-            # One that the chain rejected is tried again, but not in every round.
-            (RedemptionActionRow.state != FAILED)
-            | (RedemptionActionRow.updated_at > self.clock.timestamp() - RELEASE_AGAIN_S),
+        overdue = self._idle_holds(
+            session,
+            RedemptionOrderRow.capture_by < final_timestamp,
+            after_s=RELEASE_AGAIN_S,
+            act=Act.LAPSE,
+            limit=limit,
         )
-        overdue = session.scalars(
-            select(RedemptionOrderRow.order_id)
-            .where(
-                RedemptionOrderRow.state == State.HELD,
-                RedemptionOrderRow.capture_by < final_timestamp,
-                ~released.exists(),
-            )
-            .limit(limit)
-        ).all()
         for order_id in overdue:
-            self._give_up_captures(session, order_id)
-            self._send_release(session, self.redemptions.get(session, order_id), b"", "gateway", "time is over")
+            row = self.redemptions.row(session, order_id)
+            if isinstance(self.acts.answer(session, row, Act.LAPSE), Reason):
+                continue
+            self._release(session, Wish(Act.LAPSE, order_id, GATEWAY, "its time is over"), b"")
         return len(overdue)
 
-    def settle_actions(self, session: Session, settled_block: int) -> int:
-        """Record the outcome of captures, releases and refunds on their way. Returns how many have ended.
-
-        ``settled_block``: up to which block the orders' states are what the chain said.
-        """
-        ended = 0
-        rows = session.execute(
-            select(RedemptionActionRow, RedemptionOrderRow.state)
-            .join(RedemptionOrderRow, RedemptionOrderRow.order_id == RedemptionActionRow.order_id)
-            .where(RedemptionActionRow.state == QUEUED)
-        ).all()
-        for action, state in rows:
-            found = self._ended(session, action, State(state), settled_block)
-            if found is not None:
-                action.state = found
-                action.updated_at = self.clock.timestamp()
-                ended += 1
-        session.flush()
-        return ended
-
-    def _ended(self, session: Session, action: RedemptionActionRow, state: State, settled_block: int) -> str | None:
-        if action.kind == "refund":
-            key = f"refund:{action.order_id.hex()}:{action.kept_lots}:{action.kept_last_minor}"
-            status = self.outbox.status(session, key)
-            if status is None or status.state not in (MessageState.DONE, MessageState.FAILED):
-                return None
-            return DONE if status.state is MessageState.DONE else FAILED
-        if state is State.PLACED:
-            return None
-        if state is not State.HELD:
-            return DONE if (state is State.RELEASED) == (action.kind == "release") else FAILED
-        # Still held: if the call has landed in a block that was looked at, the chain has rejected it.
-        status = self.outbox.status(session, order_key(self._digest(action)))
-        if status is None or status.state in (MessageState.QUEUED, MessageState.SENT):
-            return None
-        has_landed = status.state is MessageState.DONE
-        if has_landed and (status.block_number is None or status.block_number > settled_block):
-            return None
-        return FAILED
-
-    def _digest(self, action: RedemptionActionRow) -> OrderId:
-        """Return the digest under which the outbox keeps an action, as it keeps an order under its id."""
-        if action.kind == "release":
-            return OrderId(Release(action.order_id).digest(self.domain))
-        return OrderId(Capture(action.order_id, action.kept_lots, action.kept_last_minor).digest(self.domain))
-
-    def _give_up_captures(self, session: Session, order_id: OrderId) -> None:
-        session.execute(
-            update(RedemptionActionRow)
-            .where(
-                RedemptionActionRow.order_id == order_id,
-                RedemptionActionRow.kind == "capture",
-                RedemptionActionRow.state == QUEUED,
-            )
-            .values(state=FAILED, updated_at=self.clock.timestamp())
+    def capture_again(self, session: Session, limit: int = 500) -> int:
+        """Capture again what was handed over and what the chain refused to capture then. Returns how many."""
+        unpaid = self._idle_holds(
+            session,
+            RedemptionOrderRow.handed_over_at.is_not(None) & (RedemptionOrderRow.capture_by > self.clock.timestamp()),
+            after_s=CAPTURE_AGAIN_S,
+            act=None,
+            limit=limit,
         )
+        sent = 0
+        for order_id in unpaid:
+            row = self.redemptions.row(session, order_id)
+            if isinstance(self.acts.answer(session, row, Act.CAPTURE), Reason):
+                continue
+            order = self.redemptions.get(session, order_id)
+            wish = Wish(Act.CAPTURE, order_id, GATEWAY, HANDED_OVER)
+            try:
+                self._capture(session, wish, order, order.whole)
+            except MerchantHoldsKey:  # taken away since: only the merchant can sign now
+                continue
+            sent += 1
+        return sent
 
-    def _open_slip(self, session: Session, merchant_id: MerchantId, text: str, *, lock: bool = True) -> SlipRow:
-        finder = self.codes.finder(parse(text))
-        query = select(SlipRow).where(SlipRow.code_hmac == finder)
-        row = session.scalar(query.with_for_update() if lock else query)
+    def settle_acts(self, session: Session, settled_block: int) -> int:
+        """Record the outcome of the acts under way; see `ActSettlement.settle`."""
+        return ActSettlement(self.outbox, self.domain, self.clock).settle(session, settled_block)
+
+    # Inside ------------------------------------------------------------------------------------------------------
+
+    def _begin(self, session: Session, merchant_id: MerchantId, wish: Wish, actor: Actor) -> ActRecord | None:
+        """Lock the order for an act of its shop; return the act where it exists already, else see that it may be."""
+        row = self.redemptions.row(session, wish.order_id)
+        name = order_id_text(wish.order_id)
+        if row.merchant_id != merchant_id:
+            raise UnknownOrder(name)
+        known = self.acts.known(session, wish)
+        if known is None:
+            if actor.took_part(row):
+                raise OwnOrder(name)
+            self.acts.require(session, row, wish.act)
+        return known
+
+    def _refusal(
+        self, session: Session, merchant_id: MerchantId, row: RedemptionOrderRow, slip: SlipRow, actor: Actor
+    ) -> RedemptionError | None:
+        """Return why an open code is not handed over for now."""
+        if actor.took_part(row) or (row.clerk is not None and slip.issued_by == actor.subject):
+            return OwnOrder(order_id_text(OrderId(row.order_id)))
+        found = self.acts.answer(session, row, Act.HAND_OVER)
+        if isinstance(found, Reason):
+            return conflict(row, Act.HAND_OVER, found)
+        is_to_capture = State(row.state) is State.HELD
+        if is_to_capture and self.merchants.get(session, merchant_id).signer_name is None:
+            return MerchantHoldsKey(merchant_id)
+        return None
+
+    def _idle_holds(
+        self, session: Session, which: ColumnElement[bool], *, after_s: int, act: Act | None, limit: int
+    ) -> list[OrderId]:
+        """Return holds with no act under way, none of that kind refused within ``after_s`` seconds."""
+        tried = RedemptionActRow.state == ActState.FAILED
+        if act is not None:
+            tried &= RedemptionActRow.act == act
+        busy = select(RedemptionActRow.act_id).where(
+            RedemptionActRow.order_id == RedemptionOrderRow.order_id,
+            or_(
+                RedemptionActRow.state == ActState.UNDER_WAY,
+                tried & (RedemptionActRow.updated_at > self.clock.timestamp() - after_s),
+            ),
+        )
+        found = session.scalars(
+            select(RedemptionOrderRow.order_id)
+            .where(RedemptionOrderRow.state == State.HELD, which, ~busy.exists())
+            .order_by(RedemptionOrderRow.sequence)
+            .limit(limit)
+        )
+        return [OrderId(one) for one in found]
+
+    def order_of(self, session: Session, merchant_id: MerchantId, text: str) -> OrderId:
+        """Return the order that a code, used or not, was issued for. Raises BadSlipCode (another merchant's too)."""
+        return OrderId(self._find_slip(session, merchant_id, text).order_id)
+
+    def _find_slip(self, session: Session, merchant_id: MerchantId, text: str) -> SlipRow:
+        row = session.scalar(select(SlipRow).where(SlipRow.code_hmac == self.codes.finder(parse(text))))
         if row is None:
             raise BadSlipCode
         owner = session.scalar(
@@ -317,93 +409,39 @@ class Fulfilment:
         )
         if owner != merchant_id:
             raise BadSlipCode
-        if row.used_at is not None or row.is_replaced:
-            raise SlipUsed(row.slip_id)
-        if self.clock.timestamp() >= row.expires_at:
-            raise SlipExpired(row.slip_id)
         return row
 
-    def _held(
-        self, session: Session, merchant_id: MerchantId, order_id: OrderId, actor: Actor, wanted: str
-    ) -> RedemptionOrder:
-        order = self.redemptions.get(session, order_id)
-        name = order_id_text(order_id)
-        if order.merchant_id != merchant_id or order.state is not State.HELD:
-            raise OrderStateConflict(name, order.state.value, wanted)
-        if actor.took_part(order):
-            raise OwnOrder(name)
-        return order
+    def _require_open(self, slip: SlipRow) -> None:
+        if slip.used_at is not None or slip.is_replaced:
+            raise SlipUsed(slip.slip_id)
+        if self.clock.timestamp() >= slip.expires_at:
+            raise SlipExpired(slip.slip_id)
 
-    def _capture(
-        self, session: Session, order: RedemptionOrder, kept: int, last_minor: int, reason: str, by: str
-    ) -> None:
-        digest = Capture(order.order_id, kept, last_minor).digest(self.domain)
+    def _capture(self, session: Session, wish: Wish, order: RedemptionOrder, kept: tuple[int, int]) -> ActRecord:
+        digest = Capture(order.order_id, *kept).digest(self.domain)
         signature = merchant_key(session, self.merchants, self.keys, order.merchant_id).sign_digest(digest)
-        packed = pack_capture(_hold(order), kept, last_minor, signature)
-        noted = self._act(session, order, "capture", kept, last_minor, reason, by)
-        self._send(session, noted, OrderMessage("capture", OrderId(digest), packed, order.capture_by))
+        packed = pack_capture(_hold(order), *kept, signature)
+        fen = prefix_value_down(_priced(session, order), *kept)
+        noted = self.acts.note(session, wish, fen=fen, left_fen=fen, kept=kept)
+        self._send(session, OrderMessage("capture", OrderId(digest), packed, order.capture_by))
+        return noted
 
-    def _send_release(self, session: Session, order: RedemptionOrder, signature: bytes, by: str, reason: str) -> bool:
-        noted = self._act(session, order, "release", 0, 0, reason, by)
-        digest = Release(order.order_id).digest(self.domain)
-        self._send(session, noted, OrderMessage("release", OrderId(digest), pack_release(_hold(order), signature)))
-        return noted is not _Noted.OPEN
+    def _release(self, session: Session, wish: Wish, signature: bytes) -> ActRecord:
+        order = self.redemptions.get(session, wish.order_id)
+        digest = Release(wish.order_id).digest(self.domain)
+        noted = self.acts.note(session, wish, fen=order.value_fen, left_fen=0)
+        self._send(session, OrderMessage("release", OrderId(digest), pack_release(_hold(order), signature)))
+        return noted
 
-    def _send(self, session: Session, noted: _Noted, message: OrderMessage) -> None:
-        match noted:
-            case _Noted.NEW:
-                self.outbox.enqueue_orders(session, [message])
-            case _Noted.AGAIN:
-                self.outbox.send_order_again(session, message)
-            case _Noted.OPEN:
-                return
-
-    def _act(
-        self, session: Session, order: RedemptionOrder, kind: str, kept: int, last_minor: int, reason: str, by: str
-    ) -> _Noted:
-        """Note an action. One capture or release an order is on its way at a time."""
-        actions = session.scalars(
-            select(RedemptionActionRow)
-            .where(
-                RedemptionActionRow.order_id == order.order_id,
-                RedemptionActionRow.kind.in_(["capture", "release"]),
-            )
-            .with_for_update()
-        ).all()
-        for one in actions:
-            if one.state == QUEUED:
-                if one.kind != kind:
-                    raise OrderStateConflict(order_id_text(order.order_id), f"in {one.kind}", kind)
-                return _Noted.OPEN
-        now = self.clock.timestamp()
-        for one in actions:
-            if (one.kind, one.kept_lots, one.kept_last_minor) == (kind, kept, last_minor):
-                one.state, one.reason, one.requested_by, one.updated_at = QUEUED, reason, by, now
-                session.flush()
-                return _Noted.AGAIN
-        session.add(
-            RedemptionActionRow(
-                order_id=order.order_id,
-                kind=kind,
-                kept_lots=kept,
-                kept_last_minor=last_minor,
-                state=QUEUED,
-                reason=reason,
-                requested_by=by,
-                created_at=now,
-                updated_at=now,
-            )
-        )
-        session.flush()
-        return _Noted.NEW
+    def _send(self, session: Session, message: OrderMessage) -> None:
+        """Put a signed act into the outbox, or again where the chain refused it before."""
+        if self.outbox.status(session, order_key(message.order_id)) is None:
+            self.outbox.enqueue_orders(session, [message])
+        else:
+            self.outbox.send_order_again(session, message)
 
 
-class _Noted(Enum):
-    """Whether an action is new, was rejected before and is tried again, or is on its way already."""
-
-    NEW = "new"
-    AGAIN = "again"
-    OPEN = "open"
+_NAME_MAX = 255
 
 
 def merchant_key(session: Session, merchants: MerchantDirectory, keys: Keys, merchant_id: MerchantId) -> Signer:
@@ -414,9 +452,14 @@ def merchant_key(session: Session, merchants: MerchantDirectory, keys: Keys, mer
     return keys.get(name)
 
 
+def _priced(session: Session, order: RedemptionOrder) -> list[tuple[int, Lot]]:
+    par = pars(session)
+    return [(par[split_token_id(lot.id)[0]], lot) for lot in order.lots]
+
+
 def _hold(order: RedemptionOrder) -> HoldOrder:
     if order.kind is not Kind.HOLD or order.capture_by is None:
-        raise OrderStateConflict(order_id_text(order.order_id), order.state.value, "treat it as a hold")
+        raise InvariantViolation(f"order {order_id_text(order.order_id)} is no hold, and the table let it pass for one")
     return HoldOrder(
         order.holder,
         order.merchant_id,

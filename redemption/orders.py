@@ -7,12 +7,13 @@ message commit together. Nothing here waits for a network: the custodial signer 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
 
-from sqlalchemy import Select, Table, or_, select
+from sqlalchemy import Table, or_, select
 from sqlalchemy.orm import Session
 
 from ledger.clock import Clock
@@ -42,6 +43,7 @@ from ledger.store.models.outbox import OutboxMessageRow
 from ledger.store.models.projection import OrderOutcomeRow, ProjectionCursorRow
 from ledger.store.models.redemption import RedemptionCursorRow, RedemptionLotRow, RedemptionOrderRow
 from redemption.errors import OrderUnfit, RequestKeyReused, UnknownMerchant, UnknownOrder
+from redemption.lots import kept_lots
 from redemption.offers import Offer, OfferCatalogue
 from redemption.states import Outcome, Progress, State, Stock, expire, fold
 
@@ -123,6 +125,9 @@ class RedemptionOrder:
     value_fen: int
     paid_fen: int
     lots: tuple[Lot, ...]
+    """As they were signed."""
+    kept: tuple[int, int] | None
+    """The prefix of them that the merchant has, (lots, minor units of the last); None: the chain has named none."""
     nonce: int
     deadline: int
     capture_by: int | None
@@ -135,6 +140,18 @@ class RedemptionOrder:
     handed_over_at: int | None
     created_at: int
     final_at: int | None
+
+    @property
+    def whole(self) -> tuple[int, int]:
+        """The prefix that is all of the lots."""
+        return len(self.lots), self.lots[-1].amount
+
+    @property
+    def taken_lots(self) -> tuple[Lot, ...]:
+        """What the merchant has of the lots now: all it was paid with, less what went back."""
+        if self.state not in {State.PAID, State.CAPTURED, State.PART_REFUNDED}:
+            return ()
+        return kept_lots(self.lots, *(self.kept or self.whole))
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,17 +250,27 @@ class Redemptions:
         """Return an order. Raises UnknownOrder."""
         return self._order(session, self.row(session, order_id, lock=False))
 
-    def of_resident(self, session: Session, resident_id: int, before: int | None, limit: int) -> list[RedemptionOrder]:
-        """Return a resident's orders, newest first, those before the sequence number ``before``."""
-        query = select(RedemptionOrderRow).where(RedemptionOrderRow.resident_id == resident_id)
-        return self._page(session, query, before, limit)
+    def of_resident(self, session: Session, resident_id: int, limit: int) -> list[RedemptionOrder]:
+        """Return a resident's last orders, newest first. Lists with filters: `redemption.lists`."""
+        rows = session.scalars(
+            select(RedemptionOrderRow)
+            .where(RedemptionOrderRow.resident_id == resident_id)
+            .order_by(RedemptionOrderRow.sequence.desc())
+            .limit(limit)
+        ).all()
+        return self.many(session, rows)
 
-    def of_merchant(
-        self, session: Session, merchant_id: MerchantId, before: int | None, limit: int
-    ) -> list[RedemptionOrder]:
-        """Return a merchant's orders, newest first, those before the sequence number ``before``."""
-        query = select(RedemptionOrderRow).where(RedemptionOrderRow.merchant_id == merchant_id)
-        return self._page(session, query, before, limit)
+    def many(self, session: Session, rows: Sequence[RedemptionOrderRow]) -> list[RedemptionOrder]:
+        """Return stored orders as others may see them, in the order given (this package only)."""
+        found_lots: defaultdict[bytes, list[Lot]] = defaultdict(list)
+        found = session.execute(
+            select(RedemptionLotRow.order_id, RedemptionLotRow.token_id, RedemptionLotRow.amount_minor)
+            .where(RedemptionLotRow.order_id.in_([row.order_id for row in rows]))
+            .order_by(RedemptionLotRow.order_id, RedemptionLotRow.place)
+        )
+        for order_id, token, amount in found:
+            found_lots[order_id].append(Lot(token, amount))
+        return [_order_of(row, tuple(found_lots[row.order_id])) for row in rows]
 
     def settle(self, session: Session) -> Settled:
         """Carry what the projection has learnt since the last call into orders and stock.
@@ -285,7 +312,9 @@ class Redemptions:
     def row(self, session: Session, order_id: OrderId, *, lock: bool = True) -> RedemptionOrderRow:
         """Return the stored order, locked for this transaction (this package only). Raises UnknownOrder."""
         query = select(RedemptionOrderRow).where(RedemptionOrderRow.order_id == order_id)
-        row = session.scalar(query.with_for_update() if lock else query)
+        if lock:  # and read anew: another may have changed it while we waited
+            query = query.with_for_update().execution_options(populate_existing=True)
+        row = session.scalar(query)
         if row is None:
             raise UnknownOrder(order_id_text(order_id))
         return row
@@ -403,6 +432,8 @@ class Redemptions:
         after = fold(row.offer_id is not None, [Outcome(one.kind, one.code, one.fen or 0) for one in rows])
         if after.state is State.REJECTED:
             row.reject_code = rows[0].code
+        kept = [(one.kept_lots, one.kept_last_minor) for one in rows if one.code == 0 and one.kept_lots is not None]
+        row.kept_lots, row.kept_last_minor = kept[-1] if kept else (None, None)
         row.final_at = rows[-1].block_timestamp
         self._store(session, row, after)
 
@@ -434,42 +465,39 @@ class Redemptions:
         row.updated_at = self.clock.timestamp()
         session.flush()
 
-    def _page(
-        self, session: Session, query: Select[RedemptionOrderRow], before: int | None, limit: int
-    ) -> list[RedemptionOrder]:
-        if before is not None:
-            query = query.where(RedemptionOrderRow.sequence < before)
-        rows = session.scalars(query.order_by(RedemptionOrderRow.sequence.desc()).limit(limit)).all()
-        return [self._order(session, row) for row in rows]
-
     def _order(self, session: Session, row: RedemptionOrderRow) -> RedemptionOrder:
         lots = session.scalars(
             select(RedemptionLotRow).where(RedemptionLotRow.order_id == row.order_id).order_by(RedemptionLotRow.place)
         )
-        return RedemptionOrder(
-            sequence=row.sequence,
-            order_id=OrderId(row.order_id),
-            kind=Kind(row.kind),
-            state=State(row.state),
-            resident_id=row.resident_id,
-            holder=to_address(row.holder),
-            merchant_id=MerchantId(row.merchant_id),
-            offer_id=row.offer_id,
-            quantity=row.quantity,
-            price_fen=row.price_fen,
-            value_fen=row.value_fen,
-            paid_fen=row.paid_fen,
-            lots=tuple(Lot(lot.token_id, lot.amount_minor) for lot in lots),
-            nonce=row.nonce,
-            deadline=row.deadline,
-            capture_by=row.capture_by,
-            is_cancellable=row.is_cancellable,
-            reject_code=row.reject_code,
-            channel=Channel(row.channel),
-            desk_id=row.desk_id,
-            clerk=row.clerk,
-            approver=row.approver,
-            handed_over_at=row.handed_over_at,
-            created_at=row.created_at,
-            final_at=row.final_at,
-        )
+        return _order_of(row, tuple(Lot(lot.token_id, lot.amount_minor) for lot in lots))
+
+
+def _order_of(row: RedemptionOrderRow, lots: tuple[Lot, ...]) -> RedemptionOrder:
+    return RedemptionOrder(
+        sequence=row.sequence,
+        order_id=OrderId(row.order_id),
+        kind=Kind(row.kind),
+        state=State(row.state),
+        resident_id=row.resident_id,
+        holder=to_address(row.holder),
+        merchant_id=MerchantId(row.merchant_id),
+        offer_id=row.offer_id,
+        quantity=row.quantity,
+        price_fen=row.price_fen,
+        value_fen=row.value_fen,
+        paid_fen=row.paid_fen,
+        lots=lots,
+        kept=None if row.kept_lots is None else (row.kept_lots, row.kept_last_minor or 0),
+        nonce=row.nonce,
+        deadline=row.deadline,
+        capture_by=row.capture_by,
+        is_cancellable=row.is_cancellable,
+        reject_code=row.reject_code,
+        channel=Channel(row.channel),
+        desk_id=row.desk_id,
+        clerk=row.clerk,
+        approver=row.approver,
+        handed_over_at=row.handed_over_at,
+        created_at=row.created_at,
+        final_at=row.final_at,
+    )

@@ -28,19 +28,21 @@ from ledger.standard.ids import MerchantId, OrderId, address_bytes, order_id_tex
 from ledger.standard.packed import OrderCall, pack_lots, pack_prefix
 from ledger.standard.typed_data import HoldOrder, Lot, RedeemOrder, Refund, lots_hash
 from ledger.store.database import Database
-from ledger.store.models.projection import ChainHoldRow, OrderOutcomeRow, RedemptionBatchRow
-from ledger.store.models.redemption import RedemptionActionRow
-from redemption.errors import NotRefundable, OrderStateConflict, OwnOrder, RefundTooLate, UnknownOrder
-from redemption.fulfilment import FAILED, QUEUED, Actor, Keys, merchant_key
+from ledger.store.models.projection import ChainHoldRow, OrderOutcomeRow, RedemptionBatchRow, SuccessorRow
+from ledger.store.models.redemption import RedemptionOrderRow
+from ledger.store.models.residents import ResidentRow
+from redemption.acts.book import ActBook, Acted, ActOutcome, Wish
+from redemption.acts.settling import refund_key
+from redemption.acts.table import Act
+from redemption.errors import NotRefundable, OwnOrder, PayerErased, RefundTooLate, UnknownOrder
+from redemption.fulfilment import Actor, Keys, merchant_key
 from redemption.lots import keep_down, kept_lots, prefix_value_down
 from redemption.merchants import MerchantDirectory
 from redemption.orders import Redemptions
-from redemption.states import State
 
 REFUND_DAYS = REFUND_MAX_S // DAY_S
 _GAS = 500_000
 _GAS_LOT = 110_000
-_REFUNDABLE = frozenset({State.PAID, State.CAPTURED, State.PART_REFUNDED})
 _PAYS = ("redeem", "capture")
 
 
@@ -75,6 +77,7 @@ class Refunds:
     merchants: MerchantDirectory
     outbox: Outbox
     keys: Keys
+    acts: ActBook
     clock: Clock
 
     def prove(self, order_id: OrderId) -> PaidProof:
@@ -128,18 +131,32 @@ class Refunds:
             )
         return _find(order_id, receipts, lots, [(row.batch, row.orders, row.root) for row in batches])
 
-    def require_own(self, merchant_id: MerchantId, order_id: OrderId) -> None:
-        """Look whose order it is before the chain is asked about it. Raises UnknownOrder."""
+    def require_open(self, merchant_id: MerchantId, order_id: OrderId) -> None:
+        """Look whose order it is, and whether it can be refunded, before the chain is asked about it.
+
+        Raises UnknownOrder (another merchant's too), OrderStateConflict or PayerErased.
+        """
         with self.database.read() as session:
-            if self.redemptions.row(session, order_id).merchant_id != merchant_id:
+            row = self.redemptions.row(session, order_id, lock=False)
+            if row.merchant_id != merchant_id:
                 raise UnknownOrder(order_id_text(order_id))
+            self.acts.require(session, row, Act.REFUND)
+            require_payer(session, row)
 
     def refund(
-        self, session: Session, merchant_id: MerchantId, proof: PaidProof, keep_fen: int, actor: Actor, reason: str
-    ) -> int:
-        """Sign a refund after which the merchant keeps (at least) ``keep_fen``; return the fen that go back.
+        self,
+        session: Session,
+        merchant_id: MerchantId,
+        proof: PaidProof,
+        keep_fen: int,
+        actor: Actor,
+        reason: str,
+        key: str | None = None,
+    ) -> Acted:
+        """Sign a refund after which the merchant keeps (at least) ``keep_fen``; the act says the fen that go back.
 
-        Checks in order: UnknownOrder (another merchant's too), OwnOrder, OrderStateConflict, RefundTooLate,
+        ``key``: the client's own id of this act. Checks in order: UnknownOrder (another merchant's too),
+        ActExistsDifferently, OwnOrder, OrderStateConflict (another refund under way too), PayerErased, RefundTooLate,
         NotRefundable (nothing would go back), MerchantHoldsKey.
         """
         order_id = proof.receipt.order_id
@@ -147,29 +164,28 @@ class Refunds:
         row = self.redemptions.row(session, order_id)
         if row.merchant_id != merchant_id:
             raise UnknownOrder(name)
+        wish = Wish(Act.REFUND, order_id, actor.subject, reason, key, keep_fen)
+        if (known := self.acts.known(session, wish)) is not None:
+            return Acted(known, ActOutcome.EXISTS)
         if actor.took_part(row):
             raise OwnOrder(name)
-        if State(row.state) not in _REFUNDABLE:
-            raise OrderStateConflict(name, row.state, "refund")
-        now = self.clock.timestamp()
-        if now > proof.receipt.time + REFUND_MAX_S:
+        self.acts.require(session, row, Act.REFUND)
+        require_payer(session, row)
+        if self.clock.timestamp() > proof.receipt.time + REFUND_MAX_S:
             raise RefundTooLate(name, REFUND_DAYS)
-        par = pars(session)
-        priced = [(par[split_token_id(lot.id)[0]], lot) for lot in proof.lots]
-        kept, last_minor = keep_down(priced, keep_fen)
-        keeps_fen = prefix_value_down(priced, kept, last_minor)
+        kept, keeps_fen = keeps(session, proof, keep_fen)
         if keeps_fen >= row.paid_fen:
             raise NotRefundable(name, f"the merchant has {row.paid_fen} fen of it")
-        digest = Refund(order_id, kept, last_minor).digest(self.deployment.domain())
+        digest = Refund(order_id, *kept).digest(self.deployment.domain())
         signature = merchant_key(session, self.merchants, self.keys, merchant_id).sign_digest(digest)
-        key = f"refund:{order_id.hex()}:{kept}:{last_minor}"
-        data, gas = _calldata(proof, kept, last_minor, signature), _GAS + _GAS_LOT * len(proof.lots)
-        match self._note(session, order_id, kept, last_minor, reason, actor.subject):
-            case "new":
-                self.outbox.enqueue_call(session, "refund", key, self.deployment.address("Redemption"), data, gas)
-            case "again":
-                self.outbox.replace_call(session, key, data, gas)
-        return row.paid_fen - keeps_fen
+        noted = self.acts.note(session, wish, fen=row.paid_fen - keeps_fen, left_fen=keeps_fen, kept=kept)
+        message_key, gas = refund_key(order_id, kept), _GAS + _GAS_LOT * len(proof.lots)
+        data = _calldata(proof, *kept, signature)
+        if self.outbox.status(session, message_key) is None:
+            self.outbox.enqueue_call(session, "refund", message_key, self.deployment.address("Redemption"), data, gas)
+        else:  # the chain refused it before
+            self.outbox.replace_call(session, message_key, data, gas)
+        return Acted(noted, ActOutcome.CREATED)
 
     def _orders(self, sent: Mapping[str, object] | None) -> dict[bytes, RedeemOrder | HoldOrder]:
         if sent is None:
@@ -183,37 +199,20 @@ class Refunds:
             if call in {OrderCall.REDEEM, OrderCall.CAPTURE} and isinstance(order, RedeemOrder | HoldOrder)
         }
 
-    def _note(self, session: Session, order_id: OrderId, kept: int, last_minor: int, reason: str, by: str) -> str:
-        """Note a refund: ``new``, ``again`` (the chain refused it before) or ``known`` (on its way, or done)."""
-        known = session.scalar(
-            select(RedemptionActionRow).where(
-                RedemptionActionRow.order_id == order_id,
-                RedemptionActionRow.kind == "refund",
-                RedemptionActionRow.kept_lots == kept,
-                RedemptionActionRow.kept_last_minor == last_minor,
-            )
-        )
-        now = self.clock.timestamp()
-        if known is not None:
-            if known.state != FAILED:
-                return "known"
-            known.state, known.reason, known.requested_by, known.updated_at = QUEUED, reason, by, now
-            return "again"
-        session.add(
-            RedemptionActionRow(
-                order_id=order_id,
-                kind="refund",
-                kept_lots=kept,
-                kept_last_minor=last_minor,
-                state=QUEUED,
-                reason=reason,
-                requested_by=by,
-                created_at=now,
-                updated_at=now,
-            )
-        )
-        session.flush()
-        return "new"
+
+def keeps(session: Session, proof: PaidProof, keep_fen: int) -> tuple[tuple[int, int], int]:
+    """Return the shortest prefix of what an order paid with that is worth ``keep_fen``, and its fen."""
+    par = pars(session)
+    priced = [(par[split_token_id(lot.id)[0]], lot) for lot in proof.lots]
+    kept = keep_down(priced, keep_fen)
+    return kept, prefix_value_down(priced, *kept)
+
+
+def require_payer(session: Session, row: RedemptionOrderRow) -> None:
+    """Raise PayerErased where nobody is left whom a refund would reach: an heir's account receives in its place."""
+    erased_at = session.scalar(select(ResidentRow.erased_at).where(ResidentRow.resident_id == row.resident_id))
+    if erased_at is not None and session.get(SuccessorRow, row.holder) is None:
+        raise PayerErased(order_id_text(OrderId(row.order_id)))
 
 
 def _payments(session: Session, transaction: bytes) -> list[_Payment]:

@@ -51,6 +51,7 @@ def services_of(city: City) -> Services:
         redemptions=city.redemptions,
         fulfilment=city.fulfilment,
         refunds=city.refunds,
+        acts=city.acts,
         approvals=city.approvals,
         link_codes=city.link_codes,
         decisions=city.decisions,

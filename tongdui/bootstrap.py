@@ -38,11 +38,13 @@ from ledger.deployment.ensure import ensure_deployed
 from ledger.deployment.file import FILE_NAME, Deployment
 from ledger.errors import ConfigurationError
 from ledger.gateway import Gateway
+from ledger.outbox.outbox import Outbox
 from ledger.outbox.pace import GAS_IN_FLIGHT_MAX, NETWORK_GAS_MAX, PaceLimits
 from ledger.outbox.sender import SenderLimits
 from ledger.standard.ids import ProgrammeId
 from ledger.store.database import Database
 from redemption import catalogue
+from redemption.acts.book import ActBook
 from redemption.codes import CodeBook
 from redemption.desk_approval import DeskApprovals
 from redemption.disputes import KIND as ARBITER
@@ -82,6 +84,7 @@ class City(Books):
     fulfilment: Fulfilment
     refunds: Refunds
     disputes: Disputes
+    acts: ActBook
     approvals: DeskApprovals
     office: FinanceOffice
     appropriations: Appropriations
@@ -101,8 +104,9 @@ class City(Books):
         released = self.office.advance()
         with self.database.transaction() as session:
             settled = self.redemptions.settle(session)
-            self.fulfilment.settle_actions(session, settled.block_number)
+            self.fulfilment.settle_acts(session, settled.block_number)
             if settled.block_number >= 0:
+                released += self.fulfilment.capture_again(session)
                 # By the clock, for a chain without traffic makes no blocks; the margin forgives a node's slower clock.
                 released += self.fulfilment.release_overdue(session, self.clock.timestamp() - OVERDUE_MARGIN_S)
         if released:
@@ -169,16 +173,8 @@ def _open(
     merchants = MerchantDirectory(clock)
     offers = OfferCatalogue(merchants, clock)
     redemptions = Redemptions(registry, offers, gateway.desk, deployment.domain(), clock)
-    fulfilment = Fulfilment(
-        redemptions,
-        merchants,
-        gateway.outbox,
-        keystore,
-        CodeBook(derive(master, "slips")),
-        deployment.domain(),
-        clock,
-    )
-    refunds = Refunds(database, engine, deployment, redemptions, merchants, gateway.outbox, keystore, clock)
+    codes = CodeBook(derive(master, "slips"))
+    counter = _counter(database, engine, deployment, redemptions, merchants, gateway.outbox, keystore, codes)
     finance = keystore.address("finance") if "finance" in keystore.names("finance") else None
     office = FinanceOffice(database, engine, deployment, gateway.outbox, clock, finance)
     approvals = DeskApprovals(clock)
@@ -202,11 +198,10 @@ def _open(
         merchants=merchants,
         offers=offers,
         redemptions=redemptions,
-        fulfilment=fulfilment,
-        refunds=refunds,
-        disputes=Disputes(
-            deployment, gateway.outbox, keystore, clock, has_account="arbiter" in keystore.names("arbiter")
-        ),
+        fulfilment=counter.fulfilment,
+        refunds=counter.refunds,
+        disputes=counter.disputes,
+        acts=counter.acts,
         approvals=approvals,
         office=office,
         appropriations=Appropriations(office, clock),
@@ -218,6 +213,44 @@ def _open(
     if settings.workers:
         start_workers(stack, city, city.links)
     return city
+
+
+@dataclass(frozen=True, slots=True)
+class _Counter:
+    """Who acts on orders, with the one book of acts."""
+
+    acts: ActBook
+    fulfilment: Fulfilment
+    refunds: Refunds
+    disputes: Disputes
+
+
+def _counter(
+    database: Database,
+    engine: Engine,
+    deployment: Deployment,
+    redemptions: Redemptions,
+    merchants: MerchantDirectory,
+    outbox: Outbox,
+    keystore: Keystore,
+    codes: CodeBook,
+) -> _Counter:
+    clock = redemptions.clock
+    acts = ActBook(clock)
+    return _Counter(
+        acts,
+        Fulfilment(redemptions, merchants, outbox, keystore, codes, deployment.domain(), acts, clock),
+        Refunds(database, engine, deployment, redemptions, merchants, outbox, keystore, acts, clock),
+        Disputes(
+            deployment,
+            redemptions,
+            outbox,
+            keystore,
+            acts,
+            clock,
+            has_account="arbiter" in keystore.names("arbiter"),
+        ),
+    )
 
 
 def _senders(

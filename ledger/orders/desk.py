@@ -41,7 +41,7 @@ from ledger.standard.packed import pack_exchange_order, pack_hold_order, pack_re
 from ledger.standard.signatures import recover
 from ledger.standard.typed_data import Domain, ExchangeOrder, HoldOrder, Lot, RedeemOrder
 from ledger.store.database import fetch_by_keys
-from ledger.store.models.outbox import OrderNonceRow
+from ledger.store.models.outbox import ExchangeOrderRow, OrderNonceRow
 from ledger.store.models.projection import (
     BalanceRow,
     OrderOutcomeRow,
@@ -143,10 +143,16 @@ class OrderDesk:
     def quote_exchange(
         self, session: Session, holder: str, from_programme: ProgrammeId, to_programme: ProgrammeId, amount_minor: int
     ) -> Quote:
-        """Return what an exchange would give now. Raises OrdersPaused, ProgrammeForbids or InsufficientPoints."""
+        """Return what an exchange would give now.
+
+        Raises OrdersPaused, ProgrammeForbids, InsufficientPoints, or NothingToGain: nothing comes out of a lot.
+        """
         source, target = self._exchange_pars(session, from_programme, to_programme)
         lots = [lot for lot in self.spendable(session, holder) if lot.token_id >> 32 == from_programme]
-        return quote(for_amount(lots, amount_minor), to_programme, source, target)
+        found = quote(for_amount(lots, amount_minor), to_programme, source, target)
+        if not all(lot.amount_out_minor for lot in found.lots):  # each is an order of its own
+            raise NothingToGain(found.amount_out_minor, max(1, found.amount_out_minor))
+        return found
 
     # Orders that we sign for custodial residents -----------------------------------------------------------------
 
@@ -168,7 +174,7 @@ class OrderDesk:
         """
         self._lock(session, signer.address)
         quoted = self.quote_exchange(session, signer.address, from_programme, to_programme, amount_minor)
-        if quoted.amount_out_minor < max(1, min_out_minor) or any(not lot.amount_out_minor for lot in quoted.lots):
+        if quoted.amount_out_minor < max(1, min_out_minor):
             raise NothingToGain(quoted.amount_out_minor, max(1, min_out_minor))
         until = self._deadline(deadline)
         placed = []
@@ -339,6 +345,9 @@ class OrderDesk:
                 lots=b"".join(lot.id.to_bytes(8, "big") + lot.amount.to_bytes(8, "big") for lot in lots),
             )
         )
+        if kind == "exchange":
+            account = address_bytes(holder)
+            session.add(ExchangeOrderRow(order_id=order_id, holder=account, created_at=self._clock.timestamp()))
         session.flush()
         self._outbox.enqueue_order(session, kind, order_id, packed, deadline)
         return PlacedOrder(order_id, kind, lots, nonce, deadline)

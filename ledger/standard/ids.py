@@ -31,6 +31,9 @@ GrantId = NewType("GrantId", bytes)
 OrderId = NewType("OrderId", bytes)
 """32 bytes: the EIP-712 digest of the order, domain included."""
 
+ActId = NewType("ActId", int)
+"""An act on an order (capture, refund, …), in the order in which an installation noted them."""
+
 Address = NewType("Address", str)
 """An account as 0x and 40 digits in EIP-55 mixed case."""
 

@@ -44,6 +44,13 @@ class StoredAnswer:
     is_replay: bool
 
 
+def usable_key(key: str | None) -> str:
+    """Return the key of a write. Raises IdempotencyKeyMissing."""
+    if key is None or not KEY_FORM.fullmatch(key):
+        raise IdempotencyKeyMissing
+    return key
+
+
 def write_request(
     secret: bytes, subject: str, key: str | None, operation: str, path: str, body: BaseModel | None
 ) -> WriteRequest:
@@ -52,8 +59,7 @@ def write_request(
     The digest is keyed by ``secret``: bodies carry document numbers and PINs, and a reader of a plain hash of such a
     body could guess them.
     """
-    if key is None or not KEY_FORM.fullmatch(key):
-        raise IdempotencyKeyMissing
+    key = usable_key(key)
     content = body.model_dump_json() if body is not None else ""
     digest = hmac.digest(secret, f"{operation}\0{path}\0{content}".encode(), "sha256")
     return WriteRequest(subject, key, operation, digest)

@@ -37,6 +37,8 @@ def _fits_bigint(text: str) -> str:
 def _in_reach(when: datetime) -> datetime:
     if not 1970 <= when.year <= 9998:  # a zone's offset carries the years at the ends out of what a date can say
         raise ValueError("the year must be from 1970 to 9998")
+    if when.tzinfo is None:
+        raise ValueError("a time needs its offset, as in 2026-11-20T08:00:00+08:00")
     return when
 
 
@@ -61,7 +63,11 @@ YuanIn = Annotated[
     Field(description="元 as text, at most two decimals.", examples=["50000.00"]),
 ]
 ResidentIdText = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$"), AfterValidator(_fits_bigint)]
-Moment = Annotated[datetime, AfterValidator(_in_reach)]
+Moment = Annotated[
+    datetime,
+    AfterValidator(_in_reach),
+    Field(description="RFC 3339, with its offset.", examples=["2026-11-20T08:00:00+08:00"]),
+]
 OfferIdText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
 MerchantNumber = Annotated[MerchantId, Field(ge=1, le=2**32 - 1)]
 ProgrammeNumber = Annotated[ProgrammeId, Field(ge=1, le=2**32 - 1)]

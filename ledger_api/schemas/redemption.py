@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from ledger.standard.ids import MerchantId, OrderIdText
 from ledger_api.schemas.common import AsOf, In, Money, OfferIdText, Out, ProgrammeNumber, Text
-from ledger_api.schemas.orders import OrderLot
+from ledger_api.schemas.orders import ActOut, OrderLot, OrderState
 
 
 class RedeemIn(In):
@@ -66,24 +66,71 @@ class CodeIn(In):
     code: Annotated[str, StringConstraints(min_length=10, max_length=24)] = Field(examples=["7K2QF-9XM4D"])
 
 
+class MerchantActOut(ActOut):
+    """An act as the shop sees it."""
+
+    amount: Money = Field(description="What it takes for the shop (hand-over, capture) or gives back (the others).")
+    reason: str
+
+
+RefusalReason = Literal[
+    "not_final",
+    "capture_under_way",
+    "release_under_way",
+    "refund_under_way",
+    "still_held",
+    "already_paid",
+    "already_handed_over",
+    "released",
+    "refunded",
+    "rejected",
+    "expired",
+    "not_cancellable",
+    "own_order",
+    "merchant_own_key",
+]
+
+
 class MerchantOrderOut(Out):
     """An order as its merchant sees it: nothing that tells who the resident is."""
 
     order_id: OrderIdText
     kind: Literal["redeem", "hold"]
-    state: str
+    state: OrderState
     offer: str | None
     title_zh: str | None = None
     title_en: str | None = None
     quantity: int
     price: Money
-    paid: Money
+    paid: Money = Field(description="What the shop has for it now, after captures and refunds that are final.")
     locked: Money | None = Field(
         default=None, description="What the consumer arbiter has locked for the order; null where nothing was."
     )
     locked_until: datetime | None = None
     placed_at: datetime
+    capture_by: datetime | None = Field(default=None, description="Of a hold: until when it may be captured.")
     handed_over_at: datetime | None = None
+    act: MerchantActOut | None = Field(
+        default=None, description="The last act on the order: the one that is under way, where one is."
+    )
+    outcome: Literal["created", "exists"] | None = Field(
+        default=None, description="Of an act just asked for: whether this request made it, or an earlier one."
+    )
+
+
+class CheckedOrderOut(MerchantOrderOut):
+    """The order behind a code, and whether handing over would be refused now."""
+
+    can_hand_over: bool
+    refused_because: RefusalReason | None = Field(
+        default=None, description="Why not; the first four pass by themselves."
+    )
+
+
+class MerchantOrderDetail(MerchantOrderOut):
+    """An order with all acts on it, oldest first."""
+
+    acts: list[MerchantActOut]
 
 
 class MerchantOrderPage(Out):
@@ -118,11 +165,11 @@ class RefundIn(In):
     reason: Text
 
 
-class RefundOut(Out):
-    """A refund on its way. A repeat does nothing: what the merchant keeps can only fall."""
+class RefundOut(MerchantOrderOut):
+    """A refund under way. While it is, the order takes no other act; `act` says what came of it."""
 
-    order_id: OrderIdText
-    refunded: Money
+    refunded: Money = Field(description="What this refund gives back: the difference to what the shop had before it.")
+    keeps: Money = Field(description="What the shop keeps once it is final.")
 
 
 class StatementLine(Out):

@@ -56,6 +56,11 @@ class HistoryItem(Out):
     token_id: str
     delta: Points
     reference: str | None = Field(description="The order's id, or for a grant its batch.")
+    merchant_zh: str | None = Field(default=None, description="Of a redemption: the shop.")
+    merchant_en: str | None = None
+    title_zh: str | None = Field(default=None, description="Of a redemption: the offer.")
+    title_en: str | None = None
+    activity: str | None = Field(default=None, description="Of a grant: what it was for, as in the rulebook.")
     transaction: str
 
 

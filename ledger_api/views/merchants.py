@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ledger.errors import InvariantViolation
 from ledger.standard.ids import ProgrammeId
 from ledger.standard.value import MICROFEN_MINOR
 from ledger_api.ports import ProgrammeName
 from ledger_api.schemas.common import hex_text, moment, money, points
 from ledger_api.schemas.merchants import MerchantOut, OfferOut, ProgrammePrice
-from ledger_api.schemas.redemption import MerchantOrderOut
+from ledger_api.schemas.redemption import MerchantActOut, MerchantOrderOut, RefusalReason
 from ledger_api.views import queries
 from ledger_api.views.common import nameless
+from redemption.acts.book import ActOutcome, ActRecord
+from redemption.acts.table import Reason
+from redemption.errors import MerchantHoldsKey, OrderStateConflict, OwnOrder, RedemptionError
+from redemption.lists import ListedOrder
 from redemption.merchants import Merchant
 from redemption.offers import Offer
-from redemption.orders import RedemptionOrder
 
 
 def merchant_out(found: Merchant) -> MerchantOut:
@@ -64,22 +68,55 @@ def offer_out(
     )
 
 
+def merchant_act_out(act: ActRecord) -> MerchantActOut:
+    """Return an act as the shop sees it."""
+    return MerchantActOut(
+        act_id=str(act.act_id),
+        act=act.act.value,
+        state=act.state.value,
+        failure=act.failure,
+        requested_at=moment(act.created_at),
+        ended_at=None if act.ended_at is None else moment(act.ended_at),
+        amount=money(act.fen),
+        reason=act.reason,
+    )
+
+
 def merchant_order_out(
-    order: RedemptionOrder, found: Offer | None, lock: queries.OrderLock | None = None
+    found: ListedOrder,
+    offer: Offer | None,
+    lock: queries.OrderLock | None = None,
+    outcome: ActOutcome | None = None,
 ) -> MerchantOrderOut:
     """Return an order as its merchant sees it."""
+    order, act = found.order, found.act
     return MerchantOrderOut(
         order_id=hex_text(order.order_id),
         kind=order.kind.value,
         state=order.state.value,
         offer=order.offer_id,
-        title_zh=None if found is None else found.title_zh,
-        title_en=None if found is None else found.title_en,
+        title_zh=None if offer is None else offer.title_zh,
+        title_en=None if offer is None else offer.title_en,
         quantity=order.quantity,
         price=money(order.price_fen),
         paid=money(order.paid_fen),
         locked=None if lock is None else money(lock.fen),
         locked_until=None if lock is None else moment(lock.until),
         placed_at=moment(order.created_at),
+        capture_by=None if order.capture_by is None else moment(order.capture_by),
         handed_over_at=None if order.handed_over_at is None else moment(order.handed_over_at),
+        act=None if act is None else merchant_act_out(act),
+        outcome=None if outcome is None else outcome.value,
     )
+
+
+def refusal_word(refusal: RedemptionError) -> RefusalReason:
+    """Return why a hand-over would be refused, as a word of the API's closed set."""
+    match refusal:
+        case OwnOrder():
+            return "own_order"
+        case MerchantHoldsKey():
+            return "merchant_own_key"
+        case OrderStateConflict():
+            return Reason(refusal.reason).value
+    raise InvariantViolation(f"a hand-over is refused for what no shop is told: {refusal}")

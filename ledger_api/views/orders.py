@@ -12,10 +12,12 @@ from ledger.standard.quarters import NEVER, quarter_end_timestamp
 from ledger.standard.typed_data import Lot
 from ledger_api.schemas.common import hex_text, moment, points
 from ledger_api.schemas.exchange import ExchangePart
-from ledger_api.schemas.orders import OrderLot, OrderOut
+from ledger_api.schemas.orders import ActOut, OrderLot, OrderOut
+from ledger_api.schemas.orders import OrderState as ExchangeState
 from ledger_api.views import queries
 from ledger_api.views.exchanges import PlacedExchange
-from redemption.orders import RedemptionOrder
+from redemption.acts.book import ActOutcome, ActRecord
+from redemption.orders import Kind, RedemptionOrder
 from redemption.states import FINAL, State
 
 
@@ -37,10 +39,28 @@ def order_lots_out(lots: Iterable[Lot]) -> list[OrderLot]:
     ]
 
 
-def redemption_out(order: RedemptionOrder, outcome: queries.OrderOutcome | None) -> OrderOut:
-    """Return a redemption order as its resident sees it."""
+def act_out(act: ActRecord) -> ActOut:
+    """Return an act as the resident sees it."""
+    return ActOut(
+        act_id=str(act.act_id),
+        act=act.act.value,
+        state=act.state.value,
+        failure=act.failure,
+        requested_at=moment(act.created_at),
+        ended_at=None if act.ended_at is None else moment(act.ended_at),
+    )
+
+
+def redemption_out(
+    order: RedemptionOrder,
+    last: queries.OrderOutcome | None,
+    names: queries.ShopNames,
+    act: ActRecord | None = None,
+    outcome: ActOutcome | None = None,
+) -> OrderOut:
+    """Return a redemption order as its resident sees it. ``last``: what the chain said of it last."""
     name = hex_text(order.order_id)
-    is_paid = order.paid_fen > 0
+    merchant, title = names.merchants.get(order.merchant_id), names.offers.get(order.offer_id or "")
     return OrderOut(
         order_id=name,
         kind=order.kind.value,
@@ -49,18 +69,28 @@ def redemption_out(order: RedemptionOrder, outcome: queries.OrderOutcome | None)
         reject_code=order.reject_code,
         reject_reason=None if order.reject_code is None else rejection_text(order.reject_code),
         lots=order_lots_out(order.lots),
+        taken=order_lots_out(order.taken_lots),
         merchant=order.merchant_id,
+        merchant_zh=None if merchant is None else merchant.zh,
+        merchant_en=None if merchant is None else merchant.en,
         offer=order.offer_id,
+        title_zh=None if title is None else title.zh,
+        title_en=None if title is None else title.en,
         quantity=order.quantity,
         placed_at=moment(order.created_at),
+        capture_by=None if order.capture_by is None else moment(order.capture_by),
+        is_cancellable=order.is_cancellable if order.kind is Kind.HOLD else None,
+        handed_over_at=None if order.handed_over_at is None else moment(order.handed_over_at),
+        act=None if act is None else act_out(act),
+        outcome=None if outcome is None else outcome.value,
         final_at=None if order.final_at is None else moment(order.final_at),
         deadline=moment(order.deadline),
-        transaction=None if outcome is None else hex_text(outcome.transaction_hash),
-        receipt=f"/v1/orders/{name}/receipt" if is_paid else None,
+        transaction=None if last is None else hex_text(last.transaction_hash),
+        receipt=f"/v1/orders/{name}/receipt" if last is not None and last.code == 0 else None,
     )
 
 
-_EXCHANGE_STATES = {
+_EXCHANGE_STATES: dict[OrderState, ExchangeState] = {
     OrderState.QUEUED: "placed",
     OrderState.SENT: "placed",
     OrderState.ACCEPTED: "done",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from struct import Struct
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from ledger.indexer.decode import stored_number
+from ledger.residents.registry import ResidentId
 from ledger.standard.contract import MINT_SHARE, REVOKE_SHARE
-from ledger.standard.ids import Address, OrderId, ProgrammeId, address_bytes
+from ledger.standard.ids import Address, MerchantId, OrderId, ProgrammeId, address_bytes
+from ledger.store.models.issuance import IssuanceGrantRow
 from ledger.store.models.projection import (
     BalanceRow,
     ChainProgrammeRow,
@@ -21,6 +25,8 @@ from ledger.store.models.projection import (
     ProjectionCursorRow,
     SupplyRow,
 )
+from ledger.store.models.redemption import MerchantRow, OfferRow, RedemptionOrderRow
+from redemption.orders import RedemptionOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,15 +200,126 @@ def order_lock(session: Session, order_id: OrderId) -> OrderLock | None:
     return None if until is None else OrderLock(sum(row.delta_fen for row in rows), until)
 
 
-def order_outcome(session: Session, order_id: OrderId) -> OrderOutcome | None:
-    """Return the last thing the chain said of an order that changed anything, or else its rejection."""
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name in both languages."""
+
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShopNames:
+    """Names of merchants and titles of offers."""
+
+    merchants: Mapping[MerchantId, Name]
+    offers: Mapping[str, Name]
+
+
+def shop_names(session: Session, orders: Iterable[RedemptionOrder]) -> ShopNames:
+    """Return the names of orders' merchants and offers."""
+    found = list(orders)
+    merchants, offers = {one.merchant_id for one in found}, {one.offer_id for one in found if one.offer_id is not None}
+    if not found:
+        return ShopNames({}, {})
+    shops = session.execute(
+        select(MerchantRow.merchant_id, MerchantRow.name_zh, MerchantRow.name_en).where(
+            MerchantRow.merchant_id.in_(merchants)
+        )
+    )
+    titles = session.execute(
+        select(OfferRow.offer_id, OfferRow.title_zh, OfferRow.title_en).where(OfferRow.offer_id.in_(offers))
+    )
+    return ShopNames(
+        {MerchantId(number): Name(zh, en) for number, zh, en in shops}, {key: Name(zh, en) for key, zh, en in titles}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryNames:
+    """What movements were for: (merchant, offer) by order, and the activity by (batch reference, minor units)."""
+
+    orders: Mapping[OrderId, tuple[Name | None, Name | None]]
+    activities: Mapping[tuple[bytes | None, int], str]
+
+
+def history_names(session: Session, resident_id: ResidentId, entries: Sequence[Entry]) -> HistoryNames:
+    """Return the names of what a resident's movements were for: one query for orders, one for grants."""
+    references = [one.reference for one in entries if one.reference is not None]
+    orders = {OrderId(one) for one in references if len(one) == _ORDER_BYTES}
+    batches: dict[tuple[int, int | None], bytes] = {
+        (programme, stored_number(number)): one.reference
+        for one in entries
+        if one.kind == "mint" and one.reference is not None and len(one.reference) == _BATCH.size
+        for programme, number in [_BATCH.unpack(one.reference)]
+    }
+    return HistoryNames(_order_names(session, orders), _activities(session, resident_id, batches))
+
+
+def _order_names(session: Session, orders: Collection[OrderId]) -> dict[OrderId, tuple[Name | None, Name | None]]:
+    if not orders:
+        return {}
+    row = RedemptionOrderRow
+    found = session.execute(
+        select(row.order_id, MerchantRow.name_zh, MerchantRow.name_en, OfferRow.title_zh, OfferRow.title_en)
+        .join(MerchantRow, MerchantRow.merchant_id == row.merchant_id)
+        .outerjoin(OfferRow, OfferRow.offer_id == row.offer_id)
+        .where(row.order_id.in_(orders))
+    )
+    return {
+        OrderId(order_id): (Name(shop_zh, shop_en), _name(title_zh, title_en))
+        for order_id, shop_zh, shop_en, title_zh, title_en in found
+    }
+
+
+def _name(zh: str | None, en: str | None) -> Name | None:
+    return None if zh is None or en is None else Name(zh, en)
+
+
+def _activities(
+    session: Session, resident_id: ResidentId, batches: Mapping[tuple[int, int | None], bytes]
+) -> dict[tuple[bytes | None, int], str]:
+    """Two grants of one batch and amount for different activities cannot be told apart by their movement: no name."""
+    if not batches:
+        return {}
+    row = IssuanceGrantRow
+    found: dict[tuple[bytes | None, int], set[str]] = {}
+    grants = session.execute(
+        select(row.programme, row.batch_number, row.amount_minor, row.activity).where(
+            row.resident_id == resident_id, row.batch_number.in_({number for _, number in batches})
+        )
+    )
+    for programme, number, amount, activity in grants:
+        reference = batches.get((programme, number))
+        if reference is not None:
+            found.setdefault((reference, amount), set()).add(activity)
+    return {key: next(iter(names)) for key, names in found.items() if len(names) == 1}
+
+
+_ORDER_BYTES = 32
+_BATCH = Struct(">IQ")
+"""What a mint's movement refers to: see `ledger.indexer.decode.batch_reference`."""
+
+
+def order_outcomes(session: Session, order_ids: Sequence[OrderId]) -> dict[OrderId, OrderOutcome]:
+    """Return `order_outcome` of each order that the chain has spoken of."""
     rows = session.scalars(
         select(OrderOutcomeRow)
-        .where(OrderOutcomeRow.order_id == order_id)
+        .where(OrderOutcomeRow.order_id.in_(order_ids))
         .order_by(OrderOutcomeRow.block_number, OrderOutcomeRow.log_index)
-    ).all()
-    if not rows:
-        return None
+    )
+    spoken: dict[OrderId, list[OrderOutcomeRow]] = {}
+    for row in rows:
+        spoken.setdefault(OrderId(row.order_id), []).append(row)
+    return {key: _last(found) for key, found in spoken.items()}
+
+
+def order_outcome(session: Session, order_id: OrderId) -> OrderOutcome | None:
+    """Return the last thing the chain said of an order that changed anything, or else its rejection."""
+    return order_outcomes(session, [order_id]).get(order_id)
+
+
+def _last(rows: Sequence[OrderOutcomeRow]) -> OrderOutcome:
     landed = [row for row in rows if row.code == 0]
     row = landed[-1] if landed else rows[0]
     return OrderOutcome(

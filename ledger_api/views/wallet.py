@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ledger.orders.eligibility import Terms
 from ledger.standard.civil_time import DAY_S
-from ledger.standard.ids import Address, ProgrammeId, split_token_id
+from ledger.standard.ids import Address, OrderId, ProgrammeId, split_token_id
 from ledger.standard.quarters import NEVER
 from ledger_api.ports import ProgrammeName
 from ledger_api.schemas.common import hex_text, moment, points
@@ -77,8 +77,9 @@ def wallet_out(
     )
 
 
-def history_item_out(entry: queries.Entry) -> HistoryItem:
-    """Return one movement."""
+def history_item_out(entry: queries.Entry, names: queries.HistoryNames) -> HistoryItem:
+    """Return one movement, with the names of what it was for."""
+    merchant, title = names.orders.get(OrderId(entry.reference or b""), (None, None))
     return HistoryItem(
         at=moment(entry.timestamp),
         kind=entry.kind,
@@ -86,6 +87,11 @@ def history_item_out(entry: queries.Entry) -> HistoryItem:
         token_id=str(entry.token_id),
         delta=points(entry.delta_minor),
         reference=None if entry.reference is None else hex_text(entry.reference),
+        merchant_zh=None if merchant is None else merchant.zh,
+        merchant_en=None if merchant is None else merchant.en,
+        title_zh=None if title is None else title.zh,
+        title_en=None if title is None else title.en,
+        activity=names.activities.get((entry.reference, entry.delta_minor)) if entry.kind == "mint" else None,
         transaction=hex_text(entry.transaction_hash),
     )
 

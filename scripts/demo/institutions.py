@@ -23,6 +23,7 @@ from ledger.standard.keccak import keccak256
 from redemption.errors import RedemptionError
 from redemption.fulfilment import Actor
 from redemption.orders import Kind, Purchase, RedemptionOrder
+from redemption.refunds import PaidProof
 from scripts.demo import environment as days
 from scripts.demo.environment import DemoStepFailed, Environment
 from scripts.demo.http import Caller, FrontDoor
@@ -173,11 +174,15 @@ def dispute(env: Environment, returned: str) -> tuple[int, int]:
     locked = int(env.once("dispute: lock", lock)["fen"])
     env.settle()
     env.at(days.DECISION_DAY, 10)
-    refunded = int(env.once("dispute: refund", lambda s: {"fen": city.disputes.refund(s, proof, 0)})["fen"])
+    refunded = int(env.once("dispute: refund", lambda s: {"fen": _decide(env, s, proof)})["fen"])
     env.settle()
     if _order(env, order.order_id).state.value != "refunded":
         raise DemoStepFailed("the dispute", f"order 0x{order.order_id.hex()} was not refunded")
     return locked, refunded
+
+
+def _decide(env: Environment, session: Session, proof: PaidProof) -> int:
+    return env.city.disputes.refund(session, proof, 0, "demo:arbiter").record.fen
 
 
 def _purchase(env: Environment, returned: str) -> RedemptionOrder:
@@ -187,7 +192,7 @@ def _purchase(env: Environment, returned: str) -> RedemptionOrder:
         if known is not None:
             return env.city.redemptions.get(session, OrderId(bytes.fromhex(str(known["order_id"]))))
         for citizen in reversed(env.citizens[LOVER + 1 :]):
-            for order in env.city.redemptions.of_resident(session, citizen.resident.resident_id, None, 1):
+            for order in env.city.redemptions.of_resident(session, citizen.resident.resident_id, 1):
                 if order.state.value == "paid" and f"0x{order.order_id.hex()}" != returned:
                     break
             else:

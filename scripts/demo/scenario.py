@@ -304,7 +304,7 @@ def _first_purchase(env: Environment) -> RedemptionOrder:
     found = []
     with env.city.database.read() as session:
         for citizen in env.citizens[LOVER + 1 :]:
-            orders = env.city.redemptions.of_resident(session, citizen.resident.resident_id, None, 1)
+            orders = env.city.redemptions.of_resident(session, citizen.resident.resident_id, 1)
             found += [order for order in orders if order.state.value in ("paid", "refunded")]
             if found and found[-1].offer_id == RETURNED:
                 return found[-1]

@@ -133,7 +133,7 @@ def test_a_killed_node_is_replaced_and_loses_nothing(undisturbed: Path, tmp_path
 STUMBLES: tuple[Callable[[Path], bool], ...] = (
     lambda at: _books(at, "SELECT count(*) FROM residents") > 0,
     lambda at: _books(at, "SELECT count(*) FROM redemption_orders") > 0,
-    lambda at: _books(at, "SELECT count(*) FROM redemption_actions") > 0,
+    lambda at: _books(at, "SELECT count(*) FROM redemption_acts") > 0,
     lambda at: _books(at, "SELECT count(*) FROM issuance_revocations") > 0,
 )
 

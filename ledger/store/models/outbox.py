@@ -116,6 +116,20 @@ class OrderNonceRow(Base):
     __table_args__ = (UniqueConstraint("order_id"),)
 
 
+class ExchangeOrderRow(Base):
+    """An exchange order that was placed here, for its holder's list; its bytes and outcome are the outbox's."""
+
+    __tablename__ = "exchange_orders"
+
+    sequence: Mapped[Serial]
+    """The cursor of lists."""
+    order_id: Mapped[OrderId] = mapped_column(LargeBinary(32), unique=True)
+    holder: Mapped[AddressBytes] = mapped_column(LargeBinary(20))
+    created_at: Mapped[UnixTime]
+
+    __table_args__ = (Index("ix_exchange_orders_holder", "holder", "sequence"),)
+
+
 class AppropriationRow(Base):
     """An appropriation that the finance bureau has ordered to be recorded; the chain says whether it was."""
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -104,6 +105,7 @@ class RedemptionOrderRow(Base):
     """What the merchant has for it, after captures and refunds."""
     kept_lots: Mapped[int | None] = mapped_column(Integer)
     kept_last_minor: Mapped[PointsMinor | None]
+    """With ``kept_lots`` the prefix of its lots that the merchant has, once the chain has named one."""
     stock_state: Mapped[Word]
     """``none``, ``reserved``, ``taken`` or ``released``: each step happens once."""
     channel: Mapped[Word]
@@ -124,6 +126,7 @@ class RedemptionOrderRow(Base):
         CheckConstraint("paid_fen >= 0 AND paid_fen <= value_fen", name="paid"),
         Index("ix_redemption_orders_resident_id", "resident_id", "sequence"),
         Index("ix_redemption_orders_merchant_id", "merchant_id", "sequence"),
+        Index("ix_redemption_orders_desk_id", "desk_id", "sequence"),
         Index("ix_redemption_orders_state", "state", "deadline"),
     )
 
@@ -141,25 +144,45 @@ class RedemptionLotRow(Base):
     amount_minor: Mapped[PointsMinor]
 
 
-class RedemptionActionRow(Base):
-    """A capture, release or refund on its way to the chain, and its outcome."""
+class RedemptionActRow(Base):
+    """An act on an order (`redemption.acts`): what was asked for, by whom, and what came of it."""
 
-    __tablename__ = "redemption_actions"
+    __tablename__ = "redemption_acts"
 
-    action_id: Mapped[Serial]
+    act_id: Mapped[Serial]
     order_id: Mapped[OrderId] = mapped_column(LargeBinary(32), ForeignKey("redemption_orders.order_id"))
-    kind: Mapped[Word]
-    """``capture``, ``release`` or ``refund``."""
+    act: Mapped[Word]
+    """``redemption.acts.table.Act``."""
+    act_key: Mapped[str | None] = mapped_column(String(160))
+    """The client's own id of it; NULL for what this program does by itself."""
+    keep_fen: Mapped[Fen | None]
+    """What the client said that the shop keeps in all."""
+    fen: Mapped[Fen]
+    """What it takes for the shop (capture, hand-over) or gives back (the others)."""
+    left_fen: Mapped[Fen]
+    """What the shop has of the order once it is final."""
     kept_lots: Mapped[int] = mapped_column(Integer)
     kept_last_minor: Mapped[PointsMinor]
     state: Mapped[Word]
-    """``queued``, ``done`` or ``failed``."""
+    """``redemption.acts.book.ActState``."""
+    failure: Mapped[str | None] = mapped_column(String(400))
     reason: Mapped[str] = mapped_column(String(400))
-    requested_by: Mapped[str] = mapped_column(String(255))
+    requested_by: Mapped[str] = mapped_column(String(320))
     created_at: Mapped[UnixTime]
     updated_at: Mapped[UnixTime]
 
-    __table_args__ = (UniqueConstraint("order_id", "kind", "kept_lots", "kept_last_minor"),)
+    __table_args__ = (
+        UniqueConstraint("requested_by", "act_key"),
+        Index("ix_redemption_acts_order_id", "order_id", "act_id"),
+        # One act an order is under way, whatever any gateway believes.
+        Index(
+            "uq_redemption_acts_under_way",
+            "order_id",
+            unique=True,
+            sqlite_where=text("state = 'under_way'"),
+            postgresql_where=text("state = 'under_way'"),
+        ),
+    )
 
 
 class SlipRow(Base):

@@ -14,20 +14,33 @@ from starlette.responses import Response
 from ledger.standard.amounts import points_text
 from ledger.standard.ids import OrderIdText, order_id_text, split_token_id
 from ledger_api.auth.tokens import Principal
-from ledger_api.dependencies import Deps, Who, Write, desk_of, note_look, order_id_of, own_resident
-from ledger_api.errors import Forbidden
+from ledger_api.dependencies import (
+    DEFAULT_LIMIT,
+    Cursor,
+    Deps,
+    Limit,
+    Who,
+    Write,
+    desk_of,
+    note_look,
+    order_id_of,
+    resident_of,
+)
 from ledger_api.http.answers import cacheable
-from ledger_api.routes.resident.redemptions import slip_out
+from ledger_api.routes.filters import OrderQuery, order_filter
+from ledger_api.routes.resident.redemptions import order_page, slip_out
 from ledger_api.routes.resident.wallet import wallet_of
 from ledger_api.schemas.common import ResidentIdText, moment
 from ledger_api.schemas.desk import DeskApprovalIn, DeskApprovalOut, DeskOrderIn, DeskOrderOut, DeskPinIn, PinProof
+from ledger_api.schemas.orders import OrderPage
 from ledger_api.schemas.redemption import SlipOut
 from ledger_api.schemas.residents import Done
 from ledger_api.schemas.wallet import WalletOut
 from ledger_api.services import Services
 from ledger_api.views.orders import redemption_out
+from ledger_api.views.queries import shop_names
 from redemption.desk_approval import APPROVAL_LIFETIME_S, Purchase
-from redemption.errors import UnknownOrder
+from redemption.errors import BadSlipCode, UnknownOrder
 from redemption.fulfilment import Slip
 from redemption.orders import Channel, RedemptionOrder
 from redemption.orders import Purchase as OrderPurchase
@@ -96,9 +109,21 @@ def redeem(body: DeskOrderIn, write: Write) -> Response:
             ),
         )
         slip = services.fulfilment.issue_slip(session, placed.order.order_id, write.principal.subject)
-        return 202, DeskOrderOut(order=redemption_out(placed.order, None), slip=slip_out(slip))
+        return 202, DeskOrderOut(
+            order=redemption_out(placed.order, None, shop_names(session, [placed.order])), slip=slip_out(slip)
+        )
 
     return write.once(body, effect)
+
+
+@router.get("/v1/desk/orders", operation_id="listDeskOrders", response_model=OrderPage)
+def list_orders(
+    services: Deps, principal: Who, wanted: OrderQuery, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+) -> OrderPage:
+    """Return the orders that this desk took, newest first. Nothing in them tells who the residents are."""
+    desk_id = desk_of(principal)
+    with services.database.read() as session:
+        return order_page(session, services, order_filter(wanted, desk_id=desk_id), cursor, limit)
 
 
 @router.post("/v1/desk/orders/{order_id}/slip", operation_id="reissueSlip", response_model=SlipOut)
@@ -163,8 +188,8 @@ def _slip_for(session: Session, services: Services, principal: Principal, slip_i
     order = services.redemptions.get(session, slip.order_id)
     if order.desk_id is not None and f"desk:{order.desk_id}" in principal.scopes:
         return slip, order
-    if not principal.has("resident:self") or own_resident(session, principal) != order.resident_id:
-        raise Forbidden(("desk:{desk_id}",))
+    if not principal.has("resident:self") or resident_of(session, principal) != order.resident_id:
+        raise BadSlipCode  # as for a slip that does not exist
     return slip, order
 
 

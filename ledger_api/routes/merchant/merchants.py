@@ -1,8 +1,8 @@
-"""Merchants and offers for everybody to see; counters and statements for the merchant alone."""
+"""Merchants and offers for everybody to see; statements for the merchant alone."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger.orders.terms import accepted_programmes
-from ledger.standard.ids import MerchantId, OrderIdText, order_id_text
+from ledger.standard.ids import MerchantId, order_id_text
 from ledger_api.auth import scopes
 from ledger_api.dependencies import (
     DEFAULT_LIMIT,
@@ -22,8 +22,6 @@ from ledger_api.dependencies import (
     Public,
     Who,
     Write,
-    actor_of,
-    order_id_of,
     require,
 )
 from ledger_api.http.answers import cacheable
@@ -38,27 +36,15 @@ from ledger_api.schemas.merchants import (
     OfferOut,
     OfferPage,
 )
-from ledger_api.schemas.redemption import (
-    CaptureIn,
-    CodeIn,
-    MerchantOrderOut,
-    MerchantOrderPage,
-    ReasonIn,
-    RefundIn,
-    RefundOut,
-    StatementLine,
-    StatementOut,
-)
-from ledger_api.schemas.residents import Done
+from ledger_api.schemas.redemption import StatementLine, StatementOut
 from ledger_api.services import Services
 from ledger_api.views import queries
 from ledger_api.views.common import as_of
-from ledger_api.views.merchants import merchant_order_out, merchant_out, offer_out
+from ledger_api.views.merchants import merchant_out, offer_out
 from redemption import statements
 from redemption.errors import UnknownOffer
 from redemption.merchants import ACTIVE, Merchant
 from redemption.offers import Offer
-from redemption.orders import RedemptionOrder
 
 router = APIRouter(tags=["Merchants"])
 
@@ -180,111 +166,6 @@ def change_offer(merchant_id: MerchantNumber, offer_id: OfferIdText, body: Offer
     return write.once(body, effect)
 
 
-@router.get("/v1/merchants/{merchant_id}/orders", operation_id="listMerchantOrders", response_model=MerchantOrderPage)
-def list_orders(
-    merchant_id: MerchantNumber,
-    services: Deps,
-    principal: Who,
-    cursor: Cursor = None,
-    limit: Limit = DEFAULT_LIMIT,
-) -> MerchantOrderPage:
-    """Return the merchant's orders, newest first; nothing in them tells who the residents are."""
-    require(principal, scopes.merchant(merchant_id))
-    place = decode_cursor(cursor, 1)
-    with services.database.read() as session:
-        orders = services.redemptions.of_merchant(session, merchant_id, place[0] if place else None, limit + 1)
-        items = [_order(session, services, order) for order in orders[:limit]]
-    next_cursor = encode_cursor(orders[limit - 1].sequence) if len(orders) > limit else None
-    return MerchantOrderPage(items=items, next_cursor=next_cursor)
-
-
-@router.post("/v1/merchants/{merchant_id}/codes/check", operation_id="checkCode", response_model=MerchantOrderOut)
-def check_code(merchant_id: MerchantNumber, body: CodeIn, services: Deps, principal: Who) -> MerchantOrderOut:
-    """Show the order behind a code before anything is handed over. Changes nothing."""
-    require(principal, scopes.merchant(merchant_id))
-    with services.database.read() as session:
-        return _order(session, services, services.fulfilment.look_up(session, merchant_id, body.code))
-
-
-@router.post("/v1/merchants/{merchant_id}/codes", operation_id="handOver", response_model=MerchantOrderOut)
-def hand_over(merchant_id: MerchantNumber, body: CodeIn, write: Write) -> Response:
-    """Use up a code: the goods change hands, and a held order is captured.
-
-    Refused to the clerk who took the order at a community desk, and to that desk: two people see every purchase.
-    """
-    require(write.principal, scopes.merchant(merchant_id))
-    services = write.services
-
-    def effect(session: Session) -> tuple[int, BaseModel]:
-        order = services.fulfilment.hand_over(session, merchant_id, body.code, actor_of(write.principal))
-        return 200, _order(session, services, order)
-
-    return write.once(body, effect)
-
-
-@router.post(
-    "/v1/merchants/{merchant_id}/orders/{order_id}/capture",
-    operation_id="captureHold",
-    status_code=202,
-    response_model=MerchantOrderOut,
-)
-def capture(merchant_id: MerchantNumber, order_id: OrderIdText, body: CaptureIn, write: Write) -> Response:
-    """Capture part of a held order; the rest goes back to the resident in the same call on chain."""
-    require(write.principal, scopes.merchant(merchant_id))
-    services, key = write.services, order_id_of(order_id)
-
-    def effect(session: Session) -> tuple[int, BaseModel]:
-        order = services.fulfilment.capture_part(
-            session, merchant_id, key, int(body.keep_fen), actor_of(write.principal)
-        )
-        return 202, _order(session, services, order)
-
-    return write.once(body, effect)
-
-
-@router.post(
-    "/v1/merchants/{merchant_id}/orders/{order_id}/release",
-    operation_id="releaseHold",
-    status_code=202,
-    response_model=Done,
-)
-def release(merchant_id: MerchantNumber, order_id: OrderIdText, body: ReasonIn, write: Write) -> Response:
-    """Give a held order back to the resident."""
-    require(write.principal, scopes.merchant(merchant_id))
-    key = order_id_of(order_id)
-
-    def effect(session: Session) -> tuple[int, BaseModel]:
-        write.services.fulfilment.release(session, merchant_id, key, actor_of(write.principal), body.reason)
-        return 202, Done()
-
-    return write.once(body, effect)
-
-
-@router.post(
-    "/v1/merchants/{merchant_id}/orders/{order_id}/refund",
-    operation_id="refundOrder",
-    status_code=202,
-    response_model=RefundOut,
-)
-def refund(merchant_id: MerchantNumber, order_id: OrderIdText, body: RefundIn, write: Write) -> Response:
-    """Give points back, within 90 days: the same programmes and amounts; lots that died come back in the current
-    quarter's."""
-    require(write.principal, scopes.merchant(merchant_id))
-    services, key = write.services, order_id_of(order_id)
-    if (again := write.answered(body)) is not None:
-        return again
-    services.refunds.require_own(merchant_id, key)
-    proof = services.refunds.prove(key)  # asks the chain, so before the transaction
-
-    def effect(session: Session) -> tuple[int, BaseModel]:
-        fen = services.refunds.refund(
-            session, merchant_id, proof, int(body.keep_fen), actor_of(write.principal), body.reason
-        )
-        return 202, RefundOut(order_id=order_id, refunded=money(fen))
-
-    return write.once(body, effect)
-
-
 @router.get("/v1/merchants/{merchant_id}/statement", operation_id="getStatement", response_model=StatementOut)
 def get_statement(
     merchant_id: MerchantNumber,
@@ -341,13 +222,5 @@ def _offer(session: Session, services: Services, found: Offer, *, shows_money: b
     return offer_out(found, pars, services.names, shows_money=shows_money)
 
 
-def _order(session: Session, services: Services, order: RedemptionOrder) -> MerchantOrderOut:
-    found = None if order.offer_id is None else services.offers.get(session, order.offer_id)
-    return merchant_order_out(order, found, queries.order_lock(session, order.order_id))
-
-
 def _unix(when: datetime | None) -> int | None:
-    """RFC 3339 demands an offset; without one we read UTC rather than the server's own zone."""
-    if when is None:
-        return None
-    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
+    return None if when is None else int(when.timestamp())

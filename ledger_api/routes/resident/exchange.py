@@ -8,11 +8,12 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from ledger_api.auth import scopes
-from ledger_api.dependencies import Deps, ResidentToken, Write, own_resident, require
+from ledger_api.dependencies import DEFAULT_LIMIT, Cursor, Deps, Limit, ResidentToken, Write, own_resident, require
+from ledger_api.http.paging import decode_cursor, encode_cursor
 from ledger_api.schemas.amounts import parse_points
 from ledger_api.schemas.common import points
 from ledger_api.schemas.exchange import ExchangeIn, ExchangeQuoteOut
-from ledger_api.schemas.orders import OrdersPlaced
+from ledger_api.schemas.orders import OrderPage, OrdersPlaced
 from ledger_api.views import exchanges
 from ledger_api.views.orders import exchange_out, exchange_part_out
 
@@ -52,3 +53,17 @@ def place(body: ExchangeIn, write: Write) -> Response:
         return 202, OrdersPlaced(orders=[exchange_out(one) for one in found if one is not None])
 
     return write.once(body, effect)
+
+
+@router.get("/v1/exchange/orders", operation_id="listExchanges", response_model=OrderPage)
+def list_own(
+    services: Deps, principal: ResidentToken, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+) -> OrderPage:
+    """Return the resident's exchange orders, newest first, each with what came of it."""
+    place = decode_cursor(cursor, 1)
+    with services.database.read() as session:
+        account = services.registry.get(session, own_resident(session, principal)).account
+        found = exchanges.page(session, services.orders, account, place[0] if place else None, limit + 1)
+    shown = found[:limit]
+    next_cursor = encode_cursor(shown[-1].sequence) if len(found) > limit else None
+    return OrderPage(items=[exchange_out(one.placed) for one in shown], next_cursor=next_cursor)

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from ledger.standard.ids import OrderId, OrderIdText, order_id_text
 from ledger_api.auth import scopes
 from ledger_api.auth.tokens import Principal
-from ledger_api.dependencies import Deps, Who, order_id_of, own_resident
+from ledger_api.dependencies import Deps, Who, order_id_of, resident_of
 from ledger_api.errors import NotFinal
 from ledger_api.http.answers import cacheable
 from ledger_api.schemas.orders import OrderOut
@@ -23,6 +23,7 @@ from ledger_api.schemas.verification import ReceiptIn
 from ledger_api.services import Services
 from ledger_api.views import exchanges, queries
 from ledger_api.views.orders import exchange_out, is_settled, redemption_out
+from redemption import lists
 from redemption.errors import UnknownOrder
 
 router = APIRouter(tags=["Orders"])
@@ -75,14 +76,15 @@ def read_order(services: Services, principal: Principal, key: OrderId) -> OrderO
 
 def _redemption(session: Session, services: Services, principal: Principal, key: OrderId) -> OrderOut | None:
     try:
-        order = services.redemptions.get(session, key)
+        found = lists.one(session, services.redemptions, services.acts, key)
     except UnknownOrder:
         return None
+    order = found.order
     is_merchant = principal.has(scopes.merchant(order.merchant_id))
     is_desk = order.desk_id is not None and order.desk_id in scopes.desks(principal.scopes)
     if not is_merchant and not is_desk and not _is_own(session, principal, order.resident_id):
         raise UnknownOrder(order_id_text(key))
-    return redemption_out(order, queries.order_outcome(session, key))
+    return redemption_out(order, queries.order_outcome(session, key), queries.shop_names(session, [order]), found.act)
 
 
 def _exchange(session: Session, services: Services, principal: Principal, key: OrderId) -> OrderOut:
@@ -96,4 +98,5 @@ def _exchange(session: Session, services: Services, principal: Principal, key: O
 
 
 def _is_own(session: Session, principal: Principal, resident_id: int) -> bool:
-    return principal.has(scopes.RESIDENT) and own_resident(session, principal) == resident_id
+    # Without an account of one's own nothing is one's own: the answer is the same as to an id that does not exist.
+    return principal.has(scopes.RESIDENT) and resident_of(session, principal) == resident_id

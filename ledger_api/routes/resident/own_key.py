@@ -13,6 +13,7 @@ from ledger.standard.ids import address_bytes, to_address
 from ledger.standard.typed_data import ExchangeOrder, Lot, RedeemOrder
 from ledger_api.auth import scopes
 from ledger_api.dependencies import Deps, ResidentToken, Who, Write, own_resident, require
+from ledger_api.routes.resident.redemptions import require_customer
 from ledger_api.schemas.amounts import parse_points
 from ledger_api.schemas.common import hex_text
 from ledger_api.schemas.orders import (
@@ -28,6 +29,7 @@ from ledger_api.schemas.typed_json import account_proof_json, typed_json
 from ledger_api.services import Services
 from ledger_api.views import exchanges
 from ledger_api.views.orders import exchange_out, redemption_out
+from ledger_api.views.queries import shop_names
 from redemption.orders import ORDER_LIFETIME_S, Purchase
 
 router = APIRouter(prefix="/v1/own-key", tags=["Own key"])
@@ -120,8 +122,9 @@ def submit_redemption(body: SignedRedeemIn, write: Write) -> Response:
 
     def effect(session: Session) -> tuple[int, BaseModel]:
         purchase = Purchase(own_resident(session, write.principal), body.offer, body.quantity)
+        require_customer(session, services, write.principal, services.offers.get(session, body.offer).merchant_id)
         placed = services.redemptions.accept(session, purchase, order, bytes.fromhex(body.signature[2:]))
-        return 202, redemption_out(placed.order, None)
+        return 202, redemption_out(placed.order, None, shop_names(session, [placed.order]))
 
     return write.once(body, effect)
 

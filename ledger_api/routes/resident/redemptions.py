@@ -7,8 +7,9 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from ledger.standard.ids import OrderIdText, order_id_text
+from ledger.standard.ids import MerchantId, OrderIdText
 from ledger_api.auth import scopes
+from ledger_api.auth.tokens import Principal
 from ledger_api.dependencies import (
     DEFAULT_LIMIT,
     Cursor,
@@ -21,16 +22,23 @@ from ledger_api.dependencies import (
     require,
 )
 from ledger_api.http.paging import decode_cursor, encode_cursor
+from ledger_api.routes.filters import OrderQuery, order_filter
 from ledger_api.schemas.common import hex_text, moment
 from ledger_api.schemas.orders import OrderOut, OrderPage
 from ledger_api.schemas.redemption import RedeemIn, RedeemQuoteOut, SlipCodeOut, SlipOut
-from ledger_api.schemas.residents import Done
+from ledger_api.services import Services
 from ledger_api.views.orders import order_lots_out, redemption_out
-from ledger_api.views.queries import order_outcome
+from ledger_api.views.queries import order_outcome, order_outcomes, shop_names
+from redemption import lists
+from redemption.acts.book import ActOutcome, ActRecord
+from redemption.acts.table import Act
 from redemption.codes import QR_PREFIX, grouped
-from redemption.errors import UnknownOrder
+from redemption.errors import BadSlipCode, SelfDealing, UnknownOrder
 from redemption.fulfilment import SCREEN_CODE_LIFETIME_S, Slip
+from redemption.lists import OrderFilter
 from redemption.orders import Kind, Purchase
+
+CANCELLED = "cancelled by the resident"
 
 router = APIRouter(tags=["Redemption"])
 
@@ -51,29 +59,30 @@ def quote(body: RedeemIn, services: Deps, principal: ResidentToken) -> RedeemQuo
 
 @router.post("/v1/redemptions", operation_id="redeem", status_code=202, response_model=OrderOut)
 def redeem(body: RedeemIn, write: Write) -> Response:
-    """Redeem an offer: signs the order, reserves the pieces, sends it. Wait for it with `GET /v1/orders/{order_id}`."""
+    """Redeem an offer: signs the order, reserves the pieces, sends it. Wait for it with `GET /v1/orders/{order_id}`.
+
+    Refused to whoever acts for that shop.
+    """
     require(write.principal, scopes.RESIDENT)
+    services = write.services
 
     def effect(session: Session) -> tuple[int, BaseModel]:
         resident_id = own_resident(session, write.principal)
-        placed = write.services.redemptions.place(session, _purchase(body, resident_id))
-        return 202, redemption_out(placed.order, None)
+        require_customer(session, services, write.principal, services.offers.get(session, body.offer).merchant_id)
+        placed = services.redemptions.place(session, _purchase(body, resident_id))
+        return 202, redemption_out(placed.order, None, shop_names(session, [placed.order]))
 
     return write.once(body, effect)
 
 
 @router.get("/v1/redemptions", operation_id="listRedemptions", response_model=OrderPage)
 def list_own(
-    services: Deps, principal: ResidentToken, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+    services: Deps, principal: ResidentToken, wanted: OrderQuery, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
 ) -> OrderPage:
-    """Return the resident's redemption orders, newest first."""
-    place = decode_cursor(cursor, 1)
+    """Return the resident's redemption orders, newest first; exchanges: `GET /v1/exchange/orders`."""
     with services.database.read() as session:
-        resident_id = own_resident(session, principal)
-        orders = services.redemptions.of_resident(session, resident_id, place[0] if place else None, limit + 1)
-        items = [redemption_out(order, order_outcome(session, order.order_id)) for order in orders[:limit]]
-    next_cursor = encode_cursor(orders[limit - 1].sequence) if len(orders) > limit else None
-    return OrderPage(items=items, next_cursor=next_cursor)
+        asked = order_filter(wanted, resident_id=own_resident(session, principal))
+        return order_page(session, services, asked, cursor, limit)
 
 
 @router.post("/v1/redemptions/{order_id}/code", operation_id="issueCode", response_model=SlipOut)
@@ -101,7 +110,7 @@ def slip_code(slip_id: str, services: Deps, principal: ResidentToken) -> SlipCod
         slip = services.fulfilment.slip(session, slip_id)
         order = services.redemptions.get(session, slip.order_id)
         if order.resident_id != own_resident(session, principal):
-            raise UnknownOrder(order_id_text(slip.order_id))
+            raise BadSlipCode
     code = services.fulfilment.codes.code(slip_id)
     return SlipCodeOut(
         slip_id=slip_id,
@@ -112,18 +121,43 @@ def slip_code(slip_id: str, services: Deps, principal: ResidentToken) -> SlipCod
     )
 
 
-@router.post("/v1/redemptions/{order_id}/cancel", operation_id="cancelHold", response_model=Done)
+@router.post("/v1/redemptions/{order_id}/cancel", operation_id="cancelHold", status_code=202, response_model=OrderOut)
 def cancel(order_id: OrderIdText, write: Write) -> Response:
     """Give a hold back to oneself, where the order allows it or the merchant let its time pass."""
     require(write.principal, scopes.RESIDENT)
-    key = order_id_of(order_id)
+    services, key = write.services, order_id_of(order_id)
+    wish = write.wish(Act.CANCEL, key, CANCELLED)
 
     def effect(session: Session) -> tuple[int, BaseModel]:
-        resident_id = own_resident(session, write.principal)
-        write.services.fulfilment.cancel(session, resident_id, key, "cancelled by the resident")
-        return 202, Done()
+        resident_id, by = own_resident(session, write.principal), write.principal.subject
+        done = services.fulfilment.cancel(session, resident_id, key, CANCELLED, by, wish.key)
+        return 202, shown(session, done.record, done.outcome)
 
-    return write.once(None, effect)
+    def shown(session: Session, act: ActRecord, outcome: ActOutcome) -> OrderOut:
+        order = services.redemptions.get(session, act.order_id)
+        return redemption_out(order, order_outcome(session, key), shop_names(session, [order]), act, outcome)
+
+    return write.act(None, wish, effect, lambda session, act: shown(session, act, ActOutcome.EXISTS))
+
+
+def order_page(session: Session, services: Services, wanted: OrderFilter, cursor: str | None, limit: int) -> OrderPage:
+    """Return a page of orders as residents and desks see them."""
+    place = decode_cursor(cursor, 1)
+    found = lists.page(session, services.redemptions, services.acts, wanted, place[0] if place else None, limit + 1)
+    shown = found[:limit]
+    names = shop_names(session, [one.order for one in shown])
+    spoken = order_outcomes(session, [one.order.order_id for one in shown])
+    items = [redemption_out(one.order, spoken.get(one.order.order_id), names, one.act) for one in shown]
+    next_cursor = encode_cursor(shown[-1].order.sequence) if len(found) > limit else None
+    return OrderPage(items=items, next_cursor=next_cursor)
+
+
+def require_customer(session: Session, services: Services, principal: Principal, merchant_id: MerchantId) -> None:
+    """Raise SelfDealing where who pays acts for the shop: by this token's scopes, or by what they did there before."""
+    if principal.has(scopes.merchant(merchant_id)) or services.acts.has_acted_for(
+        session, principal.subject, merchant_id
+    ):
+        raise SelfDealing(merchant_id)
 
 
 def slip_out(slip: Slip) -> SlipOut:

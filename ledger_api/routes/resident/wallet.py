@@ -63,12 +63,13 @@ def history(
     with services.database.read() as session:
         resident = services.registry.get(session, own_resident(session, principal))
         entries = queries.history(session, resident.account, before, limit + 1)
-    page = entries[:limit]
+        page = entries[:limit]
+        names = queries.history_names(session, resident.resident_id, page)
     last = page[-1] if len(entries) > limit else None
     return cacheable(
         request,
         HistoryPage(
-            items=[history_item_out(entry) for entry in page],
+            items=[history_item_out(entry, names) for entry in page],
             next_cursor=None if last is None else encode_cursor(last.block_number, last.log_index, last.side),
         ),
     )

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from ledger.clock import ManualClock
 from ledger.residents.registry import NewResident
-from ledger.store.models.redemption import RedemptionActionRow
+from ledger.store.models.redemption import RedemptionActRow
 from redemption.orders import Kind, Purchase
 from redemption.states import State
 from tests.integration.ledger import postgres
@@ -72,9 +72,9 @@ def test_settlement_and_release_happen_once(city: City) -> None:
     city.run_until_idle()
     with city.database.read() as session:
         found = [city.redemptions.get(session, order.order_id) for order in orders]
-        actions = session.query(RedemptionActionRow).all()
+        acts = session.query(RedemptionActRow).all()
         offer = city.offers.get(session, "rice-5kg")
     assert [order.state for order in found] == [State.RELEASED] * 3
-    assert [action.kind for action in actions] == ["release"] * 3
+    assert [act.act for act in acts] == ["lapse"] * 3
     assert (offer.stock_reserved, offer.stock_taken) == (0, 0)
     assert city.gateway.check_projection().is_equal

@@ -16,7 +16,17 @@ from ledger.clock import ManualClock
 from ledger.residents.registry import NewResident, Resident
 from ledger.standard.ids import address_bytes
 from ledger.store.models.projection import BalanceRow
-from redemption.errors import NotRefundable, OrderStateConflict, OwnOrder, RefundTooLate, UnknownOrder
+from redemption.acts.book import ActState
+from redemption.acts.table import Act
+from redemption.errors import (
+    ActExistsDifferently,
+    NotRefundable,
+    OrderStateConflict,
+    OwnOrder,
+    PayerErased,
+    RefundTooLate,
+    UnknownOrder,
+)
 from redemption.fulfilment import Actor
 from redemption.orders import Kind, Purchase, RedemptionOrder
 from redemption.refunds import REFUND_DAYS
@@ -53,10 +63,12 @@ class Town:
             rows = session.query(BalanceRow).filter_by(account=account).all()
         return {row.token_id: row.amount_minor for row in rows if row.amount_minor}
 
-    def refund(self, order: RedemptionOrder, keep_fen: int, actor: Actor = SHOP, merchant: int = GRAIN) -> int:
+    def refund(
+        self, order: RedemptionOrder, keep_fen: int, actor: Actor = SHOP, merchant: int = GRAIN, key: str | None = None
+    ) -> int:
         proof = self.city.refunds.prove(order.order_id)
         with self.city.database.transaction() as session:
-            return self.city.refunds.refund(session, merchant, proof, keep_fen, actor, "a reason")
+            return self.city.refunds.refund(session, merchant, proof, keep_fen, actor, "a reason", key).record.fen
 
     def settle(self) -> None:
         self.city.run_until_idle()
@@ -146,7 +158,7 @@ def test_the_same_refund_twice_is_sent_once(town: Town) -> None:
     order = town.place(2)
     town.settle()
     for _ in range(2):
-        town.refund(order, 300)
+        town.refund(order, 300, key="refund-to-300")
     town.settle()
     assert town.get(order).paid_fen == 300
     with town.city.database.read() as session:
@@ -165,6 +177,55 @@ def test_a_refund_that_the_chain_refused_can_be_tried_again(town: Town) -> None:
     assert town.refund(order, 0) == 2800
     town.settle()
     assert town.get(order).state is State.REFUNDED
+
+
+def test_refunds_go_back_one_after_the_other_and_goods_stay_meanwhile(town: Town) -> None:
+    order = town.place(3)
+    town.settle()
+    with town.city.database.transaction() as session:
+        slip = town.city.fulfilment.issue_slip(session, order.order_id, "the resident")
+    code = town.city.fulfilment.codes.code(slip.slip_id)
+    assert town.refund(order, 1000, key="first-part") == 1800
+    with pytest.raises(OrderStateConflict, match="refund under way"):
+        town.refund(order, 0, key="second-part")
+    with town.city.database.transaction() as session, pytest.raises(OrderStateConflict, match="refund under way"):
+        town.city.fulfilment.hand_over(session, GRAIN, code, SHOP)
+    with pytest.raises(ActExistsDifferently, match="amount"):
+        town.refund(order, 0, key="first-part")
+    town.settle()
+    part = town.get(order)
+    assert (part.state, part.paid_fen) == (State.PART_REFUNDED, 1000)
+    assert part.kept is not None
+    assert sum(lot.amount for lot in part.taken_lots) < sum(lot.amount for lot in part.lots)
+    with town.city.database.transaction() as session:
+        assert town.city.fulfilment.hand_over(session, GRAIN, code, SHOP).record.fen == 1000
+    assert town.refund(order, 0, key="second-part") == 1000
+    town.settle()
+    assert (town.get(order).state, town.get(order).taken_lots) == (State.REFUNDED, ())
+    with town.city.database.read() as session:
+        acts = town.city.acts.of_order(session, order.order_id)
+    assert [(one.act, one.state, one.fen) for one in acts] == [
+        (Act.REFUND, ActState.DONE, 1800),
+        (Act.HAND_OVER, ActState.DONE, 1000),
+        (Act.REFUND, ActState.DONE, 1000),
+    ]
+
+
+def test_nothing_goes_back_to_who_was_erased(town: Town) -> None:
+    with town.city.database.transaction() as session:
+        person = town.city.registry.register(session, NewResident("51010999")).resident
+    town.people.append(person)
+    mint(town.city, person.account, 1, 60_000, 27 * 4 + 4)
+    town.settle()
+    order = town.place(len(town.people) - 1)
+    town.settle()
+    with town.city.database.transaction() as session:
+        town.city.registry.erase(session, person.resident_id)
+    with pytest.raises(PayerErased):
+        town.refund(order, 0)
+    with pytest.raises(PayerErased):
+        town.city.refunds.require_open(GRAIN, order.order_id)
+    assert town.get(order).state is State.PAID
 
 
 def test_an_overdue_hold_goes_back_by_itself_and_a_late_capture_is_given_up(town: Town) -> None:

@@ -121,6 +121,7 @@ class Api:
             redemptions=world.redemptions,
             fulfilment=world.fulfilment,
             refunds=create_autospec(Refunds, instance=True),  # refunds need a chain: tests/integration/redemption
+            acts=world.acts,
             issuers=self.issuers,
             approvals=world.approvals,
             link_codes=LinkCodes(b"\x07" * 32, world.clock),

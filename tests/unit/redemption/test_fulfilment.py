@@ -10,7 +10,7 @@ from ledger.residents.registry import Resident
 from ledger.standard.signatures import recover
 from ledger.standard.typed_data import Capture, Release
 from ledger.store.models.outbox import OutboxMessageRow
-from ledger.store.models.redemption import RedemptionActionRow
+from ledger.store.models.redemption import RedemptionActRow
 from redemption.errors import (
     BadSlipCode,
     MerchantHoldsKey,
@@ -18,6 +18,7 @@ from redemption.errors import (
     OwnOrder,
     SlipExpired,
     SlipUsed,
+    UnknownOrder,
 )
 from redemption.fulfilment import CAPTURE_MARGIN_S, SLIP_LIFETIME_S, Actor
 from redemption.orders import HOLD_LIFETIME_S, Channel, Kind, Purchase, RedemptionOrder
@@ -71,7 +72,8 @@ def slip_code(world: World, order: RedemptionOrder) -> str:
 
 def hand_over(world: World, code: str, actor: Actor = SHOP, merchant: int = GROCER) -> RedemptionOrder:
     with world.database.transaction() as session:
-        return world.fulfilment.hand_over(session, merchant, code, actor)
+        order_id = world.fulfilment.hand_over(session, merchant, code, actor).record.order_id
+        return world.redemptions.get(session, order_id)
 
 
 def messages(world: World, kind: str) -> list[OutboxMessageRow]:
@@ -82,7 +84,8 @@ def messages(world: World, kind: str) -> list[OutboxMessageRow]:
 def test_a_code_hands_over_once(world: World, resident: Resident) -> None:
     code = slip_code(world, paid(world, resident))
     with world.database.read() as session:
-        assert world.fulfilment.look_up(session, GROCER, code).state is State.PAID
+        checked = world.fulfilment.check(session, GROCER, code, SHOP)
+    assert (checked.order.state, checked.refusal) == (State.PAID, None)
     assert hand_over(world, code).handed_over_at == world.now
     with pytest.raises(SlipUsed):
         hand_over(world, code)
@@ -131,7 +134,7 @@ def test_a_new_slip_voids_the_old(world: World, resident: Resident) -> None:
     with pytest.raises(SlipUsed):
         hand_over(world, lost)
     hand_over(world, found)
-    with pytest.raises(OrderStateConflict, match="issue a slip"):
+    with pytest.raises(OrderStateConflict, match="already handed over"):
         slip_code(world, order)
 
 
@@ -194,13 +197,13 @@ def reject_call(world: World, kind: str, order_id: bytes) -> None:
 def settle_all(world: World, block: int | None = None) -> None:
     with world.database.transaction() as session:
         world.redemptions.settle(session)
-        world.fulfilment.settle_actions(session, world.height if block is None else block)
+        world.fulfilment.settle_acts(session, world.height if block is None else block)
 
 
 def action(world: World) -> list[tuple[str, str]]:
     with world.database.read() as session:
-        rows = session.query(RedemptionActionRow).order_by(RedemptionActionRow.action_id)
-        return [(row.kind, row.state) for row in rows]
+        rows = session.query(RedemptionActRow).order_by(RedemptionActRow.act_id)
+        return [(row.act, row.state) for row in rows]
 
 
 def test_a_capture_that_the_chain_rejects_is_no_longer_on_its_way(world: World, resident: Resident) -> None:
@@ -209,22 +212,22 @@ def test_a_capture_that_the_chain_rejects_is_no_longer_on_its_way(world: World, 
     with world.database.transaction() as session:
         world.fulfilment.capture_part(session, GROCER, order.order_id, 1000, SHOP)
     settle_all(world)
-    assert action(world) == [("capture", "queued")]
+    assert action(world) == [("capture", "under_way")]
     reject_call(world, "capture", order.order_id)
     settle_all(world, block=world.height - 1)
-    assert action(world) == [("capture", "queued")]
+    assert action(world) == [("capture", "under_way")]
     settle_all(world)
     assert action(world) == [("capture", "failed")]
     with world.database.transaction() as session:
         world.fulfilment.capture_part(session, GROCER, order.order_id, 1000, SHOP)
-    assert action(world) == [("capture", "queued")]
+    assert action(world) == [("capture", "failed"), ("capture", "under_way")]
     [message] = messages(world, "capture")
     assert (message.state, message.block_number) == ("queued", None)
     reject_call(world, "capture", order.order_id)
     settle_all(world)
     with world.database.transaction() as session:
         world.fulfilment.release(session, GROCER, order.order_id, SHOP, "the capture was refused")
-    assert action(world) == [("capture", "failed"), ("release", "queued")]
+    assert action(world) == [("capture", "failed"), ("capture", "failed"), ("release", "under_way")]
 
 
 def test_a_release_that_the_chain_rejects_does_not_keep_the_hold_for_ever(world: World, resident: Resident) -> None:
@@ -241,7 +244,7 @@ def test_a_release_that_the_chain_rejects_does_not_keep_the_hold_for_ever(world:
         with world.database.transaction() as session:
             assert world.fulfilment.release_overdue(session, world.now) == expected
     [message] = messages(world, "release")
-    assert (message.state, action(world)) == ("queued", [("release", "queued")])
+    assert (message.state, action(world)) == ("queued", [("release", "failed"), ("lapse", "under_way")])
 
 
 def test_the_second_clerk_does_not_hand_over_what_was_approved(world: World, resident: Resident) -> None:
@@ -256,10 +259,10 @@ def test_the_second_clerk_does_not_hand_over_what_was_approved(world: World, res
 def test_the_resident_cancels_what_is_cancellable(world: World, resident: Resident) -> None:
     order = held(world, resident)
     other = world.resident("510107195001011234")
-    with world.database.transaction() as session, pytest.raises(OrderStateConflict):
-        world.fulfilment.cancel(session, other.resident_id, order.order_id, "not mine")
+    with world.database.transaction() as session, pytest.raises(UnknownOrder):
+        world.fulfilment.cancel(session, other.resident_id, order.order_id, "not mine", "other")
     with world.database.transaction() as session:
-        world.fulfilment.cancel(session, resident.resident_id, order.order_id, "changed my mind")
+        world.fulfilment.cancel(session, resident.resident_id, order.order_id, "changed my mind", "wang")
     [message] = messages(world, "release")
     assert recover(Release(order.order_id).digest(world.domain), message.payload[-65:]) == resident.account
 
@@ -271,7 +274,7 @@ def test_what_is_not_cancellable_waits_for_its_time(world: World, resident: Resi
     world.say(order.order_id, "hold")
     world.settle()
     with world.database.transaction() as session, pytest.raises(OrderStateConflict):
-        world.fulfilment.cancel(session, resident.resident_id, order.order_id, "now")
+        world.fulfilment.cancel(session, resident.resident_id, order.order_id, "now", "wang")
     with world.database.transaction() as session:
         assert world.fulfilment.release_overdue(session, world.now) == 0
     world.clock.set(world.clock.now() + timedelta(seconds=HOLD_LIFETIME_S + 1))

@@ -36,6 +36,7 @@ from ledger.store.models.projection import (
     ProjectionCursorRow,
     SupplyRow,
 )
+from redemption.acts.book import ActBook
 from redemption.codes import CodeBook
 from redemption.desk_approval import DeskApprovals
 from redemption.fulfilment import Fulfilment
@@ -86,8 +87,9 @@ class World:
         self.offers = OfferCatalogue(self.merchants, self.clock)
         self.redemptions = Redemptions(self.registry, self.offers, self.desk, self.domain, self.clock)
         self.codes = CodeBook(b"\x03" * 32)
+        self.acts = ActBook(self.clock)
         self.fulfilment = Fulfilment(
-            self.redemptions, self.merchants, self.outbox, OneKey(), self.codes, self.domain, self.clock
+            self.redemptions, self.merchants, self.outbox, OneKey(), self.codes, self.domain, self.acts, self.clock
         )
         self.approvals = DeskApprovals(self.clock)
         self._block = 0
@@ -118,7 +120,14 @@ class World:
                 BalanceRow(account=address_bytes(account), token_id=token_id(programme, quarter), amount_minor=minor)
             )
 
-    def say(self, order_id: bytes, kind: str, fen: int = 0, code: int = 0) -> None:
+    def say(
+        self,
+        order_id: bytes,
+        kind: str,
+        fen: int = 0,
+        code: int = 0,
+        kept: tuple[int | None, int | None] = (None, None),
+    ) -> None:
         """Let the chain say something of an order in a new block, and the projection hear it."""
         self._block += 1
         with self.database.transaction() as session:
@@ -136,6 +145,8 @@ class World:
                     to_id=None,
                     amount_out=None,
                     fen=fen,
+                    kept_lots=kept[0],
+                    kept_last_minor=kept[1],
                     transaction_hash=b"\x09" * 32,
                     block_timestamp=self.now,
                 )

@@ -151,8 +151,8 @@ def test_a_lost_slip_is_replaced_by_the_same_desk(api: Api, made: dict[str, Any]
 
 def test_a_slip_is_for_its_desk_and_its_resident_only(api: Api, made: dict[str, Any]) -> None:
     given = served(api, made)
-    assert problem(api.get(given["slip"]["html"], clerk(api, "x", "another"))) == (403, "/problems/forbidden")
-    assert problem(api.get(given["slip"]["html"], api.token("shop", "merchant:1"))) == (403, "/problems/forbidden")
+    assert problem(api.get(given["slip"]["html"], clerk(api, "x", "another"))) == (404, "/problems/bad-code")
+    assert problem(api.get(given["slip"]["html"], api.token("shop", "merchant:1"))) == (404, "/problems/bad-code")
     own = api.token("wang", "resident:self")
     assert api.get(given["slip"]["html"], own).status_code == 200
 
@@ -161,3 +161,11 @@ def test_a_resident_number_beyond_63_bits_is_nobodys(api: Api) -> None:
     clerk = api.token("clerk", "desk:shuangnan")
     answer = api.get("/v1/desk/residents/9999999999999999999/wallet", clerk)
     assert problem(answer) == (422, "/problems/invalid-request")
+
+
+def test_a_desk_lists_its_own_orders_and_no_others(api: Api, made: dict[str, Any]) -> None:
+    given = served(api, made)
+    mine = api.get("/v1/desk/orders", clerk(api, "x", "shuangnan")).json()["items"]
+    assert [one["order_id"] for one in mine] == [given["order"]["order_id"]]
+    assert made["resident_id"] not in str(mine)
+    assert api.get("/v1/desk/orders", clerk(api, "x", "another")).json()["items"] == []

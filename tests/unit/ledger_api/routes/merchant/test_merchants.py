@@ -156,7 +156,7 @@ def test_times_and_texts_that_no_database_holds_are_refused(api: Api) -> None:
 def test_the_chain_is_not_asked_about_another_merchants_order(api: Api) -> None:
     """A refund's proof costs several calls to a node: nobody orders them for what is not theirs."""
     refunds: Any = api.services.refunds
-    refunds.require_own.side_effect = UnknownOrder("0x" + "11" * 32)
+    refunds.require_open.side_effect = UnknownOrder("0x" + "11" * 32)
     path = f"/v1/merchants/1/orders/0x{'11' * 32}/refund"
     answer = api.post(path, {"keep_fen": "0", "reason": "sold out"}, api.token("shop", "merchant:1"))
     assert problem(answer) == (404, "/problems/unknown-order")

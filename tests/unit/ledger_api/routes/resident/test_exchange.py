@@ -51,3 +51,19 @@ def test_while_exchange_is_paused_it_is_unavailable(api: Api, resident: dict[str
     assert problem(api.post(path, GREEN_TO_VOLUNTEER, resident)) == (503, "/problems/unavailable")
     api.world.pause("Exchange", 0)
     assert api.post(QUOTES, GREEN_TO_VOLUNTEER, resident).status_code == 200
+
+
+def test_what_would_give_nothing_is_not_quoted_either(api: Api, resident: dict[str, str]) -> None:
+    body = {**GREEN_TO_VOLUNTEER, "amount": "0.01"}
+    for path in (QUOTES, ORDERS):
+        assert problem(api.post(path, body, resident)) == (409, "/problems/too-little")
+
+
+def test_exchange_orders_are_listed(api: Api, resident: dict[str, str]) -> None:
+    placed = [api.post(ORDERS, GREEN_TO_VOLUNTEER, resident).json()["orders"][0]["order_id"] for _ in range(3)]
+    page = api.get(ORDERS, resident, params={"limit": 2}).json()
+    rest = api.get(ORDERS, resident, params={"limit": 2, "cursor": page["next_cursor"]}).json()
+    assert [one["order_id"] for one in page["items"] + rest["items"]] == placed[::-1]
+    assert {one["state"] for one in page["items"]} == {"placed"}
+    api.register("li", "510107195001011234")
+    assert api.get(ORDERS, api.token("li", "resident:self")).json()["items"] == []

@@ -180,8 +180,38 @@ def test_a_hold_is_cancelled_by_its_resident(api: Api, resident: Resident) -> No
     api.world.say(key_of(order), "hold")
     api.world.settle()
     assert api.get(f"/v1/orders/{order['order_id']}", headers, params={"wait_s": 5}).json()["state"] == "held"
-    assert api.post(f"/v1/redemptions/{order['order_id']}/cancel", None, headers).status_code == 202
+    path = f"/v1/redemptions/{order['order_id']}/cancel"
+    for outcome in ("created", "exists"):
+        answer = api.post(path, None, headers, "one-cancellation")
+        assert (answer.status_code, answer.json()["outcome"], answer.json()["act"]["act"]) == (202, outcome, "cancel")
     api.world.say(key_of(order), "release")
     api.world.settle()
-    assert api.get(f"/v1/orders/{order['order_id']}", headers).json()["state"] == "released"
+    found = api.get(f"/v1/orders/{order['order_id']}", headers).json()
+    assert (found["state"], found["taken"]) == ("released", [])
+    assert found["receipt"] is not None, "the release has one"
     assert api.world.offer().stock_left == 3
+
+
+def test_a_resident_sees_what_the_shop_took_and_the_names(api: Api, resident: Resident) -> None:
+    headers, _ = resident
+    order = redeem(api, headers, mode="hold")
+    api.world.say(key_of(order), "hold")
+    api.world.say(key_of(order), "capture", 1000, kept=(1, 5_000))
+    api.world.settle()
+    [found] = api.get("/v1/redemptions", headers, params={"state": "captured"}).json()["items"]
+    assert [lot["amount"]["points"] for lot in found["lots"]] == ["140.00"]
+    assert [lot["amount"]["points"] for lot in found["taken"]] == ["50.00"]
+    assert (found["merchant_en"], found["title_zh"]) == ("Hongqi Grocery", "大米 5 公斤")
+    assert api.get("/v1/redemptions", headers, params={"state": "paid"}).json()["items"] == []
+
+
+def test_a_stranger_learns_nothing_of_an_order_registered_or_not(api: Api, resident: Resident) -> None:
+    headers, _ = resident
+    order = redeem(api, headers, mode="hold")
+    api.register("li", "510107195001011234")
+    for stranger in (api.token("li", "resident:self"), api.token("nobody", "resident:self")):
+        for order_id in (order["order_id"], "0x" + "11" * 32):
+            assert problem(api.get(f"/v1/orders/{order_id}", stranger)) == (404, "/problems/unknown-order")
+    li = api.token("li", "resident:self")
+    for order_id in (order["order_id"], "0x" + "11" * 32):
+        assert problem(api.post(f"/v1/redemptions/{order_id}/cancel", None, li)) == (404, "/problems/unknown-order")

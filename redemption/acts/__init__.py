@@ -1,0 +1,1 @@
+"""Acts on an order: which may take effect when (one table), what was asked for, and what came of it."""

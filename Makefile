@@ -19,7 +19,7 @@ export PYTHONUTF8 := 1
 # More arguments for the program that a target runs: make test-contracts ARGS="-k mint".
 ARGS ?=
 
-.PHONY: help setup setup-dev engine demo serve bench bench-issue gas clearing-scale test test-quick test-python test-contracts test-faults test-network fuzz mutate mutate-sample lives bench-curve lint format docs compile check-artifacts lock clean
+.PHONY: help setup setup-dev engine demo serve bench bench-issue gas clearing-scale test test-quick test-python test-contracts test-faults test-races test-network fuzz mutate mutate-sample lives bench-curve lint format docs compile check-artifacts lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -78,6 +78,11 @@ SEED ?= 1
 FIRST ?= 1
 test-faults: setup ## Kill, cut, fill, lie and set clocks under load; count what was lost or doubled (ROUNDS, SEED, FIRST)
 	@.venv/bin/python -m scripts faults --json --rounds $(ROUNDS) --seed $(SEED) --first $(FIRST) $(ARGS)
+
+# make test-races ROUNDS=100 SEED=7
+test-races: ROUNDS = 16
+test-races: setup ## Many hands act on the same orders at once, over HTTP; every answer is compared with the table (ROUNDS, SEED)
+	@.venv/bin/python -m scripts races --json --rounds $(ROUNDS) --seed $(SEED) $(ARGS)
 
 test-network: setup engine ## A city on four real signers that die, lie, rewind and are cut off; an audit after each (ARGS="--only partition")
 	@.venv/bin/python -m scripts network --json $(ARGS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from scripts.commands import bench, demo, faults, network
+from scripts.commands import bench, demo, faults, network, races
 from tongdui.cli.main import run
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ demo.register(app)
 bench.register(app)
 faults.register(app)
 network.register(app)
+races.register(app)
 
 if __name__ == "__main__":
     run(app)

@@ -19,6 +19,7 @@ from ledger.standard.signatures import recover
 from ledger.standard.typed_data import Lot
 from ledger.store.models.outbox import OutboxMessageRow
 from ledger.store.models.projection import ChainMerchantRow, OrderOutcomeRow, ProjectionCursorRow
+from redemption import lists
 from redemption.errors import (
     MerchantSuspended,
     OfferClosed,
@@ -39,7 +40,6 @@ from redemption.orders import (
     Placed,
     PlaceOutcome,
     Purchase,
-    Redemptions,
 )
 from redemption.states import State
 from tests.unit.redemption.world import CULTURE, GREEN, GROCER, MUSEUM, Q2026_4, Q2027_1, VOLUNTEER, World
@@ -303,11 +303,11 @@ def test_an_order_that_nobody_placed_is_unknown(world: World) -> None:
 def test_lists_page_by_sequence_newest_first(world: World, resident: Resident) -> None:
     world.give(resident.account, VOLUNTEER, Q2026_4, 60_000)
     orders = [place(world, Purchase(resident.resident_id, "rice")).order for _ in range(3)]
-    service: Redemptions = world.redemptions
+    service, own = world.redemptions, lists.OrderFilter(resident_id=resident.resident_id)
     with world.database.read() as session:
-        first = service.of_resident(session, resident.resident_id, None, 2)
-        rest = service.of_resident(session, resident.resident_id, first[-1].sequence, 2)
-        other = service.of_merchant(session, MUSEUM, None, 10)
-    assert [one.order_id for one in [*first, *rest]] == [one.order_id for one in reversed(orders)]
+        first = lists.page(session, service, world.acts, own, None, 2)
+        rest = lists.page(session, service, world.acts, own, first[-1].order.sequence, 2)
+        other = lists.page(session, service, world.acts, lists.OrderFilter(merchant_id=MUSEUM), None, 10)
+    assert [one.order.order_id for one in [*first, *rest]] == [one.order_id for one in reversed(orders)]
     assert other == []
     assert address_bytes(orders[0].holder) == address_bytes(resident.account)

@@ -199,6 +199,44 @@ def test_baskets_are_debited_so_on_chain(city: Any, basket: dict[str, Any]) -> N
     assert (owed(), city.merchant_position(1)) == (debits, sum(debits))
 
 
+def with_value(vector: dict[str, Any]) -> bool:
+    """Whether the basket can be paid with: 10 fen at least."""
+    fen = sum(int(lot["par"]) * int(lot["minor"]) for lot in vector["lots"]) // 10**8
+    return fen >= 10
+
+
+REFUNDS = [vector for vector in vectors("clearing")["refunds"] if with_value(vector)]
+
+
+def test_most_refunds_of_the_vectors_can_be_made_on_chain() -> None:
+    assert len(REFUNDS) >= len(vectors("clearing")["refunds"]) - 2
+
+
+@pytest.mark.parametrize("vector", REFUNDS, ids=lambda vector: str(vector["merchant_fen"]))
+def test_refunds_give_back_as_in_the_vector(city: Any, vector: dict[str, Any]) -> None:
+    """Down to the longer prefix first, then to the shorter: that step credits each programme what the vector says."""
+    first, lots = 500, []
+    for place, lot in enumerate(vector["lots"]):
+        city.register(first + place, int(lot["par"]), 8)
+        city.appropriate(first + place, 10**9)
+        lots.append(((first + place) << 32 | 121, int(lot["minor"])))
+        city.mint(first + place, 121, {city.ana.address: int(lot["minor"])})
+    tx = city.run_redeem(city.signed(city.ana, city.redeem_order(city.ana, lots)))
+    payment = Payment(city.receipt_of(tx, lots), (1, []), tuple(lots))
+
+    def positions() -> list[int]:
+        return [city.position(first + place) for place in range(len(lots))]
+
+    longer, shorter = ((vector[name]["lots"], int(vector[name]["lastAmount"])) for name in ("kept_before", "kept"))
+    if longer != (len(lots), lots[-1][1]):
+        city.refund(payment, longer)
+    before, earned = positions(), city.merchant_position(payment.receipt[2])
+    city.refund(payment, shorter)
+    given_back = [after - earlier for after, earlier in zip(positions(), before, strict=True)]
+    assert given_back == [int(fen) for fen in vector["credits_fen"]]
+    assert city.merchant_position(payment.receipt[2]) - earned == int(vector["merchant_fen"])
+
+
 @pytest.mark.parametrize("place", range(3))
 def test_exchanges_round_so_on_chain(city: Any, place: int) -> None:
     """Value and amount out of the vectors' exchanges between pars that the ledger takes."""

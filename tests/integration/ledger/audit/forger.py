@@ -7,12 +7,16 @@ nothing but the rules of what was signed can tell. State stays as it is.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ledger.chain.transactions import sign_legacy
 from ledger.proofs import receipts, seals, transactions
 from ledger.proofs.headers import Header, from_rpc
+from ledger.proofs.layout import Layout
+from ledger.standard.ids import Address
+from ledger.standard.keccak import keccak256
 from ledger.standard.signatures import SigningKey
 
 Change = Callable[[dict[str, Any], dict[str, Any]], None]
@@ -76,6 +80,52 @@ def raw_signature(raw: bytes) -> tuple[str, str, str]:
     assert isinstance(items, list)
     v, r, s = (hex(int.from_bytes(item, "big")) for item in items[6:] if isinstance(item, bytes))
     return v, r, s
+
+
+@contextmanager
+def undone(rpc: Any) -> Iterator[None]:
+    """Whatever is done to the chain inside is undone afterwards."""
+    snapshot = rpc.call("evm_snapshot")
+    try:
+        yield
+    finally:
+        rpc.call("evm_revert", [snapshot])
+
+
+def write_word(rpc: Any, contract: Address, slot: int, word: int) -> int:
+    """Write a word of storage behind everybody's back; return what was there."""
+    place = [contract, f"0x{slot:064x}"]
+    before = int(rpc.call("eth_getStorageAt", [*place, "latest"]), 16)
+    rpc.call("anvil_setStorageAt", [*place, f"0x{word:064x}"])
+    return before
+
+
+def member_slot(role: int, account: Address) -> int:
+    """Where AccessManager keeps that an account has a role."""
+    outer = Layout.load("AccessManager").at("_roles", role)
+    return int.from_bytes(keccak256(bytes.fromhex(account[2:]).rjust(32, b"\0") + outer.to_bytes(32, "big")), "big")
+
+
+def send_plain(rpc: Any, sender: SigningKey, contract: Address, data: bytes) -> None:
+    """An account's ordinary transaction in a block of its own, which must succeed."""
+    nonce = int(rpc.call("eth_getTransactionCount", [sender.address, "latest"]), 16)
+    raw, _ = sign_legacy(sender, int(rpc.call("eth_chainId"), 16), nonce, contract, data, _GAS)
+    _landed(rpc, rpc.call("eth_sendRawTransaction", ["0x" + raw.hex()]))
+
+
+def send_as(rpc: Any, sender: Address, contract: Address, data: bytes) -> None:
+    """A transaction that no key of the sender's signed, in a block of its own, which must succeed."""
+    rpc.call("anvil_impersonateAccount", [sender])
+    sent = {"from": sender, "to": contract, "data": "0x" + data.hex(), "gas": hex(_GAS), "gasPrice": "0x0"}
+    _landed(rpc, rpc.call("eth_sendTransaction", [sent | {"type": "0x0"}]))
+
+
+def _landed(rpc: Any, digest: str) -> None:
+    rpc.call("evm_mine")
+    assert rpc.call("eth_getTransactionReceipt", [digest])["status"] == "0x1"
+
+
+_GAS = 1_000_000
 
 
 def _hash_again(block: dict[str, Any], listed: list[dict[str, Any]], parent: bytes | None, fields: int) -> bytes:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,22 @@ from ledger.audit import AuditReport, auditor
 from ledger.audit.calls import read_calls
 from ledger.chain.rpc import RpcError, RpcReason
 from ledger.deployment import artifacts
-from ledger.deployment.deploy import EXCHANGE
+from ledger.deployment.deploy import EXCHANGE, FINANCE
 from ledger.proofs.layout import Layout
-from ledger.standard.ids import Address, ProgrammeId
+from ledger.standard.ids import ProgrammeId
 from ledger.standard.keccak import keccak256
 from ledger.standard.typed_data import MintBatch
-from tests.integration.ledger.audit.forger import LyingNode, forged_chain, resign
-from tests.integration.ledger.audit.lab import GAS, Lab, key
+from tests.integration.ledger.audit.forger import (
+    LyingNode,
+    forged_chain,
+    member_slot,
+    resign,
+    send_as,
+    send_plain,
+    undone,
+    write_word,
+)
+from tests.integration.ledger.audit.lab import Lab, key
 from tests.integration.ledger.audit.life import ENVIRONMENTAL, VOLUNTEER
 
 KEYS = (
@@ -141,47 +149,16 @@ def test_a_batch_by_a_stranger_that_the_event_gives_to_the_true_issuer_is_refuse
 # -------------------------------------------------------------------------------- power that nobody was given
 
 
-@contextmanager
-def undone(lab: Lab) -> Iterator[None]:
-    """Whatever is done to the chain inside is undone afterwards."""
-    snapshot = lab.engine.rpc.call("evm_snapshot")
-    try:
-        yield
-    finally:
-        lab.engine.rpc.call("evm_revert", [snapshot])
-
-
 def write(lab: Lab, contract: str, slot: int, word: int) -> int:
-    """Write a word of storage behind everybody's back; return what was there."""
-    place = [lab.deployment.address(contract), f"0x{slot:064x}"]
-    before = int(lab.engine.rpc.call("eth_getStorageAt", [*place, "latest"]), 16)
-    lab.engine.rpc.call("anvil_setStorageAt", [*place, f"0x{word:064x}"])
-    return before
-
-
-def member_slot(role: int, account: Address) -> int:
-    """Where AccessManager keeps that an account has a role."""
-    outer = Layout.load("AccessManager").at("_roles", role)
-    return int.from_bytes(keccak256(bytes.fromhex(account[2:]).rjust(32, b"\0") + outer.to_bytes(32, "big")), "big")
+    """Write a word of a contract's storage; return what was there."""
+    return write_word(lab.engine.rpc, lab.deployment.address(contract), slot, word)
 
 
 def test_an_administrator_written_into_storage_is_found(lab: Lab, leaves: Path) -> None:
-    with undone(lab):
+    with undone(lab.engine.rpc):
         write(lab, "AccessManager", member_slot(0, STRANGER.address), 1)
         lab.engine.rpc.call("evm_mine")
         assert "storage of AccessManager" in refused(audit_with(lab, lab.engine.rpc, leaves))
-
-
-def send_plain(lab: Lab, contract: str, function: str, args: tuple[Any, ...]) -> None:
-    """A stranger's ordinary transaction, which must succeed."""
-    from ledger.chain.transactions import sign_legacy
-
-    rpc, data = lab.engine.rpc, lab.data(contract, function, args)
-    nonce = int(rpc.call("eth_getTransactionCount", [STRANGER.address, "latest"]), 16)
-    raw, _ = sign_legacy(STRANGER, lab.engine.chain_id, nonce, lab.deployment.address(contract), data, GAS)
-    digest = rpc.call("eth_sendRawTransaction", ["0x" + raw.hex()])
-    rpc.call("evm_mine")
-    assert rpc.call("eth_getTransactionReceipt", [digest])["status"] == "0x1"
 
 
 def test_what_a_forged_administrator_did_in_ordinary_transactions_is_refused(lab: Lab, leaves: Path) -> None:
@@ -192,9 +169,9 @@ def test_what_a_forged_administrator_did_in_ordinary_transactions_is_refused(lab
         ("PointsLedger.addIssuerKey", (VOLUNTEER, STRANGER.address)),
     ):
         contract, _, name = function.partition(".")
-        with undone(lab):
+        with undone(lab.engine.rpc):
             before = write(lab, "AccessManager", slot, 1)
-            send_plain(lab, contract, name, args)
+            send_plain(lab.engine.rpc, STRANGER, lab.deployment.address(contract), lab.data(contract, name, args))
             write(lab, "AccessManager", slot, before)
             lab.engine.rpc.call("evm_mine")
             found = refused(audit_with(lab, lab.engine.rpc, leaves))
@@ -210,6 +187,7 @@ def test_what_a_forged_administrator_did_in_ordinary_transactions_is_refused(lab
         ("Exchange", "setResidentCap", (1,)),
         ("ClearingBook", "setArbiterKey", (STRANGER.address,)),
         ("ClearingBook", "setTerms", ((86_400, 0),)),
+        ("AccessManager", "grantRole", (FINANCE, STRANGER.address, 0)),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -218,19 +196,8 @@ def test_what_the_council_did_without_a_decision_is_refused(
 ) -> None:
     """The call comes from the council's address, and no proposal was carried out."""
     rpc, council = lab.engine.rpc, lab.deployment.address("Council")
-    with undone(lab):
-        rpc.call("anvil_impersonateAccount", [council])
-        sent = {
-            "from": council,
-            "to": lab.deployment.address(contract),
-            "data": "0x" + lab.data(contract, function, args).hex(),
-            "gas": hex(1_000_000),
-            "gasPrice": "0x0",
-            "type": "0x0",
-        }
-        digest = rpc.call("eth_sendTransaction", [sent])
-        rpc.call("evm_mine")
-        assert rpc.call("eth_getTransactionReceipt", [digest])["status"] == "0x1"
+    with undone(lab.engine.rpc):
+        send_as(rpc, council, lab.deployment.address(contract), lab.data(contract, function, args))
         found = refused(audit_with(lab, rpc, leaves))
     assert "transaction" in found or f"who calls {contract}.{function}" in found
 
@@ -252,7 +219,7 @@ def test_what_the_council_did_without_a_decision_is_refused(
 def test_storage_of_every_contract_is_held_to_the_replay(
     lab: Lab, leaves: Path, contract: str, label: str, word: int
 ) -> None:
-    with undone(lab):
+    with undone(lab.engine.rpc):
         write(lab, contract, Layout.load(contract).at(label), word)
         lab.engine.rpc.call("evm_mine")
         assert contract in refused(audit_with(lab, lab.engine.rpc, leaves))

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +21,10 @@ from ledger.chain.rpc import RpcClient
 from ledger.clock import SystemClock
 from ledger.residents.registry import NewResident
 from ledger.standard.civil_time import CITY_TZ
-from tests.e2e.runs import ROOT, environment
+from tests import nursery
+from tests.e2e.runs import environment
 from tests.eventually import eventually
+from tests.nursery import Child
 from tongdui.api import open_token_issuer
 from tongdui.offline import open_books
 from tongdui.settings import Settings
@@ -62,7 +63,7 @@ def register_people(settings: Settings) -> None:
 class Gateway:
     """A running ``tongdui serve``."""
 
-    process: subprocess.Popen[str]
+    process: Child
     client: httpx.Client
 
     def kill(self) -> None:
@@ -71,16 +72,15 @@ class Gateway:
 
 
 @contextmanager
-def workers(state_dir: Path, **settings: str) -> Iterator[subprocess.Popen[str]]:
+def workers(state_dir: Path, **settings: str) -> Iterator[Child]:
     """Run ``tongdui work``, from the moment it is ready until the block ends."""
     with (state_dir.parent / "workers.log").open("a") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tongdui", "work", "--state-dir", str(state_dir), "--json"],
-            cwd=ROOT,
+        process = nursery.start(
+            "tongdui",
+            ["work", "--state-dir", str(state_dir), "--json"],
             env=environment() | settings,
             stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
+            stderr=log.fileno(),
         )
     try:
         assert process.stdout is not None
@@ -99,13 +99,12 @@ def workers(state_dir: Path, **settings: str) -> Iterator[subprocess.Popen[str]]
 def gateway(state_dir: Path, **settings: str) -> Iterator[Gateway]:
     """Serve until the block ends."""
     with (state_dir.parent / "gateways.log").open("a") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tongdui", "serve", "--port", "0", "--state-dir", str(state_dir), "--json"],
-            cwd=ROOT,
+        process = nursery.start(
+            "tongdui",
+            ["serve", "--port", "0", "--state-dir", str(state_dir), "--json"],
             env=environment() | settings,
             stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
+            stderr=log.fileno(),
         )
     try:
         assert process.stdout is not None
@@ -121,24 +120,33 @@ def gateway(state_dir: Path, **settings: str) -> Iterator[Gateway]:
             process.stdout.close()
 
 
-def start_ingest(state_dir: Path, file: Path, **settings: str) -> subprocess.Popen[str]:
+@dataclass
+class Intake:
+    """A running ``tongdui issuers ingest``, and where its output goes."""
+
+    process: Child
+    out: Path
+    err: Path
+
+    def poll(self) -> int | None:
+        return self.process.poll()
+
+
+def start_ingest(state_dir: Path, file: Path, **settings: str) -> Intake:
     """Start an intake of its own."""
     command = ["issuers", "ingest", str(GREEN), str(file), "--state-dir", str(state_dir), "--json"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "tongdui", *command],
-        cwd=ROOT,
-        env=environment() | settings,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    kept = file.with_suffix(".out"), file.with_suffix(".err")
+    with kept[0].open("wb") as out, kept[1].open("wb") as err:
+        process = nursery.start(
+            "tongdui", command, env=environment() | settings, stdout=out.fileno(), stderr=err.fileno()
+        )
+    return Intake(process, *kept)
 
 
-def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
+def ended(intake: Intake) -> dict[str, Any]:
     """Wait for an intake and return its result. Overlapping files refuse each other's records, which is code 1."""
-    out, err = process.communicate(timeout=240)
-    assert process.returncode in (0, 1), err[-3000:]
-    found = json.loads(out.strip().rsplit("\n", 1)[-1])
+    assert intake.process.wait(240) in (0, 1), intake.err.read_text()[-3000:]
+    found = json.loads(intake.out.read_text().strip().rsplit("\n", 1)[-1])
     assert isinstance(found, dict)
     return found
 

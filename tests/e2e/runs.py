@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -17,7 +16,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from tests import nursery
 from tests.eventually import eventually
+from tests.nursery import Child
 from tongdui.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,15 +54,8 @@ def environment() -> dict[str, str]:
 def tongdui(*arguments: str, cwd: Path = ROOT, timeout_s: float = 120.0, **settings: str) -> Ended:
     """Run a command to its end, of the program or of the checkout; ``settings`` are added to its environment."""
     module = "scripts" if arguments[0] in CHECKOUT_COMMANDS else "tongdui"
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=cwd,
-        env=environment() | {"PYTHONPATH": str(ROOT)} | settings,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
+    env = environment() | {"PYTHONPATH": str(ROOT)} | settings
+    done = nursery.run(module, arguments, cwd=cwd, env=env, timeout=timeout_s)
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
@@ -98,21 +92,13 @@ def demo(state_dir: Path) -> Ended:
     return tongdui("demo", "--state-dir", str(state_dir), *SIZE, "--json", timeout_s=DEMO_TIMEOUT_S)
 
 
-def start_demo(state_dir: Path) -> subprocess.Popen[bytes]:
+def start_demo(state_dir: Path) -> Child:
     """Start the demo without waiting for it."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "scripts", "demo", "--state-dir", str(state_dir), *SIZE, "--json"],
-        cwd=ROOT,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    arguments = ["demo", "--state-dir", str(state_dir), *SIZE, "--json"]
+    return nursery.start("scripts", arguments, env=environment(), session=True)
 
 
-def wait_until(
-    process: subprocess.Popen[bytes], reached: Callable[[], bool], timeout_s: float = DEMO_TIMEOUT_S
-) -> bool:
+def wait_until(process: Child, reached: Callable[[], bool], timeout_s: float = DEMO_TIMEOUT_S) -> bool:
     """Wait until something is so; return False if the process ended before."""
     # The moment is looked at first: what was reached before the process ended was reached.
     seen = eventually(
@@ -144,13 +130,13 @@ def height(state_dir: Path) -> int:
     return count(state_dir / "chain" / "journal.sqlite3", "SELECT count(*) FROM block")
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
+def kill(process: Child) -> None:
     """Kill the demo itself, without warning; its node is left an orphan."""
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
 
 
-def node_of(process: subprocess.Popen[bytes]) -> int | None:
+def node_of(process: Child) -> int | None:
     """Return the process id of the demo's node."""
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():

@@ -47,6 +47,7 @@ def test_the_summary_says_what_it_must(undisturbed: Path) -> None:
     page = Path(summary["page"]).read_text()
     assert "PASS" in page
     assert "FAIL" in page
+    assert "balance in lots of programme 1" in page, "the forged balance has a name"
 
 
 def test_its_figures_are_those_of_the_auditor(undisturbed: Path) -> None:

@@ -22,7 +22,6 @@ _PROOF_SLOTS = 1_000
 _PROOFS_UP_TO = 20_000
 """Words up to which eth_getProof reads them: one request for a thousand is five times faster through a proxy, and twice
 slower from the node itself, whose trie it walks; beyond this, plain reads win everywhere."""
-_ALL_SPENT = (2**64 - 1) << BASE_SHIFT
 _NO_PROOFS = (RpcReason.METHOD_NOT_FOUND, RpcReason.NOT_PERMITTED, RpcReason.BLOCK_UNAVAILABLE)
 
 
@@ -32,7 +31,6 @@ class StorageCheck:
 
     words: int
     proven: bool
-    words_of_spent_nonces: int = 0
     broken: Contradicted | None = None
     """The contradiction that the proof of the account is, to be raised if no other contract has one with a name."""
 
@@ -79,13 +77,12 @@ def check_storage(
         root = "0x" + block.header.state_root.hex()
         unlike = Contradicted(f"state of {contract}", where, f"what the state root {root} says", broken)
         return StorageCheck(len(listed), proven=True, broken=unlike)
-    surplus = 0
     if account is not None:
         try:
-            surplus = _check_walk(rpc, contract, address, block, account.storage_root, words, own, hints)
+            _check_walk(rpc, contract, address, block, account.storage_root, words, own, hints)
         except ProofError as error:
             raise Contradicted(f"state of {contract}", where, "storage under its root", error) from error
-    return StorageCheck(len(listed), proven=proven, words_of_spent_nonces=surplus)
+    return StorageCheck(len(listed), proven=proven)
 
 
 def has_code(rpc: RpcClient, address: bytes, block: Block) -> bool | None:
@@ -137,12 +134,8 @@ def _check_walk(
     words: dict[int, int],
     own: Trie,
     hints: Iterable[int],
-) -> int:
-    """Open the storage trie wherever it differs from ours; words of 0 are nothing, all others are a contradiction.
-
-    But one: who forwards lots through a contract can spend nonces of a retired account unseen, and harm nobody. Returns
-    how many such words there are.
-    """
+) -> None:
+    """Open the storage trie wherever it differs from ours; words of 0 are nothing, all others are a contradiction."""
 
     def fetch(slots: Sequence[int]) -> list[tuple[bytes, ...]]:
         answer = state.fetch(rpc, address, slots, block.header.number)
@@ -150,14 +143,11 @@ def _check_walk(
 
     surplus, lacking = unseen.differences(root, words, own, fetch, hints)
     where = f"{contract}, block {block.header.number}"
-    spent = sum(contract == "PointsLedger" and word == _ALL_SPENT for _, word in surplus)
-    surplus = [(key, word) for key, word in surplus if contract != "PointsLedger" or word != _ALL_SPENT]
     for key, word in surplus[:1]:
         found = f"{_shown(word)} under key 0x{key.hex()}, and {len(surplus) - 1} more such"
         raise Contradicted(f"storage of {contract}", where, "only words that events explain", found)
     for key, word in lacking[:1]:
         raise Contradicted(f"storage of {contract}", where, f"{_shown(word)} under key 0x{key.hex()}", "nothing")
-    return spent
 
 
 def _read_proven(rpc: RpcClient, address: bytes, slots: Sequence[int], block: Block) -> list[int]:

@@ -129,7 +129,7 @@ class LotRules(Rules):
         self.spend_nonce(holder, token, nonce, event.log.where)
 
     def _plain(self, move: Move, where: str) -> None:
-        """A move that no other event explains: between holders, of a transferable lot, or to a successor."""
+        """A move that no other event explains: between holders, of a transferable lot."""
         caller, sender, receiver, token, amount = move
         if NOBODY in (sender, receiver) or self.books.ledger in (sender, receiver):
             raise Contradicted("unexplained transfer", where, "an event that explains it", effect_name(move))
@@ -138,8 +138,7 @@ class LotRules(Rules):
         allowed = caller == sender or self.books.operators.get((sender, caller), False)
         allowance = self.books.allowances.get((sender, caller, token), 0)
         if not allowed and amount > allowance:
-            self._forwarded(move, where)
-            return
+            raise Contradicted(f"transfer of lot {token}", where, "the holder's", effect_name(move))
         if not self.programme(programme_of(token), where).flags & ProgrammeFlag.TRANSFERABLE:
             raise Contradicted(f"transfer of lot {token}", where, "a transferable programme", effect_name(move))
         if caller == sender and self.tx.call is not None and self.tx.call.function == "transfer":
@@ -149,15 +148,4 @@ class LotRules(Rules):
             self.called_by(caller, "transferFrom", where, **terms)
         if not allowed and allowance != _INFINITE:
             self.books.allowances[sender, caller, token] = allowance - amount
-        self.apply(move, where)
-
-    def _forwarded(self, move: Move, where: str) -> None:
-        """What lands on a retired account anyone may forward; a contract that does so hides what else it named."""
-        _, sender, receiver, token, _ = move
-        if not self.books.is_retired(sender) or self.books.current_account(sender) != receiver:
-            raise Contradicted(
-                f"transfer of lot {token}", where, "the holder's, or to its successor", effect_name(move)
-            )
-        self.books.nonces[sender, locate(token)[0]] = ALL_SPENT
-        self.books.unseen.setdefault("lots forwarded through a contract, which may have spent more nonces", where)
         self.apply(move, where)

@@ -7,7 +7,6 @@ from ledger.audit.orders import signer_of
 from ledger.audit.report import Contradicted
 from ledger.audit.rules.common import Handlers, Rules, Scene, name_of
 from ledger.audit.rules.lots import LotRules
-from ledger.audit.transaction import Move
 from ledger.proofs.events import Event
 from ledger.standard.contract import LINE_MAX, OBJECTION_S, SUCCESSION_LAPSES_S, SuccessionState
 from ledger.standard.ids import to_address
@@ -34,7 +33,7 @@ class SuccessionRules(Rules):
         }
 
     def end_forwarding(self) -> None:
-        """What is forwarded follows from the call; where a contract called, from the moves, which may not be all."""
+        """What is forwarded follows from the call, which only plain accounts can make."""
         call, where = self.tx.call, self.tx.where
         if call is not None and (call.contract, call.function) == ("PointsLedger", "forward"):
             old = call.args["oldAccount"]
@@ -44,12 +43,10 @@ class SuccessionRules(Rules):
         elif self.tx.succeeded is not None:
             holder, new = self.tx.succeeded
             caller = self.scene.addresses["Succession"]
-            if call is not None and (call.contract, call.function) == ("Succession", "execute"):
-                ids = call.args["ids"]
-            else:
-                ids = tuple(effect.token for effect in self.tx.trace if isinstance(effect, Move))
-                self.books.unseen.setdefault("a succession executed through a contract, which hides its lots", where)
-            expected = self._lots.forward(holder, new, ids, caller, where)
+            if call is None or (call.contract, call.function) != ("Succession", "execute"):
+                asked = "a transaction that calls Succession.execute"
+                raise Contradicted(f"succession of {name_of(holder)}", where, asked, "another call")
+            expected = self._lots.forward(holder, new, call.args["ids"], caller, where)
         else:
             return
         if self.tx.trace != expected:
@@ -87,7 +84,8 @@ class SuccessionRules(Rules):
         request = self._request(event, SuccessionState.REQUESTED, SuccessionState.CONFIRMED)
         call, where = self.tx.call, event.log.where
         if call is None or (call.contract, call.function) != ("Succession", "objectTo"):
-            self.books.unseen.setdefault("an objection that came through a contract, which hides its signature", where)
+            # Nobody else's contract relays: only an old account that is one objects by a call of its own.
+            self.is_contract(where, holder)
         elif call.caller != holder:
             digest = Objection(to_address(holder), to_address(request.new_account)).digest(self.scene.domain)
             if signer_of(digest, call.args["signature"]) != holder:

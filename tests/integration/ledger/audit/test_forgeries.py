@@ -225,6 +225,16 @@ def test_storage_of_every_contract_is_held_to_the_replay(
         assert contract in refused(audit_with(lab, lab.engine.rpc, leaves))
 
 
+def test_nonces_that_no_call_spent_are_found(lab: Lab, leaves: Path) -> None:
+    """A retired account's too, though they harm nobody: no contract can spend them out of sight."""
+    key_of_word = VOLUNTEER << 32 | 40
+    slot = Layout.load("PointsLedger").at("_lanes", key_of_word, bytes.fromhex(lab.residents[0].address[2:]))
+    with undone(lab.engine.rpc):
+        assert write(lab, "PointsLedger", slot, (2**64 - 1) << 192) == 0
+        lab.engine.rpc.call("evm_mine")
+        assert "storage of PointsLedger" in refused(audit_with(lab, lab.engine.rpc, leaves))
+
+
 # ------------------------------------------------------------------------------------------------ lying nodes
 
 

@@ -188,16 +188,15 @@ def test_reading_is_linear_whatever_the_lines_are(tmp_path: Path, line: str) -> 
         gc.disable()  # what is kept in a list is looked through again and again
         path = tmp_path / f"{times}"
         path.write_text(PLAIN + line * times, "utf-8")
-        best = 9.0
-        for _ in range(3):
-            gc.collect()
-            before = time.process_time()
-            list(read_file(path, one()))
-            best = min(best, time.process_time() - before)
+        gc.collect()
+        before = time.process_time()
+        list(read_file(path, one()))
+        spent = time.process_time() - before
         gc.enable()
-        return best
+        return spent
 
-    assert cost(60_000) < 3 * cost(30_000) + 0.05
+    single = min(cost(30_000) for _ in range(2))
+    assert any(cost(60_000) < 3 * single + 0.05 for _ in range(3))
 
 
 @pytest.mark.parametrize("mark", [",", "\n", '"'])

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from city import DAY, NOW, SHOP, VOLUNTEER, City, Person, go_to, now, reverts
+from city import DAY, DESK, NOW, SHOP, VOLUNTEER, City, Person, go_to, now, reverts
 from institutions import AUTHORITY_WAIT, DELAYED_ROLES, Institutions
 from reference import token_id
 from test_council import DELAY, Agencies
@@ -94,3 +94,34 @@ def test_it_makes_itself_no_institution_without_seven_days_more(agencies: Agenci
     city.mint(50, NOW, {thief.address: 100})
     assert city.ledger.liabilityFen(50) == 100, "a tenth of what it recorded, the day's ceiling"
     del city.issuer[50]
+
+
+def test_it_moves_an_account_by_desks_of_its_own_in_sight_for_weeks(agencies: Agencies) -> None:
+    """It makes two members desks, requests a succession to a thief, and overrules the holder's objection. What is left:
+    its delay, seven days till they are desks, and its delay again for its last word; without an objection seven days.
+    The holder sees the request and spends meanwhile."""
+    city, thief, begun = agencies.city, Person("majority"), now()
+    city.give(city.ana, LOT, 500)
+    first, second = agencies.members[:2]
+    enact_all(agencies, *(agencies.call(city.manager, "grantRole", DESK, desk, 0) for desk in (first, second)))
+    with reverts("AccessManagedUnauthorized", first.address):
+        ask(city, thief, first)
+    go_to(now() + AUTHORITY_WAIT)
+    ask(city, thief, first)
+    city.succession.confirm(city.ana.address, thief.address, {"from": second})
+    with pytest.raises(Exception, match="SuccessionTooEarly"):
+        city.succession.execute(city.ana.address, [LOT], {"from": city.stranger})
+    city.succession.objectTo(city.ana.address, b"", {"from": city.ana.account})
+    with pytest.raises(Exception, match="SuccessionBadState"):
+        city.succession.execute(city.ana.address, [LOT], {"from": city.stranger})
+    enact_all(agencies, agencies.call(city.succession, "decide", city.ana.address, thief.address, True))
+    city.succession.execute(city.ana.address, [LOT], {"from": city.stranger})
+    assert now() - begun >= 2 * DELAY + AUTHORITY_WAIT
+    assert city.balances(LOT, city.ana, thief) == [0, 500]
+
+
+def ask(city: City, new: Person, desk: Any) -> Any:
+    """A desk's request that an account follow ana's, with that account's consent."""
+    deadline = now() + 90 * DAY
+    consent = city.sign_consent(city.ana.address, new, deadline)
+    return city.succession.requestSuccession(city.ana.address, new.address, deadline, consent, {"from": desk})

@@ -24,7 +24,6 @@ Reader = Callable[[Values], str | None]
 Positions = dict[str, int]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_DATE_CHARS: Final = 19
 _GUARDS: Final = "'’‘`"
 """What keeps a spreadsheet from changing a number; a mapping names it (`prefix_guards`), for it is no part of one."""
 _SPAN_TOLERANCE_S: Final = 60
@@ -221,6 +220,9 @@ class _Fields:
             self._mapping.format == "xlsx" and spec.column is not None and spec.column not in self._mapping.time_columns
         )
 
+        # Where a mapping gives a pattern it has said what a number looks like, a date among them.
+        is_doubted = pattern is None or of_workbook
+
         def identifier(row: Values) -> str | None:
             text = read(row)
             if text is None:
@@ -236,10 +238,8 @@ class _Fields:
                 ruined = scientific_part(text)
                 if ruined is not None:
                     raise FieldRefused(RefusalCode.RUINED_IDENTIFIER, name, shape=ruined)
-            if len(text) <= _DATE_CHARS and (dated := dated_shape(text, of_workbook=of_workbook)) is not None:
-                raise FieldRefused(RefusalCode.RUINED_IDENTIFIER, name, shape=dated)
-            if text[0] in _GUARDS:
-                raise FieldRefused(RefusalCode.BAD_IDENTIFIER, name, shape=shape_of(text))
+            if is_doubted and ("-" in text or ":" in text or "日" in text or text[0] in _GUARDS):
+                _check_identifier(name, text, of_workbook=of_workbook)
             if pattern is not None and pattern.fullmatch(text) is None:
                 raise FieldRefused(mismatch, name, shape=shape_of(text))
             return text.upper() if is_upper else text
@@ -300,6 +300,15 @@ class _Fields:
             return text
 
         return decimal
+
+
+def _check_identifier(name: str, text: str, *, of_workbook: bool) -> None:
+    """Raise FieldRefused for what a spreadsheet has made a date of, or keeps from being one."""
+    dated = dated_shape(text, of_workbook=of_workbook)
+    if dated is not None:
+        raise FieldRefused(RefusalCode.RUINED_IDENTIFIER, name, shape=dated)
+    if text[0] in _GUARDS:
+        raise FieldRefused(RefusalCode.BAD_IDENTIFIER, name, shape=shape_of(text))
 
 
 def _is_text(text: str) -> bool:

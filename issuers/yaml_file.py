@@ -45,7 +45,9 @@ def _text(path: Path) -> str:
 
 def _content(path: Path, text: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        found = yaml.safe_load(text)
+        _check_keys(path, yaml.compose(text, Loader=yaml.SafeLoader))
+        return found
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f" at line {mark.line + 1}" if mark else ""
@@ -65,6 +67,30 @@ def _content(path: Path, text: str) -> Any:
         raise ConfigurationError(
             f"{path.name} cannot be read: {error}; write a value that is no date or number in quotes"
         ) from error
+
+
+def _check_keys(path: Path, root: yaml.Node | None) -> None:
+    """Refuse a key that stands twice: PyYAML takes the last one in silence, and the first is lost."""
+    nodes, seen = [root], set()
+    while nodes:
+        node = nodes.pop()
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        elif isinstance(node, yaml.MappingNode):
+            lines: dict[str, int] = {}
+            for key, value in node.value:
+                line = key.start_mark.line + 1
+                if isinstance(key, yaml.ScalarNode) and key.value in lines:
+                    raise ConfigurationError(
+                        f"{path.name} cannot be read at line {line}: {_shown(key.value)} stands at line"
+                        f" {lines[key.value]} already; keep one of them"
+                    )
+                if isinstance(key, yaml.ScalarNode):
+                    lines[key.value] = line
+                nodes.append(value)
 
 
 def _sentence(fault: Any, text: str) -> str:

@@ -25,7 +25,7 @@ from issuers.intake.drafts import Chunk
 from issuers.intake.file_names import shown_name
 from issuers.records import sql
 from issuers.records.vault import Delivery, RecordKeys, Vault
-from issuers.rules.refusals import Fault, ReadFailure
+from issuers.rules.refusals import Fault, ReadFailure, RefusalCode
 from issuers.sources.mapping import Mapping
 from issuers.sources.normalise import Normaliser
 from issuers.sources.readers import Item, Limits
@@ -187,7 +187,7 @@ class Intake:
         run, _, outcome = self._open(programme, mapping, "rest", mapping.system, identity)
         with self._database.read() as session:
             at = _Place.read(session.get_one(IssuanceDeliveryRow, run.delivery.delivery_id).cursor)
-        total = None
+        totals: list[int] = []
         for page in source.pages(at.cursor):
             deeds, faults = self._page(run, mapping, page.records, at.taken)
             count = len(deeds) + len(faults)
@@ -195,10 +195,12 @@ class Intake:
             following = _Place(at.cursor, at.taken + count) if page.next_cursor is None else _Place(page.next_cursor, 0)
             self._commit(run, deeds, faults, rows=count, cursor=following.text())
             at = following
-            total = page.total
+            totals += [] if page.total is None else [page.total]
             _tell(progress, run, None)
-        if total is not None and run.rows_done < total:
-            raise SourceUnavailable(mapping.system, f"the source has {total} records and brought {run.rows_done}")
+        if totals and run.rows_done < totals[-1]:
+            raise SourceUnavailable(mapping.system, f"the source has {totals[-1]} records and brought {run.rows_done}")
+        if totals and source.is_numbered:
+            _check_still(mapping.system, totals, is_repeating=RefusalCode.DUPLICATE_RECORD in run.refusals)
         return run.report(outcome)
 
     def rows(
@@ -422,6 +424,20 @@ def content_of(path: Path) -> tuple[bytes, int]:
             digest.update(block)
             lines += block.count(b"\n")
     return digest.digest(), lines
+
+
+def _check_still(system: str, totals: list[int], *, is_repeating: bool) -> None:
+    """Raise SourceUnavailable if a source whose pages are numbered changed while they were read.
+
+    A record that is deleted before the place at hand moves the rest up, and so many are never asked for; one that is
+    added there moves them down, so that some come again and the new one does not come.
+    """
+    first, last = totals[0], totals[-1]
+    was = max(totals) if last < max(totals) else first
+    if last < was or (last > was and is_repeating):
+        raise SourceUnavailable(
+            system, f"the source had {was} records and has {last} now: it changed in the middle; pull again"
+        )
 
 
 def _tell(progress: ProgressCallback | None, run: _Run, total: int | None, *, is_done: bool = False) -> None:

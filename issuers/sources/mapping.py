@@ -19,6 +19,7 @@ import pydantic
 from issuers.errors import CaseDisagrees, UnknownMapping
 from issuers.rules.units import UNITS
 from issuers.yaml_file import load_yaml
+from ledger.errors import ConfigurationError
 from ledger.standard.identifiers import IdentifierForms
 from ledger.standard.ids import ProgrammeId, ProgrammeSlug
 
@@ -342,7 +343,14 @@ class MappingFolder:
 
     def all(self) -> list[Mapping]:
         """Return all mappings by the files' names. Raises ConfigurationError."""
-        return [Mapping.load(path) for path in sorted(self._folder.glob("*.yaml"))]
+        found: dict[str, Mapping] = {}
+        for path in sorted(self._folder.glob("*.yaml")):
+            one = Mapping.load(path)
+            if one.name in found:
+                # Deliveries and pushes name their mapping: of two, nobody could say which one read them.
+                raise ConfigurationError(f"{path.name}: another mapping here is named {one.name!r}; rename one of them")
+            found[one.name] = one
+        return list(found.values())
 
     def of(self, slug: ProgrammeSlug) -> list[Mapping]:
         """Return a programme's mappings by the files' names. Raises ConfigurationError."""

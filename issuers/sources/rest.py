@@ -90,6 +90,11 @@ class RestSource:
         self._tokens = tokens
         self._sleep = sleep
 
+    @property
+    def is_numbered(self) -> bool:
+        """Whether pages are asked for by number or offset, which move when records before them are deleted."""
+        return self._spec.paging in ("page", "offset")
+
     def pages(self, cursor: str | None) -> Iterator[Page]:
         """Yield pages from a cursor on until the source says that there is no next one.
 

@@ -135,3 +135,46 @@ def test_the_sources_own_total_is_compared_with_what_came(desk: Desk) -> None:
     with answering(*rest) as url:
         assert desk.service.pull_rest("culture", url, "t", by).statuses == {"accepted": 2}  # type: ignore[arg-type]
     assert desk.service.counts()["culture"].records == 6
+
+
+def test_a_source_that_shrinks_while_it_is_read_is_read_again(desk: Desk) -> None:
+    """Two records were deleted behind the first page: the next two moved up to it, and were never asked for."""
+    desk.resident("990000195401010011", culture="WH-0000001")
+    by = culture(paging="page", cursor_parameter="pageNum", total="total")
+    tickets = [ticket(number) for number in range(6)]
+    pages = [{"items": tickets[:2], "total": 6}, {"items": tickets[4:], "total": 4}, {"items": [], "total": 4}]
+    with answering(*pages) as url, pytest.raises(SourceUnavailable, match="had 6 records and has 4 now"):
+        desk.service.pull_rest("culture", url, "t", by)  # type: ignore[arg-type]
+
+
+def test_pages_that_overlap_take_no_record_twice(desk: Desk) -> None:
+    """Each begins with the last one's end."""
+    desk.resident("990000195401010011", culture="WH-0000001")
+    by = culture(paging="page", cursor_parameter="pageNum", total="total")
+    tickets = [ticket(number) for number in range(4)]
+    pages = [
+        {"items": tickets[:2], "total": 4},
+        {"items": tickets[1:3], "total": 4},
+        {"items": tickets[3:], "total": 4},
+    ]
+    with answering(*pages, {"items": [], "total": 4}) as url:
+        report = desk.service.pull_rest("culture", url, "t", by)  # type: ignore[arg-type]
+    assert report.statuses == {"accepted": 4, "refused": 1}
+    assert report.refusals == {"duplicate_record": 1}
+
+
+def test_a_source_that_grows_in_front_while_it_is_read_is_read_again(desk: Desk) -> None:
+    """Newest first: one that comes in moves the others down, and it is never asked for."""
+    desk.resident("990000195401010011", culture="WH-0000001")
+    by = culture(paging="page", cursor_parameter="pageNum", total="total")
+    tickets = [ticket(number) for number in range(4)]
+    pages = [
+        {"items": tickets[:2], "total": 4},
+        {"items": tickets[1:3], "total": 5},
+        {"items": tickets[3:], "total": 5},
+    ]
+    with (
+        answering(*pages, {"items": [], "total": 5}) as url,
+        pytest.raises(SourceUnavailable, match="changed in the middle"),
+    ):
+        desk.service.pull_rest("culture", url, "t", by)  # type: ignore[arg-type]

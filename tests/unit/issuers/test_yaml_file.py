@@ -111,3 +111,27 @@ def test_no_url_and_no_long_text_is_repeated(tmp_path: Path, value: str) -> None
     said = refusal(tmp_path, MAPPING.replace("format: csv", f"format: {value!r}"))
     assert value not in said
     assert "secret" not in said
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "first"),
+    [
+        (MAPPING + "name: other\n", 14, 1),
+        (MAPPING.replace("  source_id:", "  record_id: {column: other}\n  source_id:"), 7, 6),
+        (MAPPING.replace("{work: WORK}", '{work: WORK, "work": REST}'), 8, 8),
+        (MAPPING + '    "unit": minute\n', 14, 13),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_with_both_places(
+    tmp_path: Path, content: str, line: int, first: int
+) -> None:
+    """YAML's readers take the last one in silence: an hour would have been a minute."""
+    said = refusal(tmp_path, content)
+    assert f"at line {line}:" in said
+    assert f"stands at line {first} already; keep one of them" in said
+
+
+def test_an_anchor_that_is_used_twice_is_no_key_twice(tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text(MAPPING.replace("{column: id}", "&it {column: id}").replace("{column: who}", "*it"))
+    assert load_yaml(Mapping, path).fields["source_id"].column == "id"

@@ -38,7 +38,10 @@ def audit(
     ] = None,
     leaves: Annotated[
         list[Path] | None,
-        typer.Option("--leaves", help="Published evidence leaves, files or folders; may be repeated."),
+        typer.Option(
+            "--leaves",
+            help="Published evidence leaves, files or folders; may be repeated [default: the state directory's].",
+        ),
     ] = None,
     known: Annotated[
         str | None,
@@ -74,6 +77,8 @@ def audit(
     for one in leaves or ():
         if not one.exists():
             raise ConfigurationError(f"evidence leaves {one} do not exist")
+    if leaves is None and rpc is None and (own := chosen.state_dir / "leaves").is_dir():
+        leaves = [own]
     path = deployment or chosen.deployment_file or chosen.state_dir / FILE_NAME
     described = Deployment.read(readable(path, "the deployment file"))
     with _node(rpc or chosen.rpc_url, chosen.state_dir) as url, output.bars() as bars:

@@ -32,8 +32,8 @@ grant_minor_max: {grant}
 batch_minor_max: {batch}
 day_minor_max: {day}
 requires_records: true
-# Only records of the agency's own exports (tongdui signer learn):
-requires_known_records: false
+# Only records of the agency's own exports: show them first (tongdui signer learn FOLDER FILE --mapping M).
+requires_known_records: true
 # A node the agency trusts; without one, grants of a number that was given up get no new number:
 # node: https://node.example:8545
 """

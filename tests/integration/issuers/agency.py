@@ -51,7 +51,9 @@ class Agency:
         """Draw a key and write settings, as the command does; the agency lives at ``now``."""
         commands.init(folder, 1, [RULES], port=9000)
         let_time_run(folder, now)
-        return cls(folder)
+        agency = cls(folder)
+        agency.set(requires_known_records=False)  # a test that shows it exports sets it again
+        return agency
 
     @property
     def key(self) -> LocalSigner:

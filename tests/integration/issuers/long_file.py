@@ -29,7 +29,7 @@ def values(number: int) -> tuple[str, ...]:
 
 def lines(form: str, rows: int) -> Iterator[str]:
     """The file's text, piece by piece."""
-    heads = {"csv": ",".join(COLUMNS) + "\n", "jsonl": "", "xml": "<rows>"}
+    heads = {"csv": ",".join(COLUMNS) + "\n", "jsonl": "", "json": '{"rows": [', "xml": "<rows>"}
     cell = '<c t="inlineStr"><is><t>{}</t></is></c>'
     header = "".join(cell.format(name) for name in COLUMNS)
     yield heads.get(form, f"<worksheet {MAIN}><sheetData><row>{header}</row>")
@@ -40,11 +40,13 @@ def lines(form: str, rows: int) -> Iterator[str]:
                 yield ",".join(one) + "\n"
             case "jsonl":
                 yield json.dumps(dict(zip(COLUMNS, one, strict=True))) + "\n"
+            case "json":
+                yield ("," if number else "") + json.dumps(dict(zip(COLUMNS, one, strict=True))) + "\n"
             case "xml":
                 yield "<row>" + "".join(f"<{k}>{v}</{k}>" for k, v in zip(COLUMNS, one, strict=True)) + "</row>\n"
             case _:
                 yield "<row>" + "".join(cell.format(value) for value in one) + "</row>"
-    yield {"csv": "", "jsonl": "", "xml": "</rows>"}.get(form, "</sheetData></worksheet>")
+    yield {"csv": "", "jsonl": "", "json": "]}", "xml": "</rows>"}.get(form, "</sheetData></worksheet>")
 
 
 def write(path: Path, form: str, rows: int) -> None:

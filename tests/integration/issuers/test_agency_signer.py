@@ -35,6 +35,7 @@ from tests.integration.issuers.chain import City, open_city
 from tests.integration.issuers.lab import NOW
 from tests.integration.issuers.test_chain import VOLUNTEER, volunteer_file
 from tests.integration.ledger.custody.certificates import Certificates
+from tongdui.cli import signer as commands
 
 PERSON = "5101000000001"
 QUARTER = expiry_quarter(NOW.date(), 8)
@@ -304,6 +305,11 @@ def test_the_agencys_door_opens_to_our_certificate_alone(city: City, agency: Age
         agency.set(**unguarded)
         with pytest.raises(ConfigurationError):
             load_settings(agency.folder)
+
+
+def test_a_new_signer_signs_only_for_records_that_it_was_shown(tmp_path: Path) -> None:
+    commands.init(tmp_path / "signer", 1, [ROOT / "issuers/rules/rulebooks/volunteer-1.yaml"], port=9000)
+    assert load_settings(tmp_path / "signer").requires_known_records
 
 
 def test_an_agency_that_knows_its_records_signs_for_no_others(city: City, agency: Agency, tmp_path: Path) -> None:

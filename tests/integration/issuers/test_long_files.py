@@ -26,7 +26,7 @@ def peak_mib(folder: Path, form: str, rows: int) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ["csv", "csv.gz", "jsonl", "jsonl.gz", "xml", "xlsx"])
+@pytest.mark.parametrize("form", ["csv", "csv.gz", "json", "jsonl", "jsonl.gz", "xml", "xlsx"])
 def test_ten_times_the_rows_take_the_same_memory(form: str, tmp_path: Path) -> None:
     short, long = peak_mib(tmp_path, form, SHORT), peak_mib(tmp_path, form, ROWS)
     print(f"{form}: {short:.0f} MiB for {SHORT:,} rows, {long:.0f} MiB for {ROWS:,}")

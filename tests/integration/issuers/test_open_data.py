@@ -11,6 +11,8 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from issuers.intake.dry_run import dry_run
+from issuers.rules.deeds import Deed
+from issuers.samples.workbooks import Cell, Sheet, Value, workbook
 from issuers.sources.mapping import Mapping
 from issuers.sources.normalise import Normaliser
 from issuers.sources.readers import read_file
@@ -64,39 +66,98 @@ def test_a_harbours_wheels(tmp_path: Path) -> None:
     assert found == expected
 
 
-def park_events(path: Path, rows: int, seed: int) -> None:
-    """Write a file of the form: a portal's XML, pretty or not, with titles that need escaping."""
+def farmers_markets(path: Path, rows: int, seed: int) -> None:
+    """Write a file of the form: on one line, links that hold nothing but an address, and a market without its day."""
     rng = random.Random(seed)
     response = ET.Element("response")
     inner = ET.SubElement(response, "row")
-    for number in range(rows):
-        day = date(2025, 6, 1) + timedelta(days=rng.randrange(90))
-        address = f"https://data.example.org/resource/_x/row-{number:04d}"
-        row = ET.SubElement(inner, "row", _id=f"row-{number:04d}", _position=str(number), _address=address)
-        for name, text in (
-            ("day", day.strftime("%a")),
-            ("date", f"{day}T00:00:00"),
-            ("park", rng.choice(["North Park", "Lake & Pier", "Müller Field"])),
-            ("title", rng.choice(["Tom & Jerry", "<Untitled>", "", "Amélie"])),
-        ):
-            ET.SubElement(row, name).text = text
-    path.write_bytes(ET.tostring(response, encoding="utf-8", xml_declaration=True))
+    for number in range(1, rows + 1):
+        uuid = f"{rng.getrandbits(128):032X}"
+        attributes = {"_id": str(number), "_uuid": f"{uuid[:8]}-{uuid[8:12]}-{uuid[12:16]}-{uuid[16:20]}-{uuid[20:]}"}
+        address = f"http://data.example.org/resource/x5xx-pszi/{number}"
+        row = ET.SubElement(inner, "row", **attributes, _position=str(number), _address=address)
+        day = date(2025, 5, 1) + timedelta(days=rng.randrange(120))
+        fields = {
+            "location": rng.choice(["Pilsen Night Market", "Columbus Park", "Lake & Pier"]) + f" {number}",
+            "intersection": rng.choice(["18th St. & Blue Island Ave.", "Lincoln, Belle Plaine & Damen"]),
+            "day": day.strftime("%A"),
+            "start_time": rng.choice(["7:00 AM", "9:30 AM", "10:00 AM", "11:00 AM"]),
+            "end_time": rng.choice(["12:00 PM", "1:00 PM", "2:30 PM", "8:00 PM"]),
+            "start_date": f"{day}T00:00:00",
+        }
+        for name, text in fields.items():
+            if name != "start_date" or number % 20:
+                ET.SubElement(row, name).text = text
+        ET.SubElement(row, "website", url="http://markets.example.org")
+        ET.SubElement(row, "map", latitude="41.8578656", longitude="-87.6611589", needs_recoding="false")
+    path.write_bytes(ET.tostring(response))
 
 
-def test_a_citys_evenings_in_the_parks(tmp_path: Path) -> None:
+def test_a_citys_markets(tmp_path: Path) -> None:
+    """Date and time of day stand apart, in twelve hours; a market without its day is refused and stops nobody."""
     path = tmp_path / "rows.xml"
-    park_events(path, 300, 3)
-    mapping = Mapping.load(HERE / "park-events.yaml")
-    report = dry_run(mapping, (rulebook({"unit": "one", "points": "2"}),), path, NOW)
-    assert (report.rows, report.would_grant, report.would_grant_minor, dict(report.refusals)) == (300, 300, 60_000, {})
-    # The portal's midnight is the publisher's; the deed's day is the city's own, thirteen hours ahead in summer.
+    farmers_markets(path, 200, 3)
+    mapping = Mapping.load(HERE / "farmers-markets.yaml")
+    report = dry_run(mapping, (rulebook({"unit": "hour", "points_per_unit": "1"}),), path, NOW)
+    minor, expected = 0, []
     inner = ET.parse(path).getroot().find("row")
     assert inner is not None
-    expected = [(row.get("_id"), date.fromisoformat(row.findtext("date", "")[:10]).toordinal()) for row in inner]
+    for row in inner:
+        if row.find("start_date") is None:
+            continue
+        minutes = []
+        for name in ("start_time", "end_time"):
+            clock, half = row.findtext(name, "").split(" ")
+            hour, minute = (int(part) for part in clock.split(":"))
+            minutes.append((hour % 12 + (12 if half == "PM" else 0)) * 60 + minute)
+        minor += (minutes[1] - minutes[0]) * 100 // 60
+        # Morning in Chicago is the evening of the same day in the city, and later than 10 a.m. the next one.
+        day = date.fromisoformat(row.findtext("start_date", "")[:10]).toordinal()
+        expected.append((row.get("_uuid"), day + (minutes[0] >= 11 * 60)))
+    assert (report.rows, report.would_grant, report.would_grant_minor) == (200, 190, minor)
+    assert report.refusals == {"missing_field": 10}
     normaliser = Normaliser(mapping)
     deeds = [normaliser.deed(item, NOW) for item in read_file(path, mapping) if isinstance(item, Row)]
-    found = [(deed.record_id, deed.day + date(1970, 1, 1).toordinal()) for deed in deeds]  # type: ignore[union-attr]
+    found = [(one.record_id, one.day + date(1970, 1, 1).toordinal()) for one in deeds if isinstance(one, Deed)]
     assert found == expected
+
+
+def wheel_book(path: Path, rows: int, seed: int) -> int:
+    """Write a workbook of the form, and return the hundredths of tonnes of the first wheel's sheet that count.
+
+    A merged picture's row, years as text, floats with all their digits, a formula in a column that nobody reads, a
+    dumpster's number that comes again on another day, one without anything else, and the total as a formula.
+    """
+    rng = random.Random(seed)
+    names = ["Dumpster", "Month", "Year", "Date", "Weight (tons)", "Volume (cubic yards)", "Homes Powered*"]
+    sheets, counted = [], 0
+    for wheel in ("Mr. Trash Wheel", "Professor Trash Wheel"):
+        table: list[list[Value] | None] = [None, list(names)]
+        for number in range(1, rows + 1):
+            hundredths = rng.randint(100, 500)
+            day = (date(2021, 1, 1) + timedelta(days=number)).toordinal() - date(1899, 12, 30).toordinal()
+            shown = number - 1 if number == rows else number
+            counted += hundredths if wheel.startswith("Mr") and number != rows else 0
+            homes = Cell("7.2", formula=f"SUM((E{number + 2}*500)/30)")
+            weight = repr(hundredths / 100 + rng.choice([0.0, 4e-16]))
+            date_cell = Cell(str(day), number_format="m/d/yyyy")
+            table.append([shown, "May ", Cell("2021", "s"), date_cell, Cell(weight), 15, homes])
+        table.append([rows + 1])
+        table.append([None, None, None, None, Cell("1", formula=f"SUM(E3:E{rows + 2})")])
+        sheets.append(Sheet(wheel, table, merged=("A1:N1",)))
+    path.write_bytes(workbook(*sheets, Sheet("Homes powered note", [["* Homes Powered - each ton of trash …"]])))
+    return counted
+
+
+def test_a_harbours_workbook(tmp_path: Path) -> None:
+    """The sheet that the mapping names; a number that comes again on another day is held, and the total is no deed."""
+    path = tmp_path / "wheels.xlsx"
+    hundredths = wheel_book(path, 120, 11)
+    book = rulebook({"unit": "kilogram", "points_per_unit": "0.01"})
+    report = dry_run(Mapping.load(HERE / "trash-wheel-book.yaml"), (book,), path, NOW)
+    assert (report.rows, report.would_grant, report.would_grant_minor) == (122, 119, hundredths * 10)
+    assert report.refusals == {"missing_field": 1, "formula_cell": 1}
+    assert report.held == 1
 
 
 def monthly_tonnage(path: Path, seed: int) -> None:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import orjson
@@ -63,6 +63,19 @@ _Prepared = tuple[int, str, bytes]
 _TOO_LARGE = frozenset({RpcReason.RANGE_TOO_LARGE})
 
 
+UNIX_SOCKET: Final = "unix:"
+"""Before the path of a socket, in an address."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The connections to one address, and what stands in a request's first line."""
+
+    url: str
+    http: httpx.Client
+    target: str
+
+
 class RpcClient:
     """Calls one node over HTTP with keep-alive. Safe to share between threads. It never retries by itself.
 
@@ -77,24 +90,37 @@ class RpcClient:
         limits: RpcLimits | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
-        """Prepare to call ``url``. ``headers`` may carry a bearer token; they are never logged."""
-        self._url = url
+        """Prepare to call ``url``: http, https, or ``unix:`` before a socket's path.
+
+        ``headers`` may carry a bearer token; they are never logged.
+        """
         self._limits = limits or RpcLimits()
         self._calls_max = self._limits.batch_calls_max
         self._ids = itertools.count(1)
         self._timeout_s = timeout_s
-        # trust_env would send loopback calls through a proxy that the environment names.
-        self._http = httpx.Client(
-            timeout=timeout_s,
-            trust_env=False,
-            headers={"content-type": "application/json", "accept-encoding": "identity", **(headers or {})},
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=60.0),
-        )
+        self._headers = {"content-type": "application/json", "accept-encoding": "identity", **(headers or {})}
+        self._line = self._connected(url)
 
     @property
     def url(self) -> str:
         """The node's address."""
-        return self._url
+        return self._line.url
+
+    def _connected(self, url: str) -> _Line:
+        """Return a line to an address; nothing is sent on it yet."""
+        path = url.removeprefix(UNIX_SOCKET)
+        is_socket = path != url
+        limits = httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=60.0)
+        client = httpx.Client(
+            timeout=self._timeout_s,
+            # The environment may name a proxy, which loopback calls must not pass.
+            trust_env=False,
+            headers=self._headers,
+            transport=httpx.HTTPTransport(
+                uds=path if is_socket else None, verify=not is_socket, limits=limits, trust_env=False
+            ),
+        )
+        return _Line(url, client, "http://localhost/" if is_socket else url)
 
     def call(self, method: str, params: Sequence[Any] = (), *, timeout_s: float | None = None) -> Any:
         """Return the result of one call, as JSON gives it."""
@@ -153,7 +179,7 @@ class RpcClient:
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._line.http.close()
 
     def __enter__(self) -> RpcClient:
         return self
@@ -198,8 +224,9 @@ class RpcClient:
 
     def _post(self, body: bytes, method: str, timeout_s: float | None) -> Any:
         timeout = self._timeout_s if timeout_s is None else timeout_s
+        line = self._line
         try:
-            with self._http.stream("POST", self.url, content=body, timeout=timeout) as response:
+            with line.http.stream("POST", line.target, content=body, timeout=timeout) as response:
                 content = self._read(response, method, time.monotonic() + timeout)
                 status = response.status_code
         except httpx.TimeoutException as error:
@@ -250,11 +277,20 @@ class HealingRpcClient(RpcClient):
         super().__init__(url, timeout_s, limits=limits)
         self._heal = heal
         self._moved = threading.Lock()
+        self._former: list[_Line] = []
 
     def move_to(self, url: str) -> None:
-        """Send all further calls to ``url``."""
+        """Send all further calls to ``url``; those under way end on the line that they began on."""
         with self._moved:
-            self._url = url
+            if url != self._line.url:
+                self._former.append(self._line)
+                self._line = self._connected(url)
+
+    def close(self) -> None:
+        """Close the connections, those to former addresses too."""
+        super().close()
+        for line in self._former:
+            line.http.close()
 
     def _post(self, body: bytes, method: str, timeout_s: float | None) -> Any:
         for _attempt in range(_HEALING_ATTEMPTS):

@@ -1,7 +1,8 @@
 """Start and stop Anvil, the embedded engine's node: the native binary, a child on loopback without automine.
 
 The npm wrapper is not used: killing it orphans the node. Anvil's ``anvil_*`` methods cannot be switched off, so the
-port is for this process alone; others go through `ledger.chain.embedded.proxy`.
+node is for this process alone: it gets a network of its own where the system has one (`ledger.chain.embedded.door`).
+Others go through `ledger.chain.embedded.proxy`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import platform
 import queue
+import secrets
 import shutil
 import socket
 import subprocess
@@ -18,9 +20,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ledger.chain.embedded import door
 from ledger.chain.embedded.processes import identify, launch, read_identity, write_identity
 from ledger.chain.errors import NodeBinaryMissing, NodeStartFailed
-from ledger.chain.rpc import RpcClient, RpcError
+from ledger.chain.rpc import UNIX_SOCKET, RpcClient, RpcError
 
 BINARY_VARIABLE = "TONGDUI_ANVIL"
 _IDENTITY_FILE = "anvil.json"
@@ -28,6 +31,8 @@ _LOG_FILE = "anvil.log"
 _LOG_BYTES_MAX = 1_000_000
 _START_TIMEOUT_S = 20.0
 _PORT_ATTEMPTS = 5
+_SOCKET = "door-"
+_PORT_INSIDE = 8545
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +77,56 @@ def find_binary() -> Path:
     raise NodeBinaryMissing(places)
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a node listens: a port of loopback, or one of its own network with a socket in our folder as the door."""
+
+    url: str
+    port: int
+    socket: str | None = None
+    """Its name in the folder; None on loopback."""
+    folder: Path | None = None
+    descriptor: int | None = None
+
+    @classmethod
+    def on_loopback(cls, not_at: str) -> _Place:
+        with socket.socket() as probe, socket.socket() as other:
+            probe.bind(("127.0.0.1", 0))
+            other.bind(("127.0.0.1", 0))
+            ports = [probe.getsockname()[1], other.getsockname()[1]]
+        urls = [f"http://127.0.0.1:{port}" for port in ports]
+        at = 1 if urls[0] == not_at else 0
+        return cls(urls[at], ports[at])
+
+    @classmethod
+    def isolated(cls, folder: Path) -> _Place:
+        for former in folder.glob(f"{_SOCKET}*"):
+            former.unlink(missing_ok=True)
+        name = _SOCKET + secrets.token_hex(8)
+        # A socket's path has room for 107 bytes; by a descriptor of its folder any place can be reached.
+        descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+        return cls(f"{UNIX_SOCKET}/proc/self/fd/{descriptor}/{name}", _PORT_INSIDE, name, folder, descriptor)
+
+    def close(self) -> None:
+        """Forget the socket."""
+        if self.folder is not None and self.socket is not None and self.descriptor is not None:
+            (self.folder / self.socket).unlink(missing_ok=True)
+            os.close(self.descriptor)
+
+
 class AnvilNode:
     """One running Anvil. Create with `start`; it always dies with this process."""
 
-    def __init__(self, process: subprocess.Popen[bytes], keeper: threading.Thread, url: str, folder: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], keeper: threading.Thread, folder: Path, place: _Place) -> None:
         self._process = process
         self._keeper = keeper
         self._folder = folder
-        self.url = url
+        self._place = place
+
+    @property
+    def url(self) -> str:
+        """The node's address, as `RpcClient` takes it."""
+        return self._place.url
 
     @property
     def pid(self) -> int:
@@ -87,10 +134,19 @@ class AnvilNode:
         return self._process.pid
 
     @classmethod
-    def start(cls, settings: NodeSettings, folder: Path, binary: Path | None = None, *, not_at: str = "") -> AnvilNode:
+    def start(
+        cls,
+        settings: NodeSettings,
+        folder: Path,
+        binary: Path | None = None,
+        *,
+        not_at: str = "",
+        is_isolated: bool = False,
+    ) -> AnvilNode:
         """Start a node at its genesis, empty, and wait until it answers. ``folder`` keeps its log, home and identity.
 
         ``not_at`` is the address of the node before, which readers may still call: this one gets another.
+        ``is_isolated``: in a network of its own, which the system must have (`door.is_available`).
 
         An orphan of an earlier run is killed first, never adopted: what it mined may not be journaled. Raises
         NodeBinaryMissing or NodeStartFailed.
@@ -101,27 +157,34 @@ class AnvilNode:
         failure = NodeStartFailed("no attempt was made", "")
         for _ in range(_PORT_ATTEMPTS):
             try:
-                return cls._start_once(settings, folder, binary, not_at)
+                return cls._start_once(settings, folder, binary, not_at, is_isolated=is_isolated)
             except NodeStartFailed as error:  # most likely somebody took the port between our look and Anvil's bind
                 failure = error
         raise failure
 
     @classmethod
-    def _start_once(cls, settings: NodeSettings, folder: Path, binary: Path, not_at: str) -> AnvilNode:
+    def _start_once(
+        cls, settings: NodeSettings, folder: Path, binary: Path, not_at: str, *, is_isolated: bool
+    ) -> AnvilNode:
         home = folder / "home"
         home.mkdir(exist_ok=True)
         log = folder / _LOG_FILE
         if log.exists() and log.stat().st_size > _LOG_BYTES_MAX:
             log.replace(log.with_suffix(".log.1"))
-        port = _free_port(not_at)
+        place = _Place.isolated(folder) if is_isolated else _Place.on_loopback(not_at)
         # Anvil writes old states and caches under HOME whatever its flags say; it gets one of its own.
         env = {"HOME": str(home), "TMPDIR": str(home), "PATH": os.defpath, "NO_COLOR": "1"}
-        process, keeper = _launch_kept([str(binary), *_arguments(settings, port, home)], env=env, cwd=folder, log=log)
-        node = cls(process, keeper, _url(port), folder)
+        arguments = [str(binary), *_arguments(settings, place.port, home)]
+        try:
+            process, keeper = _launch_kept(place, arguments, env=env, cwd=folder, log=log)
+        except NodeStartFailed:
+            place.close()
+            raise
+        node = cls(process, keeper, folder, place)
         try:
             identity = identify(process.pid)
             if identity is not None:
-                write_identity(folder / _IDENTITY_FILE, identity, port=port)
+                write_identity(folder / _IDENTITY_FILE, identity, at=place.url)
             node._wait_until_ready(settings, log)
         except BaseException:
             node.kill()
@@ -137,6 +200,7 @@ class AnvilNode:
         """Kill the node (it keeps nothing worth a farewell) and wait for its end. Harmless when it is gone."""
         self._process.kill()
         self._keeper.join()
+        self._place.close()
         (self._folder / _IDENTITY_FILE).unlink(missing_ok=True)
 
     def _wait_until_ready(self, settings: NodeSettings, log: Path) -> None:
@@ -155,7 +219,7 @@ class AnvilNode:
                 try:
                     chain_id, genesis = client.batch([("eth_chainId", []), ("eth_getBlockByNumber", ["0x0", False])])
                     return int(chain_id, 16), int(genesis["timestamp"], 16)
-                except RpcError as error:
+                except RpcError as error:  # the door is not there yet, or the port not open
                     if time.monotonic() > deadline:
                         raise NodeStartFailed(f"no answer in {_START_TIMEOUT_S:.0f} s: {error}", _tail(log)) from error
                     time.sleep(0.005)
@@ -194,14 +258,18 @@ def _arguments(settings: NodeSettings, port: int, home: Path) -> list[str]:
 
 
 def _launch_kept(
-    arguments: list[str], *, env: dict[str, str], cwd: Path, log: Path
+    place: _Place, arguments: list[str], *, env: dict[str, str], cwd: Path, log: Path
 ) -> tuple[subprocess.Popen[bytes], threading.Thread]:
     """Launch from a thread that lives as long as the child, for the parent-death signal follows the thread."""
     started: queue.SimpleQueue[subprocess.Popen[bytes] | OSError] = queue.SimpleQueue()
 
     def keep() -> None:
         try:
-            process = launch(arguments, env=env, cwd=cwd, log=log)
+            if place.socket is None:
+                process = launch(arguments, env=env, cwd=cwd, log=log)
+            else:
+                through = [place.socket, str(place.port), *arguments]
+                process = launch(through, env=env, cwd=cwd, log=log, launcher=(door.__file__,))
         except OSError as error:
             started.put(error)
             return
@@ -214,19 +282,6 @@ def _launch_kept(
     if isinstance(outcome, OSError):
         raise NodeStartFailed(str(outcome), "") from outcome
     return outcome, keeper
-
-
-def _url(port: int) -> str:
-    return f"http://127.0.0.1:{port}"
-
-
-def _free_port(not_at: str) -> int:
-    with socket.socket() as probe, socket.socket() as other:
-        probe.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        spare: int = other.getsockname()[1]
-        return spare if _url(port) == not_at else port
 
 
 def _tail(log: Path) -> str:

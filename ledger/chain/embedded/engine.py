@@ -34,6 +34,7 @@ from typing import Any, TypeVar
 
 import filelock
 
+from ledger.chain.embedded import door
 from ledger.chain.embedded.anvil import AnvilNode, NodeSettings, kill_orphan
 from ledger.chain.embedded.blocktime import ClockReading, check_clock, next_block_time, steady_now
 from ledger.chain.embedded.journal import Genesis, Head, Journal, JournaledBlock
@@ -88,6 +89,8 @@ class EmbeddedOptions:
     clock_tolerance_s: float = 30.0
     snapshots: SnapshotPolicy = field(default_factory=SnapshotPolicy)
     """When to write down the node's state, so that a start is shorter."""
+    isolate: bool | None = None
+    """Give the node a network of its own, so that no other process reaches it; None: where the system lets us."""
     watch_clock: bool | None = None
     """Stop when the clock jumps; None: only if it is the system's clock."""
 
@@ -127,6 +130,8 @@ class EmbeddedEngine:
         self._pending: dict[bytes, Waiting] = {}
         self._left_out: deque[bytes] = deque(maxlen=_LEFT_OUT_MAX)
         self._final = 0
+        self.is_isolated = door.is_available() if options.isolate is None else options.isolate
+        """Whether no other process of this machine reaches the node."""
         self._watch = isinstance(clock, SystemClock) if options.watch_clock is None else options.watch_clock
         self._last_reading: ClockReading | None = None
         self._restarts = 0
@@ -303,6 +308,10 @@ class EmbeddedEngine:
             _check_asked("genesis_timestamp", genesis.settings.genesis_timestamp, self._options.genesis_timestamp)
         self._genesis = genesis
         self._final = self._journal.head().number
+        if not self.is_isolated:
+            _LOG.warning(
+                "this system gives the node no network of its own: every process of this machine can change its state"
+            )
         with self._lock:
             self._with_node(lambda _client: None)
         self._restarts = 0
@@ -315,7 +324,7 @@ class EmbeddedEngine:
             genesis_timestamp=options.genesis_timestamp or self._clock.timestamp(),
             block_gas_limit=options.block_gas_limit,
         )
-        node = AnvilNode.start(settings, self._node_dir, options.binary)
+        node = AnvilNode.start(settings, self._node_dir, options.binary, is_isolated=self.is_isolated)
         try:
             with RpcClient(node.url) as client:
                 genesis = Genesis(settings, hash_of(client.call("eth_getBlockByNumber", ["0x0", False])["hash"]))
@@ -358,7 +367,9 @@ class EmbeddedEngine:
 
     def _replayed_node(self, *, batch: int, use_snapshot: bool) -> tuple[AnvilNode, RpcClient]:
         settings = replace(self._genesis.settings, history_states=self._options.history_states)
-        node = AnvilNode.start(settings, self._node_dir, self._options.binary, not_at=self._rpc.url)
+        node = AnvilNode.start(
+            settings, self._node_dir, self._options.binary, not_at=self._rpc.url, is_isolated=self.is_isolated
+        )
         client = RpcClient(node.url, self._options.node_timeout_s)
         try:
             self._check_genesis(client)

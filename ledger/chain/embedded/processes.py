@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,14 +107,18 @@ def read_identity(path: Path) -> ProcessIdentity | None:
         return None
 
 
-def launch(arguments: list[str], *, env: dict[str, str], cwd: Path, log: Path) -> subprocess.Popen[bytes]:
+def launch(
+    arguments: list[str], *, env: dict[str, str], cwd: Path, log: Path, launcher: Sequence[str] = ("-c", _LAUNCHER)
+) -> subprocess.Popen[bytes]:
     """Start a program that dies with the calling thread's process; its output is appended to ``log``.
+
+    ``launcher``: Python's arguments for what becomes the program; it is given our pid and ``arguments``.
 
     Warning: Linux sends the parent-death signal when the *thread* that launched ends. Launch from one that stays.
     """
     with log.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *arguments],
+            [sys.executable, "-I", "-S", *launcher, str(os.getpid()), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger.audit.cells import locate
-from ledger.chain.embedded.engine import EmbeddedEngine
+from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions
 from ledger.deployment.file import Deployment
 from ledger.proofs.layout import Layout
 from tests.e2e.runs import balances, tongdui, tongdui_here
@@ -23,6 +23,10 @@ def copy(undisturbed: Path, tmp_path: Path) -> Path:
     """A city with a story, to be corrupted."""
     shutil.copytree(undisturbed, tmp_path / "city")
     return tmp_path / "city"
+
+
+BY_HTTP = EmbeddedOptions(isolate=False)
+"""The auditor is another process."""
 
 
 def holder(state_dir: Path) -> tuple[bytes, int]:
@@ -39,7 +43,7 @@ def test_a_forged_balance_is_named_and_the_exit_code_says_so(copy: Path) -> None
     file = copy / "deployment.json"
     deployment = Deployment.read(file)
     key, shift = locate(token)
-    with EmbeddedEngine.open(copy / "chain", clock_of(copy)) as engine:
+    with EmbeddedEngine.open(copy / "chain", clock_of(copy), BY_HTTP) as engine:
         leaves = ("--leaves", str(copy / "leaves"))
         honest = tongdui_here("audit", "--rpc", engine.url, "--deployment", str(file), *leaves, "--json")
         assert honest.code == 0, honest.err
@@ -56,7 +60,7 @@ def test_a_forged_balance_is_named_and_the_exit_code_says_so(copy: Path) -> None
 def test_another_citys_deployment_is_not_this_chains(copy: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     assert tongdui_here("deploy", "--state-dir", str(other)).code == 0
-    with EmbeddedEngine.open(copy / "chain", clock_of(copy)) as engine:
+    with EmbeddedEngine.open(copy / "chain", clock_of(copy), BY_HTTP) as engine:
         ended = tongdui("audit", "--rpc", engine.url, "--deployment", str(other / "deployment.json"), "--json")
     assert ended.code == 1
     assert ended.last["contradiction"]["what"] == "chain id"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,12 @@ from hypothesis import strategies as st
 
 from scripts.fuzz.__main__ import mutated
 from scripts.fuzz.targets import TARGETS, zipped
+
+
+@cache
+def seeds_of(name: str) -> list[bytes]:
+    """Return what fuzzing begins with, packed once and not for each example."""
+    return TARGETS[name].seeds()
 
 
 @pytest.mark.parametrize("name", sorted(TARGETS))
@@ -24,8 +31,7 @@ def test_good_inputs_are_read(name: str) -> None:
 @given(rng=st.randoms(use_true_random=False), content=st.binary(max_size=200), is_seed=st.booleans())
 def test_changed_inputs_are_read_or_refused(name: str, rng: random.Random, content: bytes, is_seed: bool) -> None:
     """Hypothesis shrinks what is found; `make fuzz` looks for longer, guided by the code that is reached."""
-    seeds = TARGETS[name].seeds()
-    TARGETS[name].run(mutated(rng, seeds) if is_seed else content)
+    TARGETS[name].run(mutated(rng, seeds_of(name)) if is_seed else content)
 
 
 # Found by fuzzing, each once a crash.

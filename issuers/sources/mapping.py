@@ -27,7 +27,10 @@ Format = Literal["csv", "tsv", "xlsx", "json", "jsonl", "xml"]
 TABLES = ("csv", "tsv", "xlsx")
 _ID = r"^[a-z0-9][a-z0-9-]{0,62}$"
 _POSITION = re.compile(r"(.+)\[([1-9][0-9]{0,2})\]", re.DOTALL)
-EMPTY = ("NULL", "None", "nil", "NA", "N/A", "#N/A", "无", "/", "\\", "-", "--", "—", "——", "－")
+EMPTY = (
+    "NULL", "(null)", "None", "nil", "NaN", "NaT", "<NA>", "\\N", "undefined", "NA", "N/A", "#N/A", "#REF!", "#VALUE!",
+    "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "无", "暂无", "/", "\\", "-", "--", "—", "——", "－",
+)  # fmt: skip
 """What sources write for nothing, in small or capital letters."""
 
 

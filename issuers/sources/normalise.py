@@ -14,7 +14,7 @@ from issuers.rules.units import MICRO
 from issuers.sources.mapping import FieldSpec, Mapping
 from issuers.sources.quantities import Quantity, decimal_of
 from issuers.sources.readers.rows import RAW_KEPT_MAX, Row
-from issuers.sources.texts import Values, dated_shape, getter, is_marked, scientific_part, shape_of
+from issuers.sources.texts import Values, dated_shape, getter, is_marked, plain, scientific_part, shape_of
 from issuers.sources.times import time_reader, zone_of
 from ledger.standard.civil_time import civil_day, day_text, moment_text
 from ledger.standard.identifiers import normalise
@@ -24,8 +24,13 @@ Reader = Callable[[Values], str | None]
 Positions = dict[str, int]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_GUARDS: Final = "'’‘`"
+_GUARDS: Final = "'’‘`“\""
 """What keeps a spreadsheet from changing a number; a mapping names it (`prefix_guards`), for it is no part of one."""
+_DOUBTED = re.compile(f"[-*:?日{_GUARDS}]")
+_MASKED = re.compile(r"\*{2}|\?{2}")
+"""Stars that hide a number's digits, and question marks for lost characters: several people have such a one."""
+_LOST: Final = "锟斤拷"
+"""What U+FFFD becomes when its UTF-8 is read as GBK."""
 _SPAN_TOLERANCE_S: Final = 60
 """Sources round credited time to the minute."""
 RESERVED: Final = frozenset(
@@ -182,6 +187,8 @@ class _Fields:
             spec.strip_suffix,
         )
 
+        encodings = ", ".join(self._mapping.encodings)
+
         def read(row: Values) -> str | None:
             text = get(row)
             if not text:
@@ -192,10 +199,14 @@ class _Fields:
                 raise FieldRefused(RefusalCode.FIELD_TOO_LARGE, name, limit=length_max)
             if not text.isprintable() and (_CONTROL.search(text) or not _is_text(text)):
                 raise FieldRefused(RefusalCode.CONTROL_CHARACTER, name)
+            if not text.isascii() and _LOST in text:
+                raise FieldRefused(RefusalCode.WRONG_ENCODING, name, expected=encodings)
             if suffix:
                 text = text.removesuffix(suffix)
             if values:
-                mapped = values.get(text, otherwise)
+                mapped = values.get(text)
+                if mapped is None:
+                    mapped = values.get(plain(text), otherwise)
                 if mapped is None:
                     raise FieldRefused(RefusalCode.UNKNOWN_VALUE, name)
                 return mapped
@@ -238,7 +249,7 @@ class _Fields:
                 ruined = scientific_part(text)
                 if ruined is not None:
                     raise FieldRefused(RefusalCode.RUINED_IDENTIFIER, name, shape=ruined)
-            if is_doubted and ("-" in text or ":" in text or "日" in text or text[0] in _GUARDS):
+            if is_doubted and _DOUBTED.search(text):
                 _check_identifier(name, text, of_workbook=of_workbook)
             if pattern is not None and pattern.fullmatch(text) is None:
                 raise FieldRefused(mismatch, name, shape=shape_of(text))
@@ -307,7 +318,7 @@ def _check_identifier(name: str, text: str, *, of_workbook: bool) -> None:
     dated = dated_shape(text, of_workbook=of_workbook)
     if dated is not None:
         raise FieldRefused(RefusalCode.RUINED_IDENTIFIER, name, shape=dated)
-    if text[0] in _GUARDS:
+    if text[0] in _GUARDS or _MASKED.search(text):
         raise FieldRefused(RefusalCode.BAD_IDENTIFIER, name, shape=shape_of(text))
 
 

@@ -19,15 +19,23 @@ _GB = re.compile(
 )
 
 
+_NO_TEXTS: Final = frozenset(
+    {"idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
+)
+"""What Python can decode and no source writes: who declares it wants other characters to be read than are there."""
+
+
 def known_encoding(name: str) -> str | None:
     """Return Python's name of an encoding, or None. GB2312 and GBK are read as GB18030, which holds both: what a source
     calls GB2312 has a rare character sooner or later."""
     if _GB.fullmatch(name.strip()):
         return "gb18030"
     try:
-        return codecs.lookup(name.strip()).name
+        found = codecs.lookup(name.strip())
     except (LookupError, ValueError):
         return None
+    is_text = getattr(found, "_is_text_encoding", True) and found.name not in _NO_TEXTS
+    return found.name if is_text else None
 
 
 def is_utf8_instead(head: bytes) -> bool:

@@ -74,6 +74,9 @@ class GuardedXml:
             declared = _DECLARED.match(part)
             name = declared[1].decode() if declared else "utf-8"
             encoding = known_encoding(name) or ""
+            if encoding.startswith(("utf-16", "utf-32")):
+                # The declaration was read byte by byte, so it is wrong: some programs declare how they keep strings.
+                encoding = "utf-8"
             if not encoding or (encoding != "utf-8" and is_utf8_instead(part)):
                 raise ReadFailure(RefusalCode.WRONG_ENCODING, expected=name)
         self._decoder = codecs.getincrementaldecoder(encoding)("replace")

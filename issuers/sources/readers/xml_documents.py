@@ -126,6 +126,8 @@ def _code(error: etree.XMLSyntaxError, guarded: GuardedXml) -> RefusalCode:
         return RefusalCode.EMPTY_FILE
     if "ENTITY" in name or "DTD" in name or "DOCTYPE" in name:
         return RefusalCode.DANGEROUS_DOCUMENT
+    if name == "ERR_DOCUMENT_END" and "Extra content" in (error.msg or ""):
+        return RefusalCode.MALFORMED_DOCUMENT
     if name in _CUT:
         return RefusalCode.TRUNCATED_FILE
     return RefusalCode.WRONG_ENCODING if guarded.has_lost else RefusalCode.MALFORMED_DOCUMENT

@@ -25,8 +25,12 @@ def read(changes: dict[str, str | None], certifier: dict[str, Any], **spec: Any)
 
 
 @pytest.mark.parametrize(
-    "word", ["NULL", "null", "NA", "n/a", "#N/A", "无", "/", "\\", "-", "--", "—", "——", "－", "None", " — ", ""]
-)
+    "word",
+    [
+        "NULL", "null", "NA", "n/a", "#N/A", "无", "/", "\\", "-", "--", "—", "——", "－", "None", " — ", "",
+        "#REF!", "#VALUE!", "#name?", "#DIV/0!", "nan", "NaT", "<NA>", "\\N", "(null)", "undefined", "暂无",
+    ],
+)  # fmt: skip
 def test_words_for_nothing_are_nothing(word: str) -> None:
     """They satisfied ``requires: [certifier]``, and refused a deed whose end was not known."""
     found = read({"by": word}, {})
@@ -107,6 +111,32 @@ def test_an_identifier_that_became_a_date_is_refused(text: str) -> None:
     assert (fault.field, fault.code) == ("source_id", RefusalCode.RUINED_IDENTIFIER)
     assert dated_shape("MAR-12", of_workbook=False) is None
     assert dated_shape("2026-03-12", of_workbook=False) is None
+
+
+@pytest.mark.parametrize("text", ["510***********1234", "????", "P1??", "＊＊12", "“P1”"])
+def test_an_identifier_that_hides_or_lost_its_characters_is_refused(text: str) -> None:
+    """Several people have the same stars; a mapping that knows better gives a pattern."""
+    row = Row(1, 2, ("r1", text, "work", "2026-08-01 09:00", None, "2"))
+    fault = Normaliser(mapping()).deed(row, NOW)
+    assert isinstance(fault, Fault)
+    assert (fault.field, fault.code) == ("source_id", RefusalCode.BAD_IDENTIFIER)
+    fields = {**mapping().model_dump()["fields"], "source_id": {"column": "who", "pattern": ".+"}}
+    assert isinstance(Normaliser(mapping(fields=fields)).deed(row, NOW), Deed)
+
+
+def test_characters_that_were_lost_on_the_way_are_no_value() -> None:
+    """U+FFFD, saved as UTF-8 and read as GBK: it satisfied ``requires: [certifier]``."""
+    for field, changes in (("certifier", {"by": "锟斤拷锟斤拷"}), ("source_id", {"who": "张锟斤拷"})):
+        fault = read(changes, {})
+        assert isinstance(fault, Fault)
+        assert (fault.field, fault.code) == (field, RefusalCode.WRONG_ENCODING)
+
+
+def test_a_table_of_values_finds_a_word_with_something_unseen_in_it() -> None:
+    for word in ("\u200ework", "wo\u200brk", "ｗｏｒｋ"):
+        deed = read({"what": word, "by": "x"}, {})
+        assert isinstance(deed, Deed), deed
+        assert deed.activity == "WORK"
 
 
 @pytest.mark.parametrize("text", ["P1①", "P1²", "P½", "P1㊣㈠", "'0123", "’0123", "`0123"])

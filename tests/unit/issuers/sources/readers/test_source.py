@@ -299,7 +299,7 @@ def test_lone_surrogates(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "number", ["1" * 5_000, "1e400", "-1", "1e-400", "0x10", "NaN", "Infinity", "1_000", "--1", "9" * 16]
+    "number", ["1" * 5_000, "1e400", "-1", "1e-400", "0x10", "-NaN", "Infinity", "1_000", "--1", "9" * 16]
 )
 def test_numbers_that_are_none_or_too_much(tmp_path: Path, number: str) -> None:
     """Refused by field; no conversion of thousands of digits (Python's own limit would be an exception)."""

@@ -82,6 +82,29 @@ def test_marks_of_byte_order_win_over_the_declaration(tmp_path: Path, encoding: 
     assert ids(items(tmp_path, text.encode(encoding))) == ["r1"]
 
 
+@pytest.mark.parametrize("declared", ["UTF-16", "utf-16le", "UTF-32", "utf-8"])
+def test_a_declaration_that_cannot_be_true_is_not_believed(tmp_path: Path, declared: str) -> None:
+    """Programs that keep their strings in UTF-16 say so in files of UTF-8; one of them stopped the reader."""
+    text = f'<?xml version="1.0" encoding="{declared}"?><rows>{RECORD.format("r1", "张三")}</rows>'
+    [row] = items(tmp_path, text.encode(), one(fields=READS_NAME))
+    assert row.values[5] == "张三"
+
+
+@pytest.mark.parametrize(
+    "declared", ["rot13", "base64", "zlib", "hex", "idna", "punycode", "utf-7", "unicode_escape", "undefined"]
+)
+def test_an_encoding_of_no_text_is_refused(tmp_path: Path, declared: str) -> None:
+    """Python decodes more than texts; a small file that declared it ended the reader with an error of its own."""
+    text = f'<?xml version="1.0" encoding="{declared}"?><rows>{RECORD.format("r1", "x")}</rows>'
+    assert ids(items(tmp_path, text.encode())) == [RefusalCode.WRONG_ENCODING]
+
+
+def test_what_stands_behind_the_end_is_no_cut(tmp_path: Path) -> None:
+    for more in ("junk", "<rows/>"):
+        text = f"<rows>{RECORD.format('r1', 'x')}</rows>{more}"
+        assert ids(items(tmp_path, text.encode())) == ["r1", RefusalCode.MALFORMED_DOCUMENT]
+
+
 def test_an_element_twice_is_refused_unless_the_mapping_says_which(tmp_path: Path) -> None:
     """Ten times the points, or another person: which of the two is meant, nobody can say."""
     first = RECORD.format("r1", "x").replace("</amount>", "</amount><amount>20</amount>")

@@ -167,7 +167,7 @@ def environmental(people: Sequence[Person], rng: random.Random, count: int) -> P
         plan.rows += [ride(5_000_000 + 2 * n, rider, day, 8), ride(5_000_001 + 2 * n, rider, day, 18)]
     bad = _sampler(rng, [item for item in clean if item["unit"] == "kg"])
     plan.plant("negative_quantity", *(bad("id", f"ZDN{n}", quantity="-1.5") for n in range(8)))
-    plan.plant("bad_number", *(bad("id", f"ZDB{n}", quantity="NaN") for n in range(4)))
+    plan.plant("bad_number", *(bad("id", f"ZDB{n}", quantity="Infinity") for n in range(4)))
     plan.plant("unknown_activity", *(bad("id", f"ZDU{n}", item="RECYCLE-URANIUM") for n in range(6)))
     plan.plant("missing_field", *(bad("id", f"ZDM{n}", user_id="") for n in range(6)))
     plan.plant("bad_date", *(bad("id", f"ZDD{n}", started_at="yesterday") for n in range(4)))

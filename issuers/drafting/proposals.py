@@ -452,7 +452,10 @@ def _may_identify(column: Column) -> bool:
 
 
 def _looks_like_key(column: Column) -> bool:
-    return column.is_unique and column.lengths[1] <= 40 and all(form.isascii() for form in column.forms)
+    """Return whether a column may be a number of records by what stands in it; a quantity has decimals."""
+    is_quantity = column.kind is Kind.NUMBER and any("." in form for form in column.forms)
+    is_bounded = column.is_unique and column.lengths[1] <= 40
+    return is_bounded and not is_quantity and all(form.isascii() for form in column.forms)
 
 
 def _formats(column: Column) -> list[str]:

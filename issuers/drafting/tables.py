@@ -331,6 +331,9 @@ def _note(element: Any, seen: Counter[str], columns: dict[str, dict[str, None]])
             names += [f"{etree.QName(child).localname}/{etree.QName(one).localname}" for one in child]
         else:
             names.append(etree.QName(child).localname)
-    if len(names) > 1 and element.getparent() is not None:
+    parent = element.getparent()
+    if parent is not None and etree.QName(parent).localname == tag:
+        tag = f"{tag}/{tag}"  # records in an element of their own name, which is none of them
+    if len(names) > 1 and parent is not None:
         seen[tag] += 1
         columns.setdefault(tag, {}).update(dict.fromkeys(names))

@@ -70,6 +70,15 @@ def test_json_in_its_three_shapes(tmp_path: Path) -> None:
     assert table_of(page).values("who.no") == ["M1", "M2"]
 
 
+def test_xml_records_in_an_element_of_their_own_name_are_named_by_their_path(tmp_path: Path) -> None:
+    """How a portal of open data writes them."""
+    row = '<row _id="{0}"><day>2026-03-0{0}</day><hours>2</hours></row>'
+    text = "<response><row>" + "".join(row.format(n) for n in range(1, 5)) + "</row></response>"
+    found = table_of(written(tmp_path / "a.xml", text))
+    assert found.form.records == "row/row"
+    assert found.form.columns == ("@_id", "day", "hours")
+
+
 def test_xml_records_are_what_repeats(tmp_path: Path) -> None:
     text = "".join(f'<r:Deed id="R{n}"><who><no>M{n}</no><card>1</card></who><n>2</n></r:Deed>' for n in range(3))
     found = table_of(written(tmp_path / "a.xml", f'<?xml version="1.0"?><x xmlns:r="urn:r"><all>{text}</all></x>'))

@@ -80,7 +80,7 @@ test-faults: setup ## Kill, cut, fill, lie and set clocks under load; count what
 	@.venv/bin/python -m scripts faults --json --rounds $(ROUNDS) --seed $(SEED) --first $(FIRST) $(ARGS)
 
 # make test-races ROUNDS=100 SEED=7
-test-races: ROUNDS = 16
+test-races: ROUNDS = 8
 test-races: setup ## Many hands act on the same orders at once, over HTTP; every answer is compared with the table (ROUNDS, SEED)
 	@.venv/bin/python -m scripts races --json --rounds $(ROUNDS) --seed $(SEED) $(ARGS)
 

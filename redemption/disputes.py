@@ -83,9 +83,7 @@ class Disputes:
             return Acted(known, ActOutcome.EXISTS)
         self.acts.require(session, row, Act.ARBITER_REFUND)
         require_payer(session, row)
-        kept, keeps_fen = keeps(session, proof, keep_fen)
-        if keeps_fen >= row.paid_fen:
-            raise NotRefundable(order_id_text(order_id), "nothing would go back")
+        kept, keeps_fen = keeps(session, proof, row.paid_fen, keep_fen)
         digest = ArbiterRefund(order_id, *kept).digest(self.deployment.domain())
         signature = self.keys.get(SECOND_HAND).sign_digest(digest)
         noted = self.acts.note(session, wish, fen=row.paid_fen - keeps_fen, left_fen=keeps_fen, kept=kept)

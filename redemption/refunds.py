@@ -173,9 +173,7 @@ class Refunds:
         require_payer(session, row)
         if self.clock.timestamp() > proof.receipt.time + REFUND_MAX_S:
             raise RefundTooLate(name, REFUND_DAYS)
-        kept, keeps_fen = keeps(session, proof, keep_fen)
-        if keeps_fen >= row.paid_fen:
-            raise NotRefundable(name, f"the merchant has {row.paid_fen} fen of it")
+        kept, keeps_fen = keeps(session, proof, row.paid_fen, keep_fen)
         digest = Refund(order_id, *kept).digest(self.deployment.domain())
         signature = merchant_key(session, self.merchants, self.keys, merchant_id).sign_digest(digest)
         noted = self.acts.note(session, wish, fen=row.paid_fen - keeps_fen, left_fen=keeps_fen, kept=kept)
@@ -200,12 +198,21 @@ class Refunds:
         }
 
 
-def keeps(session: Session, proof: PaidProof, keep_fen: int) -> tuple[tuple[int, int], int]:
-    """Return the shortest prefix of what an order paid with that is worth ``keep_fen``, and its fen."""
+def keeps(session: Session, proof: PaidProof, paid_fen: int, keep_fen: int) -> tuple[tuple[int, int], int]:
+    """Return the shortest prefix of what an order paid with that is worth ``keep_fen``, and its fen.
+
+    Raises NotRefundable: nothing would go back of the ``paid_fen`` that the merchant has.
+    """
+    nothing = NotRefundable(order_id_text(proof.receipt.order_id), f"the merchant has {paid_fen} fen of it")
+    if keep_fen >= paid_fen:
+        raise nothing
     par = pars(session)
     priced = [(par[split_token_id(lot.id)[0]], lot) for lot in proof.lots]
     kept = keep_down(priced, keep_fen)
-    return kept, prefix_value_down(priced, *kept)
+    keeps_fen = prefix_value_down(priced, *kept)
+    if keeps_fen >= paid_fen:
+        raise nothing
+    return kept, keeps_fen
 
 
 def require_payer(session: Session, row: RedemptionOrderRow) -> None:

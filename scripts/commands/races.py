@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def races(
-    rounds: Annotated[int, typer.Option(min=1, help="How many rounds, of eight orders each.")] = 16,
+    rounds: Annotated[int, typer.Option(min=1, help="How many rounds, of eight orders each.")] = 8,
     seed: Annotated[int, typer.Option(help="Seed of what is tried, and when.")] = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -41,9 +41,10 @@ def races(
             lambda done, total: bars.set("rounds", done, total),
         )
     wrong = result.findings
+    towns, begin_s = " and ".join(result.towns), round(result.opened_s)
     output.say(
         f"{result.orders} orders, {result.requests} requests, {result.acts} acts ({result.failed_acts} refused by the"
-        f" chain) on {' and '.join(result.towns)} in {result.seconds:.0f} s.",
+        f" chain) on {towns} in {result.seconds:.0f} s, {begin_s} s of them to begin.",
         style="bold green" if result.is_clean else "bold red",
     )
     output.result(

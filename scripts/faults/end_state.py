@@ -28,7 +28,9 @@ from ledger.store.models.issuance import (
 )
 from ledger.store.models.outbox import OutboxMessageRow
 from ledger.store.models.projection import BalanceRow, EntryRow, OrderOutcomeRow, RevocationRow
-from ledger.store.models.redemption import RedemptionOrderRow
+from ledger.store.models.redemption import RedemptionActRow, RedemptionOrderRow
+from redemption.acts.book import ActState
+from redemption.states import State
 from tongdui.bootstrap import City
 
 Place = tuple[int, str, int]
@@ -59,8 +61,10 @@ class EndState:
     """(document, taken, owed) of each revocation on chain, in minor units."""
     told: Counter[tuple[str, str]]
     """(document, state) of each redemption as its resident sees it."""
+    acts: Counter[tuple[str, str, str, int]]
+    """(document, act, state, fen) of each act on a redemption."""
     unended: int
-    """Batches, revocations and messages that have no end, or one that is none: they failed."""
+    """Batches, revocations, messages, acts and holds that have no end, or one that is none: they failed."""
 
 
 def end_state_of(city: City, people: Iterable[Person]) -> EndState:
@@ -93,6 +97,11 @@ def end_state_of(city: City, people: Iterable[Person]) -> EndState:
         balances = session.execute(select(BalanceRow.account, BalanceRow.token_id, BalanceRow.amount_minor))
         outcomes = session.execute(select(OrderOutcomeRow.holder, OrderOutcomeRow.kind, OrderOutcomeRow.code))
         revoked = session.execute(select(RevocationRow.account, RevocationRow.taken_minor, RevocationRow.owed_minor))
+        acts = session.execute(
+            select(RedemptionOrderRow.holder, RedemptionActRow.act, RedemptionActRow.state, RedemptionActRow.fen).join(
+                RedemptionActRow, RedemptionActRow.order_id == RedemptionOrderRow.order_id
+            )
+        )
         told = session.execute(select(RedemptionOrderRow.holder, RedemptionOrderRow.state))
         return EndState(
             records=records,
@@ -109,6 +118,7 @@ def end_state_of(city: City, people: Iterable[Person]) -> EndState:
             orders=Counter((documents.get(bytes(who or b""), "?"), kind, code) for who, kind, code in outcomes),
             revoked=Counter((documents.get(bytes(who), "?"), int(taken), int(short)) for who, taken, short in revoked),
             told=Counter((documents.get(bytes(who), "?"), state) for who, state in told),
+            acts=Counter((documents.get(bytes(who), "?"), act, state, int(fen)) for who, act, state, fen in acts),
             unended=_unended(session),
         )
 
@@ -119,7 +129,9 @@ def _unended(session: Session) -> int:
     ended = (RevocationState.LANDED, RevocationState.MERGED)
     revocations = select(func.count()).where(IssuanceRevocationRow.state.not_in(ended))
     messages = select(func.count()).where(OutboxMessageRow.state != MessageState.DONE)
-    return sum(int(session.scalar(one) or 0) for one in (batches, revocations, messages))
+    acts = select(func.count()).where(RedemptionActRow.state != ActState.DONE)
+    holds = select(func.count()).where(RedemptionOrderRow.state.in_([State.PLACED, State.HELD]))
+    return sum(int(session.scalar(one) or 0) for one in (batches, revocations, messages, acts, holds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +175,14 @@ def damage(undisturbed: EndState, found: EndState) -> Damage:
     unexplained += more("deliveries", _differing(undisturbed.deliveries, found.deliveries), Counter())
     unexplained += more("refusals missing", undisturbed.refusals, found.refusals)
     unexplained += more("refusals more", found.refusals, undisturbed.refusals)
+    lost += more("acts missing", undisturbed.acts, found.acts)
+    duplicated += more("acts more", found.acts, undisturbed.acts)
     unexplained += more("residents were told otherwise", undisturbed.told, found.told)
     for what, count in (
         ("balances too small", less),
         ("balances too great", greater),
         ("refusals without a reason", found.unreasoned),
-        ("batches, revocations or messages without an end", found.unended),
+        ("batches, revocations, messages, acts or holds without an end", found.unended),
     ):
         if count:
             told.append(f"{what}: {count}")

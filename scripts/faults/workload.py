@@ -45,6 +45,7 @@ from scripts.demo import environment as days
 from scripts.demo import scenario
 from scripts.demo.environment import Environment
 from scripts.demo.intake import IntakeDesk
+from scripts.faults import counter
 from scripts.faults.clocks import FILE as CLOCK_FILE
 from scripts.faults.clocks import TownClock
 from tongdui.bootstrap import City, open_city
@@ -290,6 +291,7 @@ def _scenario(env: LiveEnvironment) -> None:
     IntakeDesk(env, city.issuers).deliver()
     scenario.exchange_crowd(env)
     scenario.spend_crowd(env)
+    counter.act(env)
     env.at(days.REVOCATION_DAY, 9)
     city.issuers.revoke_false(TRAFFIC, _false_declarations(env.samples.traffic_drop), "inspector", "seen by a camera")
     env.work()

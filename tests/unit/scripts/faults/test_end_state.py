@@ -22,6 +22,7 @@ GOOD = EndState(
     orders=Counter({("99", "redeem", 0): 1}),
     revoked=Counter({("98", 50, 0): 1}),
     told=Counter({("99", "paid"): 1}),
+    acts=Counter({("99", "refund", "done", 100): 1}),
     unended=0,
 )
 
@@ -47,6 +48,8 @@ def test_a_run_that_ends_as_the_undisturbed_one_is_not_damaged() -> None:
         ({"revoked": Counter()}, Damage(1, 0, 0)),
         ({"revoked": Counter({("98", 50, 0): 2})}, Damage(0, 1, 0)),
         ({"told": Counter({("99", "placed"): 1})}, Damage(0, 0, 1)),
+        ({"acts": Counter()}, Damage(1, 0, 0)),
+        ({"acts": Counter({("99", "refund", "done", 100): 2})}, Damage(0, 1, 0)),
         ({"unended": 2}, Damage(0, 0, 2)),
         ({"deliveries": {(1, "a.csv"): ("reading", 1)}}, Damage(0, 0, 1)),
     ],

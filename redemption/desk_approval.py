@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from ledger.clock import Clock
 from ledger.custody.master import RandomBytes
 from ledger.standard.civil_time import DAY_S
-from ledger.store.models.redemption import DeskApprovalRow, DeskPinRow
+from ledger.store.models.redemption import DeskApprovalRow, DeskPinProposalRow, DeskPinRow
 from redemption.errors import DeskProofRefused, PinLocked, WeakPin
 
 PIN_LENGTH = 6
@@ -90,6 +90,39 @@ class DeskApprovals:
         row.failures, row.locked_until = 0, 0
         row.set_by, row.set_at = set_by, self._clock.timestamp()
         session.add(row)
+        session.flush()
+
+    def reset_pin(self, session: Session, resident_id: int, pin: str, clerk: str) -> int | None:
+        """Set a resident's first PIN; where there is one, propose the new one to a second clerk.
+
+        Returns until when (Unix seconds) a second clerk may confirm it; None: it is set. Until then the old one holds,
+        and so does its lock. Raises WeakPin.
+        """
+        if session.get(DeskPinRow, resident_id) is None:
+            self.set_pin(session, resident_id, pin, clerk)
+            return None
+        if not _is_strong(pin):
+            raise WeakPin
+        salt = self._random(16)
+        row = session.get(DeskPinProposalRow, resident_id) or DeskPinProposalRow(resident_id=resident_id)
+        row.salt, row.digest, row.proposed_by = salt, _digest(pin, salt), clerk
+        row.expires_at = self._clock.timestamp() + APPROVAL_LIFETIME_S
+        session.add(row)
+        session.flush()
+        return row.expires_at
+
+    def confirm_pin(self, session: Session, resident_id: int, clerk: str) -> None:
+        """Let a proposed PIN take the old one's place, and lift its lock. Raises DeskProofRefused."""
+        found = session.get(DeskPinProposalRow, resident_id, with_for_update=True)
+        now = self._clock.timestamp()
+        if found is None or now >= found.expires_at:
+            raise DeskProofRefused("no new PIN waits for this resident")
+        if found.proposed_by == clerk:
+            raise DeskProofRefused("the second clerk has to be somebody else")
+        row = session.get_one(DeskPinRow, resident_id, with_for_update=True)
+        row.salt, row.digest, row.set_by, row.set_at = found.salt, found.digest, found.proposed_by[:255], now
+        row.failures, row.locked_until = 0, 0
+        session.delete(found)
         session.flush()
 
     def try_pin(self, session: Session, resident_id: int, pin: str, clerk: str) -> PinTry:

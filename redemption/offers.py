@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from ledger.clock import Clock
 from ledger.custody.master import RandomBytes
 from ledger.standard.ids import MerchantId
-from ledger.store.models.redemption import OfferRow, RedemptionOrderRow
+from ledger.store.models.redemption import MerchantRow, OfferRow, RedemptionOrderRow
 from redemption.errors import OfferClosed, OfferLimitReached, OutOfStock, UnknownOffer
+from redemption.merchants import ACTIVE as MERCHANT_ACTIVE
 from redemption.merchants import MerchantDirectory
 from redemption.states import Stock
 
@@ -138,8 +139,10 @@ class OfferCatalogue:
             query = query.where(OfferRow.offer_id > after)
         if only_open:
             now = self._clock.timestamp()
+            taking = select(MerchantRow.merchant_id).where(MerchantRow.status == MERCHANT_ACTIVE)
             query = query.where(
                 OfferRow.status == ACTIVE,
+                OfferRow.merchant_id.in_(taking),
                 (OfferRow.opens_at.is_(None)) | (OfferRow.opens_at <= now),
                 (OfferRow.closes_at.is_(None)) | (OfferRow.closes_at > now),
             )

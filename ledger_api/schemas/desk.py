@@ -46,7 +46,7 @@ class DeskOrderIn(In):
 
     resident_id: ResidentIdText
     offer: OfferIdText
-    quantity: int = Field(default=1, ge=1, le=100)
+    quantity: int = Field(default=1, ge=1, le=100, strict=True)
     proof: Annotated[PinProof | SecondClerkProof, Field(discriminator="kind")]
 
 
@@ -55,7 +55,7 @@ class DeskApprovalIn(In):
 
     resident_id: ResidentIdText
     offer: OfferIdText
-    quantity: int = Field(default=1, ge=1, le=100)
+    quantity: int = Field(default=1, ge=1, le=100, strict=True)
 
 
 class DeskApprovalOut(Out):
@@ -73,7 +73,23 @@ class DeskOrderOut(Out):
 
 
 class DeskPinIn(In):
-    """A new PIN for a resident, which a second clerk has to set."""
+    """A new PIN for a resident."""
 
     resident_id: ResidentIdText
     pin: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
+
+
+class DeskPinOut(Out):
+    """Whether the PIN holds now."""
+
+    done: bool
+    confirm_until: datetime | None = Field(
+        default=None,
+        description="Until when a second clerk has to confirm it; the old PIN and its lock hold until then.",
+    )
+
+
+class DeskPinConfirmIn(In):
+    """Whose new PIN a second clerk confirms."""
+
+    resident_id: ResidentIdText

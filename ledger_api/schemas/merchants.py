@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from ledger.standard.ids import MerchantId, ProgrammeId
 from ledger_api.schemas.common import Identifier, In, LongText, Moment, Money, Out, Points, Text
@@ -92,14 +92,20 @@ class OfferIn(In):
     description_zh: LongText = ""
     description_en: LongText = ""
     price_fen: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{1,9}$")]
-    stock_total: int | None = Field(default=None, ge=0, le=10**9)
-    per_resident_max: int | None = Field(default=None, ge=1, le=10**6)
+    stock_total: int | None = Field(default=None, ge=0, le=10**9, strict=True)
+    per_resident_max: int | None = Field(default=None, ge=1, le=10**6, strict=True)
     opens_at: Moment | None = None
     closes_at: Moment | None = None
+
+    @model_validator(mode="after")
+    def _closes_later(self) -> OfferIn:
+        if self.opens_at is not None and self.closes_at is not None and self.closes_at <= self.opens_at:
+            raise ValueError("closes_at must be later than opens_at")
+        return self
 
 
 class OfferChange(In):
     """A change of an offer's stock or state; its price never changes (make a new offer)."""
 
-    stock_total: int | None = Field(default=None, ge=0, le=10**9)
+    stock_total: int | None = Field(default=None, ge=0, le=10**9, strict=True)
     status: Literal["active", "paused", "ended"] | None = None

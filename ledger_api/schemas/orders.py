@@ -133,7 +133,7 @@ class UnsignedRedeemIn(In):
     """A redemption, to be signed by the resident's own key."""
 
     offer: OfferIdText
-    quantity: int = Field(default=1, ge=1, le=1000)
+    quantity: int = Field(default=1, ge=1, le=1000, strict=True)
     programmes: list[ProgrammeNumber] | None = Field(default=None, max_length=50)
 
 
@@ -168,7 +168,7 @@ class SignedRedeemIn(In):
     """A redeem order that its holder signed, and the offer it is meant for."""
 
     offer: OfferIdText
-    quantity: int = Field(default=1, ge=1, le=1000)
+    quantity: int = Field(default=1, ge=1, le=1000, strict=True)
     holder: AccountText
     merchant: MerchantNumber
     lots: list[SignedLot] = Field(min_length=1, max_length=16)

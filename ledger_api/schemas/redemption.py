@@ -20,7 +20,7 @@ class RedeemIn(In):
     )
 
     offer: OfferIdText
-    quantity: int = Field(default=1, ge=1, le=1000)
+    quantity: int = Field(default=1, ge=1, le=1000, strict=True)
     programmes: list[ProgrammeNumber] | None = Field(
         default=None,
         max_length=50,

@@ -1,5 +1,5 @@
-"""What a workload does at the counter: holds are captured, handed over, released or cancelled, purchases are refunded in
-parts and handed over in between. Each act is a step that is done or not, under an id of its own.
+"""What a workload does at the counter: holds are captured, handed over, released or cancelled, purchases are refunded
+in parts and handed over in between. Each act is a step that is done or not, under an id of its own.
 
 No hold is left to lapse: a network's blocks do not follow the workload's clock to another day. Races do that.
 """

@@ -216,6 +216,20 @@ class DeskPinRow(Base):
     set_at: Mapped[UnixTime]
 
 
+class DeskPinProposalRow(Base):
+    """A PIN that a clerk has set in the place of another, until a second clerk confirms it."""
+
+    __tablename__ = "desk_pin_proposals"
+
+    resident_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("residents.resident_id"), primary_key=True, autoincrement=False
+    )
+    salt: Mapped[bytes] = mapped_column(LargeBinary(16))
+    digest: Mapped[Hash32] = mapped_column(LargeBinary(32))
+    proposed_by: Mapped[str] = mapped_column(String(320))
+    expires_at: Mapped[UnixTime]
+
+
 class DeskApprovalRow(Base):
     """A second clerk's word for one purchase of one resident, to be used once by another clerk."""
 

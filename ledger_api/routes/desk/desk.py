@@ -31,7 +31,16 @@ from ledger_api.routes.filters import OrderQuery, order_filter
 from ledger_api.routes.resident.redemptions import order_page, slip_out
 from ledger_api.routes.resident.wallet import wallet_of
 from ledger_api.schemas.common import ResidentIdText, moment
-from ledger_api.schemas.desk import DeskApprovalIn, DeskApprovalOut, DeskOrderIn, DeskOrderOut, DeskPinIn, PinProof
+from ledger_api.schemas.desk import (
+    DeskApprovalIn,
+    DeskApprovalOut,
+    DeskOrderIn,
+    DeskOrderOut,
+    DeskPinConfirmIn,
+    DeskPinIn,
+    DeskPinOut,
+    PinProof,
+)
 from ledger_api.schemas.orders import OrderPage
 from ledger_api.schemas.redemption import SlipOut
 from ledger_api.schemas.residents import Done
@@ -40,7 +49,7 @@ from ledger_api.services import Services
 from ledger_api.views.orders import redemption_out
 from ledger_api.views.queries import shop_names
 from redemption.desk_approval import APPROVAL_LIFETIME_S, Purchase
-from redemption.errors import BadSlipCode, UnknownOrder
+from redemption.errors import BadSlipCode, DeskProofRefused, UnknownOrder
 from redemption.fulfilment import Slip
 from redemption.orders import Channel, RedemptionOrder
 from redemption.orders import Purchase as OrderPurchase
@@ -141,16 +150,36 @@ def reissue(order_id: OrderIdText, write: Write) -> Response:
     return write.once(None, effect)
 
 
-@router.post("/v1/desk/pins", operation_id="setPinAtDesk", response_model=Done)
+@router.post("/v1/desk/pins", operation_id="setPinAtDesk", response_model=DeskPinOut)
 def set_pin(body: DeskPinIn, write: Write) -> Response:
-    """Set a PIN for a resident who is at the desk with the identity document. The clerk who set it can never use it."""
+    """Set a PIN for a resident who is at the desk with the identity document. The clerk who set it can never use it.
+
+    In the place of an older PIN, locked or not, it holds once a second clerk has confirmed it.
+    """
     desk_of(write.principal)
     services = write.services
 
     def effect(session: Session) -> tuple[int, BaseModel]:
         resident = services.registry.get(session, int(body.resident_id))
         note_look(session, services, write.principal, resident.resident_id, "setPinAtDesk")
-        services.approvals.set_pin(session, resident.resident_id, body.pin, write.principal.subject)
+        until = services.approvals.reset_pin(session, resident.resident_id, body.pin, write.principal.subject)
+        return 200, DeskPinOut(done=until is None, confirm_until=None if until is None else moment(until))
+
+    return write.once(body, effect)
+
+
+@router.post("/v1/desk/pins/confirm", operation_id="confirmPinAtDesk", response_model=Done)
+def confirm_pin(body: DeskPinConfirmIn, write: Write) -> Response:
+    """Confirm, as the second clerk who sees the resident, the new PIN that another clerk has set."""
+    desk_of(write.principal)
+    services = write.services
+
+    def effect(session: Session) -> tuple[int, BaseModel]:
+        resident_id = int(body.resident_id)
+        if resident_of(session, write.principal) == resident_id:
+            raise DeskProofRefused("nobody confirms a PIN for himself")
+        note_look(session, services, write.principal, resident_id, "confirmPinAtDesk")
+        services.approvals.confirm_pin(session, resident_id, write.principal.subject)
         return 200, Done()
 
     return write.once(body, effect)

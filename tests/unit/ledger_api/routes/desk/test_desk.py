@@ -132,7 +132,12 @@ def test_every_look_at_a_resident_is_logged(api: Api, made: dict[str, Any]) -> N
 
 def test_whoever_set_the_pin_at_the_desk_cannot_use_it(api: Api, made: dict[str, Any]) -> None:
     new = {"resident_id": made["resident_id"], "pin": "730516"}
-    assert api.post("/v1/desk/pins", new, clerk(api)).json() == {"done": True}
+    answer = api.post("/v1/desk/pins", new, clerk(api)).json()
+    assert (answer["done"], answer["confirm_until"] is None) == (False, False)
+    confirm = {"resident_id": made["resident_id"]}
+    alone = api.post("/v1/desk/pins/confirm", confirm, clerk(api))
+    assert problem(alone) == (403, "/problems/consent-not-shown")
+    assert api.post("/v1/desk/pins/confirm", confirm, clerk(api, "clerk-c")).json() == {"done": True}
     body = order_body(made, kind="pin", pin="730516")
     assert problem(api.post("/v1/desk/orders", body, clerk(api))) == (403, "/problems/consent-not-shown")
     assert api.post("/v1/desk/orders", body, clerk(api, "clerk-b")).status_code == 202
@@ -169,3 +174,23 @@ def test_a_desk_lists_its_own_orders_and_no_others(api: Api, made: dict[str, Any
     assert [one["order_id"] for one in mine] == [given["order"]["order_id"]]
     assert made["resident_id"] not in str(mine)
     assert api.get("/v1/desk/orders", clerk(api, "x", "another")).json()["items"] == []
+
+
+def test_a_clerk_alone_lifts_no_lock_and_changes_no_pin(api: Api, made: dict[str, Any]) -> None:
+    wrong = order_body(made, kind="pin", pin="111222")
+    for _ in range(5):
+        api.post("/v1/desk/orders", wrong, clerk(api))
+    new = {"resident_id": made["resident_id"], "pin": "730516"}
+    api.post("/v1/desk/pins", new, clerk(api))
+    for pin in ("730516", PIN):
+        body = order_body(made, kind="pin", pin=pin)
+        assert problem(api.post("/v1/desk/orders", body, clerk(api, "clerk-b"))) == (423, "/problems/pin-locked")
+    own = api.token("wang", "resident:self", "desk:shuangnan")
+    confirm = {"resident_id": made["resident_id"]}
+    assert problem(api.post("/v1/desk/pins/confirm", confirm, own)) == (403, "/problems/consent-not-shown")
+
+
+def test_the_first_pin_is_one_clerks(api: Api) -> None:
+    _, other = api.register("li", "510107195001011234")
+    new = {"resident_id": other["resident_id"], "pin": "730516"}
+    assert api.post("/v1/desk/pins", new, clerk(api)).json() == {"done": True, "confirm_until": None}

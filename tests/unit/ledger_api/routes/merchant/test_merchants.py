@@ -161,3 +161,27 @@ def test_the_chain_is_not_asked_about_another_merchants_order(api: Api) -> None:
     answer = api.post(path, {"keep_fen": "0", "reason": "sold out"}, api.token("shop", "merchant:1"))
     assert problem(answer) == (404, "/problems/unknown-order")
     refunds.prove.assert_not_called()
+
+
+def test_an_offer_that_closes_before_it_opens_or_counts_in_truths_is_refused(api: Api) -> None:
+    shop = api.token("shop", "merchant:1")
+    for wrong in (
+        {"opens_at": "2026-11-21T00:00:00+08:00", "closes_at": "2026-11-20T00:00:00+08:00"},
+        {"opens_at": "2026-11-21T00:00:00"},
+        {"stock_total": True},
+    ):
+        assert problem(api.post("/v1/merchants/1/offers", {**OFFER, **wrong}, shop)) == (
+            422,
+            "/problems/invalid-request",
+        )
+    resident, _ = api.register()
+    answer = api.post("/v1/redemptions", {"offer": "rice", "quantity": True}, resident)
+    assert problem(answer) == (422, "/problems/invalid-request")
+
+
+def test_the_offers_of_a_suspended_merchant_are_not_listed(api: Api) -> None:
+    details = {"name_zh": "店", "name_en": "Shop", "category": "food", "address_zh": "甲", "address_en": "A"}
+    body = {**details, "status": "suspended"}
+    headers = {"Idempotency-Key": "suspend-for-the-list", **api.token("op", "operator")}
+    assert api.client.put("/v1/merchants/1", json=body, headers=headers).status_code == 200
+    assert [one["offer_id"] for one in api.get("/v1/offers").json()["items"]] == ["ticket"]

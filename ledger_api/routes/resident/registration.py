@@ -15,7 +15,7 @@ from ledger.residents.errors import AccountUnproven, EmptyIdentifier
 from ledger.residents.registry import NewResident, Registration
 from ledger.standard.ids import ZERO_ADDRESS, Address, to_address
 from ledger.store.models.api import ApiSubjectRow
-from ledger.store.models.redemption import DeskPinRow
+from ledger.store.models.redemption import DeskPinProposalRow, DeskPinRow
 from ledger_api.auth import scopes
 from ledger_api.auth.tokens import Principal
 from ledger_api.dependencies import Deps, ResidentToken, Write, own_resident, require
@@ -144,6 +144,7 @@ def erase(body: EraseIn, write: Write) -> Response:
         with services.database.transaction() as session:
             services.registry.erase(session, bound.resident_id)
             session.execute(delete(DeskPinRow).where(DeskPinRow.resident_id == bound.resident_id))
+            session.execute(delete(DeskPinProposalRow).where(DeskPinProposalRow.resident_id == bound.resident_id))
         services.issuers.erase(bound.resident_id)
         with services.database.transaction() as session:
             session.execute(delete(ApiSubjectRow).where(ApiSubjectRow.resident_id == bound.resident_id))

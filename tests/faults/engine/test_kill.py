@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from datetime import timedelta
@@ -21,6 +19,7 @@ import pytest
 from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions
 from ledger.chain.embedded.processes import identify, read_identity
 from ledger.clock import ManualClock
+from tests import nursery
 from tests.eventually import eventually
 from tests.faults.engine.load import Load
 from tests.integration.ledger.chain.kit import START, chain_hashes, senders
@@ -48,9 +47,8 @@ def test_killing_the_process_that_makes_blocks(tmp_path: Path) -> None:
     for round_number in range(ROUNDS):
         seed = rng.randrange(2**32)
         print(f"round {round_number}: SEED={SEED}, worker seed {seed}")
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.engine.worker", str(state), str(seed), str(report)], cwd=ROOT
-        )
+        arguments = [str(state), str(seed), str(report)]
+        worker = nursery.start("tests.faults.engine.worker", arguments, env=os.environ, stdout=1, stderr=2)
         before = len(read_report(report))
         if rng.random() < 0.75:  # else it dies while it starts and replays
             eventually(lambda: len(read_report(report)), lambda blocks, seen=before: blocks > seen, poll_s=0.005)

@@ -8,7 +8,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +21,8 @@ from ledger.custody.master import load_master_key
 from ledger.custody.signer import LocalSigner
 from ledger.custody.web3signer import Web3SignerAddress
 from ledger.deployment.file import Deployment
+from tests import nursery
+from tests.nursery import Child
 from tongdui.cli import signer as commands
 from tongdui.clock import let_time_run
 
@@ -43,7 +44,7 @@ class Agency:
 
     folder: Path
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    process: Child | None = None
     closed_with: list[Callable[[], None]] = field(default_factory=list)
 
     @classmethod
@@ -83,13 +84,8 @@ class Agency:
 
     def start(self) -> None:
         """Start the process and wait until it serves."""
-        command = [sys.executable, "-m", "tongdui", "signer", "serve", str(self.folder), "--json"]
-        self.process = subprocess.Popen(
-            [*command, "--port", str(self.port)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
+        command = ["signer", "serve", str(self.folder), "--json", "--port", str(self.port)]
+        self.process = nursery.start("tongdui", command, stdout=subprocess.PIPE, stderr=2, env=os.environ)
         assert self.process.stdout is not None
         said = self.process.stdout.readline()
         assert said, "the signer did not start"

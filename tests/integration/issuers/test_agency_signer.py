@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from ledger.standard.keccak import keccak256
 from ledger.standard.quarters import expiry_quarter
 from ledger.standard.signatures import recover
 from ledger.store.models.issuance import IssuanceBatchRow
+from tests import nursery
 from tests.eventually import eventually
 from tests.integration.issuers.agency import ROOT, Agency
 from tests.integration.issuers.chain import City, open_city
@@ -157,12 +157,10 @@ def test_a_gateway_killed_after_the_signature_asks_again_and_gets_the_same(
     city.desk.service.ingest_file("volunteer", volunteer_file(tmp_path, "a.csv", ("ZY-0001", PERSON, "1", "2")))
     city.deployment.write(tmp_path / "deployment.json")
     signatures = tmp_path / "signatures"
-    command = [sys.executable, "-m", "tests.integration.issuers.signing_worker", str(tmp_path), str(signatures)]
     bearer, public_key = str(agency.folder / "bearer"), agency.key.public_key.hex()
-    done = subprocess.run(
-        [*command, agency.address.url, bearer, public_key], cwd=ROOT, capture_output=True, timeout=60, check=False
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    arguments = [str(tmp_path), str(signatures), agency.address.url, bearer, public_key]
+    done = nursery.run("tests.integration.issuers.signing_worker", arguments, env=os.environ, timeout=60)
+    assert done.returncode == -signal.SIGKILL, done.stderr
     (row,) = batches(city)
     assert (row.state, row.signature) == ("prepared", None)
     work_until(city, "landed")
@@ -317,8 +315,9 @@ def test_an_agency_that_knows_its_records_signs_for_no_others(city: City, agency
     export = volunteer_file(tmp_path, "a.csv", ("ZY-0001", PERSON, "1", "2"))
     agency.set(requires_known_records=True)
     mapping = ROOT / "issuers/sources/mappings/volunteer-csv.yaml"
-    command = [sys.executable, "-m", "tongdui", "signer", "learn", str(agency.folder), str(export)]
-    done = subprocess.run([*command, "--mapping", str(mapping), "--json"], cwd=ROOT, capture_output=True, check=True)
+    command = ["signer", "learn", str(agency.folder), str(export), "--mapping", str(mapping), "--json"]
+    done = nursery.run("tongdui", command, env=os.environ)
+    assert done.returncode == 0, done.stderr
     assert orjson.loads(done.stdout.splitlines()[-1])["new"] == 1
     agency.start()
     _, account = city.desk.resident("990000195401010011", volunteer=PERSON)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +15,7 @@ from sqlalchemy import select
 from issuers.intake.deliveries import Intake
 from ledger.store.models.issuance import IssuanceBatchRow, IssuanceGrantRow
 from ledger.store.models.outbox import OutboxMessageRow
+from tests import nursery
 from tests.integration.issuers.lab import Desk, make_samples, open_desk
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -31,9 +31,9 @@ MOMENTS = [
 
 def run(folder: Path, url: str, moment: str, which: int) -> int:
     """Run one life in a process of its own and return how it ended."""
-    command = [sys.executable, "-m", "tests.integration.issuers.crash_worker", str(folder), url, moment, str(which)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, check=False)
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr.decode()
+    arguments = [str(folder), url, moment, str(which)]
+    done = nursery.run("tests.integration.issuers.crash_worker", arguments, env=os.environ)
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
     return done.returncode
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,31 +18,21 @@ from ledger.clock import SystemClock
 from ledger.residents.registry import NewResident
 from ledger.standard.civil_time import CITY_TZ
 from ledger.standard.quarters import expiry_quarter
+from tests import nursery
 from tests.integration.ledger_api.minting import mint
+from tests.nursery import Child
 from tongdui.api import open_token_issuer
 from tongdui.bootstrap import open_city
 from tongdui.settings import Settings
 
-PROGRAM = """
-import sys
-from pathlib import Path
-from tongdui.serve import serve
-from tongdui.settings import Settings
-serve(Settings(state_dir=Path(sys.argv[1]), port=0, _env_file=None), on_ready=lambda city, url: print(url, flush=True))
-"""
+SERVER = "tests.integration.ledger_api.server"
 
 
 @contextmanager
-def serving(state_dir: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+def serving(state_dir: Path) -> Iterator[tuple[Child, httpx.Client]]:
     """Start a server; kill it at the end if it still lives."""
     with (state_dir.parent / "server.log").open("a") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(state_dir)],
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            env={**os.environ, "PYTHONPATH": "."},
-        )
+        process = nursery.start(SERVER, [str(state_dir)], env=os.environ, stdout=subprocess.PIPE, stderr=log.fileno())
         try:
             assert process.stdout is not None
             url = process.stdout.readline().strip()
@@ -53,7 +42,7 @@ def serving(state_dir: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Clie
         finally:
             if process.poll() is None:
                 process.kill()
-            process.wait(20)
+            process.wait(60)
             if process.stdout is not None:
                 process.stdout.close()
 
@@ -81,7 +70,7 @@ def test_a_terminated_server_ends_cleanly_and_comes_back_as_it_was(tmp_path: Pat
         made = register(client, headers)
         programmes = client.get("/v1/programmes").json()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     with serving(state) as (_, client):
         assert client.get("/v1/residents/me", headers=headers).json()["account"] == made["account"]
         assert register(client, headers) == made
@@ -102,7 +91,7 @@ def test_a_killed_server_comes_back_as_it_was(tmp_path: Path) -> None:
             assert found == made
             time.sleep(0.05 * round_number)
             process.kill()
-            process.wait(20)
+            process.wait(60)
     with serving(state) as (_, client):
         client.get("/v1/invariants")
         assert client.get("/v1/invariants").json()["ok"] is True
@@ -125,7 +114,7 @@ def test_the_log_is_json_and_names_nobody(tmp_path: Path) -> None:
         register(client, headers)
         client.get("/v1/wallet", headers=headers)
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(60)
     log = (tmp_path / "server.log").read_text()
     assert '"route": "/v1/wallet"' in log
     for secret in ("510107195403071234", headers["Authorization"].removeprefix("Bearer ")):
@@ -135,14 +124,7 @@ def test_the_log_is_json_and_names_nobody(tmp_path: Path) -> None:
 def test_one_state_directory_has_one_server(tmp_path: Path) -> None:
     state = tmp_path / "state"
     with serving(state) as (_, client):
-        other = subprocess.run(
-            [sys.executable, "-c", PROGRAM, str(state)],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env={**os.environ, "PYTHONPATH": "."},
-        )
+        other = nursery.run(SERVER, [str(state)], env=os.environ, timeout=60)
         assert other.returncode != 0
         assert "EngineBusy" in other.stderr
         assert client.get("/healthz").status_code == 200

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ledger.outbox.states import MessageState
 from ledger.store.models.outbox import OutboxMessageRow
 from ledger.store.models.projection import BalanceRow, BatchRow, EntryRow
+from tests import nursery
 from tests.eventually import eventually
 from tests.integration.ledger import postgres
 from tests.integration.ledger.gateway import crash_worker
@@ -26,11 +26,9 @@ MOMENTS = ["persisted", "broadcast", "mined", "journaled", "settled", "projectin
 
 def live(state: Path, url: str, moment: str, which: int) -> int:
     """Run one life of the gateway; return how it ended."""
-    command = [sys.executable, "-m", "tests.integration.ledger.gateway.crash_worker"]
-    ended = subprocess.run(
-        [*command, str(state), url, moment, str(which)], cwd=ROOT, capture_output=True, check=False, timeout=120
-    )
-    assert ended.returncode in (0, -signal.SIGKILL), ended.stderr.decode()[-3_000:]
+    arguments = [str(state), url, moment, str(which)]
+    ended = nursery.run("tests.integration.ledger.gateway.crash_worker", arguments, env=os.environ)
+    assert ended.returncode in (0, -signal.SIGKILL), ended.stderr[-3_000:]
     return ended.returncode
 
 

@@ -36,6 +36,7 @@ CONSTANTS: Mapping[tuple[str, str], int] = {
     ("interfaces/Types.sol", "REDEEMABLE"): ProgrammeFlag.REDEEMABLE,
     ("authority/Pausable.sol", "PAUSE_MAX"): contract.PAUSE_MAX_S,
     ("clearing/ClearingBook.sol", "MATURITY_MIN"): contract.MATURITY_MIN_S,
+    ("clearing/Appropriations.sol", "YEAR_FEN_MAX"): contract.YEAR_FEN_MAX,
     ("clearing/ClearingBook.sol", "MATURITY_MAX"): contract.MATURITY_MAX_S,
     ("clearing/Cycles.sol", "OVERDUE_FEN"): contract.OVERDUE_FEN_MIN,
     ("clearing/Cycles.sol", "TERM_MIN"): contract.PAYMENT_TERM_MIN_S,

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import Depends, Header, Query
+from fastapi import Depends, Header, Path, Query
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ledger.standard.ids import OrderId, OrderIdText
+from ledger.standard.ids import GrantIdText, OrderId, OrderIdText
 from ledger.store.models.api import ApiSubjectRow, IdentityLookRow, WithdrawnTokenRow
 from ledger_api.auth import scopes
 from ledger_api.auth.tokens import BadToken, Principal
 from ledger_api.errors import Forbidden, IdempotencyKeyReused, MalformedId, NotRegistered, Unauthenticated
 from ledger_api.http.answers import stored_response
 from ledger_api.http.idempotency import (
+    KEY_PATTERN,
     StoredAnswer,
     WriteRequest,
     run_apart,
@@ -28,6 +29,7 @@ from ledger_api.http.idempotency import (
     write_request,
 )
 from ledger_api.http.paging import PAGE_SIZE, PAGE_SIZE_MAX
+from ledger_api.schemas.common import HASH
 from ledger_api.services import Services
 from redemption.acts.book import ActRecord, Wish
 from redemption.acts.table import Act
@@ -168,8 +170,13 @@ IdempotencyKey = Annotated[
         description="Needed on every write: 8 to 160 printable characters, new for each intent. The same key with the "
         "same request gives the first answer again; with another request 409.",
         examples=["3f1c9a52-1f0e-4c1b-9a55-0d9d4d7e2c11"],
+        json_schema_extra={"pattern": KEY_PATTERN},
     ),
 ]
+
+OrderIdPath = Annotated[OrderIdText, Path(description="0x and 64 digits.", json_schema_extra={"pattern": HASH})]
+GrantIdPath = Annotated[GrantIdText, Path(description="0x and 64 digits.", json_schema_extra={"pattern": HASH})]
+"""What is malformed is refused by `hash_of`, with a problem of its own; the pattern is for who generates a client."""
 
 Cursor = Annotated[str | None, Query(max_length=120, description="`next_cursor` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX, description="Items a page.")]

@@ -22,7 +22,8 @@ from ledger.store.database import Database
 from ledger.store.models.api import IdempotencyRow
 from ledger_api.errors import IdempotencyKeyMissing, IdempotencyKeyReused
 
-KEY_FORM = re.compile(r"[\x21-\x7e]{8,160}")
+KEY_PATTERN = r"^[\x21-\x7e]{8,160}$"
+KEY_FORM = re.compile(KEY_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)

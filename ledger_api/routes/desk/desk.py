@@ -12,13 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger.standard.amounts import points_text
-from ledger.standard.ids import OrderIdText, order_id_text, split_token_id
+from ledger.standard.ids import order_id_text, split_token_id
 from ledger_api.auth.tokens import Principal
 from ledger_api.dependencies import (
     DEFAULT_LIMIT,
     Cursor,
     Deps,
     Limit,
+    OrderIdPath,
     Who,
     Write,
     desk_of,
@@ -136,7 +137,7 @@ def list_orders(
 
 
 @router.post("/v1/desk/orders/{order_id}/slip", operation_id="reissueSlip", response_model=SlipOut)
-def reissue(order_id: OrderIdText, write: Write) -> Response:
+def reissue(order_id: OrderIdPath, write: Write) -> Response:
     """Issue a new slip for one that was lost; the old one becomes void."""
     desk_id = desk_of(write.principal)
     key = order_id_of(order_id)

@@ -8,13 +8,14 @@ from fastapi import APIRouter, Query
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from ledger.standard.ids import MerchantId, OrderIdText
+from ledger.standard.ids import MerchantId
 from ledger_api.auth import scopes
 from ledger_api.dependencies import (
     DEFAULT_LIMIT,
     Cursor,
     Deps,
     Limit,
+    OrderIdPath,
     Who,
     Write,
     actor_of,
@@ -78,7 +79,7 @@ def list_orders(
     response_model=MerchantOrderDetail,
 )
 def get_order(
-    merchant_id: MerchantNumber, order_id: OrderIdText, services: Deps, principal: Who
+    merchant_id: MerchantNumber, order_id: OrderIdPath, services: Deps, principal: Who
 ) -> MerchantOrderDetail:
     """Return an order with everything that was asked for on it, and what came of each."""
     require(principal, scopes.merchant(merchant_id))
@@ -133,7 +134,7 @@ def hand_over(merchant_id: MerchantNumber, body: CodeIn, write: Write) -> Respon
     status_code=202,
     response_model=MerchantOrderOut,
 )
-def capture(merchant_id: MerchantNumber, order_id: OrderIdText, body: CaptureIn, write: Write) -> Response:
+def capture(merchant_id: MerchantNumber, order_id: OrderIdPath, body: CaptureIn, write: Write) -> Response:
     """Capture part of a held order, once; the rest goes back to the resident in the same call on chain."""
     require(write.principal, scopes.merchant(merchant_id))
     services, key, keep_fen = write.services, order_id_of(order_id), int(body.keep_fen)
@@ -153,7 +154,7 @@ def capture(merchant_id: MerchantNumber, order_id: OrderIdText, body: CaptureIn,
     status_code=202,
     response_model=MerchantOrderOut,
 )
-def release(merchant_id: MerchantNumber, order_id: OrderIdText, body: ReasonIn, write: Write) -> Response:
+def release(merchant_id: MerchantNumber, order_id: OrderIdPath, body: ReasonIn, write: Write) -> Response:
     """Give a held order back to the resident."""
     require(write.principal, scopes.merchant(merchant_id))
     services, key = write.services, order_id_of(order_id)
@@ -173,7 +174,7 @@ def release(merchant_id: MerchantNumber, order_id: OrderIdText, body: ReasonIn, 
     status_code=202,
     response_model=RefundOut,
 )
-def refund(merchant_id: MerchantNumber, order_id: OrderIdText, body: RefundIn, write: Write) -> Response:
+def refund(merchant_id: MerchantNumber, order_id: OrderIdPath, body: RefundIn, write: Write) -> Response:
     """Give points back, within 90 days: the same programmes and amounts; lots that died come back in the current
     quarter's. One refund at a time: the next part can be given back once this one is final."""
     require(write.principal, scopes.merchant(merchant_id))

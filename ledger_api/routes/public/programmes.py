@@ -14,6 +14,7 @@ from starlette.responses import Response
 from ledger.clearing.appropriations import Appropriation
 from ledger.clearing.views import next_cycle, payments_at
 from ledger.standard.ids import merchant_participant, programme_participant
+from ledger.store.models.projection import ChainProgrammeRow
 from ledger_api.auth import scopes
 from ledger_api.dependencies import Deps, Public, Who, Write, require
 from ledger_api.errors import NotFound
@@ -106,6 +107,8 @@ def list_appropriations(programme: ProgrammeNumber, request: Request, services: 
     """Return a programme's appropriations, for the finance bureau, its agency and auditors."""
     require(principal, scopes.FINANCE, scopes.AUDITOR, scopes.issuer(programme))
     with services.database.read() as session:
+        if session.get(ChainProgrammeRow, programme) is None:
+            raise NotFound("programme", str(programme))
         found = services.appropriations.page(session, programme)
     return cacheable(request, AppropriationList(items=[_appropriation(one) for one in found]))
 

@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from ledger.standard.contract import BatchState
 from ledger.standard.evidence import EvidenceLeaf
-from ledger.standard.ids import OrderIdText, split_token_id, to_address
-from ledger_api.dependencies import Deps, Public, hash_of, order_id_of
+from ledger.standard.ids import split_token_id, to_address
+from ledger_api.dependencies import Deps, OrderIdPath, Public, hash_of, order_id_of
 from ledger_api.http.answers import cacheable
 from ledger_api.schemas.common import ProgrammeNumber, hex_text
 from ledger_api.schemas.verification import ChainBatchOut, ChainOrderOut, GrantIn, ReceiptIn, VerdictOut
@@ -51,7 +51,7 @@ def verify_grant(body: GrantIn, services: Deps) -> VerdictOut:
 
 
 @router.get("/orders/{order_id}", operation_id="verifyOrder", response_model=ChainOrderOut)
-def verify_order(order_id: OrderIdText, request: Request, services: Deps) -> Response:
+def verify_order(order_id: OrderIdPath, request: Request, services: Deps) -> Response:
     """Ask the chain itself for the outcome of an order. An order's id is known to who signed it, and says nothing."""
     key = order_id_of(order_id)
     height = services.chain.final_height()

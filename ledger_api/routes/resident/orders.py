@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ledger.standard.ids import OrderId, OrderIdText, order_id_text
+from ledger.standard.ids import OrderId, order_id_text
 from ledger_api.auth import scopes
 from ledger_api.auth.tokens import Principal
-from ledger_api.dependencies import Deps, Who, order_id_of, resident_of
+from ledger_api.dependencies import Deps, OrderIdPath, Who, order_id_of, resident_of
 from ledger_api.errors import NotFinal
 from ledger_api.http.answers import cacheable
 from ledger_api.schemas.orders import OrderOut
@@ -34,7 +34,7 @@ _POLL_S = 0.05
 
 @router.get("/v1/orders/{order_id}", operation_id="getOrder", response_model=OrderOut)
 async def get_order(
-    order_id: OrderIdText,
+    order_id: OrderIdPath,
     request: Request,
     services: Deps,
     principal: Who,
@@ -54,7 +54,7 @@ async def get_order(
 
 
 @router.get("/v1/orders/{order_id}/receipt", operation_id="getReceipt", response_model=ReceiptIn)
-def receipt(order_id: OrderIdText, services: Deps, principal: Who) -> Response:
+def receipt(order_id: OrderIdPath, services: Deps, principal: Who) -> Response:
     """Download the receipt that proves itself: `tongdui verify receipt.json` needs no network."""
     key = order_id_of(order_id)
     read_order(services, principal, key)

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from ledger.standard.ids import MerchantId, OrderIdText
+from ledger.standard.ids import MerchantId
 from ledger_api.auth import scopes
 from ledger_api.auth.tokens import Principal
 from ledger_api.dependencies import (
@@ -15,6 +15,7 @@ from ledger_api.dependencies import (
     Cursor,
     Deps,
     Limit,
+    OrderIdPath,
     ResidentToken,
     Write,
     order_id_of,
@@ -86,7 +87,7 @@ def list_own(
 
 
 @router.post("/v1/redemptions/{order_id}/code", operation_id="issueCode", response_model=SlipOut)
-def issue_code(order_id: OrderIdText, write: Write) -> Response:
+def issue_code(order_id: OrderIdPath, write: Write) -> Response:
     """Issue a one-time code to show at the counter; it is good for a quarter of an hour and voids the one before."""
     require(write.principal, scopes.RESIDENT)
     key = order_id_of(order_id)
@@ -122,7 +123,7 @@ def slip_code(slip_id: str, services: Deps, principal: ResidentToken) -> SlipCod
 
 
 @router.post("/v1/redemptions/{order_id}/cancel", operation_id="cancelHold", status_code=202, response_model=OrderOut)
-def cancel(order_id: OrderIdText, write: Write) -> Response:
+def cancel(order_id: OrderIdPath, write: Write) -> Response:
     """Give a hold back to oneself, where the order allows it or the merchant let its time pass."""
     require(write.principal, scopes.RESIDENT)
     services, key = write.services, order_id_of(order_id)

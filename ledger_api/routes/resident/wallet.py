@@ -11,8 +11,17 @@ from starlette.responses import Response
 
 from ledger.orders.terms import load_terms
 from ledger.standard.civil_time import DAY_S
-from ledger.standard.ids import Address, GrantIdText
-from ledger_api.dependencies import DEFAULT_LIMIT, Cursor, Deps, Limit, ResidentToken, hash_of, own_resident
+from ledger.standard.ids import Address
+from ledger_api.dependencies import (
+    DEFAULT_LIMIT,
+    Cursor,
+    Deps,
+    GrantIdPath,
+    Limit,
+    ResidentToken,
+    hash_of,
+    own_resident,
+)
 from ledger_api.errors import NotFinal, NotFound
 from ledger_api.http.answers import cacheable
 from ledger_api.http.paging import decode_cursor, encode_cursor
@@ -85,7 +94,7 @@ def grants(services: Deps, principal: ResidentToken, limit: Annotated[int, Query
 
 
 @router.get("/v1/wallet/grants/{grant_id}/receipt", operation_id="getGrantReceipt", response_model=ReceiptIn)
-def grant_receipt(grant_id: GrantIdText, services: Deps, principal: ResidentToken) -> Response:
+def grant_receipt(grant_id: GrantIdPath, services: Deps, principal: ResidentToken) -> Response:
     """Download the receipt of one's own award: leaf, path to the batch's root, proof of the root on chain."""
     key = hash_of("grant_id", grant_id)
     with services.database.read() as session:

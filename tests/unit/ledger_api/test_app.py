@@ -160,3 +160,17 @@ def test_a_busy_database_asks_to_come_again(api: Api, monkeypatch: pytest.Monkey
 def test_the_document_needs_no_services(schema: dict[str, Any]) -> None:
     """The committed openapi.json is made without a city, and is what a running gateway serves."""
     assert openapi_document() == schema
+
+
+def test_openapi_says_what_ids_and_keys_look_like(api: Api) -> None:
+    document = api.get("/openapi.json").json()
+    patterns = {
+        parameter["name"]: parameter["schema"].get("pattern")
+        for path in document["paths"].values()
+        for operation in path.values()
+        for parameter in operation.get("parameters", [])
+        if parameter["name"] in {"order_id", "grant_id", "Idempotency-Key"}
+    }
+    assert patterns["order_id"] == "^0x[0-9a-f]{64}$"
+    assert set(patterns) >= {"order_id", "Idempotency-Key"}
+    assert all(patterns.values()), patterns

@@ -83,3 +83,9 @@ def test_who_would_pay_whom_is_for_finance_and_auditors(api: Api) -> None:
     before = api.get("/v1/clearing/payments", api.token("f", "auditor"), params={"until": "2026-01-01T00:00:00Z"})
     assert before.json()["payments"] == []
     assert problem(api.get("/v1/clearing/payments", api.token("m", "merchant:1"))) == (403, "/problems/forbidden")
+
+
+def test_a_programme_that_does_not_exist_has_no_appropriations_to_list(api: Api) -> None:
+    finance = api.token("finance", "finance")
+    assert api.get("/v1/programmes/1/appropriations", finance).json() == {"items": []}
+    assert problem(api.get("/v1/programmes/77/appropriations", finance)) == (404, "/problems/not-found")

@@ -249,7 +249,7 @@ class _Fields:
                 ruined = scientific_part(text)
                 if ruined is not None:
                     raise FieldRefused(RefusalCode.RUINED_IDENTIFIER, name, shape=ruined)
-            if is_doubted and _DOUBTED.search(text):
+            if is_doubted and not (text.isalnum() and text.isascii()) and _DOUBTED.search(text):
                 _check_identifier(name, text, of_workbook=of_workbook)
             if pattern is not None and pattern.fullmatch(text) is None:
                 raise FieldRefused(mismatch, name, shape=shape_of(text))

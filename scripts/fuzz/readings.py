@@ -175,7 +175,9 @@ def delimited(rng: random.Random) -> Made:
             decoded = lines[1]
         for table in _each_table(decoded):
             for line in (table, *("\n".join(pair) for pair in _each_line(table))):
-                yield from csv.DictReader(io.StringIO(line))
+                for row in csv.DictReader(io.StringIO(line)):
+                    # Excel's guard against itself is no part of a value.
+                    yield {name: re.sub(r'^="(.+)"$', r"\1", str(value)) for name, value in row.items()}
 
     return Made(content, deeds_of(rows), oracle, f"csv {encoding} {end!r}: {note}", is_spoilt)
 
@@ -194,7 +196,7 @@ def _each_table(decoded: str) -> Iterable[str]:
 def _each_line(decoded: str) -> Iterable[tuple[str, str]]:
     """Yield the header with each line alone: behind an open quotation mark another library reads no line any more."""
     header, _, rest = decoded.partition("\n")
-    return [(header, line) for line in rest.split("\n") if '"' in rest]
+    return [(header, line) for line in rest.split("\n") if '"' in rest and line.count('"') % 2 == 0]
 
 
 def _csv(rows: Sequence[Record], names: Sequence[str], end: str, quoting: Any) -> str:

@@ -286,7 +286,8 @@ def _process(settings: Settings, log: Path) -> Iterator[str]:
 
 
 def _client(url: str) -> httpx.Client:
-    return httpx.Client(base_url=url, timeout=60, limits=httpx.Limits(max_connections=100))
+    # A server closes connections that were idle for five seconds, perhaps just when one is used again.
+    return httpx.Client(base_url=url, timeout=60, limits=httpx.Limits(max_connections=100, keepalive_expiry=1))
 
 
 def _is_ready(client: httpx.Client) -> bool:

@@ -19,7 +19,7 @@ export PYTHONUTF8 := 1
 # More arguments for the program that a target runs: make test-contracts ARGS="-k mint".
 ARGS ?=
 
-.PHONY: help setup setup-dev engine demo serve bench bench-issue gas clearing-scale test test-quick test-python test-contracts test-faults test-races test-network fuzz mutate mutate-sample lives bench-curve lint format docs compile check-artifacts lock clean
+.PHONY: help setup setup-dev engine demo serve bench bench-issue bench-redeem gas clearing-scale test test-quick test-python test-contracts test-faults test-races test-network fuzz mutate mutate-sample lives bench-curve lint format docs compile check-artifacts lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +48,14 @@ NAIVE_SECONDS ?= 20
 bench-issue: setup ## Measure issuance from file to projection (RECORDS, RESIDENTS, DATABASE, NAIVE_SECONDS)
 	@.venv/bin/python -m scripts bench issue --json --records $(RECORDS) --residents $(RESIDENTS) --database $(DATABASE) \
 	  --naive-seconds $(NAIVE_SECONDS) $(ARGS)
+
+# make bench-redeem ORDERS=5000 WALLETS=5000 READ_SECONDS=20 DATABASE=postgresql
+ORDERS ?= 2000
+WALLETS ?= 1000
+READ_SECONDS ?= 10
+bench-redeem: setup ## Measure orders until they are final, and wallet reads, over HTTP (ORDERS, WALLETS, READ_SECONDS, DATABASE)
+	@.venv/bin/python -m scripts bench redeem --json --orders $(ORDERS) --wallets $(WALLETS) \
+	  --read-seconds $(READ_SECONDS) --database $(DATABASE) $(ARGS)
 
 bench-curve: setup ## Measure and draw issuance at several sizes; goes on where it was ended
 	@.venv/bin/python -m scripts bench curve $(ARGS)

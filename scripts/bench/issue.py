@@ -73,7 +73,7 @@ def bench_issue(sizes: Sizes, folder: Path | None, tell: Tell) -> dict[str, Any]
 
     Raises InvariantViolation if a record was lost, doubled or judged otherwise than planted: a fast wrong run is none.
     """
-    with _work_folder(folder) as root, _database(sizes) as server:
+    with work_folder(folder) as root, _database(sizes) as server:
         # Half of the naive way before and half after: machines are not equally fast all the time.
         before = _naive(root / "naive-before", sizes, tell)
         clock = ManualClock(datetime.combine(TODAY, day_time(9), CITY_TZ))
@@ -341,7 +341,8 @@ def _settings(state_dir: Path, server: postgres.Server | None) -> Settings:
 
 
 @contextmanager
-def _work_folder(folder: Path | None) -> Iterator[Path]:
+def work_folder(folder: Path | None) -> Iterator[Path]:
+    """Yield ``folder``, made if need be, or one that is thrown away at the end."""
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         yield folder

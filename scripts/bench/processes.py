@@ -33,6 +33,14 @@ def cpu_s(pid: int) -> float | None:
     return total / os.sysconf("SC_CLK_TCK")
 
 
+def own_children(pid: int) -> list[int]:
+    """Return the process ids of a process's children; none where they are unknown."""
+    if not _PROC.exists():
+        return []
+    found = [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdecimal()]
+    return [child for child in found if (fields := _stat(child)) and int(fields[_PARENT]) == pid]
+
+
 def growth(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
     """Return what each kind of process used between two readings."""
     return {kind: round(after[kind] - before.get(kind, 0.0), 2) for kind in after}

@@ -1,4 +1,4 @@
-"""``bench``: how fast issuance is on this machine."""
+"""``bench``: how fast issuance, orders and wallet reads are on this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tongdui.cli.console import Output
+from tongdui.cli.console import ExitCode, Output
 from tongdui.cli.options import AsJson
 
 
@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Measure throughput on this machine.", no_args_is_help=True)
     group.command("issue")(issue)
     group.command("curve")(curve)
+    group.command("redeem")(redeem)
     app.add_typer(group, name="bench")
 
 
@@ -117,6 +118,39 @@ def curve(
         ],
     )
     output.result({"results": str(results), "picture": str(drawing), "runs": found})
+
+
+def redeem(
+    wallets: Annotated[int, typer.Option(min=10, help="How many residents have points.")] = 1_000,
+    orders: Annotated[int, typer.Option(min=10, help="How many orders are placed, for half of them.")] = 2_000,
+    read_seconds: Annotated[float, typer.Option(min=1, help="How long wallets are read, each way.")] = 10.0,
+    database: Annotated[Kind, typer.Option(help="Which database; PostgreSQL is started for the run.")] = Kind.SQLITE,
+    folder: Annotated[
+        Path | None, typer.Option(help="Keep state and files here, in an empty folder (default: thrown away).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Place orders over HTTP until they are final, then read wallets, on a real ``tongdui serve``.
+
+    The load is made beforehand and sent by a process of its own. Tokens are checked, log lines written, requests
+    counted against a limit (a high one). Half of the wallets that are read were changed a moment ago; answers 304 are
+    measured apart. Every order must be paid once, in the database and on chain, or it counts as lost or duplicated.
+
+    Exit code 0: none was; 1: some were.
+    """
+    from scripts.bench.redeem import RedeemSizes, bench_redeem
+
+    output = Output(as_json=as_json)
+    sizes = RedeemSizes(wallets, orders, read_seconds, database.value)
+    report = bench_redeem(sizes, folder, output.progress_console.print)
+    for name, found in report.phases.items():
+        figures = {key: round(value, 2) for key, value in found.items() if isinstance(value, float)}
+        output.say(f"{name}: {figures} {found.get('statuses', '')}")
+    for name, spent in report.cpu_ms.items():
+        output.say(f"processor ms of each of the {name}: {spent}")
+    output.result(report.result)
+    if report.result["lost"] or report.result["duplicated"]:
+        raise typer.Exit(ExitCode.NO)
 
 
 def _workers(asked: int | None, database: str) -> int:

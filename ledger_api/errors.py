@@ -91,6 +91,19 @@ class BodyTooLarge(RequestError):
         super().__init__(f"the request body may have {bytes_max} bytes")
 
 
+class MalformedBody(RequestError):
+    """A JSON body says one thing twice, or has a number that is none.
+
+    ``reason`` is ``duplicate_member`` or ``not_a_number``; ``member`` the name that is there twice, or the number.
+    """
+
+    def __init__(self, reason: str, member: str) -> None:
+        self.reason = reason
+        self.member = member
+        said = "is there twice in one object" if reason == "duplicate_member" else "is no number of JSON"
+        super().__init__(f"{member!r} {said}")
+
+
 class TooManyRequests(RequestError):
     """The rate limit of this subject or address."""
 

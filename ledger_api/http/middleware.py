@@ -18,10 +18,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ledger_api.errors import BodyTooLarge, TooManyRequests
+from ledger_api.errors import BodyTooLarge, MalformedBody, TooManyRequests
 from ledger_api.http.answers import problem_response
 from ledger_api.http.metrics import Metrics
 from ledger_api.http.problems import INTERNAL
+from ledger_api.http.strict_json import check_json, is_json
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -121,7 +122,10 @@ class RequestLayer:
 
 
 class BodyLimit:
-    """Reads a body up to the limit before anything else looks at it, and answers 413 itself where there is more."""
+    """Reads a body up to the limit before anything else looks at it, and answers 413 itself where there is more.
+
+    A JSON body that can be read in two ways is answered here too, so that no route can forget to look.
+    """
 
     def __init__(self, app: ASGIApp, bytes_max: int, streamed: str | None = None) -> None:
         """``streamed``: the beginning of paths whose route reads its body itself, and bounds it."""
@@ -135,13 +139,20 @@ class BodyLimit:
         if scope["type"] != "http" or is_streamed:
             await self._app(scope, receive, send)
             return
-        declared = Headers(scope=scope).get("content-length", "")
+        headers = Headers(scope=scope)
+        declared = headers.get("content-length", "")
         body = None if declared.isdigit() and int(declared) > self._bytes_max else await self._read(receive)
         if body is None:
             answer = problem_response(Request(scope), BodyTooLarge(self._bytes_max))
             answer.headers["Connection"] = "close"
             await answer(scope, receive, send)
             return
+        if body and is_json(headers.get("content-type", "")):
+            try:
+                check_json(body)
+            except MalformedBody as error:
+                await problem_response(Request(scope), error)(scope, receive, send)
+                return
         is_given = False
 
         async def replay() -> Message:

@@ -82,7 +82,7 @@ INTERNAL = _kind("internal", 500, hides_detail=True)
 NOT_FOUND = _kind("not-found", 404, ("what",))
 METHOD = _kind("method-not-allowed", 405)
 VALIDATION = _kind("invalid-request", 422)
-MALFORMED = _kind("malformed-body", 400)
+MALFORMED = _kind("malformed-body", 400, ("reason", "member"))
 UNAVAILABLE = _kind("unavailable", 503, hides_detail=True)
 
 PROBLEMS: dict[type[TongduiError], ProblemType] = {
@@ -102,6 +102,7 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
     request.IdempotencyKeyReused: _kind("idempotency-key-reused", 409, ("outcome",)),
     request.BadCursor: _kind("bad-cursor", 400),
     request.BodyTooLarge: _kind("body-too-large", 413, ("bytes_max",)),
+    request.MalformedBody: MALFORMED,
     request.UnsupportedBody: _kind("unsupported-body", 415),
     request.NotFound: NOT_FOUND,
     request.NotFinal: _kind("not-final", 409, ("order_id",)),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from ledger.standard.amounts import GRAMMAR, points_text, yuan_text
 from ledger.standard.civil_time import city_moment
@@ -14,6 +15,7 @@ from ledger.standard.ids import AddressText, MerchantId, ProgrammeId
 HASH = r"^0x[0-9a-f]{64}$"
 ACCOUNT = r"^0x[0-9a-fA-F]{40}$"
 AMOUNT = f"^{GRAMMAR}$"
+DATE_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}")
 
 
 def _no_controls(text: str) -> str:
@@ -32,6 +34,12 @@ def _fits_bigint(text: str) -> str:
     if int(text) >= 2**63:
         raise ValueError("no such number: more than 63 bits")
     return text
+
+
+def _written_out(value: object) -> object:
+    if isinstance(value, datetime) or (isinstance(value, str) and DATE_TIME.match(value)):
+        return value
+    raise ValueError("a time is RFC 3339 text, as in 2026-11-20T08:00:00+08:00")
 
 
 def _in_reach(when: datetime) -> datetime:
@@ -65,12 +73,16 @@ YuanIn = Annotated[
 ResidentIdText = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$"), AfterValidator(_fits_bigint)]
 Moment = Annotated[
     datetime,
+    BeforeValidator(_written_out),
     AfterValidator(_in_reach),
     Field(description="RFC 3339, with its offset.", examples=["2026-11-20T08:00:00+08:00"]),
 ]
 OfferIdText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
 MerchantNumber = Annotated[MerchantId, Field(ge=1, le=2**32 - 1)]
 ProgrammeNumber = Annotated[ProgrammeId, Field(ge=1, le=2**32 - 1)]
+"""A number in a path or a query, where everything is text. In a body it has to be a number."""
+MerchantNumberIn = Annotated[MerchantId, Field(ge=1, le=2**32 - 1, strict=True)]
+ProgrammeNumberIn = Annotated[ProgrammeId, Field(ge=1, le=2**32 - 1, strict=True)]
 
 
 class In(BaseModel):

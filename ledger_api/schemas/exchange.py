@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import ConfigDict, Field
 
 from ledger.standard.ids import ProgrammeId
-from ledger_api.schemas.common import In, Out, Points, PointsIn, ProgrammeNumber
+from ledger_api.schemas.common import In, Out, Points, PointsIn, ProgrammeNumberIn
 
 
 class ExchangeIn(In):
@@ -19,8 +19,8 @@ class ExchangeIn(In):
         json_schema_extra={"examples": [{"from_programme": 2, "to_programme": 4, "amount": "100"}]},
     )
 
-    from_programme: ProgrammeNumber
-    to_programme: ProgrammeNumber
+    from_programme: ProgrammeNumberIn
+    to_programme: ProgrammeNumberIn
     amount: PointsIn
     min_out: PointsIn | None = Field(default=None, description="Refuse less than this; by default the quote.")
 

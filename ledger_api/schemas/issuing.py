@@ -203,7 +203,9 @@ class LinkCodeIn(In):
     """For which source id a member gets a link code."""
 
     source_id: Identifier = Field(examples=["V5101000000001"])
-    lifetime_s: int = Field(default=604_800, ge=60, le=7_776_000, description="How long it is good, in seconds.")
+    lifetime_s: int = Field(
+        default=604_800, ge=60, le=7_776_000, strict=True, description="How long it is good, in seconds."
+    )
 
 
 class LinkCodeOut(Out):
@@ -252,7 +254,7 @@ class ClaimDecisionIn(In):
     document_number: Identifier | None = Field(
         default=None, description="Matched against the claimants; stored nowhere and shown nowhere."
     )
-    nobody: bool = False
+    nobody: bool = Field(default=False, strict=True)
     note: Text | None = None
 
     @model_validator(mode="after")

@@ -11,12 +11,12 @@ from ledger.standard.ids import MerchantId, OrderIdText, ProgrammeId
 from ledger_api.schemas.common import (
     AccountText,
     In,
-    MerchantNumber,
+    MerchantNumberIn,
     OfferIdText,
     Out,
     Points,
     PointsIn,
-    ProgrammeNumber,
+    ProgrammeNumberIn,
     SignatureText,
 )
 
@@ -124,8 +124,8 @@ Number64 = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$")]
 class UnsignedExchangeIn(In):
     """An exchange of one lot, to be signed by the resident's own key."""
 
-    from_programme: ProgrammeNumber
-    to_programme: ProgrammeNumber
+    from_programme: ProgrammeNumberIn
+    to_programme: ProgrammeNumberIn
     amount: PointsIn = Field(description="At most what the soonest-expiring lot holds is taken.")
 
 
@@ -134,7 +134,7 @@ class UnsignedRedeemIn(In):
 
     offer: OfferIdText
     quantity: int = Field(default=1, ge=1, le=1000, strict=True)
-    programmes: list[ProgrammeNumber] | None = Field(default=None, max_length=50)
+    programmes: list[ProgrammeNumberIn] | None = Field(default=None, max_length=50)
 
 
 class UnsignedOrder(Out):
@@ -150,9 +150,9 @@ class SignedExchangeIn(In):
     holder: AccountText
     from_id: Number64
     amount: Number64
-    to_programme: ProgrammeNumber
+    to_programme: ProgrammeNumberIn
     min_out: Number64
-    nonce: int = Field(ge=0, le=2**32 - 1)
+    nonce: int = Field(ge=0, le=2**32 - 1, strict=True)
     deadline: Number64
     signature: SignatureText
 
@@ -170,8 +170,8 @@ class SignedRedeemIn(In):
     offer: OfferIdText
     quantity: int = Field(default=1, ge=1, le=1000, strict=True)
     holder: AccountText
-    merchant: MerchantNumber
+    merchant: MerchantNumberIn
     lots: list[SignedLot] = Field(min_length=1, max_length=16)
-    nonce: int = Field(ge=0, le=2**32 - 1)
+    nonce: int = Field(ge=0, le=2**32 - 1, strict=True)
     deadline: Number64
     signature: SignatureText

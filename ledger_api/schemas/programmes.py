@@ -111,7 +111,7 @@ class AppropriationIn(In):
         description="Title of the document that grants it; its Keccak-256 goes on chain, and it counts once.",
         examples=["示范市财政局关于追加2026年绿色环保积分经费的通知"],
     )
-    fiscal_year: int = Field(ge=2000, le=9999, examples=[2026])
+    fiscal_year: int = Field(ge=2000, le=9999, strict=True, examples=[2026])
     amount_yuan: YuanIn
 
 

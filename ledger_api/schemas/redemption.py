@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from ledger.standard.ids import MerchantId, OrderIdText
-from ledger_api.schemas.common import AsOf, In, Money, OfferIdText, Out, ProgrammeNumber, Text
+from ledger_api.schemas.common import AsOf, In, Money, OfferIdText, Out, ProgrammeNumberIn, Text
 from ledger_api.schemas.orders import ActOut, OrderLot, OrderState
 
 
@@ -21,7 +21,7 @@ class RedeemIn(In):
 
     offer: OfferIdText
     quantity: int = Field(default=1, ge=1, le=1000, strict=True)
-    programmes: list[ProgrammeNumber] | None = Field(
+    programmes: list[ProgrammeNumberIn] | None = Field(
         default=None,
         max_length=50,
         description="Use these programmes' points only; by default any, soonest expiry first.",

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from ledger.standard.ids import Address, ProgrammeId
-from ledger_api.schemas.common import AccountText, Identifier, In, Out, ProgrammeNumber, SignatureText, Text
+from ledger_api.schemas.common import AccountText, Identifier, In, Out, ProgrammeNumberIn, SignatureText, Text
 
 LinkCodeText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z2-7 -]{16,40}$")]
 
@@ -16,7 +16,7 @@ LinkCodeText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z2-7 -]{16,40}$
 class SourceLinkIn(In):
     """A source id to link: a volunteer number, a card number."""
 
-    programme: ProgrammeNumber = Field(examples=[1])
+    programme: ProgrammeNumberIn = Field(examples=[1])
     source_id: Identifier = Field(examples=["V5101000000001"])
     code: LinkCodeText | None = Field(
         default=None,

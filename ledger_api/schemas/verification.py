@@ -24,7 +24,7 @@ class LeafIn(In):
     token_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$")]
     amount: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$")] = Field(description="Minor units.")
     activity_code: HashText
-    rulebook_version: int = Field(ge=0, le=2**32 - 1)
+    rulebook_version: int = Field(ge=0, le=2**32 - 1, strict=True)
     commitment: HashText
 
 

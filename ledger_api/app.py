@@ -11,6 +11,7 @@ from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as DatabaseTimeout
 from starlette.exceptions import HTTPException
@@ -19,6 +20,7 @@ from starlette.responses import Response
 
 from ledger.errors import TongduiError
 from ledger_api.auth import scopes
+from ledger_api.dependencies import limited_by_address
 from ledger_api.http import problems
 from ledger_api.http.answers import problem_response, request_id
 from ledger_api.http.middleware import BodyLimit, RequestLayer
@@ -46,6 +48,7 @@ verified by anyone with the right to look.
 * Errors are RFC 9457 problem details; branch on `type`, which `GET /problems/{slug}` explains. `Accept-Language: zh-CN`
   gives Chinese titles and details.
 * Lists are paged by `cursor`. Reads carry an `ETag`.
+* Requests are counted by the token's subject, or by address. `RateLimit` says how many are left; 429 has `Retry-After`.
 """
 
 TAGS = [
@@ -98,6 +101,7 @@ def _routed() -> FastAPI:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         responses={status: {"model": ProblemDocument, "description": text} for status, text in _PROBLEMS.items()},
     )
+    counted: set[str | None] = set()
     for topic in (
         residents,
         wallet,
@@ -116,7 +120,13 @@ def _routed() -> FastAPI:
         operations,
     ):
         app.include_router(topic.router)
-    _complete_openapi(app)
+        counted |= {
+            route.operation_id
+            for route in topic.router.routes
+            if isinstance(route, APIRoute)
+            and any(one.call is limited_by_address for one in route.dependant.dependencies)
+        }
+    _complete_openapi(app, frozenset(counted))
     return app
 
 
@@ -186,8 +196,11 @@ def _pointer(location: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in path) or str(where)
 
 
-def _complete_openapi(app: FastAPI) -> None:
-    """Add what FastAPI cannot know: scopes, the language header, which operations need no token."""
+def _complete_openapi(app: FastAPI, counted: frozenset[str | None]) -> None:
+    """Add what FastAPI cannot know: scopes, the language header, what is said of the rate limit.
+
+    ``counted`` are the operations without a token that are counted all the same.
+    """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -201,6 +214,7 @@ def _complete_openapi(app: FastAPI) -> None:
                 license_info=app.license_info,
             )
             _name_problems(schema)
+            _say_quotas(schema, counted)
             schema["components"]["securitySchemes"]["bearer"]["x-scopes"] = scopes.DESCRIPTIONS
             schema["components"]["securitySchemes"]["webhook"] = push.SECURITY_SCHEME
             schema["components"].setdefault("parameters", {})["AcceptLanguage"] = {
@@ -215,6 +229,40 @@ def _complete_openapi(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+_QUOTA_HEADERS = {
+    "RateLimit-Policy": {
+        "description": "By what requests are counted, how many (`q`) may come in how many seconds (`w`), as in "
+        "draft-ietf-httpapi-ratelimit-headers-10.",
+        "schema": {"type": "string"},
+        "example": '"subject";q=600;w=60',
+    },
+    "RateLimit": {
+        "description": "How many may come at once now (`r`), and in how many seconds one more (`t`).",
+        "schema": {"type": "string"},
+        "example": '"subject";r=598;t=1',
+    },
+    "Retry-After": {
+        "description": "After how many seconds to come again; with 429, 503 and wherever waiting helps.",
+        "schema": {"type": "integer", "minimum": 1},
+        "example": 1,
+    },
+}
+
+
+def _say_quotas(schema: dict[str, Any], counted: frozenset[str | None]) -> None:
+    """Name the rate limit's headers where requests are counted: with a token, a signature, or by address."""
+    schema["components"]["headers"] = _QUOTA_HEADERS
+    for methods in schema["paths"].values():
+        for operation in methods.values():
+            if "security" not in operation and operation["operationId"] not in counted:
+                continue
+            for status, answer in operation["responses"].items():
+                names = _QUOTA_HEADERS if status in _PROBLEMS else ("RateLimit-Policy", "RateLimit")
+                answer.setdefault("headers", {}).update(
+                    {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+                )
 
 
 def _name_problems(schema: dict[str, Any]) -> None:

@@ -16,7 +16,14 @@ from ledger.standard.ids import GrantIdText, OrderId, OrderIdText
 from ledger.store.models.api import ApiSubjectRow, IdentityLookRow, WithdrawnTokenRow
 from ledger_api.auth import scopes
 from ledger_api.auth.tokens import BadToken, Principal
-from ledger_api.errors import Forbidden, IdempotencyKeyReused, MalformedId, NotRegistered, Unauthenticated
+from ledger_api.errors import (
+    Forbidden,
+    IdempotencyKeyReused,
+    MalformedId,
+    NotRegistered,
+    TooManyRequests,
+    Unauthenticated,
+)
 from ledger_api.http.answers import stored_response
 from ledger_api.http.idempotency import (
     KEY_PATTERN,
@@ -52,9 +59,17 @@ def services_of(request: Request) -> Services:
 Deps = Annotated[Services, Depends(services_of)]
 
 
+def count(request: Request, services: Services, policy: str, caller: str) -> None:
+    """Count a request against a caller, whose standing every answer says from here on. Raises TooManyRequests."""
+    quota = services.limiter.take(caller)
+    request.state.quota = quota.headers(policy)
+    if quota.is_exceeded:
+        raise TooManyRequests(quota.next_s)
+
+
 def limited_by_address(request: Request, services: Deps) -> None:
     """Count a request without a token against its address. Raises TooManyRequests."""
-    services.limiter.take(f"address {request.client.host if request.client else 'unknown'}")
+    count(request, services, "address", f"address {request.client.host if request.client else 'unknown'}")
 
 
 Public = Depends(limited_by_address)
@@ -73,7 +88,7 @@ def principal_of(
     except BadToken:
         limited_by_address(request, services)
         raise
-    services.limiter.take(principal.subject)
+    count(request, services, "subject", principal.subject)
     with services.database.read() as session:
         if session.get(WithdrawnTokenRow, principal.token_id) is not None:
             raise BadToken("it was withdrawn")

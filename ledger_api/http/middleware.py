@@ -12,13 +12,14 @@ import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ledger_api.errors import BodyTooLarge, MalformedBody, TooManyRequests
+from ledger_api.errors import BodyTooLarge, MalformedBody
 from ledger_api.http.answers import problem_response
 from ledger_api.http.metrics import Metrics
 from ledger_api.http.problems import INTERNAL
@@ -41,6 +42,26 @@ BUCKETS_MAX = 50_000
 log = structlog.get_logger("tongdui.api")
 
 
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Where a caller stands: of ``limit`` a minute ``left`` may come at once; another one in ``next_s`` seconds.
+
+    ``is_exceeded``: the request that was counted was one too many.
+    """
+
+    is_exceeded: bool
+    limit: int
+    left: int
+    next_s: int
+
+    def headers(self, policy: str) -> dict[str, str]:
+        """Return the fields of draft-ietf-httpapi-ratelimit-headers-10; ``policy`` says by what is counted."""
+        return {
+            "RateLimit-Policy": f'"{policy}";q={self.limit};w=60',
+            "RateLimit": f'"{policy}";r={self.left};t={self.next_s}',
+        }
+
+
 class RateLimiter:
     """A token bucket a caller: ``per_minute`` on average, as many at once. The longest idle buckets are forgotten."""
 
@@ -50,19 +71,20 @@ class RateLimiter:
         self._lock = threading.Lock()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, caller: str) -> None:
-        """Count one request. Raises TooManyRequests."""
+    def take(self, caller: str) -> Quota:
+        """Count one request, and return where the caller stands after it."""
         now = self._monotonic()
         rate = self._per_minute / 60
         with self._lock:
             level, at = self._buckets.pop(caller, (float(self._per_minute), now))
             level = min(float(self._per_minute), level + (now - at) * rate)
             enough = level >= 1
-            self._buckets[caller] = (level - 1 if enough else level, now)
+            level -= 1 if enough else 0
+            self._buckets[caller] = (level, now)
             if len(self._buckets) > BUCKETS_MAX:
                 self._buckets.popitem(last=False)
-        if not enough:
-            raise TooManyRequests(max(1, int((1 - level) / rate) + 1))
+        left = int(level)
+        return Quota(not enough, self._per_minute, left, max(1, int((left + 1 - level) / rate) + 1))
 
 
 class RequestLayer:
@@ -94,6 +116,8 @@ class RequestLayer:
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-store")
+                for name, value in scope["state"].get("quota", {}).items():
+                    headers[name] = value
             await send(message)
 
         try:

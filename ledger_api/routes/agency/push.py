@@ -22,7 +22,7 @@ from starlette.responses import Response
 from issuers.errors import WebhookRefused
 from issuers.sources.webhooks.signatures import SignedBody, WebhookHeaders
 from issuers.sources.webhooks.sources import WebhookSource
-from ledger_api.dependencies import Deps, limited_by_address
+from ledger_api.dependencies import Deps, count, limited_by_address
 from ledger_api.errors import BodyTooLarge, UnsupportedBody
 from ledger_api.http.answers import stored_response
 from ledger_api.http.idempotency import StoredAnswer, WriteRequest, run_apart
@@ -83,7 +83,7 @@ async def push(
     now = services.clock.timestamp()
     headers = WebhookHeaders.read(request.headers, now)
     source = await to_thread.run_sync(_open, services, system)
-    services.limiter.take(f"push {system}")
+    count(request, services, "source", f"push {system}")
     limits = services.limits
     bytes_max = limits.push_lines_max if is_lines else limits.push_document_max
     with _spool(limits.spool_dir) as (file, path):

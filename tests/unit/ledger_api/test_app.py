@@ -157,6 +157,33 @@ def test_a_busy_database_asks_to_come_again(api: Api, monkeypatch: pytest.Monkey
     assert answer.headers["retry-after"] == "1"
 
 
+def test_openapi_names_the_rate_limits_headers_just_where_they_are(api: Api, schema: dict[str, Any]) -> None:
+    values = {
+        "merchant_id": "1",
+        "programme": "1",
+        "number": "1",
+        "resident_id": "1",
+        "offer_id": "rice",
+        "system": "s",
+    }
+    seen = set()
+    for method, path, operation in operations(schema):
+        url = re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], "0x" + "11" * 32), path)
+        if operation["operationId"] in PUBLIC:
+            # What is malformed is refused before it is counted; a read has nothing that could be.
+            if method != "get":
+                continue
+            answer = api.client.get(url)
+        else:
+            answer = api.client.request(method, url, json={} if method in {"post", "put"} else None)
+        is_said = "RateLimit" in operation["responses"]["4XX"].get("headers", {})
+        assert ("ratelimit" in answer.headers) == is_said, path
+        for status, described in operation["responses"].items():
+            assert ("RateLimit" in described.get("headers", {})) == is_said, (path, status)
+        seen.add(is_said)
+    assert seen == {True, False}
+
+
 def test_the_document_needs_no_services(schema: dict[str, Any]) -> None:
     """The committed openapi.json is made without a city, and is what a running gateway serves."""
     assert openapi_document() == schema

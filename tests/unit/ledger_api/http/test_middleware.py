@@ -1,11 +1,11 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
-from ledger_api.errors import TooManyRequests
 from ledger_api.http.middleware import BUCKETS_MAX, RateLimiter
 from tests.unit.ledger_api.api import Api, problem
 from tests.unit.redemption.world import World
@@ -25,25 +25,34 @@ class Steady:
 def test_a_caller_gets_its_rate_and_no_more() -> None:
     steady = Steady()
     limiter = RateLimiter(60, steady)
-    for _ in range(60):
-        limiter.take("wang")
-    with pytest.raises(TooManyRequests) as caught:
-        limiter.take("wang")
-    assert caught.value.retry_after_s >= 1
-    limiter.take("li")
+    assert [limiter.take("wang").left for _ in range(60)] == list(range(59, -1, -1))
+    assert limiter.take("wang").is_exceeded
+    assert not limiter.take("li").is_exceeded
     steady.now = 1.0
-    limiter.take("wang")
-    with pytest.raises(TooManyRequests):
-        limiter.take("wang")
+    assert not limiter.take("wang").is_exceeded
+    assert limiter.take("wang").is_exceeded
+
+
+@pytest.mark.parametrize("per_minute", [1, 7, 60, 600])
+def test_what_is_said_to_wait_is_enough_and_a_second_less_is_not(per_minute: int) -> None:
+    steady = Steady()
+    limiter = RateLimiter(per_minute, steady)
+    for _ in range(per_minute):
+        quota = limiter.take("wang")
+    assert (quota.left, quota.is_exceeded) == (0, False)
+    if quota.next_s > 1:
+        steady.now = quota.next_s - 1.01
+        assert limiter.take("wang").is_exceeded
+    steady.now = float(quota.next_s)
+    assert not limiter.take("wang").is_exceeded
 
 
 def test_idle_buckets_are_forgotten() -> None:
     limiter = RateLimiter(1, Steady())
     for number in range(BUCKETS_MAX + 10):
         limiter.take(str(number))
-    limiter.take("0")  # forgotten, so full again
-    with pytest.raises(TooManyRequests):
-        limiter.take(str(BUCKETS_MAX + 9))
+    assert not limiter.take("0").is_exceeded  # forgotten, so full again
+    assert limiter.take(str(BUCKETS_MAX + 9)).is_exceeded
 
 
 @pytest.fixture
@@ -62,6 +71,26 @@ def test_a_rate_is_counted_by_subject_and_said_in_retry_after(tight: Api) -> Non
     assert problem(answer) == (429, "/problems/too-many-requests")
     assert int(answer.headers["retry-after"]) >= 1
     assert tight.get("/v1/wallet", li).status_code == 403
+
+
+def test_every_counted_answer_says_what_is_left(tight: Api) -> None:
+    """In the fields of draft-ietf-httpapi-ratelimit-headers-10, also where the answer is a refusal."""
+    wang = tight.token("wang", "resident:self")
+    left = []
+    for _ in range(4):
+        answer = tight.get("/v1/wallet", wang)
+        assert answer.headers["ratelimit-policy"] == '"subject";q=3;w=60'
+        found = re.fullmatch(r'"subject";r=(\d+);t=(\d+)', answer.headers["ratelimit"])
+        assert found is not None
+        left.append(int(found[1]))
+        assert 1 <= int(found[2]) <= 21
+    assert left == [2, 1, 0, 0]
+    assert problem(answer)[0] == 429
+    assert found[2] == answer.headers["retry-after"]
+    for _ in range(2):
+        answer = tight.get("/v1/offers")
+        assert answer.headers["ratelimit"].startswith('"address";r=')
+    assert "ratelimit" not in tight.get("/healthz").headers
 
 
 def test_whoever_guesses_tokens_is_counted_by_address(tight: Api) -> None:

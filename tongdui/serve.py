@@ -6,10 +6,12 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from socket import socket
 
 import uvicorn
 
 from ledger.clock import Clock
+from ledger.errors import Unavailable
 from ledger_api.app import create_app
 from tongdui.api import services_of
 from tongdui.bootstrap import City, open_city
@@ -24,11 +26,11 @@ def serve(
 ) -> None:
     """Serve until a signal ends it. ``on_ready`` hears the city and the URL once the socket listens.
 
-    Raises what `open_city` raises.
+    Raises CannotListen, and what `open_city` raises.
     """
     configure_logs(settings.log_level)
     with open_city(settings, clock) as city:
-        server = _Server(
+        server = Server(
             uvicorn.Config(
                 create_app(services_of(city)),
                 host=settings.host,
@@ -46,12 +48,27 @@ def serve(
         server.run()
 
 
-class _Server(uvicorn.Server):
+class CannotListen(Unavailable):
+    """The address cannot be listened on, most often because another process does."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host, self.port = host, port
+        super().__init__(f"cannot listen on {host}, port {port}: another process may; --port 0 takes a free one")
+
+
+class Server(uvicorn.Server):
     """A server that says where it listens: port 0 takes a free one."""
 
     def __init__(self, config: uvicorn.Config, on_listening: Callable[[str], None]) -> None:
         super().__init__(config)
         self._on_listening = on_listening
+
+    def run(self, sockets: list[socket] | None = None) -> None:
+        """Serve until a signal ends it. Raises CannotListen where uvicorn would end the process."""
+        try:
+            super().run(sockets)
+        except SystemExit as error:
+            raise CannotListen(self.config.host, self.config.port) from error
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -70,7 +87,7 @@ class _Server(uvicorn.Server):
         """Start as uvicorn does, then say where."""
         await super().startup(sockets)  # type: ignore[arg-type]
         for server in self.servers:
-            for socket in server.sockets:
-                host, port = socket.getsockname()[:2]
+            for one in server.sockets:
+                host, port = one.getsockname()[:2]
                 self._on_listening(f"http://{host}:{port}")
                 return

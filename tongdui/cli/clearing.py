@@ -17,7 +17,7 @@ from ledger.standard.civil_time import CITY_TZ
 from ledger.standard.errors import MalformedAmountText
 from ledger.standard.ids import MerchantId, ProgrammeId
 from tongdui.cli.console import ExitCode, Output, UsageError
-from tongdui.cli.options import AsJson, StateDir, settings
+from tongdui.cli.options import AsJson, StateDir, installed, settings
 from tongdui.clock import clock_of
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _desk(state_dir: Path | None, output: Output) -> Iterator[_Desk]:
     from ledger.clearing.book import BookReader
     from tongdui.bootstrap import open_city
 
-    chosen = settings(state_dir, workers=False)
+    chosen = installed(settings(state_dir, workers=False))
     with output.bars() as bars, open_city(chosen, clock_of(chosen.state_dir), progress=bars.hook("open")) as city:
         book = city.deployment.address("ClearingBook")
         yield _Desk(city, BookReader(city.engine.rpc, book, city.engine.final_height()))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ledger.standard.civil_time import CITY_TZ
 from tongdui.cli.console import ExitCode, Output, UsageError
-from tongdui.cli.options import AsJson, StateDir, settings
+from tongdui.cli.options import AsJson, StateDir, installed, settings
 from tongdui.clock import ShiftedClock, clock_of
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ def status(state_dir: StateDir = None, as_json: AsJson = False) -> None:
     from tongdui.readiness import look_once
 
     output = Output(as_json=as_json)
-    chosen = settings(state_dir, workers=False)
+    chosen = installed(settings(state_dir, workers=False))
     with output.bars() as bars, open_city(chosen, clock_of(chosen.state_dir), progress=bars.hook("open")) as city:
         seen = look_once(city.gateway, city.clock, chosen.stall_s)
         height, projected = seen.liveness.final_height, city.gateway.indexer.cursor().block_number
@@ -144,7 +143,7 @@ def reindex(state_dir: StateDir = None, as_json: AsJson = False) -> None:
     from tongdui.bootstrap import open_city
 
     output = Output(as_json=as_json)
-    chosen = settings(state_dir, workers=False)
+    chosen = installed(settings(state_dir, workers=False))
     with output.bars() as bars, open_city(chosen, clock_of(chosen.state_dir), progress=bars.hook("open")) as city:
         report = city.gateway.indexer.reindex()
         bars.done("reindex", f"{report.logs} events in {report.blocks} blocks")
@@ -186,7 +185,7 @@ def token(
 
     Works while a gateway runs on the same state directory. Real people log in at an identity provider instead.
     """
-    from ledger_api.auth.scopes import ROLES
+    from ledger_api.auth.scopes import ROLES, UnknownScope, check_scopes
     from tongdui.api import open_token_issuer
 
     chosen = settings(state_dir)
@@ -199,7 +198,11 @@ def token(
         scopes += ROLES[one]
     if not scopes:
         raise UsageError("say what the token is good for: --role resident, or --scope merchant:1")
-    Path(chosen.state_dir / "keys").mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        scopes = sorted(check_scopes(scopes))
+    except UnknownScope as error:
+        raise UsageError(f"--scope: {error}") from error
+    installed(chosen)
     issued = open_token_issuer(chosen, clock_of(chosen.state_dir)).issue(
         subject, scopes, lifetime=timedelta(hours=hours), identity=identity
     )

@@ -45,6 +45,16 @@ def settings(state_dir: Path | None = None, **changes: Any) -> Settings:
         raise ConfigurationError(f"setting {name} (TONGDUI_{name.upper()}): {first['msg']}") from error
 
 
+def installed(chosen: Settings) -> Settings:
+    """Return the settings if something was ever installed there: whoever only asks must not make a city by a typing
+    error. Raises ConfigurationError."""
+    if not (chosen.state_dir / "keys").is_dir():
+        raise ConfigurationError(
+            f"nothing is installed in {chosen.state_dir}; look at --state-dir, or start there with: tongdui serve"
+        )
+    return chosen
+
+
 @contextmanager
 def open_beside(state_dir: Path | None, bars: Bars) -> Iterator[Books]:
     """Open an installation's books, also while a gateway runs on it; where nothing is deployed yet, deploy first."""

@@ -160,6 +160,9 @@ def payments(
 def programme_position(programme: ProgrammeNumber, request: Request, services: Deps, principal: Who) -> Response:
     """Return what one programme is owed or owes."""
     require(principal, scopes.issuer(programme), scopes.FINANCE, scopes.AUDITOR)
+    with services.database.read() as session:
+        if session.get(ChainProgrammeRow, programme) is None:
+            raise NotFound("programme", str(programme))
     return cacheable(request, _position(services, programme_participant(programme)))
 
 
@@ -172,7 +175,11 @@ def programme_position(programme: ProgrammeNumber, request: Request, services: D
 def merchant_position(merchant_id: MerchantNumber, request: Request, services: Deps, principal: Who) -> Response:
     """Return what one merchant has to get."""
     require(principal, scopes.merchant(merchant_id), scopes.FINANCE, scopes.AUDITOR)
-    return cacheable(request, _position(services, merchant_participant(merchant_id)))
+    participant = merchant_participant(merchant_id)
+    with services.database.read() as session:
+        if not services.merchants.exists(session, merchant_id) and participant not in dict(queries.positions(session)):
+            raise NotFound("merchant", str(merchant_id))
+    return cacheable(request, _position(services, participant))
 
 
 def _appropriation(found: Appropriation) -> AppropriationOut:

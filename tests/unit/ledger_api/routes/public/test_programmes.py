@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from ledger.store.models.projection import FlowRow, PositionChangeRow, PositionRow
 from tests.unit.ledger_api.api import Api, problem
 from tests.unit.redemption.world import VOLUNTEER
@@ -56,6 +58,13 @@ def test_a_participant_sees_its_own_position_only(api: Api) -> None:
     agency = api.token("v", "issuer:1")
     assert api.get("/v1/clearing/programmes/1", agency).json()["position"]["yuan"] == "-28.00"
     assert problem(api.get("/v1/clearing/programmes/2", agency)) == (403, "/problems/forbidden")
+
+
+@pytest.mark.parametrize("who", ["merchants", "programmes"])
+def test_nobody_unheard_of_has_a_position(api: Api, who: str) -> None:
+    finance = api.token("bureau", "finance")
+    assert api.get(f"/v1/clearing/{who}/1", finance).status_code == 200
+    assert problem(api.get(f"/v1/clearing/{who}/99", finance)) == (404, "/problems/not-found")
 
 
 def test_who_would_pay_whom_is_for_finance_and_auditors(api: Api) -> None:

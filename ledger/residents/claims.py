@@ -2,7 +2,8 @@
 
 Knowing a number is not owning it. So a claim says how it was proven: not at all (``bare``), by a link code that the
 agency gave to the member it knows (``code``), or by the agency's decision (``decision``). Two bare claims freeze the
-id, for neither is better; a bare claim to what somebody has linked with proof changes nothing and waits for the agency.
+id, for neither is better; what somebody has linked with proof stays linked, whatever others claim, until the agency
+decides.
 """
 
 from __future__ import annotations
@@ -93,7 +94,8 @@ def claim_outcome(
     held = claims.get(holder)
     is_held_with_proof = held is not None and held.is_proven
     if is_proven:
-        return LinkOutcome.FROZEN if is_held_with_proof else LinkOutcome.LINKED
+        # A code can be replayed by whoever saw it: against proof it stops nobody's points, and the agency looks.
+        return LinkOutcome.WAITING if is_held_with_proof else LinkOutcome.LINKED
     if any(one.state == ClaimState.REFUSED for one in others):
         return LinkOutcome.REFUSED  # the agency has decided once; a third claimant does not reopen it
     return LinkOutcome.WAITING if is_held_with_proof else LinkOutcome.FROZEN

@@ -234,7 +234,21 @@ def test_a_link_code_beats_a_bare_number(desk: Desk) -> None:
     assert desk.link(zhang, VOLUNTEER, "V2") is LinkOutcome.FROZEN
     assert desk.link(li, VOLUNTEER, "V2", Proof.CODE) is LinkOutcome.LINKED
     assert desk.contested(VOLUNTEER) == []
-    assert desk.link(zhang, VOLUNTEER, "V1", Proof.CODE) is LinkOutcome.FROZEN, "two codes: the agency must say"
+
+
+def test_a_code_shown_again_by_another_stops_nobodys_points(desk: Desk) -> None:
+    """A code can be seen and shown again: the link stands and earns, and the agency decides."""
+    li, wang = desk.register(LI), desk.register(WANG)
+    desk.link(li, VOLUNTEER, "V1", Proof.CODE)
+    assert desk.link(wang, VOLUNTEER, "V1", Proof.CODE) is LinkOutcome.WAITING
+    assert desk.link(li, VOLUNTEER, "V1", Proof.CODE) is LinkOutcome.EXISTS
+    assert desk.owner(VOLUNTEER, "V1") == li.account
+    [found] = desk.contested(VOLUNTEER)
+    assert (found.state, len(found.claimants)) == ("linked", 2)
+    desk.decide(found, wang.resident_id, "Chen")
+    assert desk.owner(VOLUNTEER, "V1") == li.account, "one person's word is not enough"
+    desk.decide(found, wang.resident_id, "Zhou")
+    assert desk.owner(VOLUNTEER, "V1") == wang.account
 
 
 def test_whoever_waited_follows_when_the_link_is_withdrawn(desk: Desk) -> None:

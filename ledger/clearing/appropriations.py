@@ -8,18 +8,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from ledger.clearing.errors import AppropriationDiffers, ProgrammeUnknown
+from ledger.clearing.errors import AppropriationDiffers, ProgrammeUnknown, YearFull
 from ledger.clearing.office import Act, ActState, FinanceOffice
 from ledger.clock import Clock
+from ledger.standard.contract import YEAR_FEN_MAX
 from ledger.standard.ids import ProgrammeId
 from ledger.standard.keccak import keccak256
 from ledger.store.models.outbox import AppropriationRow
 from ledger.store.models.projection import ChainProgrammeRow, FundingEventRow
 
 _GAS = 300_000
+EXPIRED = "expired"
+_OVER = frozenset({EXPIRED, ActState.CANCELLED.value, ActState.FAILED.value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class Appropriation:
     fiscal_year: int
     amount_fen: int
     state: str
-    """``ordered``, ``announced`` (waits for its time), ``recorded`` (in a final block), ``cancelled`` or ``failed``."""
+    """``proposed`` (waits for a second person), ``expired`` (nobody came), ``ordered``, ``announced`` (waits for its
+    time), ``recorded`` (in a final block), ``cancelled`` or ``failed``."""
     reason: str | None
     recorded_at: int | None
 
@@ -48,20 +52,26 @@ class Appropriations:
     def record(
         self, session: Session, programme: ProgrammeId, fiscal_year: int, amount_fen: int, document: str, subject: str
     ) -> Appropriation:
-        """Order an appropriation to be recorded; the same document again changes nothing.
+        """Propose an appropriation, which a second person confirms; the same document again changes nothing.
 
-        Raises ProgrammeUnknown, AppropriationDiffers (the document was recorded with another amount or year), or
-        NoFinanceKey (the bureau keeps its key itself: it sends the call that the error carries).
+        Raises ProgrammeUnknown, AppropriationDiffers (the document was recorded with another amount or year), YearFull,
+        or NoFinanceKey (the bureau keeps its key itself: it sends the call that the error carries).
         """
         if session.get(ChainProgrammeRow, programme) is None:
             raise ProgrammeUnknown(programme)
         document_hash = keccak256(document.encode())
-        for known in self.page(session, programme):
-            if known.document_hash == document_hash:
+        known_ones = self.page(session, programme)
+        for known in known_ones:
+            if known.document_hash == document_hash and known.state == EXPIRED:
+                self.withdraw(session, programme, document_hash)
+            elif known.document_hash == document_hash:
                 if (known.amount_fen, known.fiscal_year) != (amount_fen, fiscal_year):
                     raise AppropriationDiffers(programme, document)
                 return known
-        act = self._office.order(
+        counted = sum(one.amount_fen for one in known_ones if one.fiscal_year == fiscal_year and one.state not in _OVER)
+        if counted + amount_fen > YEAR_FEN_MAX:
+            raise YearFull(programme, max(0, YEAR_FEN_MAX - counted))
+        act = self._office.propose(
             session,
             _key(programme, document_hash),
             "recordAppropriation",
@@ -82,7 +92,21 @@ class Appropriations:
             )
         )
         session.flush()
-        return Appropriation(programme, document_hash, document, fiscal_year, amount_fen, *_standing(act), None)
+        return Appropriation(programme, document_hash, document, fiscal_year, amount_fen, *self._standing(act), None)
+
+    def confirm(self, session: Session, programme: ProgrammeId, document_hash: bytes, subject: str) -> Appropriation:
+        """Have what another person proposed sent. Raises NothingWaits or SecondPersonNeeded."""
+        self._office.confirm(session, _key(programme, document_hash), subject)
+        return next(one for one in self.page(session, programme) if one.document_hash == document_hash)
+
+    def withdraw(self, session: Session, programme: ProgrammeId, document_hash: bytes) -> None:
+        """Forget a proposal before it is confirmed: nothing was sent. Raises NothingWaits."""
+        self._office.withdraw(session, _key(programme, document_hash))
+        session.execute(
+            delete(AppropriationRow).where(
+                AppropriationRow.programme == programme, AppropriationRow.document_hash == document_hash
+            )
+        )
 
     def page(self, session: Session, programme: ProgrammeId) -> list[Appropriation]:
         """Return a programme's appropriations: those on the chain in its order, then those under way."""
@@ -110,7 +134,7 @@ class Appropriations:
             )
         acts = self._office.find(session, [_key(programme, digest) for digest in rows])
         for digest, row in rows.items():
-            standing = _standing(acts.get(_key(programme, digest)))
+            standing = self._standing(acts.get(_key(programme, digest)))
             found.append(
                 Appropriation(programme, digest, row.document, row.fiscal_year, row.amount_fen, *standing, None)
             )
@@ -123,14 +147,15 @@ class Appropriations:
             .order_by(AppropriationRow.created_at, AppropriationRow.document_hash)
         ).all()
 
-
-def _standing(act: Act | None) -> tuple[str, str | None]:
-    """Return (state, reason) of an appropriation that is not in the projection yet."""
-    if act is None:
-        return ("ordered", None)
-    if act.state in (ActState.CALLED, ActState.DONE):
-        return ("announced", None)
-    return (act.state.value, act.reason)
+    def _standing(self, act: Act | None) -> tuple[str, str | None]:
+        """Return (state, reason) of an appropriation that is not in the projection yet."""
+        if act is None:
+            return ("ordered", None)
+        if self._office.is_late(act):
+            return (EXPIRED, None)
+        if act.state in (ActState.CALLED, ActState.DONE):
+            return ("announced", None)
+        return (act.state.value, act.reason)
 
 
 def _key(programme: ProgrammeId, document_hash: bytes) -> str:

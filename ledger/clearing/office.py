@@ -18,18 +18,20 @@ from sqlalchemy.orm import Session
 
 from ledger.chain.answers import hex_bytes
 from ledger.chain.engine import Engine
-from ledger.clearing.errors import NoFinanceKey
+from ledger.clearing.errors import NoFinanceKey, NothingWaits, SecondPersonNeeded
 from ledger.clock import Clock
 from ledger.deployment.artifacts import call_data, decode_result
 from ledger.deployment.file import Deployment
 from ledger.outbox.outbox import Outbox
 from ledger.outbox.states import MessageState
+from ledger.standard.civil_time import DAY_S
 from ledger.standard.ids import Address, address_bytes
 from ledger.standard.keccak import keccak256
 from ledger.store.database import Database
 from ledger.store.models.outbox import FinanceActRow
 
 KIND = "finance"
+PROPOSAL_LIFETIME_S = 7 * DAY_S
 _ANNOUNCE_GAS = 400_000
 _PAD12 = bytes(12)
 
@@ -37,6 +39,8 @@ _PAD12 = bytes(12)
 class ActState(StrEnum):
     """Where an act of the bureau stands."""
 
+    PROPOSED = "proposed"
+    """It waits for a second person; nothing is sent, and it can be withdrawn."""
     ORDERED = "ordered"
     """Its announcement is on its way."""
     ANNOUNCED = "announced"
@@ -60,6 +64,9 @@ class Act:
     state: ActState
     ready_at: int | None
     reason: str | None
+    created_at: int
+    subject: str
+    confirmed_by: str | None
 
 
 class FinanceOffice:
@@ -83,7 +90,44 @@ class FinanceOffice:
         self._clock = clock
         self._finance = finance
 
-    def order(self, session: Session, key: str, function: str, args: Sequence[Any], gas: int, subject: str) -> Act:
+    def propose(self, session: Session, key: str, function: str, args: Sequence[Any], gas: int, subject: str) -> Act:
+        """Have a call wait for a second person; the same key again changes nothing. Raises NoFinanceKey."""
+        return self.order(session, key, function, args, gas, subject, ActState.PROPOSED)
+
+    def confirm(self, session: Session, key: str, subject: str) -> Act:
+        """Order what another person proposed, at most a week ago. Raises NothingWaits or SecondPersonNeeded."""
+        row = self._proposed(session, key)
+        if row.subject == subject:
+            raise SecondPersonNeeded
+        row.state, row.confirmed_by = ActState.ORDERED, subject
+        session.flush()
+        return _act(row)
+
+    def withdraw(self, session: Session, key: str) -> None:
+        """Forget what was proposed and not confirmed. Raises NothingWaits."""
+        session.delete(self._proposed(session, key, even_late=True))
+        session.flush()
+
+    def is_late(self, act: Act) -> bool:
+        """Return whether a proposal has waited too long to be confirmed."""
+        return act.state is ActState.PROPOSED and self._clock.timestamp() >= act.created_at + PROPOSAL_LIFETIME_S
+
+    def _proposed(self, session: Session, key: str, *, even_late: bool = False) -> FinanceActRow:
+        row = session.get(FinanceActRow, key, with_for_update=True)
+        if row is None or row.state != ActState.PROPOSED or (self.is_late(_act(row)) and not even_late):
+            raise NothingWaits
+        return row
+
+    def order(
+        self,
+        session: Session,
+        key: str,
+        function: str,
+        args: Sequence[Any],
+        gas: int,
+        subject: str,
+        state: ActState = ActState.ORDERED,
+    ) -> Act:
         """Order a call of the book's ``function``; the same key again changes nothing. Raises NoFinanceKey."""
         calldata = call_data("ClearingBook", function, args)
         if self._finance is None:
@@ -95,7 +139,7 @@ class FinanceOffice:
                 function=function,
                 calldata=calldata,
                 gas=gas,
-                state=ActState.ORDERED,
+                state=state,
                 subject=subject,
                 created_at=self._clock.timestamp(),
             )
@@ -216,4 +260,12 @@ def operation_id(caller: str, target: str, calldata: bytes) -> bytes:
 
 
 def _act(row: FinanceActRow) -> Act:
-    return Act(row.act_key, ActState(row.state), row.ready_at, row.reason)
+    return Act(
+        row.act_key,
+        ActState(row.state),
+        row.ready_at,
+        row.reason,
+        row.created_at,
+        row.subject,
+        row.confirmed_by,
+    )

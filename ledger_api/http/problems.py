@@ -159,6 +159,9 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
     # funding
     clearing.ProgrammeUnknown: _kind("unknown-programme", 404),
     clearing.AppropriationDiffers: _kind("appropriation-differs", 409, ("programme",)),
+    clearing.SecondPersonNeeded: _kind("second-person", 403),
+    clearing.NothingWaits: _kind("nothing-waits", 409),
+    clearing.YearFull: _kind("year-full", 422, ("programme",)),
     clearing.NoFinanceKey: _kind("finance-own-key", 409, ("to", "data")),
     # issuing
     issuing.UnknownProgramme: _kind("unknown-programme", 404),

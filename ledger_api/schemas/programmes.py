@@ -122,8 +122,9 @@ class AppropriationOut(Out):
     document: str | None = Field(description="Null where it was not ordered here.")
     fiscal_year: int
     amount: Money
-    state: Literal["ordered", "announced", "recorded", "cancelled", "failed"] = Field(
-        description="`announced`: it waits a day, in which the supervisor can cancel it; `recorded`: in a final block."
+    state: Literal["proposed", "expired", "ordered", "announced", "recorded", "cancelled", "failed"] = Field(
+        description="`proposed`: it waits for a second person, for a week; `expired`: none came. "
+        "`announced`: it waits a day, in which the supervisor can cancel it; `recorded`: in a final block."
     )
     reason: str | None
     recorded_at: datetime | None

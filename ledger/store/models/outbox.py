@@ -161,4 +161,6 @@ class FinanceActRow(Base):
     ready_at: Mapped[UnixTime | None]
     subject: Mapped[str] = mapped_column(String(320))
     """Who ordered it."""
+    confirmed_by: Mapped[str | None] = mapped_column(String(320))
+    """The second person, where the act needs one."""
     created_at: Mapped[UnixTime]

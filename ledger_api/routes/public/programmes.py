@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.requests import Request
@@ -16,11 +16,11 @@ from ledger.clearing.views import next_cycle, payments_at
 from ledger.standard.ids import merchant_participant, programme_participant
 from ledger.store.models.projection import ChainProgrammeRow
 from ledger_api.auth import scopes
-from ledger_api.dependencies import Deps, Public, Who, Write, require
+from ledger_api.dependencies import Deps, Public, Who, Write, hash_of, require
 from ledger_api.errors import NotFound
 from ledger_api.http.answers import cacheable
 from ledger_api.schemas.amounts import parse_yuan
-from ledger_api.schemas.common import MerchantNumber, Moment, ProgrammeNumber, hex_text, moment, money
+from ledger_api.schemas.common import HASH, MerchantNumber, Moment, ProgrammeNumber, hex_text, moment, money
 from ledger_api.schemas.programmes import (
     AppropriationIn,
     AppropriationList,
@@ -31,6 +31,7 @@ from ledger_api.schemas.programmes import (
     ProgrammeOut,
     ProgrammesOut,
 )
+from ledger_api.schemas.residents import Done
 from ledger_api.services import Services
 from ledger_api.views import queries
 from ledger_api.views.common import as_of
@@ -40,6 +41,10 @@ router = APIRouter()
 
 PROGRAMMES: list[str | Enum] = ["Programmes"]
 CLEARING: list[str | Enum] = ["Clearing"]
+
+DocumentHash = Annotated[
+    str, Path(description="`document_hash` of the appropriation.", json_schema_extra={"pattern": HASH})
+]
 
 
 @router.get(
@@ -80,10 +85,11 @@ def get_programme(programme: ProgrammeNumber, request: Request, services: Deps, 
     tags=PROGRAMMES,
 )
 def record_appropriation(programme: ProgrammeNumber, body: AppropriationIn, write: Write) -> Response:
-    """Record on the chain what the finance bureau makes available to a programme.
+    """Propose what the finance bureau makes available to a programme.
 
-    A document counts once: the same one again, under any key, is the same appropriation. Grants that waited for the
-    money go on by themselves once it is final.
+    A second person confirms it within a week; until then nothing is sent, and it can be withdrawn. A document counts
+    once: the same one again, under any key, is the same appropriation. Grants that waited for the money go on by
+    themselves once it is final.
     """
     require(write.principal, scopes.FINANCE)
     amount_fen = parse_yuan("amount_yuan", body.amount_yuan)
@@ -95,6 +101,43 @@ def record_appropriation(programme: ProgrammeNumber, body: AppropriationIn, writ
         return 202, _appropriation(found)
 
     return write.once(body, effect)
+
+
+@router.post(
+    "/v1/programmes/{programme}/appropriations/{document_hash}/confirm",
+    operation_id="confirmAppropriation",
+    status_code=202,
+    response_model=AppropriationOut,
+    tags=PROGRAMMES,
+)
+def confirm_appropriation(programme: ProgrammeNumber, document_hash: DocumentHash, write: Write) -> Response:
+    """Have an appropriation recorded that another person of the finance bureau proposed."""
+    require(write.principal, scopes.FINANCE)
+    digest = hash_of("document_hash", document_hash)
+
+    def effect(session: Session) -> tuple[int, BaseModel]:
+        found = write.services.appropriations.confirm(session, programme, digest, write.principal.subject)
+        return 202, _appropriation(found)
+
+    return write.once(None, effect)
+
+
+@router.post(
+    "/v1/programmes/{programme}/appropriations/{document_hash}/withdraw",
+    operation_id="withdrawAppropriation",
+    response_model=Done,
+    tags=PROGRAMMES,
+)
+def withdraw_appropriation(programme: ProgrammeNumber, document_hash: DocumentHash, write: Write) -> Response:
+    """Take a proposed appropriation back before it is confirmed; either person may."""
+    require(write.principal, scopes.FINANCE)
+    digest = hash_of("document_hash", document_hash)
+
+    def effect(session: Session) -> tuple[int, BaseModel]:
+        write.services.appropriations.withdraw(session, programme, digest)
+        return 200, Done()
+
+    return write.once(None, effect)
 
 
 @router.get(

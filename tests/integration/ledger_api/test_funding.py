@@ -80,6 +80,11 @@ def appropriate(city: Served, yuan: str, document: str, key: str | None = None) 
     return city.post(f"/v1/programmes/{GREEN}/appropriations", body, city.token("bureau", "finance"), key=key)
 
 
+def confirm(city: Served, proposed: Any, who: str = "bureau-2") -> Any:
+    path = f"/v1/programmes/{GREEN}/appropriations/{proposed.json()['document_hash']}/confirm"
+    return city.post(path, None, city.token(who, "finance"))
+
+
 def test_nothing_is_dropped_at_the_limit_and_money_lets_it_go_on(city: Served, tmp_path: Path) -> None:
     headers = city.token("saver", "resident:self", "resident:register")
     body = {"document_number": "510107198201010001", "links": [{"programme": GREEN, "source_id": "zd_f0000001"}]}
@@ -112,7 +117,9 @@ def test_nothing_is_dropped_at_the_limit_and_money_lets_it_go_on(city: Served, t
     body = {"document": "追加一", "fiscal_year": 2026, "amount_yuan": "4.00"}
     assert city.post(f"/v1/programmes/{GREEN}/appropriations", body, agency).status_code == 403
     first = appropriate(city, "4.00", "追加一", key="appropriation-0001")
-    assert (first.status_code, first.json()["state"]) == (202, "ordered"), first.text
+    assert (first.status_code, first.json()["state"]) == (202, "proposed"), first.text
+    assert confirm(city, first, "bureau").json()["type"] == "/problems/second-person"
+    assert confirm(city, first).json()["state"] == "ordered"
     assert appropriate(city, "4.00", "追加一", key="appropriation-0001").headers["idempotency-replayed"] == "true"
     eventually(lambda: counts(city), lambda found: found["funding"]["missing"]["fen"] == "1")
     again = appropriate(city, "4.00", "追加一")
@@ -123,7 +130,7 @@ def test_nothing_is_dropped_at_the_limit_and_money_lets_it_go_on(city: Served, t
     assert (unknown.status_code, unknown.json()["type"]) == (404, "/problems/unknown-programme")
     assert counts(city)["waiting"] == "1", "one fen is missing"
 
-    assert appropriate(city, "0.01", "追加二").status_code == 202
+    assert confirm(city, appropriate(city, "0.01", "追加二")).status_code == 202
     done = wait_until(city, "3", "0", "280.10")
     assert done["funding"] is None
     listed = city.get(f"/v1/programmes/{GREEN}/appropriations", agency).json()["items"]

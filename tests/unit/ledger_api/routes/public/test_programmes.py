@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
+import httpx
 import pytest
 
 from ledger.store.models.projection import FlowRow, PositionChangeRow, PositionRow
@@ -98,3 +101,53 @@ def test_a_programme_that_does_not_exist_has_no_appropriations_to_list(api: Api)
     finance = api.token("finance", "finance")
     assert api.get("/v1/programmes/1/appropriations", finance).json() == {"items": []}
     assert problem(api.get("/v1/programmes/77/appropriations", finance)) == (404, "/problems/not-found")
+
+
+APPROPRIATIONS = "/v1/programmes/1/appropriations"
+
+
+def propose(api: Api, document: str = "关于追加经费的通知", yuan: str = "100.00", who: str = "wu") -> httpx.Response:
+    body = {"document": document, "fiscal_year": 2026, "amount_yuan": yuan}
+    return api.post(APPROPRIATIONS, body, api.token(who, "finance"))
+
+
+def second(api: Api, proposed: httpx.Response, act: str, who: str) -> httpx.Response:
+    return api.post(f"{APPROPRIATIONS}/{proposed.json()['document_hash']}/{act}", None, api.token(who, "finance"))
+
+
+def test_one_person_appropriates_nothing(api: Api) -> None:
+    """Two persons are two logins, not two tokens of one; what is confirmed is confirmed once."""
+    proposed = propose(api)
+    assert (proposed.status_code, proposed.json()["state"]) == (202, "proposed")
+    assert propose(api, who="hu").json()["state"] == "proposed", "proposing it once more is no confirmation"
+    assert problem(second(api, proposed, "confirm", "wu")) == (403, "/problems/second-person")
+    outsider = api.token("hu", "auditor", "operator")
+    path = f"{APPROPRIATIONS}/{proposed.json()['document_hash']}/confirm"
+    assert problem(api.post(path, None, outsider)) == (403, "/problems/forbidden")
+    assert second(api, proposed, "confirm", "hu").json()["state"] == "ordered"
+    assert problem(second(api, proposed, "confirm", "hu")) == (409, "/problems/nothing-waits")
+    assert problem(second(api, proposed, "withdraw", "wu")) == (409, "/problems/nothing-waits")
+
+
+def test_a_proposal_can_be_taken_back_and_does_not_wait_for_ever(api: Api) -> None:
+    proposed = propose(api)
+    assert second(api, proposed, "withdraw", "wu").json() == {"done": True}
+    assert api.get(APPROPRIATIONS, api.token("wu", "finance")).json() == {"items": []}
+    assert problem(second(api, proposed, "confirm", "hu")) == (409, "/problems/nothing-waits")
+    assert propose(api, yuan="200.00").json()["state"] == "proposed"
+    api.world.clock.set(api.world.clock.now() + timedelta(days=7))
+    assert [one["state"] for one in api.get(APPROPRIATIONS, api.token("hu", "finance")).json()["items"]] == ["expired"]
+    assert problem(second(api, proposed, "confirm", "hu")) == (409, "/problems/nothing-waits")
+    again = propose(api, yuan="300.00", who="hu")
+    assert (again.json()["state"], again.json()["amount"]["yuan"]) == ("proposed", "300.00")
+    assert second(api, again, "confirm", "wu").json()["state"] == "ordered"
+
+
+def test_a_year_takes_no_more_than_the_contract_does(api: Api) -> None:
+    for number in range(120):
+        answer = propose(api, f"文件{number}", "99999999999.99")
+        if answer.status_code != 202:
+            break
+    assert problem(answer) == (422, "/problems/year-full")
+    listed = api.get(APPROPRIATIONS, api.token("wu", "finance")).json()["items"]
+    assert sum(int(one["amount"]["fen"]) for one in listed) <= 10**15

@@ -92,16 +92,21 @@ class BodyTooLarge(RequestError):
 
 
 class MalformedBody(RequestError):
-    """A JSON body says one thing twice, or has a number that is none.
+    """A JSON body says one thing twice, has a number that is none, nests too deeply, or is no UTF-8.
 
-    ``reason`` is ``duplicate_member`` or ``not_a_number``; ``member`` the name that is there twice, or the number.
+    ``reason`` is ``duplicate_member``, ``not_a_number``, ``too_deep`` or ``not_utf_8``; ``member`` the name that is
+    there twice, the number, or how deep it may be.
     """
 
     def __init__(self, reason: str, member: str) -> None:
         self.reason = reason
         self.member = member
-        said = "is there twice in one object" if reason == "duplicate_member" else "is no number of JSON"
-        super().__init__(f"{member!r} {said}")
+        said = {
+            "duplicate_member": f"{member!r} is there twice in one object",
+            "not_a_number": f"{member!r} is no number of JSON",
+            "too_deep": f"arrays and objects may be nested {member} deep",
+        }
+        super().__init__(said.get(reason, "JSON is UTF-8"))
 
 
 class TooManyRequests(RequestError):

@@ -8,9 +8,29 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 from ledger_api.errors import MalformedBody
+
+DEPTH_MAX = 64
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+"""A text, closed or not (so that no byte is looked at twice), or a bracket."""
+
+
+def _depth(body: bytes) -> int:
+    """Return how deeply arrays and objects are nested; brackets within texts do not count."""
+    if body.count(b"[") + body.count(b"{") <= DEPTH_MAX:
+        return 0
+    depth = deepest = 0
+    for found in _BRACKETS.finditer(body):
+        sign = found[0]
+        if sign in (b"[", b"{"):
+            depth += 1
+            deepest = max(deepest, depth)
+        elif sign in (b"]", b"}"):
+            depth -= 1
+    return deepest
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -36,10 +56,16 @@ def _finite(text: str) -> float:
 
 
 def check_json(body: bytes) -> None:
-    """Raise MalformedBody where an object has a name twice or a number is none.
+    """Raise MalformedBody where an object has a name twice, a number is none, it nests too deeply or is no UTF-8.
 
-    What is no JSON at all passes: the routes say so themselves.
+    What is no JSON at all passes: the routes say so themselves. The standard library's reader, which the routes use
+    too, is bounded by the recursion limit alone, which a library may raise to where the C stack ends; so depth is
+    counted first.
     """
+    if not json.detect_encoding(body).startswith("utf-8"):
+        raise MalformedBody("not_utf_8", "")
+    if _depth(body) > DEPTH_MAX:
+        raise MalformedBody("too_deep", str(DEPTH_MAX))
     try:
         json.loads(body, object_pairs_hook=_object, parse_constant=_constant, parse_float=_finite)
     except (ValueError, RecursionError):

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 
 from ledger_api import schemas
 from ledger_api.errors import MalformedBody
-from ledger_api.http.strict_json import check_json, is_json
+from ledger_api.http.strict_json import DEPTH_MAX, check_json, is_json
 from ledger_api.schemas.common import In
 from tests.unit.ledger_api.api import Api, problem
 
@@ -44,9 +46,39 @@ def test_a_body_without_a_media_type_is_looked_at_too() -> None:
 def test_what_is_said_once_passes_and_what_is_no_json_is_left_to_the_route() -> None:
     check_json(b'{"a": {"b": 1}, "c": [{"b": 1.5}, {"b": 2}]}')
     check_json(b"{")
-    check_json(b"[" * 100_000)
     with pytest.raises(MalformedBody):
         check_json(b'{"a": {"b": 1, "b": 1}}')
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"[" * 262_144, "too_deep"),
+        (b'["\\"",' + b'{"a":[' * 43_000, "too_deep"),
+        (b'"\\"' + b'[\\"' * 87_000, None),  # one text that nobody closes
+        (('["\\"",' + "[" * 100_000).encode("utf-16"), "not_utf_8"),
+    ],
+)
+def test_a_body_that_nests_without_end_reaches_no_reader(api: Api, content: bytes, reason: str | None) -> None:
+    """The standard reader recurses in C as deeply as the recursion limit says, and libraries raise that limit: the
+    process would end. Looking at it takes time in proportion to its length, whatever its quotes say."""
+    headers = {**api.token("w", "resident:register"), "Content-Type": "application/json"}
+    before, began = sys.getrecursionlimit(), time.monotonic()
+    sys.setrecursionlimit(10_000_000)
+    try:
+        answer = api.client.post("/v1/residents", content=content, headers=headers)
+    finally:
+        sys.setrecursionlimit(before)
+    assert problem(answer) == (400, "/problems/malformed-body")
+    assert answer.json().get("reason") == reason
+    assert time.monotonic() - began < 5
+
+
+def test_brackets_within_texts_are_no_depth() -> None:
+    check_json(b'{"note": "' + b"[" * 1_000 + b'\\"' + b"{" * 1_000 + b'", "a": [' + b"[]," * 1_000 + b"[]]}")
+    check_json(b"[" * DEPTH_MAX + b"]" * DEPTH_MAX)
+    with pytest.raises(MalformedBody):
+        check_json(b"[" * (DEPTH_MAX + 1) + b"]" * (DEPTH_MAX + 1))
 
 
 def numbers(schema: object, path: str) -> Iterator[tuple[str, dict[str, Any]]]:

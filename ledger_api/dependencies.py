@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ledger.standard.ids import GrantIdText, OrderId, OrderIdText
+from ledger.standard.ids import Address, GrantIdText, OrderId, OrderIdText, to_address
 from ledger.store.models.api import ApiSubjectRow, IdentityLookRow, WithdrawnTokenRow
+from ledger.store.models.residents import ResidentRow
 from ledger_api.auth import scopes
 from ledger_api.auth.tokens import BadToken, Principal
 from ledger_api.errors import (
@@ -50,8 +53,16 @@ _BEARER = HTTPBearer(
 )
 
 
-def services_of(request: Request) -> Services:
-    """Return the services of this application."""
+_WITHDRAWN = select(WithdrawnTokenRow.token_id).where(WithdrawnTokenRow.token_id == bindparam("token_id"))
+_ACCOUNT = (
+    select(ResidentRow.account)
+    .join(ApiSubjectRow, ApiSubjectRow.resident_id == ResidentRow.resident_id)
+    .where(ApiSubjectRow.subject == bindparam("subject"))
+)
+
+
+async def services_of(request: Request) -> Services:
+    """Return the services of this application. As all here that never waits it is no thread's work."""
     services: Services = request.app.state.services
     return services
 
@@ -75,23 +86,39 @@ def limited_by_address(request: Request, services: Deps) -> None:
 Public = Depends(limited_by_address)
 
 
-def principal_of(
+async def claimed_by(
     request: Request, services: Deps, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 ) -> Principal:
-    """Return who is asking. Raises Unauthenticated, BadToken, KeysUnavailable or TooManyRequests."""
+    """Return who a token speaks for, counted against their limit.
+
+    Warning: it may have been withdrawn; see `principal_of` and `check_standing`.
+    Raises Unauthenticated, BadToken, KeysUnavailable or TooManyRequests.
+    """
     if bearer is None:
         # A caller without a valid token is counted by address, one with a token by subject.
         limited_by_address(request, services)
         raise Unauthenticated
     try:
-        principal = services.verifier.verify(bearer.credentials)
+        principal = services.verifier.remembered(bearer.credentials)
+        if principal is None:
+            principal = await run_in_threadpool(services.verifier.verify, bearer.credentials)
     except BadToken:
         limited_by_address(request, services)
         raise
     count(request, services, "subject", principal.subject)
+    return principal
+
+
+def check_standing(session: Session, principal: Principal) -> None:
+    """Raise BadToken if the token was withdrawn."""
+    if session.connection().execute(_WITHDRAWN, {"token_id": principal.token_id}).one_or_none() is not None:
+        raise BadToken("it was withdrawn")
+
+
+def principal_of(services: Deps, principal: Annotated[Principal, Depends(claimed_by)]) -> Principal:
+    """Return who is asking. Raises what `claimed_by` raises, and BadToken for a withdrawn token."""
     with services.database.read() as session:
-        if session.get(WithdrawnTokenRow, principal.token_id) is not None:
-            raise BadToken("it was withdrawn")
+        check_standing(session, principal)
     return principal
 
 
@@ -104,16 +131,25 @@ def require(principal: Principal, *needed: str) -> None:
         raise Forbidden(needed)
 
 
-def allowed(*needed: str) -> Callable[[Principal], Principal]:
+def allowed(*needed: str) -> Callable[[Principal], Awaitable[Principal]]:
     """Return a dependency that demands one of the scopes."""
 
-    def check(principal: Who) -> Principal:
+    async def check(principal: Who) -> Principal:
         require(principal, *needed)
         return principal
 
     return check
 
 
+async def resident_to_check(services: Deps, principal: Annotated[Principal, Depends(claimed_by)]) -> Principal:
+    """Return a resident whose token the route itself checks with `check_standing`, in the snapshot of its answer."""
+    if not principal.has(scopes.RESIDENT):
+        await run_in_threadpool(principal_of, services, principal)  # a withdrawn token is told so first
+        require(principal, scopes.RESIDENT)
+    return principal
+
+
+UncheckedResident = Annotated[Principal, Depends(resident_to_check)]
 ResidentToken = Annotated[Principal, Depends(allowed(scopes.RESIDENT))]
 OperatorToken = Annotated[Principal, Depends(allowed(scopes.OPERATOR))]
 
@@ -138,6 +174,14 @@ def own_resident(session: Session, principal: Principal) -> int:
     if found is None:
         raise NotRegistered
     return found
+
+
+def own_account(session: Session, principal: Principal) -> Address:
+    """Return the account of the resident that the token's subject is bound to. Raises NotRegistered."""
+    account = session.connection().execute(_ACCOUNT, {"subject": principal.subject}).scalar_one_or_none()
+    if account is None:
+        raise NotRegistered
+    return to_address(bytes(account))
 
 
 def resident_of(session: Session, principal: Principal) -> int | None:

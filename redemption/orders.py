@@ -22,7 +22,7 @@ from ledger.orders.desk import OrderDesk, PlacedOrder
 from ledger.orders.eligibility import MerchantTerms, Terms
 from ledger.orders.errors import OrdersPaused, TooLittle, WrongSignature
 from ledger.orders.lots import for_value
-from ledger.orders.terms import load_merchant, load_terms
+from ledger.orders.terms import load_merchant
 from ledger.outbox.states import MessageState
 from ledger.residents.registry import ResidentRegistry
 from ledger.standard.civil_time import DAY_S
@@ -341,7 +341,7 @@ class Redemptions:
 
     def _terms(self, session: Session, merchant_id: MerchantId) -> tuple[Terms, MerchantTerms]:
         """Return the terms of all programmes and of a merchant. Raises UnknownMerchant (on chain) or OrdersPaused."""
-        terms, merchant = load_terms(session), load_merchant(session, merchant_id)
+        terms, merchant = self.desk.terms(session), load_merchant(session, merchant_id)
         if merchant is None:
             raise UnknownMerchant(merchant_id)
         if self.clock.timestamp() < terms.redemption_paused_until:

@@ -5,11 +5,12 @@ Everything happens in the caller's transaction, so that an order and what it bel
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import bindparam, delete, select, text, update
 from sqlalchemy.orm import Session
 
 from ledger.clock import Clock
@@ -30,7 +31,7 @@ from ledger.orders.errors import (
 )
 from ledger.orders.lots import SpendableLot, for_amount, for_value, soonest_first
 from ledger.orders.quote import Quote, quote
-from ledger.orders.terms import load_merchant, load_terms
+from ledger.orders.terms import KnownTerms, Projected, load_merchant
 from ledger.outbox.outbox import Outbox, order_key
 from ledger.outbox.states import MessageState
 from ledger.standard.civil_time import DAY_S
@@ -53,6 +54,16 @@ OPEN_MAX = 128
 """Orders that a resident with an own key may have on their way: the nonces of two years' lots, each window full."""
 _NONCE_UNTOUCHED = NONCE_LEFT - {Verdict.NONCE_SPENT}
 """After these the nonce is free. After NONCE_SPENT it is as it was, but not ours to use."""
+
+
+_BALANCES = (
+    select(table_of(BalanceRow).c.token_id, table_of(BalanceRow).c.amount_minor)
+    .where(table_of(BalanceRow).c.account == bindparam("account"), table_of(BalanceRow).c.amount_minor > 0)
+    .order_by(table_of(BalanceRow).c.token_id)
+)
+_OPEN = select(
+    table_of(OrderNonceRow).c.order_id, table_of(OrderNonceRow).c.lots, table_of(OrderNonceRow).c.deadline
+).where(table_of(OrderNonceRow).c.holder == bindparam("account"), table_of(OrderNonceRow).c.state == "open")
 
 
 class OrderState(StrEnum):
@@ -108,6 +119,16 @@ class OrderStatus:
         return self.state not in (OrderState.QUEUED, OrderState.SENT)
 
 
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What an account has as of one block: (token id, minor units) by token id, and what of it can be spent."""
+
+    block: Projected
+    terms: Terms
+    balances: tuple[tuple[int, int], ...]
+    spendable: Mapping[int, int]
+
+
 class OrderDesk:
     """Places orders for holders. ``ttl_s`` is how long an order may wait for its block unless the caller says."""
 
@@ -117,28 +138,40 @@ class OrderDesk:
         self._clock = clock
         self._ttl_s = ttl_s
         self._ttl_max_s = ttl_max_s
+        self._terms = KnownTerms()
 
     # What can be spent ------------------------------------------------------------------------------------------
 
     def spendable(self, session: Session, holder: str) -> list[SpendableLot]:
         """Return the holder's living lots less what open orders would spend, soonest expiry first."""
         account = address_bytes(holder)
+        return soonest_first(self._living(session, account, self._terms.read(session)[1], _balances(session, account)))
+
+    def holdings(self, session: Session, holder: str) -> Holdings:
+        """Return all that a holder has, and what of it is spendable, with the block up to which it is true."""
+        account = address_bytes(holder)
+        block, terms = self._terms.read(session)
+        balances = _balances(session, account)
+        living = self._living(session, account, terms, balances)
+        return Holdings(block, terms, balances, {lot.token_id: lot.amount_minor for lot in living})
+
+    def terms(self, session: Session) -> Terms:
+        """Return the terms of all programmes, as projected."""
+        return self._terms.read(session)[1]
+
+    def _living(
+        self, session: Session, account: AccountBytes, terms: Terms, balances: Sequence[tuple[int, int]]
+    ) -> list[SpendableLot]:
         reserved = self._reserved(session, account)
         now = self._clock.timestamp()
-        terms = load_terms(session)
-        rows = session.execute(
-            select(BalanceRow.token_id, BalanceRow.amount_minor).where(
-                BalanceRow.account == account, BalanceRow.amount_minor > 0
-            )
-        )
         lots = []
-        for token, amount in rows:
+        for token, amount in balances:
             left = amount - reserved.get(token, 0)
             if left > 0 and not terms.is_dead(token, now):
                 known = terms.of_lot(token)
                 par, until = (0, 0) if known is None else (known.par_microfen, known.spendable_until)
                 lots.append(SpendableLot(token, left, par, until))
-        return soonest_first(lots)
+        return lots
 
     def quote_exchange(
         self, session: Session, holder: str, from_programme: ProgrammeId, to_programme: ProgrammeId, amount_minor: int
@@ -362,7 +395,7 @@ class OrderDesk:
         capture_by: int | None = None,
     ) -> tuple[Lot, ...]:
         now = self._clock.timestamp()
-        terms, shop = load_terms(session), load_merchant(session, merchant)
+        terms, shop = self._terms.read(session)[1], load_merchant(session, merchant)
         if shop is None:
             raise MerchantUnknown(merchant)
         if now < terms.redemption_paused_until:
@@ -381,7 +414,7 @@ class OrderDesk:
 
     def _check(self, session: Session, order: ExchangeOrder | RedeemOrder | HoldOrder) -> None:
         """Raise where the chain would refuse a signed order for whose points they are, whatever their amount."""
-        terms = load_terms(session)
+        terms = self._terms.read(session)[1]
         match order:
             case ExchangeOrder():
                 source = split_token_id(order.from_id)[0]
@@ -426,7 +459,7 @@ class OrderDesk:
         raise ProgrammeForbids(target if is_targets or is_unknown else source, refusal)
 
     def _exchange_pars(self, session: Session, source: ProgrammeId, target: ProgrammeId) -> tuple[int, int]:
-        terms = load_terms(session)
+        terms = self._terms.read(session)[1]
         self._check_exchange(terms, source, target)
         known = terms.programmes
         return known[ProgrammeId(source)].par_microfen, known[ProgrammeId(target)].par_microfen
@@ -484,13 +517,16 @@ class OrderDesk:
                 reserved[token] = reserved.get(token, 0) + int.from_bytes(row.lots[at + 8 : at + 16], "big")
         return reserved
 
-    def _open(self, session: Session, account: AccountBytes) -> Sequence[OrderNonceRow]:
-        return session.scalars(
-            select(OrderNonceRow).where(OrderNonceRow.holder == account, OrderNonceRow.state == "open")
-        ).all()
+    def _open(self, session: Session, account: AccountBytes) -> list[_OpenOrder]:
+        return [
+            _OpenOrder(OrderId(bytes(row.order_id)), bytes(row.lots), row.deadline)
+            for row in session.connection().execute(_OPEN, {"account": account})
+        ]
 
-    def _ended(self, session: Session, rows: Sequence[OrderNonceRow]) -> dict[OrderId, bool]:
+    def _ended(self, session: Session, rows: Sequence[_OpenOrder]) -> dict[OrderId, bool]:
         """Return which open orders can change nothing any more, and whether their nonce is spent."""
+        if not rows:
+            return {}
         ids = [row.order_id for row in rows]
         outcomes = _outcomes(session, ids)
         chain_time = session.scalar(select(ProjectionCursorRow.block_timestamp)) or 0
@@ -515,6 +551,19 @@ class OrderDesk:
             session.execute(update(OrderNonceRow).where(OrderNonceRow.order_id.in_(spent)).values(state="spent"))
         if free:
             session.execute(delete(OrderNonceRow).where(OrderNonceRow.order_id.in_(free)))
+
+
+class _OpenOrder(NamedTuple):
+    """An order that may still land; ``lots`` is packed as for the contract."""
+
+    order_id: OrderId
+    lots: bytes
+    deadline: int
+
+
+def _balances(session: Session, account: AccountBytes) -> tuple[tuple[int, int], ...]:
+    rows = session.connection().execute(_BALANCES, {"account": account})
+    return tuple((token, amount) for token, amount in rows)
 
 
 def _outcomes(session: Session, order_ids: Sequence[OrderId]) -> dict[OrderId, OrderStatus]:

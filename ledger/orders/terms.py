@@ -3,16 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from ledger.indexer.tables import table_of
 from ledger.orders.eligibility import MerchantTerms, ProgrammeTerms, Terms, payment_refusal
 from ledger.standard.contract import ProgrammeFlag, ProgrammeState
 from ledger.standard.ids import ZERO_ACCOUNT, MerchantId, ProgrammeId
-from ledger.store.models.projection import ChainEventRow, ChainMerchantRow, ChainProgrammeRow
+from ledger.store.models.projection import ChainEventRow, ChainMerchantRow, ChainProgrammeRow, ProjectionCursorRow
 
 _PAUSE_EVENTS = ("Paused", "Unpaused")
+_CURSOR = select(
+    table_of(ProjectionCursorRow).c.block_number,
+    table_of(ProjectionCursorRow).c.block_timestamp,
+    table_of(ProjectionCursorRow).c.block_hash,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Projected:
+    """The final block that the projection has reached; number 0 at time 0, without a hash, before it starts."""
+
+    number: int = 0
+    timestamp: int = 0
+    hash: bytes | None = None
+
+
+class KnownTerms:
+    """The terms of all programmes, loaded once a block: whatever changes them is in one, and is projected with it."""
+
+    def __init__(self) -> None:
+        self._known: tuple[Projected, Terms] | None = None
+
+    def read(self, session: Session) -> tuple[Projected, Terms]:
+        """Return how far the projection has come, and the terms there."""
+        at, known = projected(session), self._known
+        if known is not None and at.hash is not None and known[0] == at:
+            return known
+        loaded = at, load_terms(session)
+        # Without a snapshot (a write on PostgreSQL) the next block may have come in between: then it is not kept.
+        if projected(session) == at:
+            self._known = loaded
+        return loaded
+
+
+def projected(session: Session) -> Projected:
+    """Return how far the projection has come."""
+    row = session.connection().execute(_CURSOR).one_or_none()
+    return Projected() if row is None else Projected(row.block_number, row.block_timestamp, bytes(row.block_hash))
 
 
 def load_terms(session: Session) -> Terms:

@@ -11,8 +11,10 @@ import hashlib
 import json
 import os
 import secrets
+import threading
 import time
 from base64 import urlsafe_b64encode
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,6 +37,9 @@ OIDC_ALGORITHMS = ("ES256", "ES384", "EdDSA", "RS256", "PS256")
 TOKEN_LIFETIME = timedelta(hours=1)
 TOKEN_LIFETIME_MAX = timedelta(days=31)
 LEEWAY_S = 30
+REMEMBERED_S = 60
+"""How long a signature that was checked is not checked again."""
+REMEMBERED_MAX = 50_000
 
 
 class BadToken(TongduiError):
@@ -162,8 +167,21 @@ class KeysUnavailable(Unavailable):
         super().__init__(f"the identity provider's keys cannot be fetched: {detail}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """When a token is good, and when its signature was checked: Unix seconds."""
+
+    expires_at: int
+    begins_at: int
+    checked_at: int
+
+
 class TokenVerifier:
-    """Checks tokens of one issuer for one audience, by this system's clock."""
+    """Checks tokens of one issuer for one audience, by this system's clock.
+
+    A signature that was right stays right: for `REMEMBERED_S` a token is known by its digest, and only its times are
+    checked again. Longer would keep a key in use that the provider has dropped.
+    """
 
     def __init__(self, keys: KeySource, issuer: str, audience: str, algorithms: Iterable[str], clock: Clock) -> None:
         self._keys = keys
@@ -171,6 +189,18 @@ class TokenVerifier:
         self._audience = audience
         self._algorithms = list(algorithms)
         self._clock = clock
+        self._lock = threading.Lock()
+        self._known: OrderedDict[bytes, tuple[Principal, _Times]] = OrderedDict()
+
+    def remembered(self, token: str) -> Principal | None:
+        """Return who a token speaks for if its signature was checked a moment ago. Never waits. Raises BadToken."""
+        now = self._clock.timestamp()
+        with self._lock:
+            found = self._known.get(_digest(token))
+        if found is None or not 0 <= now - found[1].checked_at < REMEMBERED_S:
+            return None
+        _check_times(found[1].expires_at, found[1].begins_at, now)
+        return found[0]
 
     def verify(self, token: str) -> Principal:
         """Return who the token speaks for.
@@ -179,6 +209,18 @@ class TokenVerifier:
             BadToken: the token is invalid.
             KeysUnavailable: it cannot be checked at present.
         """
+        known = self.remembered(token)
+        if known is not None:
+            return known
+        principal, times = self._checked(token)
+        with self._lock:
+            self._known.pop(digest := _digest(token), None)
+            self._known[digest] = principal, times
+            if len(self._known) > REMEMBERED_MAX:
+                self._known.popitem(last=False)
+        return principal
+
+    def _checked(self, token: str) -> tuple[Principal, _Times]:
         try:
             key = self._keys.key_for(token)
             claims = jwt.decode(
@@ -197,12 +239,12 @@ class TokenVerifier:
             )
         except jwt.PyJWTError as error:
             raise BadToken(_reason(error)) from error
-        self._check_times(claims)
+        times = self._times(claims)
         scopes = claims.get("scope", "")
         if not isinstance(scopes, str) or not isinstance(claims["sub"], str):
             raise BadToken("its claims have the wrong types")
         identity = claims.get("identity")
-        return Principal(
+        principal = Principal(
             subject=f"{self._issuer} {claims['sub']}",
             # A provider may add scopes of its own (openid, profile); what means nothing here grants nothing.
             scopes=frozenset(scopes.split()),
@@ -210,8 +252,9 @@ class TokenVerifier:
             expires_at=int(claims["exp"]),
             identity=identity if isinstance(identity, str) and identity else None,
         )
+        return principal, times
 
-    def _check_times(self, claims: dict[str, Any]) -> None:
+    def _times(self, claims: dict[str, Any]) -> _Times:
         now = self._clock.timestamp()
         try:
             expires_at, issued_at, not_before = (
@@ -221,10 +264,20 @@ class TokenVerifier:
             )
         except (TypeError, ValueError):
             raise BadToken("its times are not numbers") from None
-        if now >= expires_at + LEEWAY_S:
-            raise BadToken("it has expired")
-        if max(issued_at, not_before) > now + LEEWAY_S:
-            raise BadToken("it is not valid yet")
+        times = _Times(expires_at, max(issued_at, not_before), now)
+        _check_times(times.expires_at, times.begins_at, now)
+        return times
+
+
+def _check_times(expires_at: int, begins_at: int, now: int) -> None:
+    if now >= expires_at + LEEWAY_S:
+        raise BadToken("it has expired")
+    if begins_at > now + LEEWAY_S:
+        raise BadToken("it is not valid yet")
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
 
 
 def _reason(error: jwt.PyJWTError) -> str:

@@ -15,7 +15,6 @@ from ledger.standard.contract import MINT_SHARE, REVOKE_SHARE
 from ledger.standard.ids import Address, MerchantId, OrderId, ProgrammeId, address_bytes
 from ledger.store.models.issuance import IssuanceGrantRow
 from ledger.store.models.projection import (
-    BalanceRow,
     ChainProgrammeRow,
     EntryRow,
     FlowRow,
@@ -104,16 +103,6 @@ def projected_block(session: Session) -> Block:
     """Return how far the projection has come; block 0 at time 0 before it starts."""
     row = session.get(ProjectionCursorRow, 1)
     return Block(0, 0) if row is None else Block(row.block_number, row.block_timestamp)
-
-
-def balances(session: Session, account: Address) -> list[tuple[int, int]]:
-    """Return (token id, minor) of an account, by token id; empty lots are left out."""
-    rows = session.execute(
-        select(BalanceRow.token_id, BalanceRow.amount_minor)
-        .where(BalanceRow.account == address_bytes(account), BalanceRow.amount_minor > 0)
-        .order_by(BalanceRow.token_id)
-    )
-    return [(token, amount) for token, amount in rows]
 
 
 def history(session: Session, account: Address, before: tuple[int, ...] | None, limit: int) -> list[Entry]:

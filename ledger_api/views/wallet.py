@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
+from ledger.orders.desk import Holdings
 from ledger.orders.eligibility import Terms
 from ledger.standard.civil_time import DAY_S
 from ledger.standard.ids import Address, OrderId, ProgrammeId, split_token_id
@@ -37,16 +38,9 @@ def lot_out(token: int, minor: int, terms: Terms, now: int) -> LotOut:
     )
 
 
-def wallet_out(
-    account: Address,
-    block: queries.Block,
-    balances: Sequence[tuple[int, int]],
-    spendable: Mapping[int, int],
-    terms: Terms,
-    names: Mapping[ProgrammeId, ProgrammeName],
-    now: int,
-) -> WalletOut:
-    """Return a wallet; ``spendable`` are minor units by token id, less those in orders on their way."""
+def wallet_out(account: Address, held: Holdings, names: Mapping[ProgrammeId, ProgrammeName], now: int) -> WalletOut:
+    """Return a wallet: what an account has, at Unix time ``now``."""
+    terms, balances, spendable = held.terms, held.balances, held.spendable
     shown = []
     for programme in terms.programmes.values():
         own = [(token, minor) for token, minor in balances if split_token_id(token)[0] == programme.programme]
@@ -71,7 +65,7 @@ def wallet_out(
     ordered = sorted(balances, key=lambda one: _expiry(one[0], terms))
     return WalletOut(
         account=account,
-        as_of=as_of(block),
+        as_of=as_of(queries.Block(held.block.number, held.block.timestamp)),
         programmes=shown,
         lots=[lot_out(token, minor, terms, now) for token, minor in ordered],
     )

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ledger.orders.terms import load_terms
 from ledger.standard.civil_time import DAY_S
 from ledger.standard.ids import Address
 from ledger_api.dependencies import (
@@ -19,7 +18,10 @@ from ledger_api.dependencies import (
     GrantIdPath,
     Limit,
     ResidentToken,
+    UncheckedResident,
+    check_standing,
     hash_of,
+    own_account,
     own_resident,
 )
 from ledger_api.errors import NotFinal, NotFound
@@ -38,11 +40,12 @@ router = APIRouter(tags=["Wallet"])
 
 
 @router.get("/v1/wallet", operation_id="getWallet", response_model=WalletOut)
-def wallet(request: Request, services: Deps, principal: ResidentToken) -> Response:
+def wallet(request: Request, services: Deps, principal: UncheckedResident) -> Response:
     """Return all that the resident holds, by programme and by lot, as of the last final block that was read."""
     with services.database.read() as session:
-        resident = services.registry.get(session, own_resident(session, principal))
-        return cacheable(request, wallet_of(session, services, resident.account))
+        check_standing(session, principal)
+        shown = wallet_of(session, services, own_account(session, principal))
+    return cacheable(request, shown)
 
 
 @router.get("/v1/wallet/expiring", operation_id="listExpiringLots", response_model=list[LotOut])
@@ -54,11 +57,10 @@ def expiring(
     """Return the live lots that expire soon, soonest first."""
     with services.database.read() as session:
         resident = services.registry.get(session, own_resident(session, principal))
-        balances = queries.balances(session, resident.account)
-        terms = load_terms(session)
+        held = services.orders.holdings(session, resident.account)
     now = services.clock.timestamp()
     last = moment(now + within_days * DAY_S)
-    lots = [lot_out(token, minor, terms, now) for token, minor in balances]
+    lots = [lot_out(token, minor, held.terms, now) for token, minor in held.balances]
     soon = [lot for lot in lots if lot.expires_at is not None and not lot.is_expired and lot.expires_at <= last]
     return sorted(soon, key=lambda lot: (lot.expires_at, lot.programme))
 
@@ -114,13 +116,5 @@ def grant_receipt(grant_id: GrantIdPath, services: Deps, principal: ResidentToke
 
 def wallet_of(session: Session, services: Services, account: Address) -> WalletOut:
     """Return an account's wallet from one snapshot."""
-    spendable = {lot.token_id: lot.amount_minor for lot in services.orders.spendable(session, account)}
-    return wallet_out(
-        account,
-        queries.projected_block(session),
-        queries.balances(session, account),
-        spendable,
-        load_terms(session),
-        services.names,
-        services.clock.timestamp(),
-    )
+    held = services.orders.holdings(session, account)
+    return wallet_out(account, held, services.names, services.clock.timestamp())

@@ -204,8 +204,10 @@ class World:
 
     def freeze(self, programme: int, until: int) -> None:
         """Let a programme be frozen until a Unix time."""
+        self._block += 1
         with self.database.transaction() as session:
             session.get_one(ChainProgrammeRow, programme).frozen_until = until
+            self._cursor(session)
 
     def block(self) -> None:
         """Make an empty block now."""
@@ -215,9 +217,11 @@ class World:
 
     def end_spending(self, programme: int, until: int) -> None:
         """Let a programme be closing, its points spendable until a Unix time."""
+        self._block += 1
         with self.database.transaction() as session:
             row = session.get_one(ChainProgrammeRow, programme)
             row.state, row.spendable_until = ProgrammeState.CLOSING.value, until
+            self._cursor(session)
 
     def pause(self, module: str, until: int) -> None:
         """Pause a module until a Unix time; 0 ends the pause."""

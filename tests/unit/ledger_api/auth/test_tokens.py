@@ -13,7 +13,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ledger.clock import ManualClock
 from ledger.errors import ConfigurationError
 from ledger_api.auth.scopes import UnknownScope
-from ledger_api.auth.tokens import LOCAL_ALGORITHM, BadToken, KeysUnavailable, LocalIssuer, RemoteKeys, TokenVerifier
+from ledger_api.auth.tokens import (
+    LEEWAY_S,
+    LOCAL_ALGORITHM,
+    REMEMBERED_S,
+    BadToken,
+    KeysUnavailable,
+    LocalIssuer,
+    RemoteKeys,
+    TokenVerifier,
+)
 
 ISSUER, AUDIENCE = "urn:test", "tongdui-api"
 
@@ -161,3 +170,50 @@ def test_a_provider_that_does_not_answer_is_no_bad_token(issuer: LocalIssuer, cl
     verifier = TokenVerifier(keys, ISSUER, AUDIENCE, ["ES256"], clock)
     with pytest.raises(KeysUnavailable):
         verifier.verify(issuer.issue("x", ["operator"]))
+
+
+class CountedKeys:
+    """The issuer's key until it is dropped; counts how often it was asked for."""
+
+    def __init__(self, issuer: LocalIssuer) -> None:
+        self.issuer = issuer
+        self.asked = 0
+        self.is_dropped = False
+
+    def key_for(self, token: str) -> Any:
+        self.asked += 1
+        if self.is_dropped:
+            raise BadToken("it was signed by a key that is not known here")
+        return self.issuer.key_for(token)
+
+
+def test_a_signature_that_was_checked_is_not_checked_again_for_a_minute(
+    issuer: LocalIssuer, clock: ManualClock
+) -> None:
+    keys = CountedKeys(issuer)
+    verifier = TokenVerifier(keys, ISSUER, AUDIENCE, [LOCAL_ALGORITHM], clock)
+    token = issuer.issue("wang", ["resident:self"])
+    assert verifier.remembered(token) is None
+    first = verifier.verify(token)
+    keys.is_dropped = True
+    clock.set(clock.now() + timedelta(seconds=REMEMBERED_S - 1))
+    assert verifier.verify(token) == verifier.remembered(token) == first
+    assert keys.asked == 1
+    clock.set(clock.now() + timedelta(seconds=1))
+    assert verifier.remembered(token) is None
+    with pytest.raises(BadToken, match="not known here"):
+        verifier.verify(token)
+
+
+def test_a_remembered_token_still_expires(issuer: LocalIssuer, verifier: TokenVerifier, clock: ManualClock) -> None:
+    token = forged(issuer, clock, exp=clock.timestamp() + 10)
+    verifier.verify(token)
+    clock.set(clock.now() + timedelta(seconds=10 + LEEWAY_S))
+    with pytest.raises(BadToken, match="expired"):
+        verifier.verify(token)
+
+
+def test_a_changed_signature_is_another_token(issuer: LocalIssuer, verifier: TokenVerifier, clock: ManualClock) -> None:
+    verifier.verify(forged(issuer, clock))
+    with pytest.raises(BadToken, match="signature"):
+        verifier.verify(forged(issuer, clock, key=ec.generate_private_key(ec.SECP256R1())))

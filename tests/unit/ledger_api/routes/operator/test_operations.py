@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from ledger_api.ports import Check
 from tests.unit.ledger_api.api import Api, problem
 
@@ -33,6 +35,15 @@ def test_metrics_are_for_operators_and_count_by_route(api: Api) -> None:
 
 def test_the_keys_of_the_local_issuer_are_published(api: Api) -> None:
     assert api.get("/.well-known/jwks.json").json() == api.issuer.jwks()
+
+
+@pytest.mark.parametrize(("scope", "before"), [("resident:self", "not-registered"), ("auditor", "forbidden")])
+def test_a_withdrawn_token_is_refused_first_where_the_route_checks_it_itself(api: Api, scope: str, before: str) -> None:
+    headers = api.token("who", scope)
+    assert problem(api.get("/v1/wallet", headers))[1] == f"/problems/{before}"
+    token_id = api.services.verifier.verify(headers["Authorization"].removeprefix("Bearer ")).token_id
+    api.post("/v1/tokens/withdraw", {"token_id": token_id}, api.token("op", "operator"))
+    assert problem(api.get("/v1/wallet", headers)) == (401, "/problems/invalid-token")
 
 
 def test_a_withdrawn_token_is_refused(api: Api) -> None:

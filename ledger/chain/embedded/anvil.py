@@ -200,7 +200,8 @@ class AnvilNode:
         """Kill the node (it keeps nothing worth a farewell) and wait for its end. Harmless when it is gone."""
         self._process.kill()
         self._keeper.join()
-        self._place.close()
+        place, self._place = self._place, _Place(self.url, self._place.port)
+        place.close()
         (self._folder / _IDENTITY_FILE).unlink(missing_ok=True)
 
     def _wait_until_ready(self, settings: NodeSettings, log: Path) -> None:

@@ -101,7 +101,8 @@ def open_city(
     local = {number: LocalSigner(secret(f"issuer {number}")) for number in PROGRAMMES.values()}
     signers: dict[ProgrammeId, IssuerSigner] = {**local, **(remote or {})}
     clock = ManualClock(NOW)
-    options = EmbeddedOptions(chain_id=987_654_321, genesis_timestamp=int(NOW.timestamp()))
+    # On loopback: an agency's signer is another process, and asks this node.
+    options = EmbeddedOptions(chain_id=987_654_321, genesis_timestamp=int(NOW.timestamp()), isolate=False)
     engine = EmbeddedEngine.open(folder / "chain", clock, options)
     config = load()
     if appropriated_fen is not None:

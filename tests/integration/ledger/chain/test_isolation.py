@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ledger.chain.embedded import door
+from ledger.chain.embedded.anvil import AnvilNode, NodeSettings
 from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions
 from ledger.chain.rpc import RpcClient, RpcError
 from tests.eventually import eventually
@@ -98,6 +99,17 @@ def _is_kept(entry: Path) -> bool:
         finally:
             os.close(folder)
     return True
+
+
+def test_a_node_may_be_killed_twice(tmp_path: Path) -> None:
+    """The second time must close no descriptor that is somebody else's by then."""
+    settings = NodeSettings(chain_id=1_000_000_007, genesis_timestamp=1_788_192_000)
+    node = AnvilNode.start(settings, tmp_path, is_isolated=True)
+    node.kill()
+    descriptors = [os.open("/dev/null", os.O_RDONLY) for _ in range(16)]
+    node.kill()
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def test_without_a_namespace_it_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

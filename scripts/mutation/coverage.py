@@ -10,6 +10,8 @@ from scripts.mutation.finder import Mutant
 from scripts.mutation.judge import Trace
 
 _PUSH1, _PUSH32 = 0x60, 0x7F
+_SESSION = ""
+"""Pytest's id of a session, under which a session's fixture is traced."""
 CITY = "city"
 """What stands, among the tests, for the deployment that all have in common."""
 
@@ -37,14 +39,17 @@ def coverage_of(traces: Sequence[Trace], codes: Mapping[str, Code], left_out: Co
     at = runtime | creation
     ran: dict[str, dict[tuple[int, int], set[str]]] = {}
     for trace in traces:
+        everyone = frozenset(test for test in trace.places if test not in (CITY, _SESSION))
         for test, contracts in trace.places.items():
             if test in left_out:
                 continue
+            # What a fixture of the session set up, any test of the file may use.
+            tests = everyone.difference(left_out) if test == _SESSION else {test}
             for contract, counters in contracts.items():
                 for counter in counters:
                     if (place := at[contract].get(counter)) is not None:
                         file, start, length = place
-                        ran.setdefault(file, {}).setdefault((start, length), set()).add(test)
+                        ran.setdefault(file, {}).setdefault((start, length), set()).update(tests)
     return Coverage(
         {file: {place: frozenset(tests) for place, tests in places.items()} for file, places in ran.items()}
     )

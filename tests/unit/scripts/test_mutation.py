@@ -188,6 +188,9 @@ def test_coverage_joins_counters_to_places(solc: SolcServer) -> None:
     places = {"first": {"Sample": [0]}, "second": {"Sample": [2]}, CITY: {"Sample": [0]}}
     coverage = coverage_of([Trace({}, places, [])], {"Sample": code})
     assert coverage.tests_of(plus) == {"first", CITY}
+    of_the_session = {**places, "": {"Sample": [0]}}
+    coverage = coverage_of([Trace({}, of_the_session, [])], {"Sample": code})
+    assert coverage.tests_of(plus) == {"first", "second", CITY}, "any test may use what a session's fixture deployed"
 
 
 def test_the_known_killer_comes_first_then_those_of_the_function_then_the_quick(solc: SolcServer) -> None:

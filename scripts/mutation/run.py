@@ -89,11 +89,12 @@ def _mark(root: Path, base: Mapping[str, Code], file: str) -> str:
     """Return a digest of the contracts' code, a file of tests and what such files share."""
     digest = hashlib.sha256(fingerprint(base).encode())
     folder = root / "tests" / "contracts"
-    names = ["city.py", "conftest.py", "reference.py", Path(file).name]
-    if "lives" in (folder / Path(file).name).read_text(encoding="utf-8"):
-        names += sorted(str(path.relative_to(folder)) for path in (folder / "lives").rglob("*.py"))
-    for name in names:
-        digest.update((folder / name).read_bytes())
+    text = (root / file).read_bytes()
+    shared = [path for path in folder.rglob("*.py") if not path.name.startswith("test_")]
+    lives = folder / "lives"
+    for path in sorted(path for path in shared if b"lives" in text or lives not in path.parents):
+        digest.update(path.read_bytes())
+    digest.update(text)
     return digest.hexdigest()[:16]
 
 

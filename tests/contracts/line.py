@@ -23,7 +23,9 @@ class Line:
     def send(self, _method: str, body: bytes) -> bytes:
         """Return what the node answers to a request in JSON."""
         if self._owner != os.getpid():
-            # What was open belongs to the process that this one was forked from.
+            # What was open belongs to the process that this one was forked from, and stays open there.
+            for connection in self._idle:
+                connection.close()
             self._idle, self._owner = [], os.getpid()
         connection = self._connection()
         try:

@@ -10,11 +10,13 @@ from city import (
     DAY,
     EXCHANGE_IN,
     GIFT,
+    MATURITY,
     NOW,
     REDEEMABLE,
     RESIDENCE,
     SHOP,
     SPENDABLE,
+    TERMS,
     VOLUNTEER,
     City,
     bits,
@@ -486,6 +488,19 @@ def test_a_ledger_takes_no_parts_of_another(city: City) -> None:
     salt, parts = b"\x01" * 32, (city.book, city.succession)
     with reverts("PointsLedgerWrongParts"):
         city.project.PointsLedger.deploy(city.manager, salt, *parts, city.by_admin)
+
+
+@pytest.mark.parametrize("own", ["book", "succession"])
+def test_a_ledger_takes_no_single_part_of_another(city: City, own: str) -> None:
+    """One part that was deployed for it does not make up for the other, which was not."""
+    here = city.admin.get_deployment_address(city.admin.nonce + 1)
+    book, succession = city.book, city.succession
+    if own == "book":
+        book = city.project.ClearingBook.deploy(city.manager, here, MATURITY, TERMS, city.by_admin)
+    else:
+        succession = city.project.Succession.deploy(city.manager, here, city.by_admin)
+    with reverts("PointsLedgerWrongParts"):
+        city.project.PointsLedger.deploy(city.manager, b"\x01" * 32, book, succession, city.by_admin)
 
 
 def test_the_constants_of_this_file_are_the_contracts(city: City) -> None:

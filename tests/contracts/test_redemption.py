@@ -259,6 +259,18 @@ def test_8_lot_dead_seven_days_after_the_quarter_s_end(rich: City) -> None:
     assert rejections(tx) == [(rich.id_of(orders[1]), rich.ana.address, LOT_DEAD)]
 
 
+def test_8_points_that_are_dead_are_not_spent_beside_others(rich: City) -> None:
+    """They are there, and would be enough: a lot in the second place is asked for its day like the first."""
+    rich.mint(VOLUNTEER, NOW + 1, {rich.ana.address: 1_000})
+    end = expiry_end(NOW)
+    order = rich.redeem_order(rich.ana, [(token_id(VOLUNTEER, NOW + 1), 100), (LOT, 100)], deadline=end)
+    next_block_at(end)
+    tx = rich.run_redeem(rich.signed(rich.ana, order))
+    assert rejections(tx) == [(rich.id_of(order), rich.ana.address, LOT_DEAD)]
+    assert rich.balances(LOT, rich.ana) == [100_000]
+    assert rich.balances(token_id(VOLUNTEER, NOW + 1), rich.ana) == [1_000]
+
+
 # What lands -------------------------------------------------------------------------------------------------------
 
 

@@ -93,7 +93,7 @@ def page(results: Sequence[Result], equivalents: Mapping[str, Equivalent], choic
         "# Mutation check of the contracts",
         "",
         "Small faults are put into the contracts one at a time; the tests must notice. `make mutate` makes this page",
-        "and goes on where it was ended; `make mutate-sample` judges a few mutants anew, in CI. How it is done, and",
+        "and goes on where it was ended; `make mutate-sample` judges a few mutants anew. How it is done, and",
         "why so: [ADR 8](../docs/adr/0008-mutation-check.md).",
         "",
         f"The operators find {found:,} mutants in the contracts that are deployed (no mocks, no interfaces, never in a",

@@ -20,18 +20,11 @@ import httpx
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from ledger.deployment.artifacts import call_data, event_topic
+from ledger.deployment.artifacts import event_topic
 from ledger.errors import InvariantViolation
-from ledger.outbox.routes import mint_gas
 from ledger.residents.registry import NewResident
-from ledger.standard.civil_time import CITY_TZ
 from ledger.standard.contract import GRANTS_MAX
-from ledger.standard.evidence import EvidenceLeaf, MerkleTree
-from ledger.standard.ids import Address, MerchantId, ProgrammeId
-from ledger.standard.keccak import keccak256
-from ledger.standard.packed import pack_grants
-from ledger.standard.quarters import expiry_quarter
-from ledger.standard.typed_data import MintBatch
+from ledger.standard.ids import MerchantId, ProgrammeId
 from ledger.store.models.api import ApiSubjectRow
 from ledger.store.models.redemption import RedemptionOrderRow
 from redemption.offers import Offer
@@ -39,6 +32,7 @@ from redemption.states import State
 from scripts.bench import postgres
 from scripts.bench.issue import bench_city, work_folder
 from scripts.bench.processes import cpu_s, own_children
+from scripts.minting import enqueue_mint
 from tongdui.api import open_token_issuer, services_of
 from tongdui.bootstrap import City, open_city
 from tongdui.clock import clock_of
@@ -206,34 +200,9 @@ def _settle_in(city: City, wallets: int) -> list[str]:
     for programme in PROGRAMMES:
         for start in range(0, wallets, GRANTS_MAX):
             number += 1
-            _mint(city, programme, number, accounts[start : start + GRANTS_MAX])
+            enqueue_mint(city, programme, number, accounts[start : start + GRANTS_MAX], _PURSE_MINOR)
     city.gateway.run_until_idle()
     return tokens
-
-
-def _mint(city: City, programme: ProgrammeId, number: int, accounts: Sequence[Address]) -> None:
-    quarter = expiry_quarter(city.clock.now().astimezone(CITY_TZ).date(), 8)
-    grants = pack_grants([(account, _PURSE_MINOR) for account in accounts])
-    leaves = [
-        EvidenceLeaf(
-            grant_id=keccak256(f"bench {programme} {account}".encode()),
-            account=account,
-            token_id=programme << 32 | quarter,
-            amount=_PURSE_MINOR,
-            activity_code=b"BENCH".ljust(32, b"\0"),
-            rulebook_version=1,
-            commitment=keccak256(b"bench"),
-        ).hash()
-        for account in accounts
-    ]
-    root = MerkleTree(leaves).root
-    batch = MintBatch(programme, quarter, number, root, keccak256(grants))
-    slug = city.deployment.programme(programme).slug
-    signature = city.keys.keystore.get(f"issuers/{slug}").sign_digest(batch.digest(city.deployment.domain()))
-    data = call_data("PointsLedger", "mint", [(programme, quarter, number, root, grants), signature])
-    with city.database.transaction() as session:
-        ledger = city.deployment.address("PointsLedger")
-        city.gateway.outbox.enqueue_call(session, "mint", f"mint:{number}", ledger, data, mint_gas(len(accounts)))
 
 
 def _count(city: City, placed: Sequence[str]) -> tuple[int, int]:

@@ -23,17 +23,9 @@ import httpx
 import uvicorn
 from pydantic import SecretStr
 
-from ledger.deployment.artifacts import call_data
 from ledger.errors import TongduiError
-from ledger.outbox.routes import mint_gas
 from ledger.residents.registry import NewResident
-from ledger.standard.civil_time import CITY_TZ
-from ledger.standard.evidence import EvidenceLeaf, MerkleTree
-from ledger.standard.ids import Address, MerchantId, ProgrammeId
-from ledger.standard.keccak import keccak256
-from ledger.standard.packed import pack_grants
-from ledger.standard.quarters import expiry_quarter
-from ledger.standard.typed_data import MintBatch
+from ledger.standard.ids import MerchantId, ProgrammeId
 from ledger.store.models.api import ApiSubjectRow
 from ledger_api.app import create_app
 from redemption.merchants import Merchant
@@ -42,6 +34,7 @@ from scripts.bench import postgres
 from scripts.faults.clocks import FILE as CLOCK_FILE
 from scripts.faults.clocks import TownClock
 from scripts.faults.network import Network
+from scripts.minting import enqueue_mint
 from scripts.races.plan import VALUE_FEN, Hand
 from tongdui.api import open_token_issuer, services_of
 from tongdui.bootstrap import City, open_city
@@ -51,7 +44,7 @@ SHOP, OTHER_SHOP = MerchantId(1), MerchantId(2)
 OFFER = "races"
 DESK = "shuangnan"
 PIN = "481903"
-_PROGRAMME, _ISSUER = ProgrammeId(1), "issuers/volunteer"
+_PROGRAMME = ProgrammeId(1)
 _PURSE_MINOR = 4_000_000
 _RATE = 1_000_000
 _PATIENCE_S = 90.0
@@ -145,33 +138,9 @@ class Town:
                 )
                 city.approvals.set_pin(session, resident.resident_id, PIN, "another clerk")
                 self.payers.append(Payer(subject, resident.resident_id))
-        self._mint([resident.account for resident in made])
+        enqueue_mint(self.city, _PROGRAMME, 1, [resident.account for resident in made], _PURSE_MINOR)
         first = self.headers(self.payers[-1].subject, "resident:self")
         self.until(lambda: _has_points(self.get(0, "/v1/wallet", first)), "the points are there")
-
-    def _mint(self, accounts: list[Address]) -> None:
-        city = self.city
-        quarter = expiry_quarter(city.clock.now().astimezone(CITY_TZ).date(), 8)
-        grants = pack_grants([(account, _PURSE_MINOR) for account in sorted(accounts)])
-        leaves = [
-            EvidenceLeaf(
-                grant_id=keccak256(f"race {account}".encode()),
-                account=account,
-                token_id=_PROGRAMME << 32 | quarter,
-                amount=_PURSE_MINOR,
-                activity_code=b"RACE".ljust(32, b"\0"),
-                rulebook_version=1,
-                commitment=keccak256(b"race"),
-            ).hash()
-            for account in sorted(accounts)
-        ]
-        root = MerkleTree(leaves).root
-        batch = MintBatch(_PROGRAMME, quarter, 1, root, keccak256(grants))
-        signature = city.keys.keystore.get(_ISSUER).sign_digest(batch.digest(city.deployment.domain()))
-        data = call_data("PointsLedger", "mint", [(_PROGRAMME, quarter, 1, root, grants), signature])
-        with city.database.transaction() as session:
-            ledger = city.deployment.address("PointsLedger")
-            city.gateway.outbox.enqueue_call(session, "mint", "mint:races", ledger, data, mint_gas(len(accounts)))
 
 
 def found(folder: Path) -> None:

@@ -74,15 +74,30 @@ def prepare_home(home: Path) -> None:
     (home / ".solcx" / f"solc-v{SOLC_VERSION}").symlink_to(find_solc())
 
 
+def prepare_build(root: Path) -> Path:
+    """Make the folders that Brownie wants below ``root`` and return the one that holds them.
+
+    What an earlier checkout compiled from a file that is gone since then goes too: Brownie looks for the sources of
+    all that it once compiled and does not begin without them.
+    """
+    build = root / "build" / "brownie"
+    for folder in ("contracts", "interfaces", "deployments", "sources", "scripts"):
+        (build / folder).mkdir(parents=True, exist_ok=True)
+    for compiled in (build / "contracts").glob("*.json"):
+        document = json.loads(compiled.read_text(encoding="utf-8"))
+        sources = [document["sourcePath"], *document.get("allSourcePaths", {}).values()]
+        if not all((root / source).exists() for source in sources if source.startswith("contracts/")):
+            compiled.unlink()
+    return build
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run ``brownie test`` with the given pytest arguments; return its exit code."""
     anvil = find_anvil(ROOT)
     if anvil is None or not anvil.is_file():
         print("no anvil: run `make setup`, or set TONGDUI_ANVIL to the native binary", file=sys.stderr)
         return 2
-    build = ROOT / "build" / "brownie"
-    for folder in ("contracts", "interfaces", "deployments", "sources", "scripts"):
-        (build / folder).mkdir(parents=True, exist_ok=True)
+    build = prepare_build(ROOT)
     # Brownie adds its whole tests folder unless a path comes first.
     paths = [argument for argument in arguments if argument.startswith("tests/")]
     options = [argument for argument in arguments if argument not in paths]

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ledger.errors import ConfigurationError
-from scripts.contract_tests import find_anvil, prepare_home
+from scripts.contract_tests import find_anvil, prepare_build, prepare_home
 from scripts.mutation.compiler import Code
 
 _PLUGIN = "brownie_side"
@@ -59,9 +59,7 @@ class Judge:
         brownie = root / ".venv-brownie" / "bin"
         if anvil is None or not (brownie / "python").exists():
             raise ConfigurationError("no Brownie or no anvil here: run `make setup-dev`")
-        build = root / "build" / "brownie"
-        for folder in ("contracts", "interfaces", "deployments", "sources", "scripts"):
-            (build / folder).mkdir(parents=True, exist_ok=True)
+        build = prepare_build(root)
         self._home = Path(tempfile.mkdtemp(prefix="home-", dir=build))
         prepare_home(self._home / "user")
         self._log = (self._home / "judge.log").open("w", encoding="utf-8")

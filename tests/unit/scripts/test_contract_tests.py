@@ -41,3 +41,22 @@ def test_a_home_has_the_compiler_where_py_solc_x_looks(tmp_path: Path) -> None:
     assert solc.is_symlink()
     assert solc.resolve().is_file()
     assert (tmp_path / "home" / ".brownie" / "network-config.yaml").is_file()
+
+
+def test_what_was_compiled_of_a_file_that_is_gone_is_forgotten(tmp_path: Path) -> None:
+    build = contract_tests.prepare_build(tmp_path) / "contracts"
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts" / "Here.sol").touch()
+
+    def compiled(name: str, *sources: str) -> Path:
+        path = build / f"{name}.json"
+        paths = [f"contracts/{source}.sol" for source in sources]
+        document = {"sourcePath": paths[0], "allSourcePaths": {str(place): path for place, path in enumerate(paths)}}
+        path.write_text(json.dumps(document), encoding="utf-8")
+        return path
+
+    kept, gone, stands_on_gone = compiled("kept", "Here"), compiled("gone", "Gone"), compiled("on", "Here", "Gone")
+    contract_tests.prepare_build(tmp_path)
+    assert kept.exists()
+    assert not gone.exists()
+    assert not stands_on_gone.exists()

@@ -277,12 +277,10 @@ def _watched(clock: Clock | None, steady: Callable[[], float] | None) -> Clock:
 
 
 def _open_proxy(stack: ExitStack, settings: Settings, engine: Engine, gateway: Gateway) -> str | None:
-    """Open the auditors' window on the embedded chain; a network's nodes have doors of their own."""
-    if settings.rpc_url is not None or not settings.workers:
-        return None
+    """Open the auditors' window on the embedded chain if it is asked for; a network's nodes have doors of their own."""
     port = settings.rpc_proxy_port
-    if port is None:
-        port = settings.port + 1 if settings.port else 0
+    if port is None or settings.rpc_url is not None or not settings.workers:
+        return None
     try:
         targets = [contract.address for contract in gateway.deployment.contracts.values()]
         proxy = Proxy(engine, port=port, targets=targets, on_submitted=gateway.wake)

@@ -97,7 +97,8 @@ class Settings(BaseSettings):
 
     rpc_proxy_port: int | None = Field(default=None, ge=0, le=65535)
     """Where auditors and residents with own keys reach the embedded chain: a few read methods and signed transactions,
-    capped at the final height. By default the port after the API's; 0 takes a free one."""
+    capped at the final height; 0 takes a free port. Nobody reaches it unless a port is set, for the window asks for no
+    token."""
 
     oidc_issuer: str | None = None
     """The issuer whose tokens are accepted. Set it together with ``oidc_jwks_url``; the local issuer is then off."""

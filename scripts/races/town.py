@@ -155,7 +155,7 @@ def alone(founded: Path, folder: Path, payers: int) -> Iterator[Town]:
     shutil.copytree(founded, folder)
     clock = TownClock(datetime.now(UTC) + timedelta(seconds=1), folder / CLOCK_FILE)
     with ExitStack() as stack:
-        settings = _settings(folder).model_copy(update={"workers": True, "rpc_proxy_port": 0})
+        settings = _settings(folder).model_copy(update={"workers": True})
         city = stack.enter_context(open_city(settings, clock, steady=clock.steady))
         url = stack.enter_context(_serving(city))
         town = Town("sqlite", city, clock, [stack.enter_context(_client(url))], has_own_time=True)

@@ -55,7 +55,7 @@ def free_port() -> int:
 def _at(script: str, port: int) -> str:
     """Return a printed block for another port than the printed one; the chain's window is at the next port."""
     for offset in (1, 0):
-        script = script.replace(f":{PRINTED_PORT + offset}", f":{port + offset}")
+        script = script.replace(str(PRINTED_PORT + offset), str(port + offset))
     return script
 
 

@@ -70,7 +70,7 @@ def readiness(client: httpx.Client) -> dict[str, bool]:
 
 def test_workers_alone_carry_dropped_records_to_the_embedded_chain(tmp_path: Path) -> None:
     state = tmp_path / "state"
-    with workers(state, TONGDUI_RPC_PROXY_PORT="0") as process:
+    with workers(state) as process:
         register_people(Settings(state_dir=state, _env_file=None))
         drop(state, 0, 80)
         wait_for_granted(state, 80)

@@ -10,7 +10,7 @@ import typer
 
 from ledger.standard.civil_time import CITY_TZ
 from tongdui.cli.console import ExitCode, Output, UsageError
-from tongdui.cli.options import AsJson, StateDir, installed, settings
+from tongdui.cli.options import AsJson, StateDir, WindowPort, installed, settings
 from tongdui.clock import ShiftedClock, clock_of
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port (default: 8080); 0 takes a free one.")
     ] = None,
+    window_port: WindowPort = None,
     state_dir: StateDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -41,13 +42,14 @@ def serve(
     from tongdui.serve import serve as run
 
     output = Output(as_json=as_json)
-    chosen = settings(state_dir, host=host, port=port)
+    chosen = settings(state_dir, host=host, port=port, rpc_proxy_port=window_port)
 
     def ready(city: City, url: str) -> None:
         output.say(f"Tongdui serves {url} (OpenAPI: {url}/openapi.json). Stop with Ctrl-C.", style="bold")
-        output.say(
-            f"auditors read the chain at {city.chain_url}: tongdui audit --rpc {city.chain_url} --deployment FILE"
-        )
+        if city.chain_url is not None:
+            output.say(
+                f"auditors read the chain at {city.chain_url}: tongdui audit --rpc {city.chain_url} --deployment FILE"
+            )
         output.result({"ok": True, "url": url, "rpc": city.chain_url, "chain_id": city.deployment.chain_id})
         sys.stdout.flush()
 

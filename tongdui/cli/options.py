@@ -24,6 +24,16 @@ StateDir = Annotated[
     typer.Option("--state-dir", help="Keys, database and chain (default: .tongdui, or TONGDUI_STATE_DIR)."),
 ]
 
+WindowPort = Annotated[
+    int | None,
+    typer.Option(
+        "--window-port",
+        min=0,
+        max=65535,
+        help="Let auditors on this machine read the embedded chain at this port, without a token; 0 takes a free one.",
+    ),
+]
+
 
 def settings(state_dir: Path | None = None, **changes: Any) -> Settings:
     """Return the settings of the environment, with what the command line says instead.

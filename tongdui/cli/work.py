@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from tongdui.cli.console import Output
-from tongdui.cli.options import AsJson, StateDir, settings
+from tongdui.cli.options import AsJson, StateDir, WindowPort, settings
 from tongdui.clock import clock_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
     app.command("work")(work)
 
 
-def work(state_dir: StateDir = None, as_json: AsJson = False) -> None:
+def work(window_port: WindowPort = None, state_dir: StateDir = None, as_json: AsJson = False) -> None:
     """Run the workers alone, without the HTTP API, until Ctrl-C or SIGTERM.
 
     They send what is in the outbox, project final blocks, settle orders,
@@ -33,7 +33,7 @@ def work(state_dir: StateDir = None, as_json: AsJson = False) -> None:
 
     The embedded chain belongs to one process: there `tongdui serve` runs the
     workers itself, and `work` takes its place where no API is wanted.
-    Auditors still read the chain through its window.
+    Auditors read the chain where --window-port opens a window on it.
 
     Exit code 5: a worker stopped with an alarm; a person has to look before
     it is started again.
@@ -41,11 +41,12 @@ def work(state_dir: StateDir = None, as_json: AsJson = False) -> None:
     from tongdui.work import work as run
 
     output = Output(as_json=as_json)
-    chosen = settings(state_dir)
+    chosen = settings(state_dir, rpc_proxy_port=window_port)
 
     def ready(city: City) -> None:
         output.say("the workers run. Stop with Ctrl-C.", style="bold")
-        output.say(f"the chain is read at {city.chain_url}")
+        if city.chain_url is not None:
+            output.say(f"the chain is read at {city.chain_url}")
         output.result({"ok": True, "rpc": city.chain_url, "chain_id": city.deployment.chain_id})
         sys.stdout.flush()
 

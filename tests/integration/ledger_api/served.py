@@ -66,7 +66,7 @@ class Served:
 @contextmanager
 def served_city(state_dir: Path, config: CityConfig | None = None, **settings: Any) -> Iterator[Served]:
     """Serve a city on a free port of loopback until the block ends."""
-    chosen = Settings(state_dir=state_dir, port=0, _env_file=None, **settings)
+    chosen = Settings(state_dir=state_dir, port=0, rpc_proxy_port=0, _env_file=None, **settings)
     with open_city(chosen, config=config) as city:
         config = uvicorn.Config(create_app(services_of(city)), host="127.0.0.1", port=0, log_config=None)
         server = uvicorn.Server(config)

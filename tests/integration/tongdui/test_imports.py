@@ -37,7 +37,7 @@ import sys
 from pathlib import Path
 from tongdui.bootstrap import open_city
 from tongdui.settings import Settings
-with open_city(Settings(state_dir=Path(sys.argv[1]), rpc_proxy_port=0, _env_file=None)) as city:
+with open_city(Settings(state_dir=Path(sys.argv[1]), _env_file=None)) as city:
     city.invariants.refresh()
     print("\\n".join(sorted({name.partition(".")[0] for name in sys.modules})))
 """

@@ -87,6 +87,6 @@ def test_workers_do_not_start_with_a_key_that_cannot_be_opened(name: str, state_
     open_with_chain(state_dir)
     with (
         pytest.raises(CannotDecrypt, match=name),
-        open_city(Settings(state_dir=state_dir, rpc_proxy_port=0)),
+        open_city(Settings(state_dir=state_dir)),
     ):
         pass

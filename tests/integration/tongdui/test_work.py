@@ -25,7 +25,7 @@ def test_an_alarm_ends_the_workers_and_signals_are_as_before(tmp_path: Path) -> 
         city.invariants.alarm("the books differ")
 
     with pytest.raises(WorkersStopped, match="the books differ"):
-        work(Settings(state_dir=tmp_path, rpc_proxy_port=0, workers=False, _env_file=None), on_ready=break_it)
+        work(Settings(state_dir=tmp_path, workers=False, _env_file=None), on_ready=break_it)
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 

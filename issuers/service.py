@@ -61,6 +61,7 @@ from ledger.custody.master import Envelope, RandomBytes
 from ledger.custody.signer import IssuerSigner
 from ledger.deployment.file import Deployment
 from ledger.outbox.outbox import Outbox
+from ledger.outgoing import Outgoing
 from ledger.residents.registry import ResidentRegistry
 from ledger.standard.ids import Address, BatchNumber, ProgrammeId, ProgrammeSlug, address_bytes
 from ledger.store.database import Database
@@ -94,6 +95,7 @@ class IssuerService:
         mappings_folder: Path = MAPPINGS,
         leaves_folder: Path | None = None,
         limits: Limits | None = None,
+        outgoing: Outgoing | None = None,
         random: RandomBytes = os.urandom,
     ) -> None:
         """Wire the service. ``signers``: each programme's issuer key by programme id; ``leaves_folder``: where leaf
@@ -109,6 +111,7 @@ class IssuerService:
         self._slugs = {programme: many[-1].file.slug for programme, many in self._books.items()}
         self._mappings = MappingFolder(mappings_folder)
         self._limits = limits or Limits()
+        self._outgoing = outgoing or Outgoing()
         self._random = random
         self._keys = RecordKeys(keyring, registry.forms)
         self._vault = Vault(envelope, random)
@@ -195,7 +198,7 @@ class IssuerService:
         number = self.programme_id(programme)
         source_mapping = self.mapping(number, mapping, None)
         tokens = StaticToken(token) if isinstance(token, str) else token
-        source = RestSource(source_mapping, base_url, tokens, sleep)
+        source = RestSource(source_mapping, base_url, tokens, self._outgoing, sleep)
         return self._intake.rest(number, source_mapping, source, progress)
 
     def push(

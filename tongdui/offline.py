@@ -27,6 +27,7 @@ from ledger.custody.keystore import Keystore
 from ledger.custody.master import Envelope, load_master_key
 from ledger.deployment.file import FILE_NAME, Deployment
 from ledger.outbox.outbox import Outbox
+from ledger.outgoing import Outgoing
 from ledger.residents.decisions import SourceDecisions
 from ledger.residents.link_codes import LinkCodes
 from ledger.residents.registry import ResidentRegistry
@@ -134,6 +135,7 @@ def books_of(
         deployment,
         signers,
         leaves_folder=settings.state_dir / "leaves",
+        outgoing=Outgoing.of(settings.outgoing_networks),
     )
     issuers.bring_identifiers_up_to_date(
         partial(renormalise_links, registry=registry, sources=sources, custodian=custodian)

@@ -124,6 +124,11 @@ class Settings(BaseSettings):
     drop_dir: Path | None = None
     """Where agencies drop files: a folder for each programme's slug. By default ``drop`` in the state directory."""
 
+    outgoing_networks: list[str] = []
+    """Networks that are not public and that outgoing requests may reach all the same, over plain ``http`` too, as JSON
+    (``["10.20.0.0/16"]``): pages of source systems, an identity provider's keys, webhooks. All else must be ``https``
+    at a public address."""
+
     workers: bool = True
     """Whether this process runs the gateway's workers (sender, indexer, settlement of orders)."""
 

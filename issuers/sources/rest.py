@@ -6,11 +6,15 @@ A pull ends well only at an end that the source names; everything else is an err
 from __future__ import annotations
 
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from itertools import islice
 from typing import Protocol
+from urllib.parse import quote_plus, urlencode
 
-import httpx
+import orjson
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_exponential_jitter
 
@@ -19,10 +23,16 @@ from issuers.sources.mapping import Mapping, RestSpec
 from issuers.sources.paging import Answer, Page, next_address, read_answer
 from issuers.sources.readers.json_documents import decode_document
 from ledger.errors import ConfigurationError
+from ledger.outgoing import AddressRefused, NoAnswer, Outgoing
+from ledger.outgoing import Answer as Reply
 
 _RETRY_AFTER_MAX_S = 60.0
 _PAGE_BYTES_MAX = 64 << 20
+_PAGE_S = 60.0
+"""Seconds that a page may take at least, to its last byte; `timeout_s` of the mapping where that is longer."""
 _EMPTY_PAGES_MAX = 100
+_PAGES_MAX = 100_000
+"""Pages of one pull; the next goes on behind them. A cursor that never ends keeps no worker for ever."""
 _TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -50,24 +60,46 @@ class StaticToken:
 class ClientCredentials:
     """OAuth 2 client credentials (RFC 6749, 4.4)."""
 
-    def __init__(self, url: str, client_id: str, client_secret: str, timeout_s: float = 15.0) -> None:
+    def __init__(
+        self, url: str, client_id: str, client_secret: str, outgoing: Outgoing, timeout_s: float = 15.0
+    ) -> None:
         self._url = url
-        self._auth = (client_id, client_secret)
+        both = f"{quote_plus(client_id)}:{quote_plus(client_secret)}"  # RFC 6749, 2.3.1
+        self._authorization = f"Basic {b64encode(both.encode()).decode()}"
+        self._outgoing = outgoing
         self._timeout_s = timeout_s
         self._token: str | None = None
 
     def token(self, *, renew: bool) -> str:
-        """Return the current or a new token. Raises httpx.HTTPError or SourceUnavailable."""
+        """Return the current or a new token. Raises NoAnswer, AddressRefused or SourceUnavailable."""
         if self._token is None or renew:
-            answer = httpx.post(
-                self._url, data={"grant_type": "client_credentials"}, auth=self._auth, timeout=self._timeout_s
+            answer = self._outgoing.ask(
+                self._url,
+                method="POST",
+                body=b"grant_type=client_credentials",
+                headers={
+                    "Authorization": self._authorization,
+                    "Content-Type": "application/x-www-form-urlencoded",
+                    "Accept": "application/json",
+                },
+                deadline_s=self._timeout_s,
             )
-            answer.raise_for_status()
-            token = answer.json().get("access_token")
-            if not isinstance(token, str):
+            token = _access_token(answer)
+            if token is None:
                 raise SourceUnavailable("token", "the token endpoint gave no access_token")
             self._token = token
         return self._token
+
+
+def _access_token(answer: Reply) -> str | None:
+    if answer.status != HTTPStatus.OK:
+        raise SourceUnavailable("token", f"the token endpoint answered HTTP {answer.status}")
+    try:
+        found = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        return None
+    token = found.get("access_token") if isinstance(found, dict) else None
+    return token if isinstance(token, str) else None
 
 
 class _Busy(Exception):  # private: a temporary answer, turned into SourceUnavailable after all attempts
@@ -80,7 +112,12 @@ class RestSource:
     """Reads one system's pages."""
 
     def __init__(
-        self, mapping: Mapping, base_url: str, tokens: TokenSource, sleep: Callable[[float], None] = time.sleep
+        self,
+        mapping: Mapping,
+        base_url: str,
+        tokens: TokenSource,
+        outgoing: Outgoing,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         if mapping.rest is None:
             raise ConfigurationError(f"mapping {mapping.name} has no section `rest`")
@@ -88,6 +125,7 @@ class RestSource:
         self._spec: RestSpec = mapping.rest
         self._base_url = base_url.rstrip("/")
         self._tokens = tokens
+        self._outgoing = outgoing
         self._sleep = sleep
 
     @property
@@ -101,18 +139,15 @@ class RestSource:
         Raises SourceUnavailable (also behind the last page, where the source says that more follows and not where) or
         ReadFailure.
         """
-        with httpx.Client(timeout=self._spec.timeout_s, follow_redirects=False) as client:
-            if self._spec.paging in ("cursor", "next_url"):
-                yield from self._linked(client, cursor)
-            else:
-                yield from self._numbered(client, cursor)
+        pages = self._linked(cursor) if self._spec.paging in ("cursor", "next_url") else self._numbered(cursor)
+        yield from islice(pages, _PAGES_MAX)
 
-    def _linked(self, client: httpx.Client, cursor: str | None) -> Iterator[Page]:
+    def _linked(self, cursor: str | None) -> Iterator[Page]:
         """Follow what each page names: a cursor, or an address."""
         seen = {cursor}
         empty = 0
         while True:
-            answer = self._page(client, cursor)
+            answer = self._page(cursor)
             following = answer.following
             if following is not None and self._spec.paging == "next_url":
                 address = next_address(self._address(cursor), following, self._base_url)
@@ -136,14 +171,14 @@ class RestSource:
             seen.add(following)
             cursor = following
 
-    def _numbered(self, client: httpx.Client, cursor: str | None) -> Iterator[Page]:
+    def _numbered(self, cursor: str | None) -> Iterator[Page]:
         """Ask for one page after the other. A page is handed on when the next one is known: the last one with records
         is where the next pull goes on."""
         at = cursor
-        answer = self._page(client, at)
+        answer = self._page(at)
         while answer.records and answer.has_more is not False:
             following = self._following(at, answer)
-            beyond = self._page(client, following)
+            beyond = self._page(following)
             if not beyond.records:
                 if answer.has_more or beyond.has_more:
                     yield Page(answer.records, None, answer.total)
@@ -169,7 +204,7 @@ class RestSource:
     def _address(self, cursor: str | None) -> str:
         return cursor if cursor is not None and self._spec.paging == "next_url" else self._base_url + self._spec.path
 
-    def _page(self, client: httpx.Client, cursor: str | None) -> Answer:
+    def _page(self, cursor: str | None) -> Answer:
         backoff = wait_exponential_jitter(multiplier=0.1, max=20)
 
         def wait(state: RetryCallState) -> float:
@@ -181,17 +216,17 @@ class RestSource:
         retrying = Retrying(
             stop=stop_after_attempt(self._spec.attempts_max),
             wait=wait,
-            retry=retry_if_exception_type((_Busy, httpx.TransportError)),
+            retry=retry_if_exception_type((_Busy, NoAnswer)),
             sleep=self._sleep,
             reraise=True,
         )
         try:
-            content = retrying(self._get, client, cursor)
-        except (_Busy, httpx.HTTPError) as error:
+            content = retrying(self._get, cursor)
+        except (_Busy, NoAnswer, AddressRefused) as error:
             raise SourceUnavailable(self._mapping.system, str(error)) from error
         return read_answer(decode_document(content), self._mapping, self._spec)
 
-    def _get(self, client: httpx.Client, cursor: str | None) -> bytes:
+    def _get(self, cursor: str | None) -> bytes:
         url = self._address(cursor)
         parameters = {self._spec.size_parameter: str(self._spec.size)}
         if self._spec.paging == "next_url" and cursor is not None:
@@ -200,36 +235,27 @@ class RestSource:
             parameters[self._spec.cursor_parameter] = cursor or str(self._spec.first)
         elif cursor is not None:
             parameters[self._spec.cursor_parameter] = cursor
-        answer = self._ask(client, url, parameters, renew=False)
-        if answer.status_code == httpx.codes.UNAUTHORIZED:
-            answer = self._ask(client, url, parameters, renew=True)
-        if answer.status_code in _TEMPORARY:
-            raise _Busy(f"HTTP {answer.status_code}", _retry_after(answer))
-        if answer.status_code != httpx.codes.OK:
-            raise SourceUnavailable(self._mapping.system, f"HTTP {answer.status_code}")
-        return answer.content
+        answer = self._ask(url, parameters, renew=False)
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            answer = self._ask(url, parameters, renew=True)
+        if answer.status in _TEMPORARY:
+            raise _Busy(f"HTTP {answer.status}", _retry_after(answer))
+        if answer.status != HTTPStatus.OK:
+            raise SourceUnavailable(self._mapping.system, f"HTTP {answer.status}")
+        return answer.body
 
-    def _ask(self, client: httpx.Client, url: str, parameters: dict[str, str], *, renew: bool) -> httpx.Response:
+    def _ask(self, url: str, parameters: dict[str, str], *, renew: bool) -> Reply:
         headers = {"Authorization": f"Bearer {self._tokens.token(renew=renew)}", "Accept": "application/json"}
-        with client.stream("GET", url, params=parameters or None, headers=headers) as answer:
-            parts, total = [], 0
-            for part in answer.iter_bytes():
-                total += len(part)
-                if total > _PAGE_BYTES_MAX:
-                    raise SourceUnavailable(self._mapping.system, "a page is larger than 64 MiB")
-                parts.append(part)
-            return httpx.Response(answer.status_code, headers=_plain(answer), content=b"".join(parts))
+        if parameters:
+            url += f"{'&' if '?' in url else '?'}{urlencode(parameters)}"
+        return self._outgoing.ask(
+            url, headers=headers, bytes_max=_PAGE_BYTES_MAX, deadline_s=max(self._spec.timeout_s, _PAGE_S)
+        )
 
 
-def _plain(answer: httpx.Response) -> dict[str, str]:
-    """Headers without the content's encoding: the body is decoded already."""
-    dropped = {"content-encoding", "content-length", "transfer-encoding"}
-    return {name: value for name, value in answer.headers.items() if name.lower() not in dropped}
-
-
-def _retry_after(answer: httpx.Response) -> float | None:
+def _retry_after(answer: Reply) -> float | None:
     """Return the seconds to wait, which a server names as a number or (RFC 9110, 10.2.3) as a date."""
-    text = answer.headers.get("Retry-After", "")
+    text = answer.headers.get("retry-after", "")
     try:
         seconds = float(text)
     except ValueError:

@@ -236,6 +236,7 @@ def _settings(state_dir: Path) -> Settings:
         master_key_file=None,
         oidc_issuer=None,
         oidc_jwks_url=None,
+        outgoing_networks=["127.0.0.0/8"],
         rate_per_minute=100_000,
     )
 

@@ -110,6 +110,9 @@ def test_a_pull_gets_everything_once(tmp_path: Path) -> None:
     with served(Source([ticket(number) for number in range(320)])) as source:
         command = ["issuers", "ingest", "culture", "--rest", source.url, "--token-url", f"{source.url}/oauth/token"]
         credentials = {"TONGDUI_SOURCE_CLIENT_ID": CLIENT, "TONGDUI_SOURCE_CLIENT_SECRET": SECRET}
+        refused = tongdui(*command, *state, "--json", **credentials)
+        assert "not public" in refused.err, "a network that nobody named is not asked"
+        credentials["TONGDUI_OUTGOING_NETWORKS"] = '["127.0.0.0/8"]'
         without = tongdui(*command, *state, "--json")
         assert without.code == 2, "a secret never comes by the command line"
         assert "TONGDUI_SOURCE_CLIENT_SECRET" in without.err

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from issuers.intake.deliveries import Progress
     from issuers.service import IssuerService
     from issuers.sources.rest import TokenSource
+    from tongdui.settings import Settings
 
 _STUCK_S = 300.0
 _POLL_S = 0.5
@@ -81,7 +82,7 @@ def ingest(
     for path in files or ():
         if not path.exists():
             raise ConfigurationError(f"{path} does not exist")
-    tokens = _tokens(bearer_env, token_url) if rest else ""
+    tokens = _tokens(bearer_env, token_url, settings(state_dir)) if rest else ""
     output = Output(as_json=as_json)
     chosen: str | Path | None = Path(mapping) if mapping is not None and Path(mapping).suffix == ".yaml" else mapping
     with output.bars() as bars, _service(state_dir, bars) as service:
@@ -295,7 +296,7 @@ def _carry_out(state_dir: Path | None, service: IssuerService, slug: ProgrammeSl
             time.sleep(_POLL_S)
 
 
-def _tokens(bearer_env: str, token_url: str | None) -> str | TokenSource:
+def _tokens(bearer_env: str, token_url: str | None, chosen: Settings) -> str | TokenSource:
     """Return where the source's bearer tokens come from. Secrets come by the environment, never by the command line."""
     if token_url is None:
         token = os.environ.get(bearer_env, "")
@@ -303,13 +304,14 @@ def _tokens(bearer_env: str, token_url: str | None) -> str | TokenSource:
             raise UsageError(f"the API's bearer token belongs into the environment variable {bearer_env}")
         return token
     from issuers.sources.rest import ClientCredentials
+    from ledger.outgoing import Outgoing
 
     client_id, secret = (os.environ.get(f"TONGDUI_SOURCE_CLIENT_{name}", "") for name in ("ID", "SECRET"))
     if not client_id or not secret:
         raise UsageError(
             "--token-url needs TONGDUI_SOURCE_CLIENT_ID and TONGDUI_SOURCE_CLIENT_SECRET in the environment"
         )
-    return ClientCredentials(token_url, client_id, secret)
+    return ClientCredentials(token_url, client_id, secret, Outgoing.of(chosen.outgoing_networks))
 
 
 def _hex32(text: str, name: str) -> None:

@@ -19,11 +19,14 @@ from ledger.custody.signer import IssuerSigner, LocalSigner
 from ledger.deployment.city import Names
 from ledger.deployment.file import Contract, Deployment
 from ledger.outbox.outbox import Outbox
+from ledger.outgoing import Outgoing
 from ledger.residents.registry import NewResident, ResidentRegistry
 from ledger.standard.ids import Address, ProgrammeId
 from ledger.store.database import Database
 from tests.empty_books import empty_books
 
+LOOPBACK = Outgoing.of(["127.0.0.0/8"])
+"""Source systems of tests are on this machine."""
 CITY = timezone(timedelta(hours=8))
 NOW = datetime(2026, 9, 1, 8, tzinfo=CITY)
 PROGRAMMES = {"volunteer": 1, "environmental": 2, "traffic": 3, "culture": 4, "residence": 5}
@@ -115,6 +118,7 @@ def service_for(
         signers,
         rulebooks=rulebooks,
         leaves_folder=desk.folder / "leaves",
+        outgoing=LOOPBACK,
     )
 
 

@@ -26,7 +26,7 @@ from issuers.errors import (
 from issuers.intake.deliveries import IngestReport
 from issuers.sources.mapping import FOLDER as MAPPINGS
 from issuers.sources.rest import ClientCredentials
-from tests.integration.issuers.lab import NOW, Desk
+from tests.integration.issuers.lab import LOOPBACK, NOW, Desk
 from tests.integration.ledger.scans import no_table_of_sqlite_read_whole
 
 TRAFFIC = "申报编号,用户编号,行为类型,行为日期,数量,申报时间\n"
@@ -329,7 +329,7 @@ def test_rest_pull_renews_its_token_retries_and_keeps_its_place(desk: Desk) -> N
     desk.resident("990000195401010011", culture="WH-0000001")
     items = [ticket(number) for number in range(22)]
     with paged_api(items, faults=3, token_lives=2) as (url, seen):
-        tokens = ClientCredentials(f"{url}/oauth/token", "id", "secret")
+        tokens = ClientCredentials(f"{url}/oauth/token", "id", "secret", LOOPBACK)
         report = desk.service.pull_rest("culture", url, tokens, sleep=lambda _s: None)
         assert report.statuses == {"accepted": 22}
         assert seen["tokens"] == 3
@@ -342,7 +342,7 @@ def test_rest_pull_renews_its_token_retries_and_keeps_its_place(desk: Desk) -> N
 def test_rest_pull_gives_up_in_words(desk: Desk) -> None:
     """A system that never answers is an error that names it; nothing is half taken."""
     with paged_api([ticket(1)], faults=10**9) as (url, seen):
-        tokens = ClientCredentials(f"{url}/oauth/token", "id", "secret")
+        tokens = ClientCredentials(f"{url}/oauth/token", "id", "secret", LOOPBACK)
         with pytest.raises(SourceUnavailable, match="cd-culture: HTTP 503"):
             desk.service.pull_rest("culture", url, tokens, sleep=lambda _s: None)
         assert seen["requests"] == 6

@@ -19,8 +19,10 @@ from issuers.sources.mapping import Mapping
 from issuers.sources.paging import Page
 from issuers.sources.rest import ClientCredentials, RestSource, StaticToken
 from ledger.errors import ConfigurationError
+from ledger.outgoing import Outgoing
 from tests.unit.issuers.build import mapping
 
+LOOPBACK = Outgoing.of(["127.0.0.0/8"])
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -87,7 +89,7 @@ def pull(server: Server, *answers: Answer, cursor: str | None = None) -> tuple[l
     """Return the pages, and how long was slept between attempts."""
     server.answers = list(answers)
     slept: list[float] = []
-    source = RestSource(rest(), server.url + "/", StaticToken("t"), slept.append)
+    source = RestSource(rest(), server.url + "/", StaticToken("t"), LOOPBACK, slept.append)
     return list(source.pages(cursor)), slept
 
 
@@ -127,7 +129,7 @@ def brought(
     server.answers = list(answers)
     records: list[Any] = []
     try:
-        for one in RestSource(by or rest(), server.url, StaticToken("t"), lambda _s: None).pages(cursor):
+        for one in RestSource(by or rest(), server.url, StaticToken("t"), LOOPBACK, lambda _s: None).pages(cursor):
             records += one.records
     except SourceUnavailable as unavailable:
         return records, str(unavailable)
@@ -208,7 +210,7 @@ def test_pages_by_number_go_on_to_an_empty_page_however_short_they_are(server: S
     assert brought(server, page([1, 2]), page([3]), page([4]), page([]), by=by) == (["1", "2", "3", "4"], "")
     assert [query["pageNum"] for query in server.queries] == [["1"], ["2"], ["3"], ["4"]]
     server.answers = [page([3]), page([])]
-    pages = list(RestSource(by, server.url, StaticToken("t")).pages("2"))
+    pages = list(RestSource(by, server.url, StaticToken("t"), LOOPBACK).pages("2"))
     assert [(one.records, one.next_cursor) for one in pages] == [(["3"], None)], (
         "the last page is asked for again next time"
     )
@@ -259,7 +261,7 @@ def test_a_total_must_be_there_where_the_mapping_names_it(server: Server) -> Non
     by = rest(total="data.total")
     assert "how many" in brought(server, enveloped([1]), by=by)[1]
     server.answers = [(200, {}, b'{"data": {"rows": [1], "total": 7}}')]
-    [only] = RestSource(by, server.url, StaticToken("t")).pages(None)
+    [only] = RestSource(by, server.url, StaticToken("t"), LOOPBACK).pages(None)
     assert only.total == 7
 
 
@@ -306,7 +308,13 @@ def test_a_given_token_that_is_refused_cannot_be_renewed(server: Server) -> None
 def test_an_expired_token_is_renewed_once_for_the_same_page(server: Server) -> None:
     tokens = [(200, {}, json.dumps({"access_token": name}).encode()) for name in ("old", "new")]
     server.answers = [tokens[0], error(401), tokens[1], page([1], "b"), page([2])]
-    source = RestSource(rest(), server.url, ClientCredentials(server.url + "/token", "id", "secret"), lambda _s: None)
+    source = RestSource(
+        rest(),
+        server.url,
+        ClientCredentials(server.url + "/token", "id", "secret", LOOPBACK),
+        LOOPBACK,
+        lambda _s: None,
+    )
     assert [one.records for one in source.pages(None)] == [["1"], ["2"]]
     assert server.tokens == ["Bearer old", "Bearer new", "Bearer new"]
 
@@ -314,7 +322,7 @@ def test_an_expired_token_is_renewed_once_for_the_same_page(server: Server) -> N
 def test_a_token_endpoint_without_a_token_is_no_source(server: Server) -> None:
     server.answers = [(200, {}, b'{"token": 5}')]
     with pytest.raises(SourceUnavailable, match="access_token"):
-        ClientCredentials(server.url, "id", "secret").token(renew=False)
+        ClientCredentials(server.url, "id", "secret", LOOPBACK).token(renew=False)
 
 
 def test_a_page_that_is_no_json_is_no_page(server: Server) -> None:
@@ -323,11 +331,28 @@ def test_a_page_that_is_no_json_is_no_page(server: Server) -> None:
 
 
 def test_a_server_that_does_not_listen_is_unavailable(server: Server) -> None:
-    source = RestSource(rest(), "http://127.0.0.1:1", StaticToken("t"), lambda _s: None)
+    source = RestSource(rest(), "http://127.0.0.1:1", StaticToken("t"), LOOPBACK, lambda _s: None)
     with pytest.raises(SourceUnavailable):
         list(source.pages(None))
 
 
 def test_a_mapping_without_pages_cannot_be_pulled() -> None:
     with pytest.raises(ConfigurationError, match="rest"):
-        RestSource(mapping(), "http://127.0.0.1", StaticToken("t"))
+        RestSource(mapping(), "http://127.0.0.1", StaticToken("t"), LOOPBACK)
+
+
+def test_a_source_inside_a_network_that_nobody_named_is_not_asked(server: Server) -> None:
+    source = RestSource(rest(), server.url, StaticToken("t"), Outgoing(), lambda _s: None)
+    with pytest.raises(SourceUnavailable, match="not public"):
+        list(source.pages(None))
+    tokens = ClientCredentials(server.url, "id", "secret", Outgoing())
+    source = RestSource(rest(), server.url, tokens, LOOPBACK, lambda _s: None)
+    with pytest.raises(SourceUnavailable, match="not public"):
+        list(source.pages(None))
+    assert server.queries == []
+
+
+def test_a_pull_ends_although_the_cursor_does_not(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("issuers.sources.rest._PAGES_MAX", 3)
+    pages, _ = pull(server, *(page([at], f"c{at}") for at in range(9)))
+    assert [one.next_cursor for one in pages] == ["c0", "c1", "c2"]

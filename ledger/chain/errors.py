@@ -117,7 +117,8 @@ class ReplayMismatch(InvariantViolation):
         self.replayed = replayed
         super().__init__(
             f"block {block_number} was journaled with {field} {journaled}, but its replay by {node} gives {replayed}; "
-            "the engine refuses to start: use the node version that made the journal, or restore the journal"
+            "the engine refuses to start: use the node version that made the journal, restore the journal, or see what "
+            "`tongdui chain check` says"
         )
 
 

@@ -21,6 +21,7 @@ SEEN_WITHIN_S = 30.0
 _RECORDS = 40
 _HEALS_S = 60.0
 _BACK_S = 30.0
+_STANDS_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +179,11 @@ def _recovers(town: Town) -> str:
     try:
         town.settled(_BACK_S)
     except TownFailed:
-        forks.heal(town.plan)
+        how = "recovered by itself, late"
+        if forks.stands(town.plan, _STANDS_S):
+            forks.heal(town.plan)
+            how = "recovered by the documented step"
         town.settled(_HEALS_S)
-        how = "recovered by the documented step"
     else:
         how = "recovered by itself"
     town.until(lambda: town.gateways[0].ready()[0], "the gateway is ready again", _BACK_S)

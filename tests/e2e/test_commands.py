@@ -14,6 +14,7 @@ COMMANDS = [
     "demo",
     "serve",
     "work",
+    "chain",
     "deploy",
     "status",
     "reindex",
@@ -40,6 +41,7 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
     [[one] for one in COMMANDS]
     + [["issuers", one] for one in ("check", "ingest", "void", "batches", "explain")]
     + [["signer", one] for one in ("init", "serve", "learn", "import", "export")]
+    + [["chain", one] for one in ("check", "repair")]
     + [["bench", "issue"]],
 )
 def test_each_command_explains_itself(command: list[str]) -> None:
@@ -47,7 +49,7 @@ def test_each_command_explains_itself(command: list[str]) -> None:
     ended = run(*command, "--help")
     assert ended.code == 0
     assert "Usage" in ended.out
-    if command not in (["issuers"], ["bench"], ["signer"]):
+    if command not in (["issuers"], ["bench"], ["signer"], ["chain"]):
         assert "--json" in ended.out
 
 

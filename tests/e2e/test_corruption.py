@@ -10,8 +10,10 @@ import pytest
 
 from ledger.audit.cells import locate
 from ledger.chain.embedded.engine import EmbeddedEngine, EmbeddedOptions
+from ledger.chain.transactions import sign_legacy
 from ledger.deployment.file import Deployment
 from ledger.proofs.layout import Layout
+from ledger.standard.signatures import SigningKey
 from tests.e2e.runs import balances, tongdui, tongdui_here
 from tongdui.clock import clock_of
 
@@ -25,7 +27,7 @@ def copy(undisturbed: Path, tmp_path: Path) -> Path:
     return tmp_path / "city"
 
 
-BY_HTTP = EmbeddedOptions(isolate=False)
+BY_HTTP = EmbeddedOptions(isolate=False, second_node=False)
 """The auditor is another process."""
 
 
@@ -83,3 +85,29 @@ def test_a_changed_row_is_found_and_rebuilt_from_the_chain(copy: Path) -> None:
     assert rebuilt.last["differences"] == 0
     assert balances(copy) == before
     assert tongdui_here("status", "--state-dir", str(copy), "--json").code == 0
+
+
+def test_a_chain_that_was_helped_along_is_made_anew_and_nothing_is_lost(copy: Path) -> None:
+    """Somebody set a balance in the node, and the block of it was journaled: no start since then."""
+    before = balances(copy)
+    deployment = Deployment.read(copy / "deployment.json")
+    stranger = SigningKey(b"\x01" * 32)
+    with EmbeddedEngine.open(copy / "chain", clock_of(copy), BY_HTTP) as engine:
+        engine.rpc.call("anvil_setBalance", [stranger.address, "0x1"])
+        raw, _ = sign_legacy(stranger, engine.chain_id, 0, deployment.address("PointsLedger"), b"", 100_000)
+        engine.submit([raw])
+        engine.produce()
+        height = engine.final_height()
+    state = ("--state-dir", str(copy), "--json")
+    refused = tongdui_here("status", *state)
+    assert (refused.code, refused.last["error"]["type"]) == (5, "ReplayMismatch")
+    found = tongdui_here("chain", "check", *state)
+    assert (found.code, found.last["first"], found.last["transactions"]) == (1, height, 1)
+    repaired = tongdui_here("chain", "repair", "--from", str(height), *state)
+    assert repaired.code == 0, repaired.err
+    assert repaired.last["dropped"] == []
+    assert tongdui_here("chain", "check", *state).code == 0
+    rebuilt = tongdui_here("reindex", *state)
+    assert rebuilt.code == 0, rebuilt.err
+    assert balances(copy) == before
+    assert tongdui_here("status", *state).code == 0

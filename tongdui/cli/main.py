@@ -12,7 +12,7 @@ import typer
 
 from ledger.errors import TongduiError
 from ledger.python_gc import collect_rarely
-from tongdui.cli import audit, batches, clearing, gateway, issuers, network, signer, work
+from tongdui.cli import audit, batches, chain, clearing, gateway, issuers, network, signer, work
 from tongdui.cli.console import ExitCode, FileProblem, failure
 
 _HELP = """
@@ -64,6 +64,7 @@ audit.register(app)
 issuers.register(app)
 batches.register(issuers.issuers)
 clearing.register(app)
+chain.register(app)
 signer.register(app)
 network.register(app)
 

@@ -77,6 +77,8 @@ def _bring(one: Member, source: Member, taken: _Head) -> None:
             rpc.call("debug_setHead", [hex(parted)])
             deadline = time.monotonic() + _JOINS_S
             while not _has(one, taken):
+                if not _has(source, taken):
+                    return  # the network goes on, on another branch: it needs no help
                 if time.monotonic() > deadline:
                     raise NetworkNotUp(one.name, f"set back to block {parted}, it does not fetch block {taken.number}")
                 time.sleep(_LOOK_S)

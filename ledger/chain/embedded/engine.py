@@ -37,9 +37,10 @@ import filelock
 from ledger.chain.embedded import door
 from ledger.chain.embedded.anvil import AnvilNode, NodeSettings, kill_orphan
 from ledger.chain.embedded.blocktime import ClockReading, check_clock, next_block_time, steady_now
-from ledger.chain.embedded.journal import Genesis, Head, Journal, JournaledBlock
+from ledger.chain.embedded.journal import JOURNAL, Genesis, Head, Journal, JournaledBlock
 from ledger.chain.embedded.pool import ORDERED_BATCH, LeftOut, Waiting, fitting, hash_of, outcome_of, send
-from ledger.chain.embedded.replay import ReplayProgress, replay
+from ledger.chain.embedded.replay import NodeChoices, ReplayProgress, replayed_node
+from ledger.chain.embedded.second import SecondDiffers, SecondNode
 from ledger.chain.embedded.snapshots import SnapshotPolicy, Snapshots
 from ledger.chain.engine import SubmitOutcome
 from ledger.chain.errors import (
@@ -49,8 +50,6 @@ from ledger.chain.errors import (
     EngineClosed,
     EngineStopped,
     GenesisMismatch,
-    ReplayMismatch,
-    SnapshotUnfit,
     UnexpectedBlock,
 )
 from ledger.chain.rpc import HealingRpcClient, RpcClient, RpcError, RpcReason
@@ -91,6 +90,8 @@ class EmbeddedOptions:
     """When to write down the node's state, so that a start is shorter."""
     isolate: bool | None = None
     """Give the node a network of its own, so that no other process reaches it; None: where the system lets us."""
+    second_node: bool | None = None
+    """Make each block on a second node as well before it counts; None: where the first one is not isolated."""
     watch_clock: bool | None = None
     """Stop when the clock jumps; None: only if it is the system's clock."""
 
@@ -126,12 +127,15 @@ class EmbeddedEngine:
         self._alarm: str | None = None
         self._beyond_repair = False
         self._node: AnvilNode | None = None
+        self._second: SecondNode | None = None
         self._client: RpcClient | None = None
         self._pending: dict[bytes, Waiting] = {}
         self._left_out: deque[bytes] = deque(maxlen=_LEFT_OUT_MAX)
         self._final = 0
         self.is_isolated = door.is_available() if options.isolate is None else options.isolate
         """Whether no other process of this machine reaches the node."""
+        if options.second_node if options.second_node is not None else not self.is_isolated:
+            self._second = SecondNode(state_dir / "anvil-second")
         self._watch = isinstance(clock, SystemClock) if options.watch_clock is None else options.watch_clock
         self._last_reading: ClockReading | None = None
         self._restarts = 0
@@ -164,7 +168,7 @@ class EmbeddedEngine:
             raise EngineBusy(lock_path) from error
         engine: EmbeddedEngine | None = None
         try:
-            journal = Journal(state_dir / "journal.sqlite3")
+            journal = Journal(state_dir / JOURNAL)
             engine = cls(
                 state_dir,
                 clock,
@@ -310,7 +314,9 @@ class EmbeddedEngine:
         self._final = self._journal.head().number
         if not self.is_isolated:
             _LOG.warning(
-                "this system gives the node no network of its own: every process of this machine can change its state"
+                "this system gives the node no network of its own: every process of this machine can change its state; "
+                "%s",
+                "nothing looks" if self._second is None else "each block is made on a second node before it counts",
             )
         with self._lock:
             self._with_node(lambda _client: None)
@@ -336,12 +342,17 @@ class EmbeddedEngine:
     def _revive(self) -> None:
         """Replace the node by a new one that has replayed the journal and holds what was pending."""
         self._drop_node()
-        node, client = self._shortest_replay()
-        self._node, self._client = node, client
+        at_head = replayed_node(
+            self._choices(self._node_dir), self._journal, self._snapshots, not_at=self._rpc.url, progress=self._progress
+        )
+        node = at_head.node
+        self._node, self._client, self._replay_s = node, at_head.client, at_head.replay_s
+        if self._second is not None:
+            self._second.start(self._choices(self._second.folder), self._journal, self._snapshots)
         self._final = self._journal.head().number  # a write that was said to have failed may have come through
         self._restarts += 1
         waiting = list(self._pending.values())
-        answers = send(client, [transaction.raw for transaction in waiting])
+        answers = send(at_head.client, [transaction.raw for transaction in waiting])
         self._pending = {
             transaction.tx_hash: transaction
             for transaction, answer in zip(waiting, answers, strict=True)
@@ -350,57 +361,16 @@ class EmbeddedEngine:
         # Readers learn the new address only now: during the replay the node would show them a past as the present.
         self._rpc.move_to(node.url)
 
-    def _shortest_replay(self) -> tuple[AnvilNode, RpcClient]:
-        """Replay in the fastest way that gives the journaled blocks; the last way is the one that decides."""
-        if self._snapshots.is_usable():
-            try:
-                return self._replayed_node(batch=ORDERED_BATCH, use_snapshot=True)
-            except (SnapshotUnfit, ReplayMismatch) as error:
-                _LOG.warning("the snapshot is thrown away, everything is replayed: %s", error)
-                self._snapshots.discard()
-        try:
-            return self._replayed_node(batch=ORDERED_BATCH, use_snapshot=False)
-        except ReplayMismatch as error:
-            # The order inside a batch is the node's goodwill; one by one it is certain.
-            _LOG.warning("replay differs, trying again one transaction at a time: %s", error)
-            return self._replayed_node(batch=1, use_snapshot=False)
-
-    def _replayed_node(self, *, batch: int, use_snapshot: bool) -> tuple[AnvilNode, RpcClient]:
+    def _choices(self, folder: Path) -> NodeChoices:
         settings = replace(self._genesis.settings, history_states=self._options.history_states)
-        node = AnvilNode.start(
-            settings, self._node_dir, self._options.binary, not_at=self._rpc.url, is_isolated=self.is_isolated
+        return NodeChoices(
+            settings, folder, self._options.binary, self._options.node_timeout_s, is_isolated=self.is_isolated
         )
-        client = RpcClient(node.url, self._options.node_timeout_s)
-        try:
-            self._check_genesis(client)
-            height = self._restore(client) if use_snapshot else 0
-            began = time.monotonic()
-            replay(client, self._journal, batch, height, self._progress)
-            self._replay_s = time.monotonic() - began
-        except BaseException:
-            client.close()
-            node.kill()
-            raise
-        return node, client
-
-    def _restore(self, client: RpcClient) -> int:
-        """Load the snapshot and return its height. Raises SnapshotUnfit if it is not the journaled chain's."""
-        try:
-            height = self._snapshots.restore(client)
-        except RpcError as error:
-            raise SnapshotUnfit(error.node_message) from error
-        if height == 0:
-            raise SnapshotUnfit("it is not the state of its block")
-        return height
-
-    def _check_genesis(self, client: RpcClient) -> None:
-        found = hash_of(client.call("eth_getBlockByNumber", ["0x0", False])["hash"])
-        if found != self._genesis.block_hash:
-            version = client.call("web3_clientVersion")
-            raise ReplayMismatch(0, "hash", self._genesis.block_hash.hex(), found.hex(), version)
 
     def _drop_node(self) -> None:
         """Throw the node away, and all it knows."""
+        if self._second is not None:
+            self._second.drop()
         if self._client is not None:
             self._client.close()
         if self._node is not None:
@@ -437,7 +407,7 @@ class EmbeddedEngine:
                 _LOG.warning("the node is replaced: %s", error)
                 failure = error
                 self._drop_node()
-            except LeftOut as error:
+            except (LeftOut, SecondDiffers) as error:
                 _LOG.error("a block could not be made again and is thrown away: %s", error)
                 failure = RpcError(RpcReason.NODE_INTERNAL, str(error))
                 self._drop_node()
@@ -522,6 +492,8 @@ class EmbeddedEngine:
         if len(block.transactions) != ready:
             self._condemn(client, {hash_of(tx_hash) for tx_hash in mined["transactions"]})
             raise LeftOut(ready - len(block.transactions))
+        if self._second is not None:
+            self._second.make(block)
         self._journal.append(block)
         self._final = number
         for tx_hash in mined["transactions"]:

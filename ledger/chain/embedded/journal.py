@@ -21,6 +21,9 @@ from pathlib import Path
 from ledger.chain.embedded.anvil import NodeSettings
 from ledger.chain.errors import GenesisMismatch, JournalCorrupt, JournalUnavailable, JournalWriteFailed
 
+JOURNAL = "journal.sqlite3"
+"""The file's name in the engine's folder."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS genesis (
     id INTEGER PRIMARY KEY CHECK (id = 1),

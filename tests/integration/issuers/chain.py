@@ -102,7 +102,9 @@ def open_city(
     signers: dict[ProgrammeId, IssuerSigner] = {**local, **(remote or {})}
     clock = ManualClock(NOW)
     # On loopback: an agency's signer is another process, and asks this node.
-    options = EmbeddedOptions(chain_id=987_654_321, genesis_timestamp=int(NOW.timestamp()), isolate=False)
+    options = EmbeddedOptions(
+        chain_id=987_654_321, genesis_timestamp=int(NOW.timestamp()), isolate=False, second_node=False
+    )
     engine = EmbeddedEngine.open(folder / "chain", clock, options)
     config = load()
     if appropriated_fen is not None:

@@ -124,7 +124,7 @@ class Lab:
     def open(cls, folder: Path, residents: int = 6) -> Lab:
         """Start a node and deploy the demo's city."""
         clock = ManualClock(START)
-        options = EmbeddedOptions(isolate=False)  # the auditor calls by HTTP
+        options = EmbeddedOptions(isolate=False, second_node=False)  # the auditor calls by HTTP
         engine = EmbeddedEngine.open(
             folder, clock, options, draw=lambda n: 5_101_001 % n, steady=lambda: float(clock.timestamp())
         )

@@ -12,7 +12,8 @@ import typer
 
 from ledger.errors import TongduiError
 from ledger.python_gc import collect_rarely
-from tongdui.cli import audit, batches, chain, clearing, gateway, issuers, network, signer, work
+from tongdui.cli import audit, chain, clearing, gateway, network, signer, work
+from tongdui.cli.agency import batches, issuers
 from tongdui.cli.console import ExitCode, FileProblem, failure
 
 _HELP = """

@@ -24,7 +24,7 @@ from tests.integration.issuers.agency import Agency
 from tests.integration.issuers.lab import NOW
 from tests.integration.issuers.test_chain import volunteer_file
 from tongdui.bootstrap import City, open_city
-from tongdui.cli import batches
+from tongdui.cli.agency import batches
 from tongdui.clock import clock_of, let_time_run
 from tongdui.settings import IssuerSignerSettings, Settings
 

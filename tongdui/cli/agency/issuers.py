@@ -16,7 +16,7 @@ from issuers.states import BatchState
 from ledger.errors import ConfigurationError
 from ledger.standard.amounts import points_text
 from ledger.standard.ids import ProgrammeSlug
-from tongdui.cli import checking, claims, reviews, webhooks
+from tongdui.cli.agency import checking, claims, reviews, webhooks
 from tongdui.cli.console import Bars, ExitCode, Output, UsageError
 from tongdui.cli.options import AsJson, StateDir, open_beside, programme_of, settings
 from tongdui.clock import clock_of

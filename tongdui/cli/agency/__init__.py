@@ -1,0 +1,1 @@
+"""What an agency does at the command line: records in, batches, reviews, claims, webhooks."""

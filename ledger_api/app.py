@@ -30,7 +30,7 @@ from ledger_api.routes.desk import desk
 from ledger_api.routes.merchant import merchants
 from ledger_api.routes.merchant import orders as merchant_orders
 from ledger_api.routes.operator import operations
-from ledger_api.routes.public import programmes, verification
+from ledger_api.routes.public import programmes, sessions, verification
 from ledger_api.routes.resident import exchange, orders, own_key, redemptions, wallet
 from ledger_api.routes.resident import registration as residents
 from ledger_api.schemas.common import FieldProblem, ProblemDocument
@@ -44,7 +44,8 @@ verified by anyone with the right to look.
 
 * Amounts are text. Points come as `points` (two decimals) and `minor` (hundredths); values in RMB as `yuan` and `fen`.
 * Times are RFC 3339 in UTC+8. Ids of the chain are `0x` and hexadecimal digits.
-* Every write needs an `Idempotency-Key`. The answer is stored in the transaction of the effect.
+* Every write needs an `Idempotency-Key`, but for what carries a password. The answer is stored in the transaction of
+  the effect.
 * Errors are RFC 9457 problem details; branch on `type`, which `GET /problems/{slug}` explains. `Accept-Language: zh-CN`
   gives Chinese titles and details.
 * Lists are paged by `cursor`. Reads carry an `ETag`.
@@ -52,6 +53,7 @@ verified by anyone with the right to look.
 """
 
 TAGS = [
+    {"name": "Sign-in", "description": "Logins with name and password, and one's own sessions."},
     {"name": "Residents", "description": "Who a login is, and which source ids are whose."},
     {"name": "Wallet", "description": "Balances by programme, lots, what expires soon, history."},
     {"name": "Exchange", "description": "Points of one programme into another's, at fixed par."},
@@ -103,6 +105,7 @@ def _routed() -> FastAPI:
     )
     counted: set[str | None] = set()
     for topic in (
+        sessions,
         residents,
         wallet,
         exchange,

@@ -8,16 +8,17 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Query
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, literal, select, union_all
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger.standard.ids import Address, GrantIdText, OrderId, OrderIdText, to_address
-from ledger.store.models.api import ApiSubjectRow, IdentityLookRow, WithdrawnTokenRow
+from ledger.store.models.api import ApiSubjectRow, IdentityLookRow, WithdrawnSubjectRow, WithdrawnTokenRow
 from ledger.store.models.residents import ResidentRow
 from ledger_api.auth import scopes
+from ledger_api.auth.sessions import PREFIX as SESSION_PREFIX
 from ledger_api.auth.tokens import BadToken, Principal
 from ledger_api.errors import (
     Forbidden,
@@ -49,11 +50,18 @@ _BEARER = HTTPBearer(
     auto_error=False,
     bearerFormat="JWT",
     scheme_name="bearer",
-    description="A JWT with scopes, from the local issuer (`tongdui token`) or the identity provider.",
+    description="A JWT with scopes, from the local issuer (`tongdui token`) or the identity provider; or the token of "
+    "a session (`POST /v1/sessions`).",
 )
 
 
-_WITHDRAWN = select(WithdrawnTokenRow.token_id).where(WithdrawnTokenRow.token_id == bindparam("token_id"))
+_WITHDRAWN = union_all(
+    select(literal(1)).where(WithdrawnTokenRow.token_id == bindparam("token_id")),
+    select(literal(1)).where(
+        WithdrawnSubjectRow.subject == bindparam("subject"),
+        WithdrawnSubjectRow.issued_until >= bindparam("issued_at"),
+    ),
+)
 _ACCOUNT = (
     select(ResidentRow.account)
     .join(ApiSubjectRow, ApiSubjectRow.resident_id == ResidentRow.resident_id)
@@ -99,8 +107,11 @@ async def claimed_by(
         limited_by_address(request, services)
         raise Unauthenticated
     try:
-        principal = services.verifier.remembered(bearer.credentials)
-        if principal is None:
+        if bearer.credentials.startswith(SESSION_PREFIX):
+            principal = await run_in_threadpool(_of_session, services, bearer.credentials)
+        elif (known := services.verifier.remembered(bearer.credentials)) is not None:
+            principal = known
+        else:
             principal = await run_in_threadpool(services.verifier.verify, bearer.credentials)
     except BadToken:
         limited_by_address(request, services)
@@ -109,9 +120,32 @@ async def claimed_by(
     return principal
 
 
+_SESSION = "session "
+
+
+def _of_session(services: Services, secret: str) -> Principal:
+    """Return who has signed in with this session. Raises BadToken."""
+    found = services.sessions.find(secret)
+    if found is None:
+        raise BadToken("its session has ended")
+    return Principal(
+        found.subject,
+        found.scopes,
+        f"{_SESSION}{found.session_id}",
+        found.good_until,
+        issued_at=found.created_at,
+    )
+
+
+def bearer_session_id(principal: Principal) -> str | None:
+    """Return the id of the session that a request came with, if it came with one."""
+    return principal.token_id.removeprefix(_SESSION) if principal.token_id.startswith(_SESSION) else None
+
+
 def check_standing(session: Session, principal: Principal) -> None:
-    """Raise BadToken if the token was withdrawn."""
-    if session.connection().execute(_WITHDRAWN, {"token_id": principal.token_id}).one_or_none() is not None:
+    """Raise BadToken if the token was withdrawn, by its id or with all of its subject."""
+    asked = {"token_id": principal.token_id, "subject": principal.subject, "issued_at": principal.issued_at}
+    if session.connection().execute(_WITHDRAWN, asked).first() is not None:
         raise BadToken("it was withdrawn")
 
 

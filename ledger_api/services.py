@@ -17,6 +17,8 @@ from ledger.residents.link_codes import LinkCodes
 from ledger.residents.registry import ResidentRegistry
 from ledger.standard.ids import ProgrammeId
 from ledger.store.database import Database
+from ledger_api.auth.sessions import Sessions
+from ledger_api.auth.sign_in import SignIn
 from ledger_api.auth.tokens import LocalIssuer, TokenVerifier
 from ledger_api.http.metrics import Metrics
 from ledger_api.http.middleware import RateLimiter
@@ -71,6 +73,8 @@ class Services:
     receipts: Receipts
     verifier: TokenVerifier
     local_issuer: LocalIssuer | None
+    sign_in: SignIn
+    sessions: Sessions
     request_secret: bytes
     """Keys the digests of stored requests."""
     readiness: Callable[[], Sequence[Check]]

@@ -9,7 +9,13 @@ from ledger.clock import Clock
 from ledger.deployment.file import Deployment
 from ledger.gateway import Gateway
 from ledger.outbox.states import MessageState
+from ledger.standard.civil_time import DAY_S
 from ledger.standard.ids import ProgrammeId
+from ledger_api.auth.logins import Logins
+from ledger_api.auth.passwords import Passwords
+from ledger_api.auth.sessions import SessionLimits, Sessions
+from ledger_api.auth.sign_in import SignIn
+from ledger_api.auth.throttle import SignInThrottle
 from ledger_api.auth.tokens import LOCAL_ALGORITHM, OIDC_ALGORITHMS, LocalIssuer, RemoteKeys, TokenVerifier
 from ledger_api.http.metrics import Metrics, issuance_metrics, liveness_metrics
 from ledger_api.http.middleware import RateLimiter
@@ -34,6 +40,7 @@ def services_of(city: City) -> Services:
 
     settings, gateway = city.settings, city.gateway
     issuer = None if settings.uses_oidc else open_token_issuer(settings, city.clock)
+    sessions = Sessions(city.database, city.clock, _session_limits(settings))
     return Services(
         limits=BodyLimits(
             document_max=settings.body_bytes_max,
@@ -62,6 +69,16 @@ def services_of(city: City) -> Services:
         receipts=city.receipts,
         verifier=_verifier(settings, issuer, city.clock),
         local_issuer=issuer,
+        sessions=sessions,
+        sign_in=SignIn(
+            city.database,
+            Logins(city.clock),
+            sessions,
+            Passwords(),
+            SignInThrottle(derive(city.keys.master, "sign-ins"), city.clock),
+            is_on=not settings.uses_oidc,
+            is_open=settings.registration == "open",
+        ),
         request_secret=derive(city.keys.master, "requests"),
         readiness=readiness_checks(city.database, gateway, settings.workers, drop_paths(city)),
         # The workers refresh the report each minute; without them here the request does.
@@ -85,6 +102,17 @@ def programme_names(deployment: Deployment) -> dict[ProgrammeId, ProgrammeName]:
 def open_token_issuer(settings: Settings, clock: Clock) -> LocalIssuer:
     """Open the local token issuer alone (``tongdui token``), also while a server runs on the same state directory."""
     return LocalIssuer.open(settings.state_dir / "keys" / "tokens.pem", LOCAL_ISSUER, settings.token_audience, clock)
+
+
+def token_issuer_name(settings: Settings) -> str:
+    """Return who issues tokens: it stands before the name in a token's subject."""
+    return settings.oidc_issuer or LOCAL_ISSUER
+
+
+def _session_limits(settings: Settings) -> SessionLimits:
+    return SessionLimits(
+        idle_s=settings.session_idle_minutes * 60, idle_wallet_s=settings.session_idle_wallet_days * DAY_S
+    )
 
 
 def _verifier(settings: Settings, issuer: LocalIssuer | None, clock: Clock) -> TokenVerifier:

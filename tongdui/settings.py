@@ -109,6 +109,16 @@ class Settings(BaseSettings):
     token_audience: str = "tongdui-api"  # noqa: S105  (a name, not a secret)
     """What the ``aud`` claim must contain."""
 
+    registration: Literal["open", "closed"] = "open"
+    """Whether residents make their own logins with name and password (``POST /v1/logins``). With an identity provider
+    nobody does; ``tongdui accounts add`` makes logins in either case but that."""
+
+    session_idle_minutes: int = Field(default=15, ge=1, le=1_440)
+    """After how many minutes without use a session of a counter or console ends."""
+
+    session_idle_wallet_days: int = Field(default=30, ge=1, le=90)
+    """After how many days without use a resident's session ends."""
+
     rate_per_minute: int = Field(default=600, ge=1)
     """Requests a subject (or, without a token, an address) may make in a minute."""
 

@@ -22,6 +22,8 @@ from ledger.gateway import Gateway
 from ledger.standard.civil_time import DAY_S
 from ledger.standard.ids import ProgrammeSlug
 from ledger.store.database import Database
+from ledger_api.auth.sessions import sweep_sessions
+from ledger_api.auth.throttle import sweep_marks
 from ledger_api.http.idempotency import forget_before
 from tongdui.invariants import InvariantWatch
 from tongdui.settings import Settings
@@ -207,4 +209,7 @@ def _loop(city: Workplace, stopping: threading.Event, name: str, once: Callable[
 
 def _forget_old_answers(city: Workplace) -> None:
     with city.database.transaction() as session:
-        forget_before(session, city.clock.timestamp() - _KEYS_FOR_ANSWERS_S)
+        now = city.clock.timestamp()
+        forget_before(session, now - _KEYS_FOR_ANSWERS_S)
+        sweep_sessions(session, now)
+        sweep_marks(session, now)

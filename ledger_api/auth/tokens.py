@@ -59,6 +59,7 @@ class Principal:
     token_id: str
     expires_at: int
     identity: str | None = None
+    issued_at: int = 0
 
     def has(self, scope: str) -> bool:
         """Return whether the token carries ``scope``."""
@@ -173,6 +174,7 @@ class _Times:
 
     expires_at: int
     begins_at: int
+    issued_at: int
     checked_at: int
 
 
@@ -251,6 +253,7 @@ class TokenVerifier:
             token_id=str(claims["jti"]),
             expires_at=int(claims["exp"]),
             identity=identity if isinstance(identity, str) and identity else None,
+            issued_at=times.issued_at,
         )
         return principal, times
 
@@ -264,7 +267,7 @@ class TokenVerifier:
             )
         except (TypeError, ValueError):
             raise BadToken("its times are not numbers") from None
-        times = _Times(expires_at, max(issued_at, not_before), now)
+        times = _Times(expires_at, max(issued_at, not_before), issued_at, now)
         _check_times(times.expires_at, times.begins_at, now)
         return times
 

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger.errors import TongduiError
+from ledger_api.auth.errors import SignInThrottled
 from ledger_api.auth.tokens import BadToken
 from ledger_api.errors import TooManyRequests, Unauthenticated
 from ledger_api.http import problems
@@ -38,7 +39,7 @@ def problem_response(
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, BadToken):
         headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
-    if isinstance(error, TooManyRequests):
+    if isinstance(error, TooManyRequests | SignInThrottled):
         headers["Retry-After"] = str(error.retry_after_s)
     return Response(orjson.dumps(content), status_code=kind.status, media_type=problems.MEDIA_TYPE, headers=headers)
 

@@ -23,6 +23,8 @@ from ledger.orders import errors as orders
 from ledger.residents import errors as residents
 from ledger.standard import errors as standard
 from ledger_api import errors as request
+from ledger_api.auth import errors as logins
+from ledger_api.auth.passwords import PasswordsBusy
 from ledger_api.auth.scopes import UnknownScope
 from ledger_api.auth.tokens import BadToken, KeysUnavailable
 from redemption import errors as redemption
@@ -90,6 +92,15 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
     request.Unauthenticated: _kind("unauthenticated", 401),
     BadToken: _kind("invalid-token", 401),
     KeysUnavailable: _kind("login-unavailable", 503, hides_detail=True),
+    PasswordsBusy: UNAVAILABLE,
+    logins.SignInRefused: _kind("sign-in-refused", 401),
+    logins.SignInThrottled: _kind("too-many-sign-ins", 429, ("retry_after_s",)),
+    logins.PasswordsOff: _kind("passwords-off", 403),
+    logins.WeakPassword: _kind("weak-password", 422, ("reason", "length_min")),
+    logins.BadLoginName: _kind("bad-login-name", 422),
+    logins.LoginNameTaken: _kind("login-name-taken", 409),
+    logins.UnknownLogin: _kind("unknown-login", 404),
+    logins.UnknownSession: _kind("unknown-session", 404),
     request.Forbidden: _kind("forbidden", 403, ("needed",)),
     request.NotRegistered: _kind("not-registered", 403),
     request.SubjectBound: _kind("subject-bound", 409),

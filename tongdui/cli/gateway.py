@@ -1,15 +1,14 @@
-"""``serve``, ``deploy``, ``status``, ``reindex`` and ``token``: running an installation."""
+"""``serve``, ``deploy``, ``status`` and ``reindex``: running an installation."""
 
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ledger.standard.civil_time import CITY_TZ
-from tongdui.cli.console import ExitCode, Output, UsageError
+from tongdui.cli.console import ExitCode, Output
 from tongdui.cli.options import AsJson, StateDir, WindowPort, installed, settings
 from tongdui.clock import ShiftedClock, clock_of
 
@@ -23,7 +22,6 @@ def register(app: typer.Typer) -> None:
     app.command("deploy")(deploy)
     app.command("status")(status)
     app.command("reindex")(reindex)
-    app.command("token")(token)
 
 
 def serve(
@@ -165,50 +163,3 @@ def reindex(state_dir: StateDir = None, as_json: AsJson = False) -> None:
     )
     if not check.is_equal:
         raise typer.Exit(ExitCode.BROKEN)
-
-
-def token(
-    subject: Annotated[str, typer.Argument(help="Who the token is for.")],
-    role: Annotated[
-        list[str] | None, typer.Option("--role", help="resident, finance, auditor or operator; may be repeated.")
-    ] = None,
-    scope: Annotated[
-        list[str] | None,
-        typer.Option("--scope", help="A scope: issuer:<n>, merchant:<n>, desk:<name> …; may be repeated."),
-    ] = None,
-    hours: Annotated[float, typer.Option(min=0.01, max=744, help="How long it lives.")] = 1.0,
-    identity: Annotated[
-        str | None, typer.Option(help="The identity document that was checked, if this issuer vouches for one.")
-    ] = None,
-    state_dir: StateDir = None,
-    as_json: AsJson = False,
-) -> None:
-    """Issue a bearer token of the local issuer, for the embedded default; prints the token alone.
-
-    Works while a gateway runs on the same state directory. Real people log in at an identity provider instead.
-    """
-    from ledger_api.auth.scopes import ROLES, UnknownScope, check_scopes
-    from tongdui.api import open_token_issuer
-
-    chosen = settings(state_dir)
-    if chosen.uses_oidc:
-        raise UsageError("tokens come from the identity provider of TONGDUI_OIDC_JWKS_URL; the local issuer is off")
-    scopes = list(scope or ())
-    for one in role or ():
-        if one not in ROLES:
-            raise UsageError(f"--role {one!r} is none of {', '.join(ROLES)}; issuers, merchants and desks use --scope")
-        scopes += ROLES[one]
-    if not scopes:
-        raise UsageError("say what the token is good for: --role resident, or --scope merchant:1")
-    try:
-        scopes = sorted(check_scopes(scopes))
-    except UnknownScope as error:
-        raise UsageError(f"--scope: {error}") from error
-    installed(chosen)
-    issued = open_token_issuer(chosen, clock_of(chosen.state_dir)).issue(
-        subject, scopes, lifetime=timedelta(hours=hours), identity=identity
-    )
-    if as_json:
-        Output(as_json=True).result({"ok": True, "token": issued, "subject": subject, "scopes": sorted(set(scopes))})
-    else:
-        print(issued)

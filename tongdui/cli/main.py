@@ -15,6 +15,7 @@ from ledger.python_gc import collect_rarely
 from tongdui.cli import audit, chain, clearing, gateway, network, signer, work
 from tongdui.cli.agency import batches, issuers
 from tongdui.cli.console import ExitCode, FileProblem, failure
+from tongdui.cli.people import accounts, tokens
 
 _HELP = """
 Tongdui (通兑): a city's points under one standard, exchanged across domains, on a ledger that anyone can verify.
@@ -68,6 +69,8 @@ clearing.register(app)
 chain.register(app)
 signer.register(app)
 network.register(app)
+tokens.register(app)
+accounts.register(app)
 
 
 def main() -> None:

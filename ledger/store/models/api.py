@@ -44,6 +44,15 @@ class WithdrawnTokenRow(Base):
     withdrawn_at: Mapped[UnixTime]
 
 
+class WithdrawnSubjectRow(Base):
+    """A subject of whom every token issued until some moment is refused."""
+
+    __tablename__ = "withdrawn_subjects"
+
+    subject: Mapped[str] = mapped_column(String(320), primary_key=True)
+    issued_until: Mapped[UnixTime]
+
+
 class IdentityLookRow(Base):
     """Each look of somebody at another person's account: who, at whom, why, when."""
 

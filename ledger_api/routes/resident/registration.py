@@ -147,6 +147,7 @@ def erase(body: EraseIn, write: Write) -> Response:
             session.execute(delete(DeskPinProposalRow).where(DeskPinProposalRow.resident_id == bound.resident_id))
         services.issuers.erase(bound.resident_id)
         with services.database.transaction() as session:
+            services.sign_in.logins.forget(session, write.principal.subject)
             session.execute(delete(ApiSubjectRow).where(ApiSubjectRow.resident_id == bound.resident_id))
         return 200, Done()
 

@@ -23,6 +23,11 @@ from ledger.standard.contract import BatchState
 from ledger.standard.evidence import EvidenceLeaf, verify
 from ledger.standard.ids import Address
 from ledger_api.app import create_app
+from ledger_api.auth.logins import Logins
+from ledger_api.auth.passwords import Passwords
+from ledger_api.auth.sessions import SessionLimits, Sessions
+from ledger_api.auth.sign_in import SignIn
+from ledger_api.auth.throttle import SignInThrottle
 from ledger_api.auth.tokens import LOCAL_ALGORITHM, LocalIssuer, TokenVerifier
 from ledger_api.http.metrics import Metrics
 from ledger_api.http.middleware import RateLimiter
@@ -104,6 +109,14 @@ class Api:
         self.report = InvariantReport(7, world.now, (Check("supply", True, "10 compared"),))
         self.issuers = create_autospec(IssuerService, instance=True)  # itself: tests/integration/ledger_api
         self.woken: list[str] = []
+        self.sessions = Sessions(world.database, world.clock, SessionLimits())
+        self.sign_in = SignIn(
+            world.database,
+            Logins(world.clock),
+            self.sessions,
+            Passwords(memory_kib=64, rounds=1),
+            SignInThrottle(b"\x09" * 32, world.clock),
+        )
         self.services = Services(
             limits=BodyLimits(
                 document_max=settings.body_bytes_max,
@@ -133,6 +146,8 @@ class Api:
             receipts=self.receipts,
             verifier=TokenVerifier(self.issuer, ISSUER, AUDIENCE, [LOCAL_ALGORITHM], world.clock),
             local_issuer=self.issuer,
+            sign_in=self.sign_in,
+            sessions=self.sessions,
             request_secret=b"\x06" * 32,
             readiness=lambda: self.checks,
             invariants=lambda: self.report,

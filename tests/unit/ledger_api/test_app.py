@@ -27,6 +27,8 @@ PUBLIC = {
     "verifyOrder",
     "verifyBatch",
     "verifyGrant",
+    "createLogin",
+    "signIn",
 }
 
 SIGNED = {"pushRecords"}

@@ -1,0 +1,1 @@
+"""Commands about people: logins with a password, and tokens."""

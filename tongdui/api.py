@@ -9,14 +9,17 @@ from ledger.clock import Clock
 from ledger.deployment.file import Deployment
 from ledger.gateway import Gateway
 from ledger.outbox.states import MessageState
+from ledger.outgoing import Outgoing
 from ledger.standard.civil_time import DAY_S
 from ledger.standard.ids import ProgrammeId
 from ledger_api.auth.logins import Logins
 from ledger_api.auth.passwords import Passwords
+from ledger_api.auth.provider_keys import RemoteKeys
+from ledger_api.auth.scopes import check_scopes
 from ledger_api.auth.sessions import SessionLimits, Sessions
 from ledger_api.auth.sign_in import SignIn
 from ledger_api.auth.throttle import SignInThrottle
-from ledger_api.auth.tokens import LOCAL_ALGORITHM, OIDC_ALGORITHMS, LocalIssuer, RemoteKeys, TokenVerifier
+from ledger_api.auth.tokens import LOCAL_ALGORITHM, OIDC_ALGORITHMS, LocalIssuer, TokenVerifier
 from ledger_api.http.metrics import Metrics, issuance_metrics, liveness_metrics
 from ledger_api.http.middleware import RateLimiter
 from ledger_api.ports import ProgrammeName
@@ -118,8 +121,15 @@ def _session_limits(settings: Settings) -> SessionLimits:
 def _verifier(settings: Settings, issuer: LocalIssuer | None, clock: Clock) -> TokenVerifier:
     if issuer is not None:
         return TokenVerifier(issuer, LOCAL_ISSUER, settings.token_audience, [LOCAL_ALGORITHM], clock)
-    keys = RemoteKeys(settings.oidc_jwks_url or "")
-    return TokenVerifier(keys, settings.oidc_issuer or "", settings.token_audience, OIDC_ALGORITHMS, clock)
+    keys = RemoteKeys(settings.oidc_jwks_url or "", Outgoing.of(settings.outgoing_networks))
+    return TokenVerifier(
+        keys,
+        settings.oidc_issuer or "",
+        settings.token_audience,
+        OIDC_ALGORITHMS,
+        clock,
+        {role: check_scopes(scopes) for role, scopes in settings.oidc_role_scopes.items()},
+    )
 
 
 def _metrics(gateway: Gateway, issuers: IssuerService) -> Metrics:

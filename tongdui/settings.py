@@ -104,7 +104,12 @@ class Settings(BaseSettings):
     """The issuer whose tokens are accepted. Set it together with ``oidc_jwks_url``; the local issuer is then off."""
 
     oidc_jwks_url: str | None = None
-    """Where the issuer publishes its keys (RFC 7517)."""
+    """Where the issuer publishes its keys (RFC 7517): ``https``, or ``http`` on loopback. Redirects are not followed,
+    and networks that are not public need ``outgoing_networks``."""
+
+    oidc_role_scopes: dict[str, list[str]] = {}
+    """What the provider's roles and groups (claims ``roles``, ``groups``, ``realm_access.roles``) stand for here, as
+    JSON: ``{"finance-clerks": ["finance"]}``. Scopes in ``scope`` and ``scp`` count beside them."""
 
     token_audience: str = "tongdui-api"  # noqa: S105  (a name, not a secret)
     """What the ``aud`` claim must contain."""

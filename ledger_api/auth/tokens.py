@@ -1,8 +1,8 @@
 """Bearer tokens: JWTs (RFC 7519) with scopes, from a local issuer or from an identity provider's JWKS.
 
 The local issuer's key (ES256) is generated on the first start and kept in the state directory with mode 0600. There is
-no default secret and no unsigned token. Issuer, audience, expiry and id are demanded of every token, wherever it is
-from.
+no default secret and no unsigned token. Issuer, audience, subject and expiry are demanded of every token, wherever it
+is from.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import threading
 import time
 from base64 import urlsafe_b64encode
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +28,7 @@ from jwt.algorithms import ECAlgorithm
 
 from ledger.clock import Clock
 from ledger.errors import ConfigurationError, TongduiError, Unavailable
+from ledger_api.auth.claims import scopes_of
 from ledger_api.auth.scopes import check_scopes
 
 LOCAL_ALGORITHM = "ES256"
@@ -140,26 +141,6 @@ class LocalIssuer:
         return self._key.public_key()
 
 
-class RemoteKeys:
-    """The keys of an identity provider, fetched from its JWKS URL and kept for five minutes.
-
-    A key that is not known is asked for at once, though not more often than every ``cooldown_s``: invalid tokens must
-    not become requests to the provider. Keys are kept as a set only, so one that the provider drops is dropped here.
-    """
-
-    def __init__(self, url: str, *, cooldown_s: float = 30) -> None:
-        self._client = jwt.PyJWKClient(url, cache_keys=False, lifespan=300, timeout=5, cooldown_duration=cooldown_s)
-
-    def key_for(self, token: str) -> Any:
-        """Return the key that the token names (`KeySource`)."""
-        try:
-            return self._client.get_signing_key_from_jwt(token).key
-        except jwt.PyJWKClientConnectionError as error:
-            raise KeysUnavailable(str(error)) from error
-        except jwt.PyJWTError as error:
-            raise BadToken("it was signed by a key that is not known here") from error
-
-
 class KeysUnavailable(Unavailable):
     """The identity provider's keys cannot be fetched just now."""
 
@@ -185,12 +166,22 @@ class TokenVerifier:
     checked again. Longer would keep a key in use that the provider has dropped.
     """
 
-    def __init__(self, keys: KeySource, issuer: str, audience: str, algorithms: Iterable[str], clock: Clock) -> None:
+    def __init__(
+        self,
+        keys: KeySource,
+        issuer: str,
+        audience: str,
+        algorithms: Iterable[str],
+        clock: Clock,
+        role_scopes: Mapping[str, Iterable[str]] | None = None,
+    ) -> None:
+        """``role_scopes``: what a provider's roles and groups stand for here."""
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
         self._algorithms = list(algorithms)
         self._clock = clock
+        self._role_scopes = dict(role_scopes or {})
         self._lock = threading.Lock()
         self._known: OrderedDict[bytes, tuple[Principal, _Times]] = OrderedDict()
 
@@ -233,7 +224,7 @@ class TokenVerifier:
                 issuer=self._issuer,
                 # Times are checked below against the clock that was passed in: the demo runs at a fixed date.
                 options={
-                    "require": ["exp", "iat", "sub", "jti"],
+                    "require": ["exp", "iat", "sub"],
                     "verify_exp": False,
                     "verify_iat": False,
                     "verify_nbf": False,
@@ -242,15 +233,17 @@ class TokenVerifier:
         except jwt.PyJWTError as error:
             raise BadToken(_reason(error)) from error
         times = self._times(claims)
-        scopes = claims.get("scope", "")
-        if not isinstance(scopes, str) or not isinstance(claims["sub"], str):
-            raise BadToken("its claims have the wrong types")
+        try:
+            scopes = scopes_of(claims, self._role_scopes)
+        except ValueError:
+            raise BadToken("its scopes are neither a text nor an array of texts") from None
         identity = claims.get("identity")
         principal = Principal(
             subject=f"{self._issuer} {claims['sub']}",
             # A provider may add scopes of its own (openid, profile); what means nothing here grants nothing.
-            scopes=frozenset(scopes.split()),
-            token_id=str(claims["jti"]),
+            scopes=scopes,
+            # Not every provider numbers its tokens; one without a number is known by its digest.
+            token_id=str(claims["jti"]) if claims.get("jti") else f"sha256:{_digest(token).hex()}",
             expires_at=int(claims["exp"]),
             identity=identity if isinstance(identity, str) and identity else None,
             issued_at=times.issued_at,

@@ -27,7 +27,7 @@ from ledger_api.http.middleware import BodyLimit, RequestLayer
 from ledger_api.http.problems import ProblemType
 from ledger_api.routes.agency import claims, issuing, push
 from ledger_api.routes.desk import desk
-from ledger_api.routes.merchant import merchants
+from ledger_api.routes.merchant import merchants, staff
 from ledger_api.routes.merchant import orders as merchant_orders
 from ledger_api.routes.operator import operations
 from ledger_api.routes.public import programmes, sessions, verification
@@ -114,6 +114,7 @@ def _routed() -> FastAPI:
         own_key,
         merchants,
         merchant_orders,
+        staff,
         desk,
         issuing,
         claims,

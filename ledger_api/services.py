@@ -24,6 +24,7 @@ from ledger_api.http.metrics import Metrics
 from ledger_api.http.middleware import RateLimiter
 from ledger_api.ports import ChainView, Check, InvariantReport, ProgrammeName, Receipts
 from redemption.acts.book import ActBook
+from redemption.acts.refund_approvals import RefundApprovals
 from redemption.desk_approval import DeskApprovals
 from redemption.fulfilment import Fulfilment
 from redemption.merchants import MerchantDirectory
@@ -60,6 +61,7 @@ class Services:
     redemptions: Redemptions
     fulfilment: Fulfilment
     refunds: Refunds
+    refund_approvals: RefundApprovals
     acts: ActBook
     issuers: IssuerService
     approvals: DeskApprovals

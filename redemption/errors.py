@@ -191,6 +191,15 @@ class MerchantHoldsKey(RedemptionError):
         super().__init__(f"merchant {merchant_id} holds its own key; the signature has to come from there")
 
 
+class RefundNeedsSecond(RedemptionError):
+    """Above a limit a refund takes two logins: one proposes it, another carries it out."""
+
+    def __init__(self, order_id: OrderIdText, alone_max_fen: int) -> None:
+        self.order_id = order_id
+        self.alone_max_fen = alone_max_fen
+        super().__init__(f"more than {alone_max_fen} fen of order {order_id} go back by two logins alone")
+
+
 class RefundTooLate(RedemptionError):
     """Refunds end some days after the payment."""
 

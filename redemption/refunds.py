@@ -32,6 +32,7 @@ from ledger.store.models.projection import ChainHoldRow, OrderOutcomeRow, Redemp
 from ledger.store.models.redemption import RedemptionOrderRow
 from ledger.store.models.residents import ResidentRow
 from redemption.acts.book import ActBook, Acted, ActOutcome, Wish
+from redemption.acts.refund_approvals import RefundApprovals
 from redemption.acts.settling import refund_key
 from redemption.acts.table import Act
 from redemption.errors import NotRefundable, OwnOrder, PayerErased, RefundTooLate, UnknownOrder
@@ -79,6 +80,7 @@ class Refunds:
     keys: Keys
     acts: ActBook
     clock: Clock
+    approvals: RefundApprovals
 
     def prove(self, order_id: OrderId) -> PaidProof:
         """Make the proof that an order paid. Asks the chain, so call it outside of a transaction.
@@ -157,7 +159,7 @@ class Refunds:
 
         ``key``: the client's own id of this act. Checks in order: UnknownOrder (another merchant's too),
         ActExistsDifferently, OwnOrder, OrderStateConflict (another refund under way too), PayerErased, RefundTooLate,
-        NotRefundable (nothing would go back), MerchantHoldsKey.
+        NotRefundable (nothing would go back), RefundNeedsSecond, MerchantHoldsKey.
         """
         order_id = proof.receipt.order_id
         name = order_id_text(order_id)
@@ -174,6 +176,7 @@ class Refunds:
         if self.clock.timestamp() > proof.receipt.time + REFUND_MAX_S:
             raise RefundTooLate(name, REFUND_DAYS)
         kept, keeps_fen = keeps(session, proof, row.paid_fen, keep_fen)
+        self.approvals.require(session, order_id, keep_fen, proof.receipt.fen - keeps_fen, actor)
         digest = Refund(order_id, *kept).digest(self.deployment.domain())
         signature = merchant_key(session, self.merchants, self.keys, merchant_id).sign_digest(digest)
         noted = self.acts.note(session, wish, fen=row.paid_fen - keeps_fen, left_fen=keeps_fen, kept=kept)

@@ -61,6 +61,7 @@ def services_of(city: City) -> Services:
         redemptions=city.redemptions,
         fulfilment=city.fulfilment,
         refunds=city.refunds,
+        refund_approvals=city.refunds.approvals,
         acts=city.acts,
         approvals=city.approvals,
         link_codes=city.link_codes,

@@ -45,6 +45,7 @@ from ledger.standard.ids import ProgrammeId
 from ledger.store.database import Database
 from redemption import catalogue
 from redemption.acts.book import ActBook
+from redemption.acts.refund_approvals import RefundApprovals
 from redemption.codes import CodeBook
 from redemption.desk_approval import DeskApprovals
 from redemption.disputes import KIND as ARBITER
@@ -174,7 +175,8 @@ def _open(
     offers = OfferCatalogue(merchants, clock)
     redemptions = Redemptions(registry, offers, gateway.desk, deployment.domain(), clock)
     codes = CodeBook(derive(master, "slips"))
-    counter = _counter(database, engine, deployment, redemptions, merchants, gateway.outbox, keystore, codes)
+    large = RefundApprovals(clock, settings.refund_alone_max_fen)
+    counter = _counter(database, engine, deployment, redemptions, merchants, gateway.outbox, keystore, codes, large)
     finance = keystore.address("finance") if "finance" in keystore.names("finance") else None
     office = FinanceOffice(database, engine, deployment, gateway.outbox, clock, finance)
     approvals = DeskApprovals(clock)
@@ -234,13 +236,14 @@ def _counter(
     outbox: Outbox,
     keystore: Keystore,
     codes: CodeBook,
+    large: RefundApprovals,
 ) -> _Counter:
     clock = redemptions.clock
     acts = ActBook(clock)
     return _Counter(
         acts,
         Fulfilment(redemptions, merchants, outbox, keystore, codes, deployment.domain(), acts, clock),
-        Refunds(database, engine, deployment, redemptions, merchants, outbox, keystore, acts, clock),
+        Refunds(database, engine, deployment, redemptions, merchants, outbox, keystore, acts, clock, large),
         Disputes(
             deployment,
             redemptions,

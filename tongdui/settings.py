@@ -118,6 +118,9 @@ class Settings(BaseSettings):
     """Whether residents make their own logins with name and password (``POST /v1/logins``). With an identity provider
     nobody does; ``tongdui accounts add`` makes logins in either case but that."""
 
+    refund_alone_max_fen: int | None = Field(default=50_000, ge=0)
+    """What one login of a shop gives back of an order in all, in fen; more takes a second login. ``null``: anything."""
+
     session_idle_minutes: int = Field(default=15, ge=1, le=1_440)
     """After how many minutes without use a session of a counter or console ends."""
 

@@ -3,7 +3,10 @@
 ``resident:self``         act for the resident that the token's subject is bound to, and for no other
 ``resident:register``     become a resident (the identity provider gives it to people whose document it has checked)
 ``issuer:<programme>``    see what one programme minted, owes and refused
-``merchant:<id>``         keep one merchant's offers, hand over its orders, see its statements
+``merchant:<id>``         own one merchant: everything below, its staff and what people read about it
+``merchant:<id>:manager`` till and refunds; keep its offers, see its statements
+``merchant:<id>:refunds`` see its orders, give points back
+``merchant:<id>:till``    see its orders; check codes, hand over, capture, release
 ``desk:<id>``             serve residents without a phone at one community desk
 ``finance``               see liabilities, record appropriations
 ``auditor``               see every aggregate and check anything; no identities
@@ -14,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from enum import StrEnum
 
 from ledger.errors import TongduiError
 from ledger.standard.ids import MerchantId, ProgrammeId
@@ -25,7 +29,18 @@ AUDITOR = "auditor"
 OPERATOR = "operator"
 
 PLAIN = frozenset({RESIDENT, REGISTER, FINANCE, AUDITOR, OPERATOR})
-SCOPE_FORM = re.compile(r"(issuer|merchant):([1-9][0-9]{0,9})|desk:([a-z0-9-]{1,40})")
+SCOPE_FORM = re.compile(
+    r"issuer:[1-9][0-9]{0,9}|merchant:[1-9][0-9]{0,9}(:(till|refunds|manager))?|desk:[a-z0-9-]{1,40}"
+)
+
+
+class Right(StrEnum):
+    """What one of a shop's staff may do; the owner may do all of it, and more."""
+
+    TILL = "till"
+    REFUNDS = "refunds"
+    MANAGER = "manager"
+
 
 ROLES: dict[str, tuple[str, ...]] = {
     "resident": (RESIDENT, REGISTER),
@@ -39,7 +54,10 @@ DESCRIPTIONS: dict[str, str] = {
     RESIDENT: "Act on one's own account",
     REGISTER: "Register oneself as a resident",
     "issuer:{programme}": "See one programme's issuance and liabilities",
-    "merchant:{merchant_id}": "Act for one merchant",
+    "merchant:{merchant_id}": "Own one merchant",
+    "merchant:{merchant_id}:manager": "Keep one merchant's offers, see its statements, serve and refund",
+    "merchant:{merchant_id}:refunds": "Give one merchant's orders back",
+    "merchant:{merchant_id}:till": "Serve at one merchant's counter",
     "desk:{desk_id}": "Serve residents at one community desk",
     FINANCE: "See liabilities, record appropriations",
     AUDITOR: "See every aggregate",
@@ -53,7 +71,8 @@ class UnknownScope(TongduiError):
     def __init__(self, scope: str) -> None:
         self.scope = scope
         known = ", ".join(sorted(PLAIN))
-        super().__init__(f"scope {scope!r} is unknown; there are {known}, issuer:<n>, merchant:<n> and desk:<name>")
+        known += ", issuer:<n>, merchant:<n>[:till|:refunds|:manager] and desk:<name>"
+        super().__init__(f"scope {scope!r} is unknown; there are {known}")
 
 
 def check_scopes(scopes: Iterable[str]) -> frozenset[str]:
@@ -71,8 +90,24 @@ def issuer(programme: ProgrammeId) -> str:
 
 
 def merchant(merchant_id: MerchantId) -> str:
-    """Return the scope of one merchant."""
+    """Return the scope of one merchant's owner."""
     return f"merchant:{merchant_id}"
+
+
+def staff(merchant_id: MerchantId, right: Right) -> str:
+    """Return the scope of one of a merchant's staff."""
+    return f"merchant:{merchant_id}:{right}"
+
+
+def of_shop(merchant_id: MerchantId, *rights: Right) -> tuple[str, ...]:
+    """Return the scopes of the owner, of managers, and of staff with one of the rights."""
+    wanted = dict.fromkeys((Right.MANAGER, *rights))
+    return (merchant(merchant_id), *(staff(merchant_id, right) for right in wanted))
+
+
+def anybody_of_shop(merchant_id: MerchantId) -> tuple[str, ...]:
+    """Return the scopes of everybody who acts for a merchant."""
+    return of_shop(merchant_id, *Right)
 
 
 def desks(scopes: Iterable[str]) -> list[str]:

@@ -164,6 +164,7 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
     redemption.WeakPin: _kind("weak-pin", 422),
     redemption.OwnOrder: _kind("own-order", 403, ("order_id",)),
     redemption.MerchantHoldsKey: _kind("merchant-own-key", 409, ("merchant_id",)),
+    redemption.RefundNeedsSecond: _kind("refund-needs-second", 403, ("order_id", "alone_max_fen")),
     redemption.RefundTooLate: _kind("refund-too-late", 409, ("order_id", "days")),
     redemption.NotRefundable: _kind("not-refundable", 409, ("order_id",)),
     redemption.OrderUnfit: _kind("order-unfit", 422),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
+from fastapi import Path
 from pydantic import Field, StringConstraints
 
 from ledger_api.schemas.common import In, Out
@@ -33,6 +34,42 @@ class PasswordChangeIn(In):
 
     password: PasswordIn
     new_password: PasswordIn
+
+
+Right = Literal["till", "refunds", "manager"]
+LoginNamePath = Annotated[str, Path(max_length=64, description="The login's name.")]
+
+
+class StaffIn(In):
+    """One of a shop's staff."""
+
+    name: LoginName
+    password: PasswordIn
+    right: Right = Field(
+        description="`till`: codes, hand-over, capture, release. `refunds`: refunds. `manager`: both, offers and "
+        "statements. What each may do is in docs/security/counter.md."
+    )
+
+
+class NewPasswordIn(In):
+    """Another password."""
+
+    new_password: PasswordIn
+
+
+class StaffOut(Out):
+    """One of a shop's staff."""
+
+    name: str
+    right: Right
+    is_active: bool
+    created_at: datetime
+
+
+class StaffListOut(Out):
+    """A shop's staff."""
+
+    items: list[StaffOut]
 
 
 class LoginOut(Out):

@@ -165,6 +165,22 @@ class RefundIn(In):
     reason: Text
 
 
+class RefundProposalOut(Out):
+    """A refund that waits for another login."""
+
+    order_id: OrderIdText
+    keep_fen: str = Field(description="What the merchant keeps of the order in all, in fen.")
+    reason: str
+    proposed_at: datetime
+    expires_at: datetime
+
+
+class RefundProposalsOut(Out):
+    """Refunds that wait for another login."""
+
+    items: list[RefundProposalOut]
+
+
 class RefundOut(MerchantOrderOut):
     """A refund under way. While it is, the order takes no other act; `act` says what came of it."""
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ledger.errors import InvariantViolation
-from ledger.standard.ids import ProgrammeId
+from ledger.standard.ids import ProgrammeId, order_id_text
 from ledger.standard.value import MICROFEN_MINOR
 from ledger_api.ports import ProgrammeName
 from ledger_api.schemas.common import hex_text, moment, money, points
 from ledger_api.schemas.merchants import MerchantOut, OfferOut, ProgrammePrice
-from ledger_api.schemas.redemption import MerchantActOut, MerchantOrderOut, RefusalReason
+from ledger_api.schemas.redemption import MerchantActOut, MerchantOrderOut, RefundProposalOut, RefusalReason
 from ledger_api.views import queries
 from ledger_api.views.common import nameless
 from redemption.acts.book import ActOutcome, ActRecord
+from redemption.acts.refund_approvals import RefundProposal
 from redemption.acts.table import Reason
 from redemption.errors import MerchantHoldsKey, OrderStateConflict, OwnOrder, RedemptionError
 from redemption.lists import ListedOrder
@@ -107,6 +108,17 @@ def merchant_order_out(
         handed_over_at=None if order.handed_over_at is None else moment(order.handed_over_at),
         act=None if act is None else merchant_act_out(act),
         outcome=None if outcome is None else outcome.value,
+    )
+
+
+def refund_proposal_out(proposal: RefundProposal) -> RefundProposalOut:
+    """Return a refund that waits for another login; who proposed it is not said."""
+    return RefundProposalOut(
+        order_id=order_id_text(proposal.order_id),
+        keep_fen=str(proposal.keep_fen),
+        reason=proposal.reason,
+        proposed_at=moment(proposal.proposed_at),
+        expires_at=moment(proposal.expires_at),
     )
 
 

@@ -230,6 +230,21 @@ class DeskPinProposalRow(Base):
     expires_at: Mapped[UnixTime]
 
 
+class RefundProposalRow(Base):
+    """A large refund that one login has proposed, until another carries it out; one an order."""
+
+    __tablename__ = "refund_proposals"
+
+    order_id: Mapped[OrderId] = mapped_column(primary_key=True)
+    merchant_id: Mapped[MerchantId] = mapped_column(index=True)
+    keep_fen: Mapped[Fen]
+    reason: Mapped[str] = mapped_column(Text)
+    proposed_by: Mapped[str] = mapped_column(String(320))
+    resident_id: Mapped[int | None] = mapped_column(BigInteger)
+    """The resident that the login is bound to, if it is."""
+    proposed_at: Mapped[UnixTime]
+
+
 class DeskApprovalRow(Base):
     """A second clerk's word for one purchase of one resident, to be used once by another clerk."""
 

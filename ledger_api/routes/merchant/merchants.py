@@ -122,7 +122,7 @@ def get_offer(offer_id: OfferIdText, request: Request, services: Deps) -> Respon
 @router.post("/v1/merchants/{merchant_id}/offers", operation_id="createOffer", status_code=201, response_model=OfferOut)
 def create_offer(merchant_id: MerchantNumber, body: OfferIn, write: Write) -> Response:
     """Put an offer in the catalogue. Its price never changes: end it and make another."""
-    require(write.principal, scopes.merchant(merchant_id))
+    require(write.principal, *scopes.of_shop(merchant_id))
     services = write.services
 
     def effect(session: Session) -> tuple[int, BaseModel]:
@@ -150,7 +150,7 @@ def create_offer(merchant_id: MerchantNumber, body: OfferIn, write: Write) -> Re
 @router.post("/v1/merchants/{merchant_id}/offers/{offer_id}", operation_id="changeOffer", response_model=OfferOut)
 def change_offer(merchant_id: MerchantNumber, offer_id: OfferIdText, body: OfferChange, write: Write) -> Response:
     """Restock, pause, resume or end an offer."""
-    require(write.principal, scopes.merchant(merchant_id))
+    require(write.principal, *scopes.of_shop(merchant_id))
     services = write.services
 
     def effect(session: Session) -> tuple[int, BaseModel]:
@@ -178,7 +178,7 @@ def get_statement(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Response:
     """Return what the merchant was paid and what it gave back in a time, from the chain's own events."""
-    require(principal, scopes.merchant(merchant_id), scopes.FINANCE)
+    require(principal, *scopes.of_shop(merchant_id), scopes.FINANCE)
     place = decode_cursor(cursor, 2)
     start, end = _unix(since), _unix(until)
     with services.database.read() as session:

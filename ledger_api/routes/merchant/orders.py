@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from ledger.standard.ids import MerchantId
 from ledger_api.auth import scopes
+from ledger_api.auth.scopes import Right
 from ledger_api.dependencies import (
     DEFAULT_LIMIT,
     Cursor,
@@ -35,14 +36,16 @@ from ledger_api.schemas.redemption import (
     ReasonIn,
     RefundIn,
     RefundOut,
+    RefundProposalOut,
+    RefundProposalsOut,
 )
 from ledger_api.services import Services
 from ledger_api.views import queries
-from ledger_api.views.merchants import merchant_act_out, merchant_order_out, refusal_word
+from ledger_api.views.merchants import merchant_act_out, merchant_order_out, refund_proposal_out, refusal_word
 from redemption import lists
 from redemption.acts.book import Acted, ActOutcome, ActRecord
 from redemption.acts.table import Act
-from redemption.errors import UnknownOrder
+from redemption.errors import OwnOrder, UnknownOrder
 from redemption.fulfilment import CAPTURED, HANDED_OVER
 from redemption.lists import ListedOrder
 
@@ -63,7 +66,7 @@ def list_orders(
 
     Nothing in them tells who the residents are.
     """
-    require(principal, scopes.merchant(merchant_id))
+    require(principal, *scopes.anybody_of_shop(merchant_id))
     place = decode_cursor(cursor, 1)
     asked = order_filter(wanted, merchant_id=MerchantId(merchant_id), offer_id=offer)
     with services.database.read() as session:
@@ -82,7 +85,7 @@ def get_order(
     merchant_id: MerchantNumber, order_id: OrderIdPath, services: Deps, principal: Who
 ) -> MerchantOrderDetail:
     """Return an order with everything that was asked for on it, and what came of each."""
-    require(principal, scopes.merchant(merchant_id))
+    require(principal, *scopes.anybody_of_shop(merchant_id))
     key = order_id_of(order_id)
     with services.database.read() as session:
         found = lists.one(session, services.redemptions, services.acts, key)
@@ -96,7 +99,7 @@ def get_order(
 @router.post("/v1/merchants/{merchant_id}/codes/check", operation_id="checkCode", response_model=CheckedOrderOut)
 def check_code(merchant_id: MerchantNumber, body: CodeIn, services: Deps, principal: Who) -> CheckedOrderOut:
     """Show the order behind a code, and whether it would be handed over now. Changes nothing."""
-    require(principal, scopes.merchant(merchant_id))
+    require(principal, *scopes.of_shop(merchant_id, Right.TILL))
     with services.database.read() as session:
         checked = services.fulfilment.check(session, merchant_id, body.code, actor_of(session, principal))
         found = lists.one(session, services.redemptions, services.acts, checked.order.order_id)
@@ -114,7 +117,7 @@ def hand_over(merchant_id: MerchantNumber, body: CodeIn, write: Write) -> Respon
     Refused while a refund is under way, and to the clerk who took the order at a community desk, to that desk and to
     the resident: two people see every purchase.
     """
-    require(write.principal, scopes.merchant(merchant_id))
+    require(write.principal, *scopes.of_shop(merchant_id, Right.TILL))
     services = write.services
     with services.database.read() as session:
         order_id = services.fulfilment.order_of(session, merchant_id, body.code)
@@ -136,7 +139,7 @@ def hand_over(merchant_id: MerchantNumber, body: CodeIn, write: Write) -> Respon
 )
 def capture(merchant_id: MerchantNumber, order_id: OrderIdPath, body: CaptureIn, write: Write) -> Response:
     """Capture part of a held order, once; the rest goes back to the resident in the same call on chain."""
-    require(write.principal, scopes.merchant(merchant_id))
+    require(write.principal, *scopes.of_shop(merchant_id, Right.TILL))
     services, key, keep_fen = write.services, order_id_of(order_id), int(body.keep_fen)
     wish = write.wish(Act.CAPTURE, key, CAPTURED, keep_fen)
 
@@ -156,7 +159,7 @@ def capture(merchant_id: MerchantNumber, order_id: OrderIdPath, body: CaptureIn,
 )
 def release(merchant_id: MerchantNumber, order_id: OrderIdPath, body: ReasonIn, write: Write) -> Response:
     """Give a held order back to the resident."""
-    require(write.principal, scopes.merchant(merchant_id))
+    require(write.principal, *scopes.of_shop(merchant_id, Right.TILL))
     services, key = write.services, order_id_of(order_id)
     wish = write.wish(Act.RELEASE, key, body.reason)
 
@@ -176,8 +179,11 @@ def release(merchant_id: MerchantNumber, order_id: OrderIdPath, body: ReasonIn, 
 )
 def refund(merchant_id: MerchantNumber, order_id: OrderIdPath, body: RefundIn, write: Write) -> Response:
     """Give points back, within 90 days: the same programmes and amounts; lots that died come back in the current
-    quarter's. One refund at a time: the next part can be given back once this one is final."""
-    require(write.principal, scopes.merchant(merchant_id))
+    quarter's. One refund at a time: the next part can be given back once this one is final.
+
+    Above a limit of the city another login has to propose it first: `refund/propose`.
+    """
+    require(write.principal, *scopes.of_shop(merchant_id, Right.REFUNDS))
     services, key, keep_fen = write.services, order_id_of(order_id), int(body.keep_fen)
     wish = write.wish(Act.REFUND, key, body.reason, keep_fen)
 
@@ -195,6 +201,45 @@ def refund(merchant_id: MerchantNumber, order_id: OrderIdPath, body: RefundIn, w
         return 202, _refunded(_acted(session, services, done), done.record)
 
     return write.act(body, wish, effect, again)
+
+
+@router.post(
+    "/v1/merchants/{merchant_id}/orders/{order_id}/refund/propose",
+    operation_id="proposeRefund",
+    status_code=201,
+    response_model=RefundProposalOut,
+)
+def propose_refund(merchant_id: MerchantNumber, order_id: OrderIdPath, body: RefundIn, write: Write) -> Response:
+    """Propose a refund above what one login gives back alone. Another login carries it out within seven days, by
+    `refund` with the same `keep_fen`. A new proposal takes the place of the one before."""
+    require(write.principal, *scopes.of_shop(merchant_id, Right.REFUNDS))
+    services, key, keep_fen = write.services, order_id_of(order_id), int(body.keep_fen)
+
+    def effect(session: Session) -> tuple[int, RefundProposalOut]:
+        row = services.redemptions.row(session, key)
+        if row.merchant_id != merchant_id:
+            raise UnknownOrder(order_id)
+        actor = actor_of(session, write.principal)
+        if actor.took_part(row):
+            raise OwnOrder(order_id)
+        services.acts.require(session, row, Act.REFUND)
+        made = services.refund_approvals.propose(session, merchant_id, key, keep_fen, body.reason, actor)
+        return 201, refund_proposal_out(made)
+
+    return write.once(body, effect)
+
+
+@router.get(
+    "/v1/merchants/{merchant_id}/refund-proposals",
+    operation_id="listRefundProposals",
+    response_model=RefundProposalsOut,
+)
+def refund_proposals(merchant_id: MerchantNumber, services: Deps, principal: Who) -> RefundProposalsOut:
+    """Return the refunds that wait for another login, the oldest first."""
+    require(principal, *scopes.of_shop(merchant_id, Right.REFUNDS))
+    with services.database.read() as session:
+        found = services.refund_approvals.of_merchant(session, merchant_id)
+    return RefundProposalsOut(items=[refund_proposal_out(one) for one in found])
 
 
 def _refunded(shown: MerchantOrderOut, act: ActRecord) -> RefundOut:

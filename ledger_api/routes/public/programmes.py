@@ -217,7 +217,7 @@ def programme_position(programme: ProgrammeNumber, request: Request, services: D
 )
 def merchant_position(merchant_id: MerchantNumber, request: Request, services: Deps, principal: Who) -> Response:
     """Return what one merchant has to get."""
-    require(principal, scopes.merchant(merchant_id), scopes.FINANCE, scopes.AUDITOR)
+    require(principal, *scopes.of_shop(merchant_id), scopes.FINANCE, scopes.AUDITOR)
     participant = merchant_participant(merchant_id)
     with services.database.read() as session:
         if not services.merchants.exists(session, merchant_id) and participant not in dict(queries.positions(session)):

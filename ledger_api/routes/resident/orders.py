@@ -80,7 +80,7 @@ def _redemption(session: Session, services: Services, principal: Principal, key:
     except UnknownOrder:
         return None
     order = found.order
-    is_merchant = principal.has(scopes.merchant(order.merchant_id))
+    is_merchant = any(principal.has(one) for one in scopes.anybody_of_shop(order.merchant_id))
     is_desk = order.desk_id is not None and order.desk_id in scopes.desks(principal.scopes)
     if not is_merchant and not is_desk and not _is_own(session, principal, order.resident_id):
         raise UnknownOrder(order_id_text(key))

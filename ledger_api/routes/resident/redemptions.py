@@ -155,7 +155,7 @@ def order_page(session: Session, services: Services, wanted: OrderFilter, cursor
 
 def require_customer(session: Session, services: Services, principal: Principal, merchant_id: MerchantId) -> None:
     """Raise SelfDealing where who pays acts for the shop: by this token's scopes, or by what they did there before."""
-    if principal.has(scopes.merchant(merchant_id)) or services.acts.has_acted_for(
+    if any(principal.has(one) for one in scopes.anybody_of_shop(merchant_id)) or services.acts.has_acted_for(
         session, principal.subject, merchant_id
     ):
         raise SelfDealing(merchant_id)

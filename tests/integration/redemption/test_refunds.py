@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from ledger.residents.registry import NewResident, Resident
 from ledger.standard.ids import address_bytes
 from ledger.store.models.projection import BalanceRow
 from redemption.acts.book import ActState
+from redemption.acts.refund_approvals import RefundApprovals
 from redemption.acts.table import Act
 from redemption.errors import (
     ActExistsDifferently,
@@ -24,6 +25,7 @@ from redemption.errors import (
     OrderStateConflict,
     OwnOrder,
     PayerErased,
+    RefundNeedsSecond,
     RefundTooLate,
     UnknownOrder,
 )
@@ -227,6 +229,34 @@ def test_nothing_goes_back_to_who_was_erased(town: Town) -> None:
     with pytest.raises(PayerErased):
         town.city.refunds.require_open(GRAIN, order.order_id)
     assert town.get(order).state is State.PAID
+
+
+def test_a_large_refund_takes_two_logins_and_many_parts_are_one(town: Town) -> None:
+    refunds, two = town.city.refunds, Actor("the owner")
+    refunds = replace(refunds, approvals=RefundApprovals(town.clock, 1_500))
+    order = town.place(3)
+    town.settle()
+
+    def refund(keep_fen: int, actor: Actor) -> int:
+        proof = refunds.prove(order.order_id)
+        with town.city.database.transaction() as session:
+            return refunds.refund(session, GRAIN, proof, keep_fen, actor, "a reason").record.fen
+
+    def propose(keep_fen: int) -> None:
+        with town.city.database.transaction() as session:
+            refunds.approvals.propose(session, GRAIN, order.order_id, keep_fen, "a reason", SHOP)
+
+    assert refund(1_300, SHOP) == 1_500
+    town.settle()
+    with pytest.raises(RefundNeedsSecond):
+        refund(500, SHOP)
+    propose(500)
+    for keep_fen, actor in ((500, SHOP), (0, two)):
+        with pytest.raises(RefundNeedsSecond):
+            refund(keep_fen, actor)
+    assert refund(500, two) == 800
+    town.settle()
+    assert town.get(order).paid_fen == 500
 
 
 def test_an_overdue_hold_goes_back_by_itself_and_a_late_capture_is_given_up(town: Town) -> None:

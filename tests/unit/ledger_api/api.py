@@ -33,6 +33,7 @@ from ledger_api.http.metrics import Metrics
 from ledger_api.http.middleware import RateLimiter
 from ledger_api.ports import Check, InvariantReport, OrderOnChain, ProgrammeName
 from ledger_api.services import BodyLimits, Services
+from redemption.acts.refund_approvals import RefundApprovals
 from redemption.refunds import Refunds
 from tests.unit.redemption.world import World
 from tongdui.settings import Settings
@@ -134,6 +135,7 @@ class Api:
             redemptions=world.redemptions,
             fulfilment=world.fulfilment,
             refunds=create_autospec(Refunds, instance=True),  # refunds need a chain: tests/integration/redemption
+            refund_approvals=RefundApprovals(world.clock, 50_000),
             acts=world.acts,
             issuers=self.issuers,
             approvals=world.approvals,

@@ -19,7 +19,7 @@ export PYTHONUTF8 := 1
 # More arguments for the program that a target runs: make test-contracts ARGS="-k mint".
 ARGS ?=
 
-.PHONY: help setup setup-dev engine demo serve bench bench-issue bench-redeem gas clearing-scale test test-quick test-python test-contracts test-faults test-races test-network fuzz mutate mutate-sample lives bench-curve lint format docs compile check-artifacts lock clean
+.PHONY: help setup setup-dev engine demo serve bench bench-issue bench-redeem gas clearing-scale test test-quick test-python test-contracts test-faults test-races test-network fuzz mutate mutate-sample lives bench-curve bench-network lint format docs compile check-artifacts lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,9 @@ READ_SECONDS ?= 10
 bench-redeem: setup ## Measure orders until they are final, and wallet reads, over HTTP (ORDERS, WALLETS, READ_SECONDS, DATABASE)
 	@.venv/bin/python -m scripts bench redeem --json --orders $(ORDERS) --wallets $(WALLETS) \
 	  --read-seconds $(READ_SECONDS) --database $(DATABASE) $(ARGS)
+
+bench-network: setup engine ## The same work on the embedded engine and on a network of five processes (ARGS="--records 20000")
+	@.venv/bin/python -m scripts bench network --json $(ARGS)
 
 bench-curve: setup ## Measure and draw issuance at several sizes; goes on where it was ended
 	@.venv/bin/python -m scripts bench curve $(ARGS)

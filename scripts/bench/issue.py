@@ -21,7 +21,7 @@ from issuers.intake.deliveries import Progress
 from issuers.samples.deeds import TODAY
 from issuers.samples.people import CULTURE, ENVIRONMENTAL, TRAFFIC, VOLUNTEER, source_id
 from ledger.chain.embedded.engine import EmbeddedEngine
-from ledger.clock import ManualClock
+from ledger.clock import ManualClock, SystemClock
 from ledger.deployment.city import CityConfig
 from ledger.deployment.city import load as load_city
 from ledger.errors import InvariantViolation
@@ -63,6 +63,8 @@ class Sizes:
     seed: int = SEED
     workers: int = 0
     """Intake processes beside the gateway; 0: the gateway takes the files in itself."""
+    rpc: str | None = None
+    """Nodes of a network, with commas between them; None: the embedded engine. A network has the wall clock's time."""
 
 
 Tell = Callable[[str], None]
@@ -76,9 +78,10 @@ def bench_issue(sizes: Sizes, folder: Path | None, tell: Tell) -> dict[str, Any]
     with work_folder(folder) as root, _database(sizes) as server:
         # Half of the naive way before and half after: machines are not equally fast all the time.
         before = _naive(root / "naive-before", sizes, tell)
-        clock = ManualClock(datetime.combine(TODAY, day_time(9), CITY_TZ))
-        with open_city(_settings(root / "city", server), clock, config=bench_city()) as city:
-            measured = _measure(city, sizes, root / "files", server, tell)
+        clock = ManualClock(datetime.combine(TODAY, day_time(9), CITY_TZ)) if sizes.rpc is None else SystemClock()
+        settings = bench_settings(root / "city", server).model_copy(update={"rpc_url": sizes.rpc})
+        with open_city(settings, clock, config=bench_city()) as city:
+            measured = measure(city, sizes, root / "files", server, tell)
         after = _naive(root / "naive-after", sizes, tell)
     naive = None if before is None or after is None else (before + after) / 2
     rate = measured.records / measured.seconds
@@ -116,7 +119,7 @@ def _naive(folder: Path, sizes: Sizes, tell: Tell) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Measured:
+class Measured:
     """What the measured part came to."""
 
     records: int
@@ -131,7 +134,8 @@ class _Measured:
     blocks: int
 
 
-def _measure(city: City, sizes: Sizes, folder: Path, server: postgres.Server | None, tell: Tell) -> _Measured:
+def measure(city: City, sizes: Sizes, folder: Path, server: postgres.Server | None, tell: Tell) -> Measured:
+    """Register people, warm up, and take the measured records in. Raises InvariantViolation as `bench_issue` does."""
     tell(f"register {sizes.residents} residents and link their sources")
     _register(city, sizes.residents)
     warm = min(WARM_UP_MAX, max(1_000, sizes.records // 10))
@@ -156,7 +160,7 @@ def _timed(
     files: Sequence[SourceFile],
     stages: Stages,
     tell: Tell,
-) -> _Measured:
+) -> Measured:
     warm = sum(one.rows for one in warm_files)
     tell(f"warm up with {warm} records")
     flow.run(warm_files)
@@ -172,7 +176,7 @@ def _timed(
     after = _landed(city)
     _check(files, statuses, after[0] - before[0])
     made = city.engine.final_height() - blocks
-    return _Measured(records, seconds, stages, peak, cost, after[0] - before[0], after[1] - before[1], made)
+    return Measured(records, seconds, stages, peak, cost, after[0] - before[0], after[1] - before[1], made)
 
 
 class _Flow:
@@ -327,7 +331,8 @@ def _check(files: Sequence[SourceFile], statuses: Mapping[ProgrammeSlug, Counter
         raise InvariantViolation(f"{accepted} records were accepted, but {landed} grants are on chain")
 
 
-def _settings(state_dir: Path, server: postgres.Server | None) -> Settings:
+def bench_settings(state_dir: Path, server: postgres.Server | None = None) -> Settings:
+    """Return settings that no environment changes."""
     return Settings(
         state_dir=state_dir,
         database_url=None if server is None else SecretStr(server.create("bench")),

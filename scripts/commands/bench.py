@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
     group.command("issue")(issue)
     group.command("curve")(curve)
     group.command("redeem")(redeem)
+    group.command("network")(network)
     app.add_typer(group, name="bench")
 
 
@@ -46,6 +47,12 @@ def issue(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the made-up records.")] = 2026,
+    rpc: Annotated[
+        str | None,
+        typer.Option(
+            "--rpc", metavar="URL[,URL…]", help="Nodes of a network, at the wall clock's time (default: embedded)."
+        ),
+    ] = None,
     folder: Annotated[
         Path | None, typer.Option(help="Keep state and files here, in an empty folder (default: thrown away).")
     ] = None,
@@ -59,7 +66,7 @@ def issue(
     from scripts.bench.issue import Sizes, bench_issue
 
     output = Output(as_json=as_json)
-    sizes = Sizes(records, residents, database.value, naive_seconds, seed, _workers(workers, database.value))
+    sizes = Sizes(records, residents, database.value, naive_seconds, seed, _workers(workers, database.value), rpc)
     result = bench_issue(sizes, folder, output.progress_console.print)
     output.table(
         f"{result['records']} records, {result['database']}",
@@ -69,6 +76,32 @@ def issue(
     ratio = f", {result['ratio']}× the naive way ({result['naive_per_s']}/s)" if result["ratio"] is not None else ""
     output.say(f"{result['records_per_s']} records/s{ratio}; peak memory {result['peak_rss_mib']} MiB", style="bold")
     output.result(result)
+
+
+def network(
+    records: Annotated[int, typer.Option(min=1_000, help="How many records.")] = 20_000,
+    residents: Annotated[int, typer.Option(min=100, help="How many residents.")] = 5_000,
+    orders: Annotated[int, typer.Option(min=100, help="How many orders.")] = 500,
+    folder: Annotated[
+        Path | None, typer.Option(help="Keep state and files here, in an empty folder (default: thrown away).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the same work on the embedded engine and on a network of four signers and a node, in one run.
+
+    Records and orders a second, seconds until an order is final, and bytes of chain a grant. All processes share this
+    machine. Needs `make engine`.
+    """
+    from scripts.bench.network import NetworkSizes, bench_network
+
+    output = Output(as_json=as_json)
+    found = bench_network(NetworkSizes(records, residents, orders), folder, output.progress_console.print)
+    output.table(
+        f"{records} records, {orders} orders",
+        ["", "embedded", "network"],
+        [(name, str(found["embedded"][name]), str(found["network"][name])) for name in found["embedded"]],
+    )
+    output.result(found)
 
 
 def curve(

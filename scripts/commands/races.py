@@ -18,6 +18,14 @@ def register(app: typer.Typer) -> None:
 def races(
     rounds: Annotated[int, typer.Option(min=1, help="How many rounds, of eight orders each.")] = 8,
     seed: Annotated[int, typer.Option(help="Seed of what is tried, and when.")] = 1,
+    rpc: Annotated[
+        str | None,
+        typer.Option(
+            "--rpc",
+            metavar="URL[,URL…]",
+            help="Nodes of a network: all rounds run on several gateways there, no clock moves.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Let residents, tills, a desk's clerk and strangers act on the same orders at the same time.
@@ -39,6 +47,7 @@ def races(
             seed,
             lambda text: output.progress_console.print(text, markup=False, soft_wrap=True),
             lambda done, total: bars.set("rounds", done, total),
+            rpc,
         )
     wrong = result.findings
     towns, begin_s = " and ".join(result.towns), round(result.opened_s)

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from ledger.errors import ConfigurationError
 from ledger.standard.ids import OrderId
 from ledger.store.models.projection import OrderOutcomeRow
 from ledger.store.models.redemption import RedemptionActRow, RedemptionOrderRow
@@ -71,20 +72,25 @@ class _Race:
     """What each of the two requests that placed it was told."""
 
 
-def run(rounds: int, seed: int, tell: Tell, on_round: Callable[[int, int], None]) -> Result:
+def run(rounds: int, seed: int, tell: Tell, on_round: Callable[[int, int], None], rpc: str | None = None) -> Result:
     """Run every other round on several gateways with PostgreSQL, where it is installed, the others on one with SQLite.
 
-    One town after the other, so that neither takes the other's time.
+    One town after the other, so that neither takes the other's time. ``rpc``: nodes of a network; then every round is
+    run on several gateways there. Raises ConfigurationError where that lacks PostgreSQL.
     """
+    if rpc is not None and postgres.programs() is None:
+        raise ConfigurationError("several gateways on a network need PostgreSQL's programs on this machine")
     configure_logs("warning")
     result, began = Result(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="races") as name:
         root = Path(name)
-        found(root / "founded")
+        towns: list[AbstractContextManager[Town]] = []
+        if rpc is None:
+            found(root / "founded")
+            towns.append(alone(root / "founded", root / "alone", ORDERS))
         result.opened_s = time.monotonic() - began
-        towns: list[AbstractContextManager[Town]] = [alone(root / "founded", root / "alone", ORDERS)]
         if postgres.programs() is not None:
-            towns.append(several(root / "founded", root / "several", ORDERS, GATEWAYS))
+            towns.append(several(root / "founded", root / "several", ORDERS, GATEWAYS, rpc))
         for place, opening in enumerate(towns):
             opened = time.monotonic()
             with opening as town:
@@ -109,6 +115,8 @@ def _round(town: Town, seed: int, number: int, result: Result) -> Findings:
         list(pool.map(lambda race: _place(town, race, f"{seed}-{number}"), races))
         if ends_time:
             _to_the_holds_end(town, races)
+        if town.is_slow:
+            town.until(lambda: not _under_way(town), "every order is final")
         moves = [pool.submit(_move, town, race, move, f"{seed}-{number}") for race in races for move in race.plan.moves]
         for moved in moves:
             moved.result()

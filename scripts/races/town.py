@@ -75,6 +75,8 @@ class Town:
     payers: list[Payer] = field(default_factory=list)
     has_own_time: bool = False
     """Whether this process has the only gateway, so that the town's clock may be moved."""
+    is_slow: bool = False
+    """Whether an order is final only seconds later: hands wait for that, or all of them would come too early."""
     _tokens: dict[tuple[str, ...], tuple[int, str]] = field(default_factory=dict)
 
     def headers(self, subject: str, *scopes: str) -> dict[str, str]:
@@ -164,23 +166,30 @@ def alone(founded: Path, folder: Path, payers: int) -> Iterator[Town]:
 
 
 @contextmanager
-def several(founded: Path, folder: Path, payers: int, gateways: int) -> Iterator[Town]:
-    """Several gateways, a process each, on one PostgreSQL and one network. Raises TownFailed."""
-    shutil.copytree(founded, folder)
-    clock = TownClock(datetime.now(UTC), folder / CLOCK_FILE)
+def several(founded: Path, folder: Path, payers: int, gateways: int, rpc: str | None = None) -> Iterator[Town]:
+    """Several gateways, a process each, on one PostgreSQL and one network. Raises TownFailed.
+
+    ``rpc``: nodes of a network on which a city of its own is deployed, at ``TONGDUI_FINALITY``; None: one that is made
+    for it and begins with the blocks of ``founded``.
+    """
     with ExitStack() as stack:
         database = stack.enter_context(postgres.running()).create("races")
-        network = Network(folder / "chain", folder / "network")
-        stack.callback(network.close)
-        settings = _settings(folder).model_copy(
-            update={"database_url": SecretStr(database), "rpc_url": network.url, "finality": "latest"}
-        )
+        if rpc is None:
+            shutil.copytree(founded, folder)
+            network = Network(folder / "chain", folder / "network")
+            stack.callback(network.close)
+            chain = {"rpc_url": network.url, "finality": "latest"}
+        else:
+            folder.mkdir()
+            chain = {"rpc_url": rpc, "finality": Settings().finality}
+        clock = TownClock(datetime.now(UTC), folder / CLOCK_FILE)
+        settings = _settings(folder).model_copy(update={"database_url": SecretStr(database)} | chain)
         city = stack.enter_context(open_city(settings, clock, steady=clock.steady))
         clients = []
         for number in range(gateways):
             url = stack.enter_context(_process(settings, folder / f"gateway-{number}.log"))
             clients.append(stack.enter_context(_client(url)))
-        town = Town("postgresql", city, clock, clients)
+        town = Town("postgresql", city, clock, clients, is_slow=rpc is not None)
         for client in clients:
             town.until(lambda client=client: _is_ready(client), "the gateways are ready")  # type: ignore[misc]
         town.settle_in(payers)
@@ -231,6 +240,7 @@ def _process(settings: Settings, log: Path) -> Iterator[str]:
         "TONGDUI_STATE_DIR": str(settings.state_dir),
         "TONGDUI_DATABASE_URL": "" if url is None else url.get_secret_value(),
         "TONGDUI_RPC_URL": settings.rpc_url or "",
+        "TONGDUI_FINALITY": settings.finality,
         "TONGDUI_PORT": str(port),
         "TONGDUI_RATE_PER_MINUTE": str(_RATE),
     }

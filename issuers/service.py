@@ -37,7 +37,7 @@ from issuers.intake.pushes import check_lines, records_of
 from issuers.intake.returned import Returning
 from issuers.intake.waiting import WaitingRecords
 from issuers.records import sql
-from issuers.records.certifications import erase_certifications
+from issuers.records.forgetting import forget_records
 from issuers.records.renormalising import Renormalised, Renormaliser
 from issuers.records.vault import RecordKeys, Vault
 from issuers.reports import listing
@@ -62,6 +62,7 @@ from ledger.custody.signer import IssuerSigner
 from ledger.deployment.file import Deployment
 from ledger.outbox.outbox import Outbox
 from ledger.outgoing import Outgoing
+from ledger.residents.erasing import Erased
 from ledger.residents.registry import ResidentRegistry
 from ledger.standard.ids import Address, BatchNumber, ProgrammeId, ProgrammeSlug, address_bytes
 from ledger.store.database import Database
@@ -517,21 +518,20 @@ class IssuerService:
 
     # ------------------------------------------------------------------------------------------------- privacy
 
-    def erase(self, resident_id: int) -> int:
-        """Erase what the records of a resident say: sealed content, salts, times, links. Dedupe keys stay, so that
-        nothing is granted twice, and every proof still verifies. Returns how many records were erased."""
-        now = self._clock.timestamp()
+    def erase(self, session: Session, erased: Erased) -> int:
+        """Forget a resident in the caller's transaction; see `issuers.records.forgetting`. Returns how many records
+        were erased."""
+        return forget_records(session, self._keys, self._vault, self._books, erased)
+
+    def forget_refused_rows(self, before: int) -> None:
+        """Erase the content of rows that were refused before a Unix time; place and reason stay."""
         with self._database.transaction() as session:
             session.execute(
-                update(IssuanceGrantRow).where(IssuanceGrantRow.resident_id == resident_id).values(salt=None)
+                update(IssuanceRefusalRow)
+                .where(IssuanceRefusalRow.raw.is_not(None), IssuanceRefusalRow.created_at < before)
+                .values(raw=None)
+                .execution_options(synchronize_session=False)
             )
-            done: Any = session.execute(
-                update(IssuanceRecordRow)
-                .where(IssuanceRecordRow.resident_id == resident_id)
-                .values(sealed=None, device_hmac=None, started_at=None, ended_at=None, updated_at=now)
-            )
-            erase_certifications(session, resident_id)
-            return int(done.rowcount)
 
     def open_record(self, grant_id: bytes | str) -> tuple[bytes, bytes]:
         """Return (salt, canonical record) of a grant, for the auditor to whom its agency opens it; callers log it.
@@ -543,9 +543,9 @@ class IssuerService:
             grant = session.get(IssuanceGrantRow, key)
             if grant is None:
                 raise GrantNotFound(key)
-            record = session.get_one(IssuanceRecordRow, grant.record_id)
-            if grant.salt is None or record.sealed is None:
-                raise ErasedRecord(record.record_id)
+            record = session.get(IssuanceRecordRow, grant.record_id)
+            if record is None or grant.salt is None or record.sealed is None:
+                raise ErasedRecord(grant.record_id)
             seal = delivery_of(session, self._vault, record).seal
             return bytes(grant.salt), seal.open(bytes(record.sealed), bytes(record.dedupe_key))
 
@@ -566,6 +566,10 @@ class IssuerService:
             if programme in (number, slug):
                 return number
         raise UnknownProgramme(programme)
+
+    def slug(self, programme: ProgrammeId) -> ProgrammeSlug | None:
+        """Return a programme's slug, if it has rulebooks here."""
+        return self._slugs.get(programme)
 
     def rulebooks(self) -> dict[ProgrammeSlug, tuple[Rulebook, ...]]:
         """Return all rulebooks by slug, oldest version first."""

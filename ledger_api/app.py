@@ -31,7 +31,7 @@ from ledger_api.routes.merchant import merchants, staff
 from ledger_api.routes.merchant import orders as merchant_orders
 from ledger_api.routes.operator import operations
 from ledger_api.routes.public import programmes, sessions, verification
-from ledger_api.routes.resident import exchange, orders, own_key, redemptions, wallet
+from ledger_api.routes.resident import erasure, exchange, orders, own_key, redemptions, wallet
 from ledger_api.routes.resident import registration as residents
 from ledger_api.schemas.common import FieldProblem, ProblemDocument
 from ledger_api.services import Services
@@ -107,6 +107,7 @@ def _routed() -> FastAPI:
     for topic in (
         sessions,
         residents,
+        erasure,
         wallet,
         exchange,
         redemptions,

@@ -285,6 +285,11 @@ class Writer:
         self._request = request
         self._key = key
 
+    @property
+    def key(self) -> str | None:
+        """The request's own key."""
+        return self._key
+
     def once(self, body: BaseModel | None, effect: Callable[[Session], tuple[int, BaseModel]]) -> Response:
         """Run ``effect`` in one transaction and answer with its (status, model), now and at every repeat."""
         services = self.services

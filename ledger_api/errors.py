@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ledger.errors import TongduiError
 from ledger.standard.ids import Address, GrantIdText, OrderIdText
 
@@ -158,3 +161,11 @@ class UnsupportedBody(RequestError):
         super().__init__(
             "push application/json (a record, an array, or the mapping's object) or application/x-ndjson (JSON Lines)"
         )
+
+
+class ErasureDiffers(RequestError):
+    """What an erasure gives up is not what was said back. ``loses`` is what it is now."""
+
+    def __init__(self, loses: Mapping[str, Any]) -> None:
+        self.loses = loses
+        super().__init__("what would be lost has changed, or was not said back; nothing was erased")

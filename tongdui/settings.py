@@ -142,6 +142,10 @@ class Settings(BaseSettings):
     drop_dir: Path | None = None
     """Where agencies drop files: a folder for each programme's slug. By default ``drop`` in the state directory."""
 
+    originals_days: int = Field(default=90, ge=0, le=3_660)
+    """How many days files stay in a drop folder once they were read, and the content of refused rows in the database.
+    An erasure removes the former at once, and of the latter what names the person."""
+
     outgoing_networks: list[str] = []
     """Networks that are not public and that outgoing requests may reach all the same, over plain ``http`` too, as JSON
     (``["10.20.0.0/16"]``): pages of source systems, an identity provider's keys, webhooks. All else must be ``https``

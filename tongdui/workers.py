@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -12,16 +13,21 @@ from pathlib import Path
 from typing import Protocol
 
 import psycopg
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from issuers.intake.originals import remove_originals
 from issuers.service import IssuerService
 from ledger.chain.errors import ClockJumped
 from ledger.clock import Clock
 from ledger.errors import ConfigurationError, InvariantViolation, TongduiError
 from ledger.gateway import Gateway
+from ledger.residents.erasing import Erased
 from ledger.standard.civil_time import DAY_S
-from ledger.standard.ids import ProgrammeSlug
+from ledger.standard.ids import ProgrammeId, ProgrammeSlug
 from ledger.store.database import Database
+from ledger.store.forgetting import forget_deleted
+from ledger.store.models.residents import ErasureRow
 from ledger_api.auth.sessions import sweep_sessions
 from ledger_api.auth.throttle import sweep_marks
 from ledger_api.http.idempotency import forget_before
@@ -95,6 +101,8 @@ def start_workers(stack: ExitStack, city: Workplace, links: threading.Event) -> 
         if is_due:
             last.at_s = time.monotonic()
             _forget_old_answers(city)
+            sweep_erasures(city)
+            _forget_old_rows(city, last)
             city.invariants.refresh_if_due()
         stopping.wait(_POLL_S)
 
@@ -185,6 +193,8 @@ class _LastUpkeep:
 
     block: int = -1
     at_s: float = float("-inf")
+    day_s: float = float("-inf")
+    """When rows past their time were looked for."""
 
 
 def _loop(city: Workplace, stopping: threading.Event, name: str, once: Callable[[], None]) -> None:
@@ -205,6 +215,46 @@ def _loop(city: Workplace, stopping: threading.Event, name: str, once: Callable[
             _LOG.exception("%s stopped", name)
             city.invariants.alarm(f"{name} stopped: {type(error).__name__}")
             return
+
+
+def _forget_old_rows(city: Workplace, last: _LastUpkeep) -> None:
+    """Once a day, for it reads the whole table."""
+    if time.monotonic() - last.day_s >= DAY_S:
+        last.day_s = time.monotonic()
+        city.issuers.forget_refused_rows(city.clock.timestamp() - city.settings.originals_days * DAY_S)
+
+
+def sweep_erasures(city: Workplace) -> int:
+    """Do for erasures what a transaction cannot: remove originals, forget again what was under way, cut the database's
+    log. Returns how many were gone over. Originals past their time are removed too."""
+    now = city.clock.timestamp()
+    folders = drop_paths(city)
+    for folder in folders.values():
+        remove_originals(folder, time.time() - city.settings.originals_days * DAY_S)
+    with city.database.read() as session:
+        due = session.scalars(
+            select(ErasureRow).where(or_(ErasureRow.is_swept.is_(False), ErasureRow.again_at <= now))
+        ).all()
+    if not due:
+        return 0
+    for row in due:
+        for number in row.programmes.split(","):
+            slug = city.issuers.slug(ProgrammeId(int(number))) if number else None
+            if slug is not None:
+                remove_originals(folders[slug])
+        with city.database.transaction() as session:
+            # What was being taken in when the erasure was made may name the resident anew.
+            city.issuers.erase(session, Erased(row.resident_id, secrets.randbits(63), (), ()))
+    if forget_deleted(city.database):
+        with city.database.transaction() as session:
+            for row in due:
+                if row.is_swept:
+                    session.execute(delete(ErasureRow).where(ErasureRow.resident_id == row.resident_id))
+                else:
+                    session.execute(
+                        update(ErasureRow).where(ErasureRow.resident_id == row.resident_id).values(is_swept=True)
+                    )
+    return len(due)
 
 
 def _forget_old_answers(city: Workplace) -> None:

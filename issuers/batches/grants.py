@@ -50,7 +50,7 @@ class Opening(NamedTuple):
     def new(cls, deed: Deed, dedupe_key: bytes, sequence: int, keys: RecordKeys, random: RandomBytes) -> Opening:
         """Return that of a record's ``sequence``-th grant, with a new salt."""
         salt = random(32)
-        return cls(keys.grant_id(dedupe_key, sequence), salt, keccak256(salt + deed.canonical))
+        return cls(keys.grant_id(dedupe_key, sequence, salt), salt, keccak256(salt + deed.canonical))
 
 
 def prepare(

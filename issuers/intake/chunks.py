@@ -19,7 +19,7 @@ from issuers.batches.packing import validity_of, waits_for_signer
 from issuers.intake.drafts import Basis, Chunk, Draft, Placed, basis_of
 from issuers.records import sql
 from issuers.records.certifications import load_certifications, store_certifications
-from issuers.records.known import first_of_number, known_number, known_record, stands_for, was_seen
+from issuers.records.known import counts_already, first_of_number, known_number, known_record, stands_for
 from issuers.records.revoking import take_back
 from issuers.records.vault import Delivery, RecordKeys
 from issuers.rules.decisions import NO_ACCOUNT, Candidate, Judge, Judgement, fit, refused, rulebook_for
@@ -212,7 +212,7 @@ class Pipeline:
             if record is None:
                 return self._hold(session, writer, delivery, one, next(spare), first, now)
         deed = one.deed
-        if record.content_hash == one.content_hash or was_seen(session, record.record_id, one.content_hash):
+        if counts_already(session, record, one.content_hash):
             params = (("delivery", str(record.delivery_id)), ("row", str(record.row_number)))
             fault = Fault(deed.row, deed.line, None, RefusalCode.DUPLICATE_RECORD, params)
             writer.fault(delivery, fault, record.record_id)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from sqlalchemy import Table, delete, select
+from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
 from issuers.records import sql
 from issuers.rules.certifiers import Certification, CertifierScreens, DayTotal
 from issuers.rules.rulebook import CertifierRule
 from ledger.store.database import bulk_insert_new
-from ledger.store.models.issuance import IssuanceCertificationRow, IssuanceRecordRow
+from ledger.store.models.issuance import IssuanceCertificationRow
 
 PEOPLE_MAX = 5_000
 """Beyond a chunk's own people, how many are followed at each step of a ring."""
@@ -101,13 +101,3 @@ def store_certifications(session: Session, screens: CertifierScreens) -> None:
     if rows:
         bulk_insert_new(session, _TABLE, list(_COLUMNS), rows)
         screens.judged.clear()
-
-
-def erase_certifications(session: Session, resident_id: int) -> None:
-    """Forget who certified a resident."""
-    mine = select(IssuanceRecordRow.record_id).where(IssuanceRecordRow.resident_id == resident_id)
-    session.execute(
-        delete(IssuanceCertificationRow)
-        .where(IssuanceCertificationRow.record_id.in_(mine))
-        .execution_options(synchronize_session=False)
-    )

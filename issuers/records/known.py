@@ -16,6 +16,8 @@ from ledger.store.models.issuance import IssuanceCorrectionRow, IssuanceRecordRo
 
 KNOWN_NUMBER: Final = "known_number"
 """The screen of a deed whose number another person's or another day's record has."""
+ERASED: Final = "erased"
+"""Reason of a record of somebody who was erased: what comes again under its number and day is a duplicate."""
 
 
 def known_record(session: Session, dedupe_key: bytes) -> IssuanceRecordRow | None:
@@ -37,6 +39,16 @@ def was_seen(session: Session, record_id: int, content_hash: bytes) -> bool:
     return session.execute(seen.limit(1)).first() is not None
 
 
+def counts_already(session: Session, record: IssuanceRecordRow, content_hash: bytes) -> bool:
+    """Return whether a row under a known number changes nothing: its content is, or was, the record's, or whose the
+    record was is forgotten."""
+    return (
+        record.reason == ERASED
+        or record.content_hash == content_hash
+        or was_seen(session, record.record_id, content_hash)
+    )
+
+
 def stands_for(
     session: Session,
     record: IssuanceRecordRow,
@@ -52,6 +64,8 @@ def stands_for(
     nothing was earned (a refused record is sent again, corrected), for what was a version before, and where the
     mapping says that a later revision may bear another day. ``people``: the row's source id under every live key.
     """
+    if record.reason == ERASED:  # whose it was is not known any more
+        return record.deed_day == deed.day
     if record.content_hash == content_hash or was_seen(session, record.record_id, content_hash):
         return True
     if record.status == RecordState.REFUSED:

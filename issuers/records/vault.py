@@ -75,10 +75,11 @@ class RecordKeys:
         digest.update(canonical)
         return digest.digest()
 
-    def grant_id(self, dedupe_key: bytes, sequence: int) -> bytes:
-        """Return the id of a record's n-th grant: the same record can never make a second id for it."""
+    def grant_id(self, dedupe_key: bytes, sequence: int, salt: bytes) -> bytes:
+        """Return the id of a record's n-th grant. Its salt is in it, which an erasure destroys: leaves, which are
+        published, name it beside an account, and nobody comes from a record's number to it any more."""
         digest = self._grant.copy()
-        digest.update(dedupe_key + sequence.to_bytes(4, "big"))
+        digest.update(dedupe_key + sequence.to_bytes(4, "big") + salt)
         return digest.digest()
 
     def fingerprint(self, resident_id: int, day: int, deed_class: str) -> bytes:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from issuers.answers import Explanation
 from issuers.batches.evidence import leaf_rows, tree_of
-from issuers.errors import GrantNotFound
+from issuers.errors import ErasedRecord, GrantNotFound
 from issuers.rules.rating import render
 from issuers.rules.refusals import PERIODS_ZH
 from issuers.rules.rulebook import CompiledActivity, CompiledCap, Rulebook, RulebookFile, compile_rulebook
@@ -38,12 +38,12 @@ def explain(
 ) -> Explanation:
     """Explain a grant; leaf, path and root once it is in a batch, and the chain's word once that has landed.
 
-    Raises GrantNotFound.
+    Raises GrantNotFound or ErasedRecord.
     """
     grant = session.get(IssuanceGrantRow, key)
     if grant is None:
         raise GrantNotFound(key)
-    record = session.get_one(IssuanceRecordRow, grant.record_id)
+    record = _record(session, grant)
     delivery = session.get_one(IssuanceDeliveryRow, record.delivery_id)
     book = _book(session, grant, books)
     words = render(book, grant.explanation)
@@ -100,6 +100,13 @@ def explain(
         block_number=None if landed is None else landed.block_number,
         revocations=tuple(f"{one.revoked_total_minor}:{one.reason_code}:{one.state}" for one in revocations),
     )
+
+
+def _record(session: Session, grant: IssuanceGrantRow) -> IssuanceRecordRow:
+    record = session.get(IssuanceRecordRow, grant.record_id)
+    if record is None:
+        raise ErasedRecord(grant.record_id)
+    return record
 
 
 def _book(session: Session, grant: IssuanceGrantRow, books: Mapping[ProgrammeId, Sequence[Rulebook]]) -> Rulebook:

@@ -113,11 +113,19 @@ class SourceIdHasher:
         return hmac.digest(key, message, "sha256")
 
 
+STRETCH_COST = 1 << 17
+"""scrypt's N for tombstones, with r = 8 and p = 1: 128 MiB and about 0.3 s a guess. Never changed: a tombstone that was
+made with another cost would not be found."""
+_STRETCH_MEMORY = 256 << 20
+
+
 class IdentityHasher:
     """Turns identity document numbers into keyed HMACs: one verified person is one resident."""
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, *, cost: int = STRETCH_COST) -> None:
+        """``cost``: scrypt's N for `stretch`."""
         self._keyring = keyring
+        self._cost = cost
 
     def hash(self, document_number: str) -> tuple[int, bytes]:
         """Return (key version, 32 bytes) under the newest key."""
@@ -128,3 +136,13 @@ class IdentityHasher:
         """Return (key version, HMAC) under every live key, newest first."""
         message = normalise(document_number).encode()
         return [(v, hmac.digest(key, message, hashlib.sha256)) for v, key in self._keyring.live(IDENTITY)]
+
+    def stretch(self, identity_hmac: bytes) -> tuple[bytes, bytes]:
+        """Return 32 bytes by which a tombstone is found and 32 that open it, from an HMAC of `hash` (scrypt, RFC 7914).
+
+        Memory-hard, because whoever has the keys and a list of document numbers can try each of them.
+        """
+        _, oldest = self._keyring.live(DEDUPE)[-1]
+        salt = hmac.digest(oldest, b"tombstones", "sha256")
+        found = hashlib.scrypt(identity_hmac, salt=salt, n=self._cost, r=8, p=1, maxmem=_STRETCH_MEMORY, dklen=64)
+        return found[:32], found[32:]

@@ -13,7 +13,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, NewType, cast
 
-from sqlalchemy import Table, delete, func, select, update
+from sqlalchemy import Table, func, select, update
 from sqlalchemy.orm import Session
 
 from ledger.clock import Clock
@@ -32,6 +32,7 @@ from ledger.residents.claims import (
     SourceIdState,
     claim_outcome,
 )
+from ledger.residents.erasing import Erased, forget_links, leave_tombstone, make_unreadable, recall
 from ledger.residents.errors import EmptyIdentifier, NoSuchClaim, ResidentErased, ResidentNotFound, TooManyClaims
 from ledger.standard.civil_time import DAY_S
 from ledger.standard.identifiers import IdentifierForms, normalise
@@ -42,7 +43,6 @@ from ledger.store.models.residents import (
     SourceClaimRow,
     SourceIdRow,
     SourceLinkEventRow,
-    TombstoneRow,
 )
 
 ResidentId = NewType("ResidentId", int)
@@ -145,7 +145,7 @@ class ResidentRegistry:
                     Registration(found, Outcome.EXISTS_WITH_DIFFERENT_ACCOUNT if different else Outcome.EXISTS)
                 )
                 continue
-            resident, row = self._new(person, version, identity, now)
+            resident, row = self._new(session, person, version, identity, now)
             created[identity] = resident
             rows.append(tuple(row[name] for name in columns))
             results.append(identity)
@@ -383,33 +383,31 @@ class ResidentRegistry:
             shown.append((claim.programme, source, own))
         return shown
 
-    def erase(self, session: Session, resident_id: int) -> None:
-        """Destroy the data key, the account key and every link. The chain's history stays, and points to no person.
+    def erase(self, session: Session, resident_id: int) -> Erased | None:
+        """Destroy the data key, the account key and every link, and return what the other books have to forget (None:
+        it was done before). The chain's history stays, and points to no person.
 
-        The identity's tombstone (under a key of its own) stays too, so that a person who comes back is known to
-        have been here. Warning: points left in a custodial account can never be spent again. Raises ResidentNotFound.
+        The identity's tombstone stays too, so that a person who comes back is known to have been here. Warning: points
+        left in a custodial account can never be spent again. Raises ResidentNotFound.
         """
         row = self._row(session, resident_id)
         if row.status == "erased":
-            return
-        now = self._clock.timestamp()
+            return None
+        words = tuple((programme, source) for programme, source, _ in self.linked_sources(session, resident_id))
+        person = ResidentId(int.from_bytes(self._random(8), "big") >> 1)
         if row.identity_hmac is not None:
-            tombstone = self._sources.dedupe("identity", row.identity_hmac.hex())
-            session.merge(TombstoneRow(namespace="identity", dedupe_hmac=tombstone, created_at=now))
-        own = select(SourceClaimRow.programme, SourceClaimRow.source_hmac).where(
-            SourceClaimRow.resident_id == resident_id, SourceClaimRow.state.in_(OPEN_CLAIMS)
-        )
-        for programme, digest in session.execute(own).all():
-            self._withdraw(session, resident_id, programme, digest)
-        session.execute(delete(SourceClaimRow).where(SourceClaimRow.resident_id == resident_id))
-        session.execute(delete(SourceIdRow).where(SourceIdRow.resident_id == resident_id))
-        row.identity_hmac = None
-        row.account_key = None
-        row.data_key = None
-        row.profile = None
-        row.status = "erased"
-        row.erased_at = now
+            leave_tombstone(session, self._identities, bytes(row.identity_hmac), person)
+        own = select(SourceClaimRow.programme, SourceClaimRow.source_hmac, SourceClaimRow.state)
+        claims = session.execute(own.where(SourceClaimRow.resident_id == resident_id)).all()
+        for programme, digest, state in claims:
+            if state in OPEN_CLAIMS:
+                self._withdraw(session, resident_id, programme, digest)
         session.flush()
+        sources = tuple((ProgrammeId(programme), bytes(digest)) for programme, digest, _ in claims)
+        forget_links(session, resident_id, sources)
+        make_unreadable(row, self._clock.timestamp())
+        session.flush()
+        return Erased(resident_id, person, sources, words)
 
     def _withdraw(self, session: Session, resident_id: int, programme: ProgrammeId, digest: bytes) -> None:
         key = (programme, digest)
@@ -433,8 +431,11 @@ class ResidentRegistry:
         follows = SourceIdState.LINKED if len(left) == 1 else SourceIdState.FROZEN
         self.set_owner(session, programme, digest, left[0], follows)
 
-    def _new(self, person: NewResident, version: int, identity: bytes, now: int) -> tuple[Resident, dict[str, Any]]:
-        resident_id = ResidentId(int.from_bytes(self._random(8), "big") >> 1)
+    def _new(
+        self, session: Session, person: NewResident, version: int, identity: bytes, now: int
+    ) -> tuple[Resident, dict[str, Any]]:
+        known = recall(session, self._identities, person.document_number)
+        resident_id = ResidentId(int.from_bytes(self._random(8), "big") >> 1 if known is None else known)
         data_key = self._custodian.new_data_key(resident_id)
         wrapped = None
         account = person.account

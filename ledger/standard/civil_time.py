@@ -26,6 +26,12 @@ def day_start(day: int) -> int:
     return day * DAY_S - CITY_OFFSET_S
 
 
+def month_start(timestamp: int) -> int:
+    """Return the Unix time in seconds at which the civil month of a Unix time begins."""
+    day = civil_day(timestamp)
+    return day_start(day - civil_date(day).day + 1)
+
+
 @lru_cache(maxsize=8192)
 def civil_date(day: int) -> date:
     """Return a civil day as a date."""

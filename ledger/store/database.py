@@ -168,6 +168,7 @@ def _sqlite_engine(url: Any, pool_size: int) -> Engine:
         _log_ahead(cursor)
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA secure_delete=ON")  # see ledger.store.forgetting
         # A transaction's worth: another process's commit makes all of it worthless. Each connection has its own.
         cursor.execute("PRAGMA cache_size=-24576")
         # Pages of indexes by hash change again and again: the fewer checkpoints, the fewer times each is written back.

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import CursorResult, Delete, Update, delete, update
+from sqlalchemy import ColumnElement, CursorResult, Delete, Update, and_, delete, false, func, or_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -139,6 +139,22 @@ def forget_before(session: Session, moment: int) -> int:
     """Drop the answers given before a Unix time and return how many: keys are for retries, not for ever."""
     done = session.execute(delete(IdempotencyRow).where(IdempotencyRow.created_at < moment))
     return done.rowcount if isinstance(done, CursorResult) else 0
+
+
+def forget_answers(session: Session, subjects: Sequence[str], words: Sequence[bytes], keep: str | None) -> None:
+    """Drop the answers that somebody got, and all others in which one of ``words`` stands (an id, an account), but the
+    one under the key ``keep`` that is just being given."""
+    row = IdempotencyRow
+    find = func.instr if session.get_bind().dialect.name == "sqlite" else func.strpos
+    answer = row.answer if session.get_bind().dialect.name == "sqlite" else func.encode(row.answer, "escape")
+    names: list[ColumnElement[bool]] = [find(answer, _word(session, word)) > 0 for word in words]
+    mine = row.subject.in_(subjects)
+    kept = and_(mine, row.key == keep) if keep is not None else false()
+    session.execute(delete(row).where(or_(mine, *names), ~kept).execution_options(synchronize_session=False))
+
+
+def _word(session: Session, word: bytes) -> bytes | str:
+    return word if session.get_bind().dialect.name == "sqlite" else word.decode("ascii")
 
 
 _CLAIMED = 0

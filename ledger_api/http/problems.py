@@ -8,6 +8,7 @@ them beside this one. Members are the error's typed attributes, named here one b
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
@@ -116,6 +117,7 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
     request.MalformedBody: MALFORMED,
     request.UnsupportedBody: _kind("unsupported-body", 415),
     request.NotFound: NOT_FOUND,
+    request.ErasureDiffers: _kind("erasure-differs", 409, ("loses",)),
     request.NotFinal: _kind("not-final", 409, ("order_id",)),
     request.MalformedId: _kind("malformed-id", 400, ("field",)),
     request.MalformedAmount: _kind("malformed-amount", 422, ("field",)),
@@ -276,4 +278,6 @@ def _json(value: Any) -> Any:
         return "0x" + value.hex()
     if isinstance(value, list | tuple | frozenset | set):
         return [_json(one) for one in value]
+    if isinstance(value, Mapping):
+        return {str(name): _json(one) for name, one in value.items()}
     return value if isinstance(value, str | int | bool | float | None) else str(value)

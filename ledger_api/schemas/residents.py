@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StrictBool, StringConstraints
 
-from ledger.standard.ids import Address, ProgrammeId
+from ledger.standard.ids import Address, OrderIdText, ProgrammeId
 from ledger_api.schemas.common import AccountText, Identifier, In, Out, ProgrammeNumberIn, SignatureText, Text
 
 LinkCodeText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z2-7 -]{16,40}$")]
@@ -132,10 +132,32 @@ class PinIn(In):
     pin: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 
 
+class PointsHeld(In):
+    """What an account has of one programme."""
+
+    programme: ProgrammeNumberIn
+    points: str = Field(pattern=r"^[0-9]{1,18}\.[0-9]{2}$", examples=["2980.00"])
+
+
+class ErasureLoss(In):
+    """What an erasure gives up for good. Say it back to be erased."""
+
+    is_custodial: StrictBool = Field(description="Whether it is signed for here. If not, the points stay.")
+    points: list[PointsHeld] = Field(max_length=1_000, description="Held now; in a custodial account they are lost.")
+    holds: list[OrderIdText] = Field(
+        max_length=100_000, description="Orders whose points a shop has on hold: what it releases is lost too."
+    )
+    orders: list[OrderIdText] = Field(
+        max_length=100_000,
+        description="Orders under way, or paid and not handed over: no code of theirs is shown again.",
+    )
+
+
 class EraseIn(In):
-    """Said on purpose: points left in the account can never be spent again."""
+    """Said on purpose, and by saying back what is lost: see `GET /v1/residents/me/erasure`."""
 
     confirm: Literal["erase"]
+    loses: ErasureLoss
 
 
 class Done(Out):

@@ -29,6 +29,7 @@ class ResidentRow(Base):
     """``active``, ``frozen`` or ``erased``."""
     created_at: Mapped[UnixTime]
     erased_at: Mapped[UnixTime | None]
+    """The beginning of the month (UTC+8): the moment would say which other rows changed with this one."""
 
 
 class SourceIdRow(Base):
@@ -127,10 +128,27 @@ class SourceLinkEventRow(Base):
 
 
 class TombstoneRow(Base):
-    """What must stay known after an erasure: dedupe HMACs under keys of their own, which match nothing else."""
+    """What must stay known after an erasure (`ledger.residents.erasing`). No time and no row's number: neither the
+    order nor the moment says whose it is."""
 
     __tablename__ = "tombstones"
 
-    namespace: Mapped[Word] = mapped_column(primary_key=True)
-    dedupe_hmac: Mapped[Hash32] = mapped_column(LargeBinary(32), primary_key=True)
-    created_at: Mapped[UnixTime]
+    tag: Mapped[Hash32] = mapped_column(LargeBinary(32), primary_key=True)
+    """Half of a memory-hard hash of the identity's HMAC."""
+    sealed: Mapped[Blob]
+    """The person's pseudonym, under the other half."""
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class ErasureRow(Base):
+    """An erasure that the workers still have to go over; gone once they have, twice."""
+
+    __tablename__ = "erasures"
+
+    resident_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    programmes: Mapped[str] = mapped_column(String(400))
+    """Numbers with commas between them: whose drop folders may hold originals."""
+    is_swept: Mapped[bool]
+    """Whether originals and the database's log were done once."""
+    again_at: Mapped[UnixTime]

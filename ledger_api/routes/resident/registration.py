@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 from pydantic import BaseModel
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,7 +15,6 @@ from ledger.residents.errors import AccountUnproven, EmptyIdentifier
 from ledger.residents.registry import NewResident, Registration
 from ledger.standard.ids import ZERO_ADDRESS, Address, to_address
 from ledger.store.models.api import ApiSubjectRow
-from ledger.store.models.redemption import DeskPinProposalRow, DeskPinRow
 from ledger_api.auth import scopes
 from ledger_api.auth.tokens import Principal
 from ledger_api.dependencies import Deps, ResidentToken, Write, own_resident, require
@@ -23,7 +22,6 @@ from ledger_api.errors import IdentityMismatch, IdentityUnproven, NotRegistered,
 from ledger_api.http.answers import cacheable
 from ledger_api.schemas.residents import (
     Done,
-    EraseIn,
     PinIn,
     ResidentIn,
     ResidentOut,
@@ -122,36 +120,6 @@ def set_pin(body: PinIn, write: Write) -> Response:
         return 200, Done()
 
     return write.once(body, effect)
-
-
-@router.post("/v1/residents/me/erase", operation_id="eraseResident", response_model=Done)
-def erase(body: EraseIn, write: Write) -> Response:
-    """Erase oneself: keys, links and what the records say are destroyed; what the chain has points to no person any
-    more.
-
-    Points left in a custodial account can never be spent again, so spend or exchange them first.
-    """
-    require(write.principal, scopes.RESIDENT)
-    services = write.services
-
-    def effect(was_begun: bool) -> tuple[int, BaseModel]:
-        with services.database.read() as session:
-            bound = session.get(ApiSubjectRow, write.principal.subject)
-        if bound is None:
-            if was_begun:  # an earlier run of this request did it all and died before it could say so
-                return 200, Done()
-            raise NotRegistered
-        with services.database.transaction() as session:
-            services.registry.erase(session, bound.resident_id)
-            session.execute(delete(DeskPinRow).where(DeskPinRow.resident_id == bound.resident_id))
-            session.execute(delete(DeskPinProposalRow).where(DeskPinProposalRow.resident_id == bound.resident_id))
-        services.issuers.erase(bound.resident_id)
-        with services.database.transaction() as session:
-            services.sign_in.logins.forget(session, write.principal.subject)
-            session.execute(delete(ApiSubjectRow).where(ApiSubjectRow.resident_id == bound.resident_id))
-        return 200, Done()
-
-    return write.apart(body, effect)
 
 
 def _usable(services: Services, body: ResidentIn, principal: Principal) -> Address:

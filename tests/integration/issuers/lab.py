@@ -76,6 +76,12 @@ class Desk:
                 self.registry.link(session, resident.resident_id, PROGRAMMES[programme], source_id)
         return resident.resident_id, resident.account
 
+    def erase(self, resident_id: int) -> int:
+        """Erase a resident as the API does; returns how many records were erased."""
+        with self.database.transaction() as session:
+            erased = self.registry.erase(session, resident_id)
+            return 0 if erased is None else self.service.erase(session, erased)
+
 
 def open_desk(
     folder: Path,

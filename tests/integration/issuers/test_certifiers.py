@@ -142,7 +142,7 @@ def test_an_erased_person_leaves_no_certification(desk: Desk, tmp_path: Path) ->
     desk = screened(desk)
     resident, _ = desk.resident("990000195401010001", volunteer=ALICE)
     desk.service.ingest_file("volunteer", export(tmp_path, "a.csv", ("ZY-0001", ALICE, CENTRE, 1)))
-    desk.service.erase(resident)
+    desk.erase(resident)
     with desk.database.read() as session:
         assert session.scalars(select(IssuanceCertificationRow)).all() == []
 

@@ -194,7 +194,7 @@ def drawn_act(rng: random.Random, name: str, residents: Sequence[int]) -> Act:
                 registry.link(session, resident, 1, f"V{number}")
             service.grant_linked("volunteer", [f"V{number}"])
         elif kind == "erase":
-            service.erase(resident)
+            desk.erase(resident)
         elif kind == "freeze":
             with desk.database.transaction() as session:
                 session.execute(FREEZE, {"one": resident})

@@ -250,6 +250,6 @@ def test_an_erased_record_is_left(any_desk: Desk, tmp_path: Path, monkeypatch: p
     resident, _ = any_desk.resident("990000195401010011", volunteer=ALICE)
     with older_form(monkeypatch):
         any_desk.service.ingest_file("volunteer", export(tmp_path, "a.csv", ("ZY -0001", ALICE, "01")), loose())
-        any_desk.service.erase(resident)
+        any_desk.erase(resident)
     assert moved(any_desk) == Renormalised()
     assert PROGRAMMES["volunteer"] == 1

@@ -369,7 +369,7 @@ def test_an_erased_resident_leaves_no_readable_record(desk: Desk, tmp_path: Path
     desk.service.ingest_file("traffic", write(tmp_path / "a.csv", traffic_row("RX-0001")))
     (grant,) = desk.service.grants_of(account)
     assert b"RX00000001" in desk.service.open_record(grant)[1]
-    assert desk.service.erase(resident_id) == 1
+    assert desk.erase(resident_id) == 1
     with pytest.raises(Exception, match="was erased"):
         desk.service.open_record(grant)
     again = desk.service.ingest_file(
@@ -384,7 +384,7 @@ def test_what_a_resident_has_is_found_by_an_index(desk: Desk, tmp_path: Path) ->
     desk.service.ingest_file("traffic", write(tmp_path / "a.csv", traffic_row("RX-0001")))
     with no_table_of_sqlite_read_whole(desk.database, "issuance_records", "issuance_grants"):
         assert len(desk.service.grants_of(account)) == 1
-        assert desk.service.erase(resident_id) == 1
+        assert desk.erase(resident_id) == 1
 
 
 def test_personal_data_is_nowhere_in_clear(desk: Desk, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_record_keys_are_what_they_always_were(tmp_path: Path) -> None:
     assert keys.dedupe(1, "system", "R-7") == known
     for name, message, found in (
         (b"content", b"{}", keys.content(b"{}")),
-        (b"grant", known + (2).to_bytes(4, "big"), keys.grant_id(known, 2)),
+        (b"grant", known + (2).to_bytes(4, "big") + b"s" * 32, keys.grant_id(known, 2, b"s" * 32)),
     ):
         derived = hmac.digest(dedupe, name, "sha256")
         assert found == hashlib.blake2b(message, digest_size=32, key=derived).digest()

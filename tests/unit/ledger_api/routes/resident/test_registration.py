@@ -5,8 +5,6 @@ from dataclasses import replace
 from sqlalchemy import select
 
 from ledger.store.models.api import IdempotencyRow
-from ledger.store.models.redemption import DeskPinRow
-from ledger.store.models.residents import ResidentRow
 from ledger_api.app import create_app
 from tests.unit.ledger_api.api import Api, TestClient, problem
 from tests.unit.redemption.world import World
@@ -94,22 +92,6 @@ def test_a_weak_pin_is_refused_and_a_good_one_kept(api: Api) -> None:
     headers, _ = api.register()
     assert problem(api.post("/v1/residents/me/pin", {"pin": "123456"}, headers)) == (422, "/problems/weak-pin")
     assert api.post("/v1/residents/me/pin", {"pin": "481903"}, headers).json() == {"done": True}
-
-
-def test_an_erased_resident_is_gone_and_the_login_free(api: Api) -> None:
-    headers, made = api.register()
-    assert api.post("/v1/residents/me/pin", {"pin": "481903"}, headers).status_code == 200
-    unsure = api.post("/v1/residents/me/erase", {"confirm": "maybe"}, headers)
-    assert problem(unsure) == (422, "/problems/invalid-request")
-    answer = api.post("/v1/residents/me/erase", {"confirm": "erase"}, headers, key="erase-key-01")
-    assert answer.json() == {"done": True}
-    api.issuers.erase.assert_called_once_with(int(made["resident_id"]))
-    assert problem(api.get("/v1/residents/me", headers)) == (403, "/problems/not-registered")
-    with api.world.database.read() as session:
-        assert session.scalars(select(DeskPinRow)).all() == []
-        assert session.get_one(ResidentRow, int(made["resident_id"])).data_key is None
-    again = api.post("/v1/residents/me/erase", {"confirm": "erase"}, headers, key="erase-key-01")
-    assert again.headers["idempotency-replayed"] == "true"
 
 
 def test_whoever_knows_a_document_number_is_not_that_person(api: Api) -> None:

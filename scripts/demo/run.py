@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from datetime import time as day_time
 from pathlib import Path
 from typing import Any
 
-import orjson
 from sqlalchemy import select
 
-from issuers.samples.generate import Samples, generate
-from issuers.samples.people import population
 from ledger.audit.auditor import audit
 from ledger.audit.report import AuditReport
 from ledger.chain.embedded.proxy import Proxy
 from ledger.clock import ManualClock
 from ledger.deployment import artifacts
 from ledger.errors import InvariantViolation
-from ledger.proofs.receipt import verify_receipt
 from ledger.standard.amounts import points_text, yuan_text
 from ledger.standard.civil_time import CITY_TZ
-from ledger.standard.ids import OrderId, ProgrammeSlug, address_bytes, split_token_id
+from ledger.standard.ids import ProgrammeSlug, address_bytes, split_token_id
 from ledger.store.models.projection import BalanceRow
 from scripts.demo import environment as days
 from scripts.demo import institutions, scenario
@@ -39,24 +32,15 @@ from scripts.demo.institutions import Institutions
 from scripts.demo.intake import IntakeDesk
 from scripts.demo.page import render
 from scripts.demo.page_content import Intake, PageContent
+from scripts.demo.place import Sizes, cross_check, demo_settings, keep_receipt, remember_sizes, samples_of, write
 from scripts.demo.poster import poster
 from scripts.demo.year_later import Expired, expire_and_audit
 from tongdui.bootstrap import City, open_city
-from tongdui.cli.console import Bars, Output, UsageError
+from tongdui.cli.console import Output, UsageError
 from tongdui.clock import let_time_run
-from tongdui.settings import Settings
 
 GIFT_MINOR = 100_000
 """What the forger gives: 1,000 points."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """How big the made-up city is."""
-
-    people: int
-    records: int
-    seed: int
 
 
 def run(state_dir: Path, sizes: Sizes, output: Output) -> dict[str, Any]:
@@ -67,20 +51,20 @@ def run(state_dir: Path, sizes: Sizes, output: Output) -> dict[str, Any]:
     """
     started = time.monotonic()
     state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _remember_sizes(state_dir, sizes)
+    remember_sizes(state_dir, sizes)
     with output.bars() as bars:
-        samples = _samples(state_dir, sizes, bars)
+        samples = samples_of(state_dir, sizes, bars)
         clock = ManualClock(datetime.combine(days.FIRST_DAY, day_time(8), CITY_TZ))
         with open_city(
-            _settings(state_dir), clock, config=institutions.demo_city(), progress=bars.hook("chain")
+            demo_settings(state_dir), clock, config=institutions.demo_city(), progress=bars.hook("chain")
         ) as city:
             _require_same_contracts(city)
             env = Environment(city, clock, samples, bars)
             page_content, intake, report, acts, expired = _play(env, state_dir, sizes)
         let_time_run(state_dir, clock.now())
     page = state_dir / "page.html"
-    _write(page, render(page_content).encode())
-    _write(state_dir / "poster.svg", poster(page_content).encode())
+    write(page, render(page_content).encode())
+    write(state_dir / "poster.svg", poster(page_content).encode())
     summary = _summary(page_content, intake, report, page, time.monotonic() - started) | {
         "institutions": asdict(acts),
         "expired_fen": expired.treasury_fen,
@@ -126,12 +110,12 @@ def _play(
     )
     intake = desk.counts()
     report = _audit(env)
-    _cross_check(desk, report)
+    cross_check(desk, report)
     account = scenario.account_of(env, scenario.ELDER)
     token = _lot_of(city, account)
     forged = _forge(env, state_dir, token)
     expired = _expire(env, state_dir, token)
-    receipt, verdict = _receipt(city, ride.order_id, state_dir)
+    receipt, verdict = keep_receipt(city, ride.order_id, state_dir)
     inputs = Inputs(
         intake=intake,
         reach=reach,
@@ -162,19 +146,6 @@ def _audit(env: Environment) -> AuditReport:
         raise InvariantViolation(f"the audit of the demo's own chain failed: {found}")
     env.bars.done("audit", f"{report.verdict}, {report.events} events in {report.blocks} blocks")
     return report
-
-
-def _cross_check(desk: IntakeDesk, report: AuditReport) -> None:
-    """Compare what the issuers believe they minted and revoked with what the auditor found on chain."""
-    for slug, (minted, revoked) in desk.landed().items():
-        found = report.programmes[slug]
-        if (minted, revoked) != (found.minted, found.revoked + found.revoked_shortfall):
-            raise InvariantViolation(
-                f"programme {slug}: the issuers minted {minted} and revoked {revoked} minor units,"
-                f" the auditor found {found.minted} and {found.revoked + found.revoked_shortfall}"
-            )
-    if report.positions_sum_fen:
-        raise InvariantViolation(f"positions add up to {report.positions_sum_fen} fen")
 
 
 def _lot_of(city: City, account: str) -> int:
@@ -209,54 +180,6 @@ def _expire(env: Environment, state_dir: Path, token: int) -> Expired:
     return expired
 
 
-def _receipt(city: City, order_id: str, state_dir: Path) -> tuple[bytes, str]:
-    """Write the ticket's receipt and check it as a stranger would. Returns its bytes and the verdict."""
-    made = city.receipts.for_order(OrderId(bytes.fromhex(order_id[2:])))
-    if made is None:
-        raise DemoStepFailed("the receipt", f"there is none for order {order_id}")
-    content = orjson.dumps(made, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    found = verify_receipt(json.loads(content), None, city.deployment)
-    if not found.ok:
-        raise InvariantViolation(f"the receipt of the demo does not hold: {found.reason}")
-    _write(state_dir / "receipt.json", content)
-    return content, found.summary
-
-
-# The state directory ----------------------------------------------------------------------------------------------
-
-
-def _settings(state_dir: Path) -> Settings:
-    """Return the demo's settings: its dates are simulated, so neither node nor database of the environment is used."""
-    return Settings(
-        state_dir=state_dir,
-        workers=False,
-        rpc_url=None,
-        database_url=None,
-        deployment_file=None,
-        master_key_file=None,
-        oidc_issuer=None,
-        oidc_jwks_url=None,
-        outgoing_networks=["127.0.0.0/8"],
-        rate_per_minute=100_000,
-    )
-
-
-def _remember_sizes(state_dir: Path, sizes: Sizes) -> None:
-    """Note what this city is, at the first run; a later run has to ask for the same. Raises UsageError."""
-    path = state_dir / "demo.json"
-    wanted = asdict(sizes)
-    if not path.exists():
-        _write(path, orjson.dumps(wanted))
-        return
-    try:
-        found = orjson.loads(path.read_bytes())
-    except orjson.JSONDecodeError as error:
-        raise UsageError(f"{path} is damaged; remove {state_dir} or name another --state-dir") from error
-    if found != wanted:
-        what = " ".join(f"--{name} {found.get(name)}" for name in wanted)
-        raise UsageError(f"{state_dir} holds a city of {what}; remove it, or name another --state-dir")
-
-
 def _require_same_contracts(city: City) -> None:
     """Refuse a city that another version of the contracts deployed: this one could not audit it. Raises UsageError."""
     height = city.engine.final_height()
@@ -268,29 +191,6 @@ def _require_same_contracts(city: City) -> None:
             raise UsageError(
                 f"{folder} holds a city whose {name} is of another version; remove it, or name another --state-dir"
             )
-
-
-def _samples(state_dir: Path, sizes: Sizes, bars: Bars) -> Samples:
-    """Write the source systems' exports once: a second run reads the very same bytes."""
-    folder = state_dir / "samples"
-    if folder.is_dir():
-        return Samples(folder, population(sizes.seed, sizes.people), {})
-    draft = state_dir / "samples.draft"
-    generate(draft, sizes.seed, sizes.people, sizes.records)
-    draft.rename(folder)
-    shutil.rmtree(draft, ignore_errors=True)
-    bars.done("samples", str(folder))
-    return Samples(folder, population(sizes.seed, sizes.people), {})
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file so that a crash leaves the old one or the new one, whole."""
-    draft = path.with_suffix(path.suffix + ".draft")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 # The summary ------------------------------------------------------------------------------------------------------

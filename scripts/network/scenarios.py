@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ledger.chain.rpc import RpcClient
 from scripts.faults.flaky_proxy import FlakyProxy
-from scripts.network.town import Town, TownFailed
+from scripts.network.town import ROOT, Town, TownFailed
 from tongdui.network import forks, geth, processes
 from tongdui.network.folder import folder_of
 from tongdui.network.plan import Member
@@ -38,6 +42,22 @@ def settles(town: Town) -> Told:
     town.drop(2 * _RECORDS)
     town.settled()
     return Told()
+
+
+def demo_acts(town: Town) -> Told:
+    """A second city on the same network plays the demo's story: exchange, purchase, hold, refund, revocation, audit."""
+    command = ["demo", "--rpc", town.answering.url, "--state-dir", str(town.folder / "demo")]
+    ended = subprocess.run(
+        [sys.executable, "-m", "scripts", *command, "--records", "120", "--people", "240", "--json"],
+        cwd=ROOT,
+        env=os.environ | {"TONGDUI_FINALITY": town.plan.finality},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ended.returncode != 0:
+        raise TownFailed(f"the demo's acts: {ended.stderr[-500:]}")
+    return Told(note=f"{json.loads(ended.stdout.splitlines()[-1])['audit']['events']} events audited")
 
 
 def one_signer_dies(town: Town) -> Told:
@@ -150,6 +170,7 @@ def two_gateways(town: Town) -> Told:
 
 SCENARIOS: Sequence[tuple[str, Callable[[Town], Told]]] = (
     ("settles", settles),
+    ("the demo's acts", demo_acts),
     ("one signer dies", one_signer_dies),
     ("too few signers", too_few_signers),
     ("partition", partition),

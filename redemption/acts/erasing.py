@@ -14,6 +14,7 @@ from ledger.store.models.redemption import (
     DeskPinRow,
     RedemptionActRow,
     RedemptionOrderRow,
+    RefundProposalRow,
     SlipRow,
 )
 
@@ -34,6 +35,7 @@ def forget_payer(session: Session, resident_id: int, subjects: Sequence[str]) ->
         update(RedemptionActRow)
         .where(RedemptionActRow.order_id.in_(own), RedemptionActRow.requested_by.in_(subjects))
         .values(requested_by=ERASED, act_key=None),
+        update(RefundProposalRow).where(RefundProposalRow.resident_id == resident_id).values(resident_id=None),
         update(SlipRow).where(SlipRow.order_id.in_(own), SlipRow.issued_by.in_(subjects)).values(issued_by=ERASED),
     ):
         session.execute(statement.execution_options(synchronize_session=False))

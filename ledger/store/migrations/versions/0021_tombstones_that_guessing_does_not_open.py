@@ -8,8 +8,8 @@ from alembic import op
 
 from ledger.standard.civil_time import month_start
 
-revision = "0020"
-down_revision = "0019"
+revision = "0021"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 

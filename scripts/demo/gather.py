@@ -32,9 +32,9 @@ from redemption.codes import QR_PREFIX, grouped
 from redemption.offers import Offer
 from scripts.demo import environment as days
 from scripts.demo import figures, scenario
+from scripts.demo.copies import Forged
 from scripts.demo.environment import DemoStepFailed, Environment
 from scripts.demo.figures import Price, Useful
-from scripts.demo.forgery import Forged
 from scripts.demo.page_content import (
     Audit,
     Caught,

@@ -24,8 +24,8 @@ from ledger.standard.ids import ProgrammeSlug, address_bytes, split_token_id
 from ledger.store.models.projection import BalanceRow
 from scripts.demo import environment as days
 from scripts.demo import institutions, scenario
+from scripts.demo.copies import Expired, Forged, expire_and_audit, forge_and_audit
 from scripts.demo.environment import DemoStepFailed, Environment
-from scripts.demo.forgery import Forged, forge_and_audit
 from scripts.demo.gather import Inputs, all_offers, measure_reach, tell
 from scripts.demo.http import front_door
 from scripts.demo.institutions import Institutions
@@ -34,7 +34,6 @@ from scripts.demo.page import render
 from scripts.demo.page_content import Intake, PageContent
 from scripts.demo.place import Sizes, cross_check, demo_settings, keep_receipt, remember_sizes, samples_of, write
 from scripts.demo.poster import poster
-from scripts.demo.year_later import Expired, expire_and_audit
 from tongdui.bootstrap import City, open_city
 from tongdui.cli.console import Output, UsageError
 from tongdui.clock import let_time_run
@@ -162,9 +161,7 @@ def _lot_of(city: City, account: str) -> int:
 
 def _forge(env: Environment, state_dir: Path, token: int) -> Forged:
     city, account = env.city, scenario.account_of(env, scenario.ELDER)
-    forged = forge_and_audit(
-        state_dir / "chain", state_dir / "forged", city.deployment, env.clock, account, token, GIFT_MINOR
-    )
+    forged = forge_and_audit(state_dir / "chain", city.deployment, env.clock, account, token, GIFT_MINOR)
     if forged.report.ok or forged.report.contradiction is None:
         raise InvariantViolation("the auditor did not see a forged balance")
     env.bars.done("audit of the forged copy", f"{forged.report.verdict}: {forged.report.contradiction.what}")

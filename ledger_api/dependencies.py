@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
@@ -240,15 +241,14 @@ def note_look(session: Session, services: Services, principal: Principal, reside
     )
 
 
+_HASH = re.compile(HASH)
+
+
 def hash_of(field: str, text: str) -> bytes:
     """Return the 32 bytes of an id in a path. Raises MalformedId."""
-    try:
-        value = bytes.fromhex(text.removeprefix("0x"))
-    except ValueError:
-        raise MalformedId(field) from None
-    if len(value) != 32 or not text.startswith("0x"):
+    if not _HASH.fullmatch(text):  # one id in one form: `fromhex` alone would take blanks and capitals too
         raise MalformedId(field)
-    return value
+    return bytes.fromhex(text[2:])
 
 
 def order_id_of(text: OrderIdText) -> OrderId:

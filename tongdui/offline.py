@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -26,6 +28,7 @@ from ledger.custody.keyring import IdentityHasher, Keyring, SourceIdHasher
 from ledger.custody.keystore import Keystore
 from ledger.custody.master import Envelope, load_master_key
 from ledger.deployment.file import FILE_NAME, Deployment
+from ledger.errors import ConfigurationError
 from ledger.outbox.outbox import Outbox
 from ledger.outgoing import Outgoing
 from ledger.residents.decisions import SourceDecisions
@@ -88,11 +91,25 @@ def open_books(settings: Settings, clock: Clock | None = None) -> Iterator[Books
 def open_keys(settings: Settings) -> Keys:
     """Open the keys of the state directory, or generate them into it."""
     settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    close_to_others(settings.state_dir)
     folder = settings.state_dir / "keys"
     master = load_master_key(settings.master_key_file or settings.state_dir / "master.key")
     folder.mkdir(exist_ok=True, mode=0o700)
     envelope = Envelope(master)
     return Keys(master, envelope, Keyring(folder / "keyring", envelope), Keystore(folder / "store", master))
+
+
+def close_to_others(folder: Path) -> None:
+    """Take a folder's rights from group and others: it was perhaps made beforehand, and holds people's data.
+
+    Raises ConfigurationError: it is another user's.
+    """
+    mode = folder.stat().st_mode
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        try:
+            folder.chmod(0o700)
+        except PermissionError as error:
+            raise ConfigurationError(f"{folder} is open to others; run chmod 700 on it") from error
 
 
 def open_database(stack: ExitStack, settings: Settings) -> Database:

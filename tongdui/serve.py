@@ -7,12 +7,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from socket import socket
+from typing import Any
 
 import uvicorn
 
 from ledger.clock import Clock
 from ledger.errors import Unavailable
 from ledger_api.app import create_app
+from ledger_api.http.connections import ConnectionLimits, bounded, proxy_networks
 from tongdui.api import services_of
 from tongdui.bootstrap import City, open_city
 from tongdui.logs import configure_logs
@@ -31,21 +33,33 @@ def serve(
     configure_logs(settings.log_level)
     with open_city(settings, clock) as city:
         server = Server(
-            uvicorn.Config(
-                create_app(services_of(city)),
-                host=settings.host,
-                port=settings.port,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                date_header=True,
-                timeout_graceful_shutdown=STOP_WITHIN_S,
-                limit_concurrency=1_000,
-                h11_max_incomplete_event_size=64 * 1024,
-            ),
+            http_config(create_app(services_of(city)), settings),
             lambda url: on_ready(city, url) if on_ready else None,
         )
         server.run()
+
+
+def http_config(app: Any, settings: Settings) -> uvicorn.Config:
+    """Return how the API is served: bounded connections, and addresses in headers from declared proxies alone.
+
+    Raises ConfigurationError.
+    """
+    limits = ConnectionLimits(proxies=proxy_networks(settings.proxies))
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=bounded(limits),
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=STOP_WITHIN_S,
+        limit_concurrency=1_000,
+        proxy_headers=bool(settings.proxies),
+        forwarded_allow_ips=settings.proxies,
+    )
 
 
 class CannotListen(Unavailable):

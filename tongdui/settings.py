@@ -100,6 +100,10 @@ class Settings(BaseSettings):
     capped at the final height; 0 takes a free port. Nobody reaches it unless a port is set, for the window asks for no
     token."""
 
+    proxies: list[str] = []
+    """Networks of the reverse proxies before the API, as JSON (``["10.0.0.4/32"]``): from there alone
+    ``X-Forwarded-For`` is believed, by which requests without a token are counted. None by default."""
+
     oidc_issuer: str | None = None
     """The issuer whose tokens are accepted. Set it together with ``oidc_jwks_url``; the local issuer is then off."""
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledger_api.errors import BodyTooLarge, MalformedBody
@@ -165,7 +165,11 @@ class BodyLimit:
             return
         headers = Headers(scope=scope)
         declared = headers.get("content-length", "")
-        body = None if declared.isdigit() and int(declared) > self._bytes_max else await self._read(receive)
+        is_long = declared.isascii() and declared.isdigit() and int(declared) > self._bytes_max
+        try:
+            body = None if is_long else await self._read(receive)
+        except ClientDisconnect:
+            return  # half a body is no request, and nobody hears an answer
         if body is None:
             answer = problem_response(Request(scope), BodyTooLarge(self._bytes_max))
             answer.headers["Connection"] = "close"
@@ -194,7 +198,7 @@ class BodyLimit:
         while True:
             message = await receive()
             if message["type"] != "http.request":
-                return b"".join(parts)
+                raise ClientDisconnect
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > self._bytes_max:

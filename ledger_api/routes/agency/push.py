@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ from issuers.errors import WebhookRefused
 from issuers.sources.webhooks.signatures import SignedBody, WebhookHeaders
 from issuers.sources.webhooks.sources import WebhookSource
 from ledger_api.dependencies import Deps, count, limited_by_address
-from ledger_api.errors import BodyTooLarge, UnsupportedBody
+from ledger_api.errors import BodyTooLarge, TooManyRequests, UnsupportedBody
 from ledger_api.http.answers import stored_response
 from ledger_api.http.idempotency import StoredAnswer, WriteRequest, run_apart
 from ledger_api.schemas.common import points
@@ -83,10 +84,9 @@ async def push(
     now = services.clock.timestamp()
     headers = WebhookHeaders.read(request.headers, now)
     source = await to_thread.run_sync(_open, services, system)
-    count(request, services, "source", f"push {system}")
     limits = services.limits
     bytes_max = limits.push_lines_max if is_lines else limits.push_document_max
-    with _spool(limits.spool_dir) as (file, path):
+    with _place(request), _spool(limits.spool_dir) as (file, path):
         signed = SignedBody(headers, source.secrets)
         size = 0
         try:
@@ -104,6 +104,7 @@ async def push(
         except WebhookRefused as error:
             log.warning("push refused", system=system, reason=error.reason)
             raise
+        count(request, services, "source", f"push {system}")  # who cannot sign empties nobody's bucket
         return await to_thread.run_sync(_take, services, source, headers, digest, path, is_lines)
 
 
@@ -156,6 +157,30 @@ def _is_lines(content_type: str) -> bool:
     if media_type != _DOCUMENT:
         raise UnsupportedBody(media_type)
     return False
+
+
+_SPOOLED: Counter[str] = Counter()
+"""Bodies that are being read in this process, by the sender's address. Used in the event loop alone."""
+_SPOOLED_MAX = 128
+_SPOOLED_OF_ADDRESS_MAX = 8
+
+
+@contextmanager
+def _place(request: Request) -> Iterator[None]:
+    """Take a place among the bodies that are being read: until its end nobody knows who signed one.
+
+    Raises TooManyRequests.
+    """
+    address = request.client.host if request.client else ""
+    if _SPOOLED[address] >= _SPOOLED_OF_ADDRESS_MAX or _SPOOLED.total() >= _SPOOLED_MAX:
+        raise TooManyRequests(1)
+    _SPOOLED[address] += 1
+    try:
+        yield
+    finally:
+        _SPOOLED[address] -= 1
+        if not _SPOOLED[address]:
+            del _SPOOLED[address]
 
 
 @contextmanager

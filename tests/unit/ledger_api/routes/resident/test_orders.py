@@ -215,3 +215,11 @@ def test_a_stranger_learns_nothing_of_an_order_registered_or_not(api: Api, resid
     li = api.token("li", "resident:self")
     for order_id in (order["order_id"], "0x" + "11" * 32):
         assert problem(api.post(f"/v1/redemptions/{order_id}/cancel", None, li)) == (404, "/problems/unknown-order")
+
+
+def test_an_id_has_one_form(api: Api) -> None:
+    headers, _ = api.register()
+    good = "ab" * 32
+    for text in ("0x" + good.upper(), "0x" + " ".join([good[:32], good[32:]]), good, "0x" + good[:62], "0X" + good):
+        assert problem(api.get(f"/v1/orders/{text}", headers)) == (400, "/problems/malformed-id"), text
+    assert api.get(f"/v1/orders/0x{good}", headers).status_code == 404

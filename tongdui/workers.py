@@ -23,6 +23,7 @@ from ledger.clock import Clock
 from ledger.errors import ConfigurationError, InvariantViolation, TongduiError
 from ledger.gateway import Gateway
 from ledger.residents.erasing import Erased
+from ledger.residents.thawing import thaw_overdue
 from ledger.standard.civil_time import DAY_S
 from ledger.standard.ids import ProgrammeId, ProgrammeSlug
 from ledger.store.database import Database
@@ -101,6 +102,7 @@ def start_workers(stack: ExitStack, city: Workplace, links: threading.Event) -> 
         if is_due:
             last.at_s = time.monotonic()
             _forget_old_answers(city)
+            _thaw(city, links)
             sweep_erasures(city)
             _forget_old_rows(city, last)
             city.invariants.refresh_if_due()
@@ -255,6 +257,14 @@ def sweep_erasures(city: Workplace) -> int:
                         update(ErasureRow).where(ErasureRow.resident_id == row.resident_id).values(is_swept=True)
                     )
     return len(due)
+
+
+def _thaw(city: Workplace, links: threading.Event) -> None:
+    """End what bare claims froze long ago, and wake the issuers where records can be granted now."""
+    with city.database.transaction() as session:
+        thawed = thaw_overdue(session, city.clock.timestamp())
+    if thawed:
+        links.set()
 
 
 def _forget_old_answers(city: Workplace) -> None:

@@ -1,9 +1,12 @@
 """Whose a source id is, when several residents claim it: the rules, as pure functions.
 
 Knowing a number is not owning it. So a claim says how it was proven: not at all (``bare``), by a link code that the
-agency gave to the member it knows (``code``), or by the agency's decision (``decision``). Two bare claims freeze the
-id, for neither is better; what somebody has linked with proof stays linked, whatever others claim, until the agency
-decides.
+agency gave to the member it knows (``code``), or by the agency's decision (``decision``). What somebody has linked with
+proof stays linked, whatever others claim, until the agency decides.
+
+Two bare claims freeze the id, for neither is better; but nobody's bare word stops another's points for long. A bare
+claim contests a bare link in its first `CONTEST_S` only, and what it froze goes back to who claimed first when it was
+frozen for `CONTEST_S` without a code or a decision (`ledger.residents.thawing`); the other then waits for the agency.
 """
 
 from __future__ import annotations
@@ -11,6 +14,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
+
+from ledger.standard.civil_time import DAY_S
+
+CONTEST_S = 14 * DAY_S
 
 
 class SourceIdState(StrEnum):
@@ -60,10 +67,11 @@ OPEN_CLAIMS = (ClaimState.LIVE, ClaimState.WAITING)
 
 
 class Claim(NamedTuple):
-    """A resident's claim as it is kept; ``state`` is a `ClaimState`."""
+    """A resident's claim as it is kept; ``state`` is a `ClaimState`, ``since`` the Unix time of the first claim."""
 
     state: str
     proof: str
+    since: int
 
     @property
     def is_proven(self) -> bool:
@@ -76,9 +84,9 @@ CLAIM_STATES = {LinkOutcome.WAITING: ClaimState.WAITING}
 
 
 def claim_outcome(
-    claims: Mapping[int, Claim], owner: tuple[int, str], resident: int, *, is_proven: bool = False
+    claims: Mapping[int, Claim], owner: tuple[int, str], resident: int, *, is_proven: bool, now: int
 ) -> LinkOutcome:
-    """Decide a claim from the claims so far (by resident) and the id's (owner, state). Pure."""
+    """Decide a claim at Unix time ``now`` from the claims so far (by resident) and the id's (owner, state). Pure."""
     holder, state = owner
     mine = claims.get(resident)
     others = [claim for other, claim in claims.items() if other != resident]
@@ -98,4 +106,5 @@ def claim_outcome(
         return LinkOutcome.WAITING if is_held_with_proof else LinkOutcome.LINKED
     if any(one.state == ClaimState.REFUSED for one in others):
         return LinkOutcome.REFUSED  # the agency has decided once; a third claimant does not reopen it
-    return LinkOutcome.WAITING if is_held_with_proof else LinkOutcome.FROZEN
+    is_settled = held is not None and held.since <= now - CONTEST_S
+    return LinkOutcome.WAITING if is_held_with_proof or is_settled else LinkOutcome.FROZEN

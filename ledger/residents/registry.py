@@ -232,8 +232,8 @@ class ResidentRegistry:
             key = (programme, digest)
             others = known.setdefault(key, {})
             mine = others.get(resident)
-            outcome = claim_outcome(others, owners[key], resident, is_proven=proof is not Proof.BARE)
-            claim = self._restated(mine, outcome, proof)
+            outcome = claim_outcome(others, owners[key], resident, is_proven=proof is not Proof.BARE, now=now)
+            claim = self._restated(mine, outcome, proof, now)
             if mine is None:
                 sealed[programme, digest, resident] = self._custodian.seal(
                     resident, data_keys[resident], source.encode(), f"src{programme}"
@@ -247,17 +247,17 @@ class ResidentRegistry:
             session,
             _CLAIMS,
             ["programme", "source_hmac", "resident_id", "original", "state", "proof", "claimed_at"],
-            [(p, d, one, original, *known[p, d][one], now) for (p, d, one), original in sealed.items()],
+            [(p, d, one, original, *known[p, d][one]) for (p, d, one), original in sealed.items()],
         )
         return outcomes
 
-    def _restated(self, mine: Claim | None, outcome: LinkOutcome, proof: Proof) -> Claim:
+    def _restated(self, mine: Claim | None, outcome: LinkOutcome, proof: Proof, now: int) -> Claim:
         """Return what a resident's claim is after an outcome."""
         best = proof if mine is None or (proof is not Proof.BARE and not mine.is_proven) else mine.proof
         if outcome is LinkOutcome.REFUSED:
             # A new claim is kept, so that the agency can see that there were others; it can never win by itself.
-            return mine or Claim(ClaimState.LIVE.value, best)
-        return Claim(CLAIM_STATES.get(outcome, ClaimState.LIVE).value, best)
+            return mine or Claim(ClaimState.LIVE.value, best, now)
+        return Claim(CLAIM_STATES.get(outcome, ClaimState.LIVE).value, best, now if mine is None else mine.since)
 
     def _settle_claim(
         self,
@@ -535,11 +535,11 @@ class ResidentRegistry:
     def _claims(self, session: Session, keys: Set[SourceKey]) -> dict[SourceKey, dict[int, Claim]]:
         claims: dict[SourceKey, dict[int, Claim]] = {}
         for programme, digests in _by_programme(keys):
-            columns = ["source_hmac", "resident_id", "state", "proof"]
+            columns = ["source_hmac", "resident_id", "state", "proof", "claimed_at"]
             where = {"programme": programme}
             rows = fetch_by_keys(session, _CLAIMS, columns, "source_hmac", digests, where=where)
-            for digest, resident, state, proof in rows:
-                claims.setdefault((programme, bytes(digest)), {})[resident] = Claim(state, proof)
+            for digest, resident, *claim in rows:
+                claims.setdefault((programme, bytes(digest)), {})[resident] = Claim(*claim)
         return claims
 
     def _owners(self, session: Session, keys: Set[SourceKey]) -> dict[SourceKey, tuple[int, str]]:

@@ -119,7 +119,7 @@ class SourceLinkEventRow(Base):
     source_hmac: Mapped[Hash32] = mapped_column(LargeBinary(32))
     resident_id: Mapped[int | None] = mapped_column(BigInteger)
     event: Mapped[Word]
-    """``frozen``, ``waiting``, ``refused``, ``taken_over``, ``withdrawn``, ``proposed``, ``decided``."""
+    """``frozen``, ``waiting``, ``refused``, ``taken_over``, ``withdrawn``, ``thawed``, ``proposed``, ``decided``."""
     subject: Mapped[str | None] = mapped_column(String(320))
     """Who did it, where it was not the resident."""
     happened_at: Mapped[UnixTime]

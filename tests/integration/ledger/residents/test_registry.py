@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ from ledger.custody.custodian import Custodian
 from ledger.custody.errors import NotCustodial
 from ledger.custody.keyring import IDENTITY, SOURCE, IdentityHasher, Keyring, SourceIdHasher
 from ledger.custody.master import Envelope
-from ledger.residents.claims import LinkOutcome, Proof
+from ledger.residents.claims import CONTEST_S, LinkOutcome, Proof
 from ledger.residents.decisions import ContestedId, SourceDecisions
 from ledger.residents.errors import (
     EmptyIdentifier,
@@ -25,6 +26,7 @@ from ledger.residents.errors import (
     TooManyClaims,
 )
 from ledger.residents.registry import NewResident, Outcome, Resident, ResidentRegistry
+from ledger.residents.thawing import thaw_overdue
 from ledger.standard.signatures import SigningKey
 from ledger.store.database import Database
 from ledger.store.migrations import upgrade
@@ -44,6 +46,7 @@ class Desk(SimpleNamespace):
     keyring: Keyring
     sources: SourceIdHasher
     decisions: SourceDecisions
+    clock: ManualClock
 
     def register(self, document: str) -> Resident:
         with self.database.transaction() as session:
@@ -70,6 +73,13 @@ class Desk(SimpleNamespace):
         with self.database.read() as session:
             return list(session.scalars(select(SourceLinkEventRow.event).order_by(SourceLinkEventRow.event_id)))
 
+    def wait(self, seconds: int) -> None:
+        self.clock.set(self.clock.now() + timedelta(seconds=seconds))
+
+    def thaw(self) -> int:
+        with self.database.transaction() as session:
+            return thaw_overdue(session, self.clock.timestamp())
+
     def owner(self, programme: int, source_id: str) -> str | None:
         with self.database.read() as session:
             found = self.registry.resolve_ids(session, programme, [source_id])
@@ -86,7 +96,7 @@ def desk(tmp_path: Path, database_url: str) -> Iterator[Desk]:
     clock, custodian = ManualClock(START), Custodian(envelope)
     registry = ResidentRegistry(custodian, IdentityHasher(ring), sources, clock)
     decisions = SourceDecisions(registry, custodian, clock)
-    yield Desk(database=database, registry=registry, keyring=ring, sources=sources, decisions=decisions)
+    yield Desk(clock=clock, database=database, registry=registry, keyring=ring, sources=sources, decisions=decisions)
     database.close()
 
 
@@ -249,6 +259,35 @@ def test_a_code_shown_again_by_another_stops_nobodys_points(desk: Desk) -> None:
     assert desk.owner(VOLUNTEER, "V1") == li.account, "one person's word is not enough"
     desk.decide(found, wang.resident_id, "Zhou")
     assert desk.owner(VOLUNTEER, "V1") == wang.account
+
+
+def test_a_bare_claim_freezes_for_a_fortnight_at_most(desk: Desk) -> None:
+    """Then the first has it again, the other waits, and nobody's bare word freezes it once more."""
+    li, wang, zhang = desk.register(LI), desk.register(WANG), desk.register(ZHANG)
+    desk.link(li, VOLUNTEER, "V1")
+    assert desk.link(wang, VOLUNTEER, "V1") is LinkOutcome.FROZEN
+    desk.wait(CONTEST_S - 1)
+    assert desk.thaw() == 0
+    desk.wait(1)
+    assert desk.thaw() == 1
+    assert desk.owner(VOLUNTEER, "V1") == li.account
+    for other in (wang, zhang):
+        assert desk.link(other, VOLUNTEER, "V1") is LinkOutcome.WAITING
+    assert desk.owner(VOLUNTEER, "V1") == li.account
+    [found] = desk.contested(VOLUNTEER)
+    for decider in ("Chen", "Zhou"):
+        desk.decide(found, wang.resident_id, decider)
+    assert desk.owner(VOLUNTEER, "V1") == wang.account, "the agency decides as before"
+
+
+def test_a_bare_link_that_has_stood_for_a_fortnight_is_not_frozen_and_a_code_still_takes_it(desk: Desk) -> None:
+    li, wang, zhang = desk.register(LI), desk.register(WANG), desk.register(ZHANG)
+    desk.link(li, VOLUNTEER, "V1")
+    desk.wait(CONTEST_S)
+    assert desk.link(wang, VOLUNTEER, "V1") is LinkOutcome.WAITING
+    assert desk.owner(VOLUNTEER, "V1") == li.account
+    assert desk.link(zhang, VOLUNTEER, "V1", Proof.CODE) is LinkOutcome.LINKED
+    assert desk.owner(VOLUNTEER, "V1") == zhang.account
 
 
 def test_whoever_waited_follows_when_the_link_is_withdrawn(desk: Desk) -> None:

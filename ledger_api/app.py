@@ -31,7 +31,7 @@ from ledger_api.routes.merchant import merchants, staff
 from ledger_api.routes.merchant import orders as merchant_orders
 from ledger_api.routes.operator import operations
 from ledger_api.routes.public import programmes, sessions, verification
-from ledger_api.routes.resident import erasure, exchange, orders, own_key, redemptions, wallet
+from ledger_api.routes.resident import erasure, exchange, orders, own_data, own_key, redemptions, wallet
 from ledger_api.routes.resident import registration as residents
 from ledger_api.schemas.common import FieldProblem, ProblemDocument
 from ledger_api.services import Services
@@ -108,6 +108,7 @@ def _routed() -> FastAPI:
         sessions,
         residents,
         erasure,
+        own_data,
         wallet,
         exchange,
         redemptions,

@@ -236,6 +236,7 @@ def note_look(session: Session, services: Services, principal: Principal, reside
             subject=principal.subject,
             resident_id=resident_id,
             operation=operation,
+            institution=scopes.institution(principal.scopes),
             looked_at=services.clock.timestamp(),
         )
     )

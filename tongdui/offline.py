@@ -70,7 +70,11 @@ class Books:
         """Log that somebody looked at another person."""
         session.add(
             IdentityLookRow(
-                subject=subject, resident_id=resident_id, operation=operation, looked_at=self.clock.timestamp()
+                subject=subject,
+                resident_id=resident_id,
+                operation=operation,
+                institution="operator",
+                looked_at=self.clock.timestamp(),
             )
         )
 

@@ -110,6 +110,12 @@ def anybody_of_shop(merchant_id: MerchantId) -> tuple[str, ...]:
     return of_shop(merchant_id, *Right)
 
 
+def institution(scopes: Iterable[str]) -> str:
+    """Return for whom a clerk of a desk or of an agency looks at a person; everybody else is the operator."""
+    found = [scope for scope in sorted(scopes) if scope.startswith(("desk:", "issuer:"))]
+    return " ".join(found)[:160] or OPERATOR
+
+
 def desks(scopes: Iterable[str]) -> list[str]:
     """Return the desks that the scopes are good for."""
     return sorted(scope.removeprefix("desk:") for scope in scopes if scope.startswith("desk:"))

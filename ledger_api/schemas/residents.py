@@ -9,6 +9,9 @@ from pydantic import ConfigDict, Field, StrictBool, StringConstraints
 
 from ledger.standard.ids import Address, OrderIdText, ProgrammeId
 from ledger_api.schemas.common import AccountText, Identifier, In, Out, ProgrammeNumberIn, SignatureText, Text
+from ledger_api.schemas.logins import SessionOut
+from ledger_api.schemas.orders import OrderOut
+from ledger_api.schemas.wallet import HistoryItem, WalletOut
 
 LinkCodeText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z2-7 -]{16,40}$")]
 
@@ -164,3 +167,36 @@ class Done(Out):
     """A write that has nothing else to say."""
 
     done: Literal[True] = True
+
+
+class LookOut(Out):
+    """Somebody looked at one's account."""
+
+    at: datetime
+    institution: str = Field(
+        description="`desk:<name>`, `issuer:<programme>` or `operator`; a person's name is not told.",
+        examples=["desk:shuangnan"],
+    )
+    operation: str = Field(description="What it was for: an operation of this API or a command.")
+
+
+class LooksPage(Out):
+    """Who looked, newest first."""
+
+    items: list[LookOut]
+    next_cursor: str | None = None
+
+
+class ExportOut(Out):
+    """All that is kept about a resident, for the resident."""
+
+    exported_at: datetime
+    is_complete: bool = Field(description="False where history, orders or looks were cut off.")
+    resident: ResidentOut
+    profile: dict[str, str]
+    sources: list[SourceOut]
+    wallet: WalletOut
+    history: list[HistoryItem]
+    orders: list[OrderOut]
+    sessions: list[SessionOut]
+    looks: list[LookOut]

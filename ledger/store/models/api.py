@@ -62,6 +62,8 @@ class IdentityLookRow(Base):
     subject: Mapped[str] = mapped_column(String(320))
     resident_id: Mapped[int] = mapped_column(BigInteger)
     operation: Mapped[str] = mapped_column(String(160))
+    institution: Mapped[str] = mapped_column(String(160), server_default="")
+    """For whom: ``desk:<name>``, ``issuer:<programme>`` or ``operator``; a resident sees this and nobody's name."""
     looked_at: Mapped[UnixTime]
 
     __table_args__ = (Index("ix_identity_looks_resident_id", "resident_id", "looked_at"),)

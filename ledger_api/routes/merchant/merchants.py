@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger.orders.terms import accepted_programmes
+from ledger.standard.amounts import yuan_text
 from ledger.standard.ids import MerchantId, order_id_text
 from ledger_api.auth import scopes
 from ledger_api.dependencies import (
@@ -25,7 +26,9 @@ from ledger_api.dependencies import (
     require,
 )
 from ledger_api.http.answers import cacheable
+from ledger_api.http.csv_text import ROWS_MAX, Number, csv_response
 from ledger_api.http.paging import decode_cursor, encode_cursor
+from ledger_api.http.problems import prefers_chinese
 from ledger_api.schemas.common import MerchantNumber, Moment, OfferIdText, hex_text, moment, money
 from ledger_api.schemas.merchants import (
     MerchantIn,
@@ -215,6 +218,45 @@ def get_statement(
         next_cursor=encode_cursor(lines[-1].block_number, lines[-1].log_index) if more else None,
     )
     return cacheable(request, answer)
+
+
+_STATEMENT_EN = ("time", "kind", "order", "offer", "yuan", "by the arbiter", "payment reference")
+_STATEMENT_ZH = ("时间", "类型", "指令", "商品", "金额（元）", "仲裁退还", "付款编号")
+
+
+@router.get(
+    "/v1/merchants/{merchant_id}/statement/csv",
+    operation_id="downloadStatement",
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {}}}},
+)
+def statement_csv(
+    merchant_id: MerchantNumber,
+    request: Request,
+    services: Deps,
+    principal: Who,
+    since: Annotated[Moment, Query(description="RFC 3339, with its offset.")],
+    until: Annotated[Moment, Query(description="RFC 3339, not included.")],
+) -> Response:
+    """Download a statement's lines for a spreadsheet, oldest first, at most 50,000; no cell is a formula."""
+    require(principal, *scopes.of_shop(merchant_id), scopes.FINANCE)
+    chinese = prefers_chinese(request.headers.get("accept-language"))
+    with services.database.read() as session:
+        services.merchants.get(session, merchant_id)
+        found = statements.statement(session, merchant_id, _unix(since) or 0, _unix(until) or 0, None, ROWS_MAX)
+    rows = [
+        (
+            moment(line.at).isoformat(),
+            line.kind,
+            None if line.order_id is None else order_id_text(line.order_id),
+            line.offer_id,
+            Number(yuan_text(line.fen)),
+            "1" if line.is_by_arbiter else "",
+            None if line.payment_reference is None else hex_text(line.payment_reference),
+        )
+        for line in found.lines
+    ]
+    return csv_response(f"tongdui-statement-{merchant_id}.csv", _STATEMENT_ZH if chinese else _STATEMENT_EN, rows)
 
 
 def _offer(session: Session, services: Services, found: Offer, *, shows_money: bool = False) -> OfferOut:

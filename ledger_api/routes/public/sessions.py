@@ -81,7 +81,7 @@ def list_sessions(request: Request, services: Deps, principal: Who) -> Response:
     this = bearer_session_id(principal)
     with services.database.read() as session:
         found = services.sessions.of_subject(session, principal.subject)
-    return cacheable(request, SessionsOut(items=[_session_out(one, this) for one in found]))
+    return cacheable(request, SessionsOut(items=[session_out(one, this) for one in found]))
 
 
 @router.post("/v1/sessions/{session_id}/end", operation_id="endSession", response_model=Done)
@@ -110,7 +110,8 @@ def login_out(login: Login) -> LoginOut:
     return LoginOut(name=login.name, scopes=sorted(login.scopes))
 
 
-def _session_out(one: SignedIn, this: str | None) -> SessionOut:
+def session_out(one: SignedIn, this: str | None) -> SessionOut:
+    """Return a session as its owner sees it; ``this`` is the one that asks."""
     return SessionOut(
         session_id=one.session_id,
         agent=one.agent,

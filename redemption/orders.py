@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 
 from ledger.clock import Clock
 from ledger.custody.signer import Signer
-from ledger.orders.desk import OrderDesk, PlacedOrder
+from ledger.orders.counter import PlacedOrder
+from ledger.orders.desk import OrderDesk
 from ledger.orders.eligibility import MerchantTerms, Terms
 from ledger.orders.errors import OrdersPaused, TooLittle, WrongSignature
 from ledger.orders.lots import for_value

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ledger.orders.desk import OrderDesk, OrderState, OrderStatus
+from ledger.orders.desk import OrderDesk
+from ledger.orders.outcomes import OrderState, OrderStatus
 from ledger.standard.ids import Address, OrderId, address_bytes, to_address
 from ledger.standard.packed import unpack_exchange_orders
 from ledger.standard.typed_data import ExchangeOrder

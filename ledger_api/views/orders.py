@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ledger.orders.desk import OrderState
+from ledger.orders.outcomes import OrderState
 from ledger.orders.quote import LotQuote
 from ledger.standard.contract import rejection_text
 from ledger.standard.ids import split_token_id

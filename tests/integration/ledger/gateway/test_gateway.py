@@ -15,7 +15,7 @@ from ledger.gateway import Gateway
 from ledger.indexer import projector
 from ledger.indexer.errors import ProjectionBroken
 from ledger.indexer.tables import table_of
-from ledger.orders.desk import OrderState
+from ledger.orders.outcomes import OrderState
 from ledger.orders.errors import (
     DeadlineUnfit,
     InsufficientPoints,

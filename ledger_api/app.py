@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import structlog
 from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -14,6 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as DatabaseTimeout
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,8 +21,11 @@ from starlette.responses import Response
 from ledger.errors import TongduiError
 from ledger_api.auth import scopes
 from ledger_api.dependencies import limited_by_address
+from ledger_api.hot.layer import HotLayer, HotRoute
+from ledger_api.hot.orders import HotOrders
+from ledger_api.hot.wallet import HotWallet
 from ledger_api.http import problems
-from ledger_api.http.answers import problem_response, request_id
+from ledger_api.http.answers import busy_response, failed_response, problem_response
 from ledger_api.http.middleware import BodyLimit, RequestLayer
 from ledger_api.http.problems import ProblemType
 from ledger_api.routes.agency import claims, issuing, push
@@ -69,17 +72,30 @@ TAGS = [
     {"name": "Operations", "description": "Health, invariants, metrics, keys."},
 ]
 
-log = structlog.get_logger("tongdui.api")
-
 
 def create_app(services: Services) -> FastAPI:
     """Return the application around ``services``, which its owner opens and closes."""
     app = _routed()
     app.state.services = services
+    app.state.hot = (HotWallet(services), HotOrders(services))
     _handle_errors(app)
+    app.add_middleware(HotLayer, services=services, routes=_hot_routes(app.state.hot))
     app.add_middleware(BodyLimit, bytes_max=services.limits.document_max, streamed=push.PREFIX)
     app.add_middleware(RequestLayer, metrics=services.metrics)
     return app
+
+
+def _hot_routes(hot: Iterable[HotRoute]) -> dict[str, tuple[HotRoute, Any]]:
+    """Return the routes that are answered before the framework, with the framework's own of the same name."""
+    known = {
+        f"{method} {route.path}": route
+        for router in (wallet.router, redemptions.router)
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    }
+    named = {f"{one.method} {one.path}": one for one in hot}
+    return {name: (one, known[name]) for name, one in named.items()}
 
 
 def openapi_document() -> dict[str, Any]:
@@ -145,6 +161,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     push.sweep_spool(app.state.services.limits.spool_dir)
     to_thread.current_default_thread_limiter().total_tokens = THREADS_MAX
     yield
+    for hot in app.state.hot:
+        await run_in_threadpool(hot.close)
 
 
 _PROBLEMS: dict[int | str, str] = {
@@ -156,19 +174,12 @@ _PROBLEMS: dict[int | str, str] = {
 def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(TongduiError)
     def on_expected(request: Request, error: TongduiError) -> Response:
-        response = problem_response(request, error)
-        if response.status_code >= 500:
-            log.error("failed", request_id=request_id(request), error=type(error).__name__, text=str(error))
-        return response
+        return failed_response(request, error)
 
     @app.exception_handler(OperationalError)
     @app.exception_handler(DatabaseTimeout)
     def on_busy(request: Request, error: SQLAlchemyError) -> Response:
-        """The database is away or has no connection left: nothing was done, so the same request may be sent again."""
-        log.error("database", request_id=request_id(request), error=type(error).__name__)
-        response = problem_response(request, kind=problems.UNAVAILABLE)
-        response.headers["Retry-After"] = "1"
-        return response
+        return busy_response(request, error)
 
     @app.exception_handler(RequestValidationError)
     def on_invalid(request: Request, error: RequestValidationError) -> Response:

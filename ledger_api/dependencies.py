@@ -9,14 +9,14 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Query
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
-from sqlalchemy import bindparam, literal, select, union_all
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger.standard.ids import Address, GrantIdText, OrderId, OrderIdText, to_address
-from ledger.store.models.api import ApiSubjectRow, IdentityLookRow, WithdrawnSubjectRow, WithdrawnTokenRow
+from ledger.store.models.api import ApiSubjectRow, IdentityLookRow
 from ledger.store.models.residents import ResidentRow
 from ledger_api.auth import scopes
 from ledger_api.auth.sessions import PREFIX as SESSION_PREFIX
@@ -41,6 +41,7 @@ from ledger_api.http.idempotency import (
     write_request,
 )
 from ledger_api.http.paging import PAGE_SIZE, PAGE_SIZE_MAX
+from ledger_api.http.standing import withdrawn, withdrawn_among
 from ledger_api.schemas.common import HASH
 from ledger_api.services import Services
 from redemption.acts.book import ActRecord, Wish
@@ -56,13 +57,6 @@ _BEARER = HTTPBearer(
 )
 
 
-_WITHDRAWN = union_all(
-    select(literal(1)).where(WithdrawnTokenRow.token_id == bindparam("token_id")),
-    select(literal(1)).where(
-        WithdrawnSubjectRow.subject == bindparam("subject"),
-        WithdrawnSubjectRow.issued_until >= bindparam("issued_at"),
-    ),
-)
 _ACCOUNT = (
     select(ResidentRow.account)
     .join(ApiSubjectRow, ApiSubjectRow.resident_id == ResidentRow.resident_id)
@@ -108,17 +102,20 @@ async def claimed_by(
         limited_by_address(request, services)
         raise Unauthenticated
     try:
-        if bearer.credentials.startswith(SESSION_PREFIX):
-            principal = await run_in_threadpool(_of_session, services, bearer.credentials)
-        elif (known := services.verifier.remembered(bearer.credentials)) is not None:
-            principal = known
-        else:
-            principal = await run_in_threadpool(services.verifier.verify, bearer.credentials)
+        principal = await bearer_of(services, bearer.credentials)
     except BadToken:
         limited_by_address(request, services)
         raise
     count(request, services, "subject", principal.subject)
     return principal
+
+
+async def bearer_of(services: Services, token: str) -> Principal:
+    """Return who a bearer token speaks for, be it a JWT or a session's. Raises BadToken or KeysUnavailable."""
+    if token.startswith(SESSION_PREFIX):
+        return await run_in_threadpool(_of_session, services, token)
+    known = services.verifier.remembered(token)
+    return await run_in_threadpool(services.verifier.verify, token) if known is None else known
 
 
 _SESSION = "session "
@@ -145,9 +142,8 @@ def bearer_session_id(principal: Principal) -> str | None:
 
 def check_standing(session: Session, principal: Principal) -> None:
     """Raise BadToken if the token was withdrawn, by its id or with all of its subject."""
-    asked = {"token_id": principal.token_id, "subject": principal.subject, "issued_at": principal.issued_at}
-    if session.connection().execute(_WITHDRAWN, asked).first() is not None:
-        raise BadToken("it was withdrawn")
+    if withdrawn_among(session, [principal]):
+        raise withdrawn()
 
 
 def principal_of(services: Deps, principal: Annotated[Principal, Depends(claimed_by)]) -> Principal:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, CursorResult, func, select, update
 from sqlalchemy.orm import Session
 
 from ledger.clock import Clock
@@ -57,6 +59,50 @@ def closed_because(offer: Offer, now: int) -> str | None:
     if offer.closes_at is not None and now >= offer.closes_at:
         return "its time is over"
     return None
+
+
+class Promised:
+    """Pieces that orders of one transaction were promised, before any of them is reserved."""
+
+    def __init__(self) -> None:
+        self._pieces: Counter[tuple[str, int]] = Counter()
+
+    def add(self, offer_id: str, resident_id: int, quantity: int) -> None:
+        """Promise pieces to a resident."""
+        self._pieces[offer_id, resident_id] += quantity
+
+    def to_resident(self, offer_id: str, resident_id: int) -> int:
+        """Return how many pieces a resident was promised."""
+        return self._pieces[offer_id, resident_id]
+
+    def pieces(self, offer_id: str) -> int:
+        """Return how many pieces of an offer were promised."""
+        return self.by_offer()[offer_id]
+
+    def by_offer(self) -> Counter[str]:
+        """Return how many pieces of each offer were promised."""
+        found: Counter[str] = Counter()
+        for (offer_id, _), quantity in self._pieces.items():
+            found[offer_id] += quantity
+        return found
+
+
+class StockMoves:
+    """Steps of many orders' pieces, summed up by offer."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, tuple[int, int]] = {}
+
+    def add(self, offer_id: str, quantity: int, before: Stock, after: Stock) -> None:
+        """Carry the pieces of one order from one state to the next."""
+        reserved, taken = self._sums.get(offer_id, (0, 0))
+        reserved += ((after is Stock.RESERVED) - (before is Stock.RESERVED)) * quantity
+        taken += ((after is Stock.TAKEN) - (before is Stock.TAKEN)) * quantity
+        self._sums[offer_id] = reserved, taken
+
+    def by_offer(self) -> list[tuple[str, tuple[int, int]]]:
+        """Return what is added to the reserved and the taken pieces of each offer that changes, by its id."""
+        return sorted((offer_id, sums) for offer_id, sums in self._sums.items() if sums != (0, 0))
 
 
 class OfferCatalogue:
@@ -149,13 +195,15 @@ class OfferCatalogue:
         return [_offer(row) for row in session.scalars(query)]
 
     def available(
-        self, session: Session, offer_id: str, resident_id: int, quantity: int, *, lock: bool = True
+        self, session: Session, offer_id: str, resident_id: int, quantity: int, promised: Promised | None = None
     ) -> Offer:
-        """Return an offer of which a resident may have ``quantity`` now, locked for this transaction if it writes.
+        """Return an offer of which a resident may have ``quantity`` now. Nothing is locked or reserved: `reserve` does.
 
+        Whoever writes has locked the holder before, so that a resident's own limit cannot be passed by two at once.
+        ``promised``: what the same transaction has promised to others already.
         Checks in order: UnknownOffer, MerchantSuspended, OfferClosed, OfferLimitReached, OutOfStock.
         """
-        offer = _offer(self._locked(session, offer_id)) if lock else self.get(session, offer_id)
+        offer = self.get(session, offer_id)
         self._merchants.taking_orders(session, offer.merchant_id)
         reason = closed_because(offer, self._clock.timestamp())
         if reason is not None:
@@ -168,27 +216,51 @@ class OfferCatalogue:
                     RedemptionOrderRow.stock_state.in_([Stock.RESERVED, Stock.TAKEN]),
                 )
             )
-            if int(had or 0) + quantity > offer.per_resident_max:
+            mine = 0 if promised is None else promised.to_resident(offer_id, resident_id)
+            if int(had or 0) + mine + quantity > offer.per_resident_max:
                 raise OfferLimitReached(offer_id, offer.per_resident_max)
-        if offer.stock_left is not None and offer.stock_left < quantity:
-            raise OutOfStock(offer_id, quantity, offer.stock_left)
+        left = offer.stock_left
+        if left is not None and promised is not None:
+            left -= promised.pieces(offer_id)
+        if left is not None and left < quantity:
+            raise OutOfStock(offer_id, quantity, left)
         return offer
 
-    def move(self, session: Session, offer_id: str, quantity: int, before: Stock, after: Stock) -> None:
-        """Carry the pieces of one order from one state to the next. The caller stores the state beside the order."""
-        reserved = (after is Stock.RESERVED) - (before is Stock.RESERVED)
-        taken = (after is Stock.TAKEN) - (before is Stock.TAKEN)
-        if not reserved and not taken:
-            return
-        session.execute(
+    def reserve(self, session: Session, promised: Promised) -> None:
+        """Reserve what was promised, late in the transaction: an offer's row is locked from here to the commit only.
+
+        Raises OfferClosed or OutOfStock where another was faster since `available` looked; the transaction is lost.
+        """
+        for offer_id, pieces in sorted(promised.by_offer().items()):
+            enough = OfferRow.stock_total.is_(None) | (
+                OfferRow.stock_reserved + OfferRow.stock_taken + pieces <= OfferRow.stock_total
+            )
+            if not self._add(session, offer_id, pieces, 0, OfferRow.status == ACTIVE, enough):
+                now = _offer(self._locked(session, offer_id))
+                if now.status != ACTIVE:
+                    raise OfferClosed(offer_id, f"it is {now.status}")
+                raise OutOfStock(offer_id, pieces, now.stock_left or 0)
+
+    def move(self, session: Session, moves: StockMoves) -> None:
+        """Carry pieces from one state to the next, an offer at a time and always in one order, so that nobody waits in
+        a circle. The callers store the state beside their orders."""
+        for offer_id, (reserved, taken) in moves.by_offer():
+            self._add(session, offer_id, reserved, taken)
+
+    def _add(
+        self, session: Session, offer_id: str, reserved: int, taken: int, *conditions: ColumnElement[bool]
+    ) -> bool:
+        done = session.execute(
             update(OfferRow)
-            .where(OfferRow.offer_id == offer_id)
+            .where(OfferRow.offer_id == offer_id, *conditions)
             .values(
-                stock_reserved=OfferRow.stock_reserved + reserved * quantity,
-                stock_taken=OfferRow.stock_taken + taken * quantity,
+                stock_reserved=OfferRow.stock_reserved + reserved,
+                stock_taken=OfferRow.stock_taken + taken,
                 updated_at=self._clock.timestamp(),
             )
+            .execution_options(synchronize_session=False)
         )
+        return cast(CursorResult[tuple[()]], done).rowcount > 0
 
     def _locked(self, session: Session, offer_id: str) -> OfferRow:
         row = session.get(OfferRow, offer_id, with_for_update=True, populate_existing=True)

@@ -8,21 +8,23 @@ message commit together. Nothing here waits for a network: the custodial signer 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import Table, or_, select
 from sqlalchemy.orm import Session
 
 from ledger.clock import Clock
 from ledger.custody.signer import Signer
-from ledger.orders.counter import PlacedOrder
+from ledger.errors import TongduiError
+from ledger.indexer.tables import table_of
+from ledger.orders.counter import Counter, Payment, PlacedOrder, lock_holders
 from ledger.orders.desk import OrderDesk
 from ledger.orders.eligibility import MerchantTerms, Terms
 from ledger.orders.errors import OrdersPaused, TooLittle, WrongSignature
-from ledger.orders.lots import for_value
+from ledger.orders.lots import SpendableLot, for_value
 from ledger.orders.terms import load_merchant
 from ledger.outbox.states import MessageState
 from ledger.residents.registry import ResidentRegistry
@@ -39,14 +41,17 @@ from ledger.standard.ids import (
     to_address,
 )
 from ledger.standard.typed_data import Domain, Lot, RedeemOrder
-from ledger.store.database import bulk_insert_new
+from ledger.store.database import SQLITE_PARAMETERS_MAX, bulk_insert, bulk_insert_new, fetch_by_keys
 from ledger.store.models.outbox import OutboxMessageRow
 from ledger.store.models.projection import OrderOutcomeRow, ProjectionCursorRow
 from ledger.store.models.redemption import RedemptionCursorRow, RedemptionLotRow, RedemptionOrderRow
 from redemption.errors import OrderUnfit, RequestKeyReused, UnknownMerchant, UnknownOrder
 from redemption.lots import kept_lots
-from redemption.offers import Offer, OfferCatalogue
+from redemption.offers import Offer, OfferCatalogue, Promised, StockMoves
 from redemption.states import Outcome, Progress, State, Stock, expire, fold
+
+_ORDERS, _LOTS = table_of(RedemptionOrderRow), table_of(RedemptionLotRow)
+_ORDER_COLUMNS = [column.name for column in _ORDERS.columns if column.name not in ("sequence", "handed_over_by")]
 
 ORDER_LIFETIME_S = 15 * 60
 """How long a signed order may take to land. A nonce is bound and points are reserved for as long."""
@@ -164,6 +169,58 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
+class _Opened:
+    """The signers of a group's residents who have one here, and what they have."""
+
+    signers: Mapping[int, Signer]
+    counter: Counter
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """An order that was signed and is stored with the others of its transaction."""
+
+    placed: PlacedOrder
+    holder: Address
+    quote: Quote
+    purchase: Purchase
+
+    def row(self, now: int) -> dict[str, Any]:
+        """Return the order's columns but its sequence."""
+        quote, purchase, placed = self.quote, self.purchase, self.placed
+        return {
+            "order_id": placed.order_id,
+            "request_key": purchase.request_key,
+            "kind": purchase.kind.value,
+            "resident_id": purchase.resident_id,
+            "holder": address_bytes(self.holder),
+            "merchant_id": quote.offer.merchant_id,
+            "offer_id": quote.offer.offer_id,
+            "quantity": quote.quantity,
+            "price_fen": quote.price_fen,
+            "value_fen": quote.value_fen,
+            "nonce": placed.nonce,
+            "deadline": placed.deadline,
+            "capture_by": quote.capture_by,
+            "is_cancellable": purchase.kind is Kind.HOLD and purchase.is_cancellable,
+            "state": State.PLACED.value,
+            "reject_code": None,
+            "paid_fen": 0,
+            "kept_lots": None,
+            "kept_last_minor": None,
+            "stock_state": Stock.RESERVED.value,
+            "channel": purchase.channel.value,
+            "desk_id": purchase.desk_id,
+            "clerk": purchase.clerk,
+            "approver": purchase.approver,
+            "handed_over_at": None,
+            "created_at": now,
+            "updated_at": now,
+            "final_at": None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """What a settlement did."""
 
@@ -185,8 +242,8 @@ class Redemptions:
     def quote(self, session: Session, purchase: Purchase) -> Quote:
         """Return what a purchase would take now; see `place` for what can be wrong with it."""
         resident = self.registry.get(session, purchase.resident_id)
-        offer = self.offers.available(session, purchase.offer_id, purchase.resident_id, purchase.quantity, lock=False)
-        return self._quote(session, resident.account, offer, purchase)
+        offer = self.offers.available(session, purchase.offer_id, purchase.resident_id, purchase.quantity)
+        return self._quote(session, offer, purchase, lambda: self.desk.spendable(session, resident.account))
 
     def place(self, session: Session, purchase: Purchase) -> Placed:
         """Reserve the pieces, choose the lots, sign the order and put it in the outbox.
@@ -195,14 +252,34 @@ class Redemptions:
         MerchantSuspended, OfferClosed, OfferLimitReached, OutOfStock, UnknownMerchant (on chain), OrdersPaused,
         TooLittle, InsufficientPoints, TooManyLots, TooManyOpenOrders.
         """
-        known = self._by_request_key(session, purchase)
-        if known is not None:
-            return Placed(known, PlaceOutcome.EXISTS)
-        signer = self.registry.signer(session, purchase.resident_id)
-        offer = self.offers.available(session, purchase.offer_id, purchase.resident_id, purchase.quantity)
-        quote = self._quote(session, signer.address, offer, purchase)
-        row = self._sign_and_keep(session, signer, quote, purchase)
-        return Placed(self._order(session, row), PlaceOutcome.CREATED)
+        [placed] = self.place_many(session, [purchase])
+        if isinstance(placed, TongduiError):
+            raise placed
+        return placed
+
+    def place_many(self, session: Session, purchases: Sequence[Purchase]) -> list[Placed | TongduiError]:
+        """As `place` for each of many purchases, in their order and with as many statements as for one of them.
+
+        A purchase that cannot be had has its error in its place and leaves nothing behind; the others go on.
+        Raises OfferClosed or OutOfStock where the pieces went to another transaction meanwhile: then all is lost, and
+        each may be tried again by itself.
+        """
+        opened = self._opened(session, purchases)
+        promised = Promised()
+        found: list[Placed | TongduiError | _Signed] = []
+        for purchase in purchases:
+            try:
+                known = self._by_request_key(session, purchase)
+                if known is None:
+                    found.append(self._sign(session, opened, promised, purchase))
+                else:
+                    found.append(Placed(known, PlaceOutcome.EXISTS))
+            except TongduiError as error:
+                found.append(error)
+        self.desk.close(session, opened.counter)
+        kept = iter(self._keep(session, [one for one in found if isinstance(one, _Signed)]))
+        self.offers.reserve(session, promised)
+        return [Placed(next(kept), PlaceOutcome.CREATED) if isinstance(one, _Signed) else one for one in found]
 
     def unsigned(self, session: Session, purchase: Purchase) -> RedeemOrder:
         """Return the order that a resident with an own key would sign for a purchase; nothing is reserved yet.
@@ -229,6 +306,8 @@ class Redemptions:
         known = session.scalar(select(RedemptionOrderRow).where(RedemptionOrderRow.order_id == order_id))
         if known is not None:
             return Placed(self._order(session, known), PlaceOutcome.EXISTS)
+        # Before the limits are looked at: two orders of one resident must not pass them together.
+        lock_holders(session, [address_bytes(resident.account)])
         offer = self.offers.available(session, purchase.offer_id, purchase.resident_id, purchase.quantity)
         if order.merchant != offer.merchant_id:
             raise OrderUnfit("it pays another merchant")
@@ -242,10 +321,11 @@ class Redemptions:
             raise OrderUnfit("it is worth less than the price")
         placed = self.desk.accept_redeem(session, order, signature)
         quote = Quote(offer, purchase.quantity, price, value, order.lots)
-        return Placed(
-            self._order(session, self._keep(session, placed, resident.account, quote, purchase)),
-            PlaceOutcome.CREATED,
-        )
+        [kept] = self._keep(session, [_Signed(placed, resident.account, quote, purchase)])
+        promised = Promised()
+        promised.add(offer.offer_id, purchase.resident_id, purchase.quantity)
+        self.offers.reserve(session, promised)
+        return Placed(kept, PlaceOutcome.CREATED)
 
     def get(self, session: Session, order_id: OrderId) -> RedemptionOrder:
         """Return an order. Raises UnknownOrder."""
@@ -303,11 +383,15 @@ class Redemptions:
             )
             .order_by(RedemptionOrderRow.sequence)
         ).all()
+        moves = StockMoves()
+        spoken = self._spoken(session, touched)
         for row in touched:
-            self._apply(session, row)
-        expired = self._expire(session, head.block_timestamp)
+            self._apply(row, spoken[row.order_id], moves)
+        expired = self._expire(session, head.block_timestamp, moves)
         cursor.block_number = head.block_number
         session.flush()
+        # Last, for orders that are placed meanwhile wait for an offer's row.
+        self.offers.move(session, moves)
         return Settled(head.block_number, len(touched), expired)
 
     def row(self, session: Session, order_id: OrderId, *, lock: bool = True) -> RedemptionOrderRow:
@@ -320,14 +404,16 @@ class Redemptions:
             raise UnknownOrder(order_id_text(order_id))
         return row
 
-    def _quote(self, session: Session, account: Address, offer: Offer, purchase: Purchase) -> Quote:
+    def _quote(
+        self, session: Session, offer: Offer, purchase: Purchase, spendable: Callable[[], Sequence[SpendableLot]]
+    ) -> Quote:
         terms, merchant = self._terms(session, offer.merchant_id)
         now = self.clock.timestamp()
         is_hold = purchase.kind is Kind.HOLD
         shortest = now + HOLD_SHORTEST_S if is_hold else None
         usable = [
             lot
-            for lot in self.desk.spendable(session, account)
+            for lot in spendable()
             if purchase.programmes is None or split_token_id(lot.token_id)[0] in purchase.programmes
             if terms.refuses_payment([lot.token_id], merchant, now, shortest) is None
         ]
@@ -349,69 +435,48 @@ class Redemptions:
             raise OrdersPaused(terms.redemption_paused_until)
         return terms, merchant
 
-    def _sign_and_keep(self, session: Session, signer: Signer, quote: Quote, purchase: Purchase) -> RedemptionOrderRow:
-        now = self.clock.timestamp()
-        merchant = quote.offer.merchant_id
-        deadline = now + ORDER_LIFETIME_S
-        if quote.capture_by is not None:
-            placed = self.desk.place_hold(
-                session,
-                signer,
-                merchant,
-                capture_by=quote.capture_by,
-                is_cancellable=purchase.is_cancellable,
-                lots=quote.lots,
-                deadline=deadline,
-            )
-        else:
-            placed = self.desk.place_redeem(session, signer, merchant, lots=quote.lots, deadline=deadline)
-        return self._keep(session, placed, signer.address, quote, purchase)
+    def _opened(self, session: Session, purchases: Sequence[Purchase]) -> _Opened:
+        signers = self.registry.signers(session, [one.resident_id for one in purchases])
+        return _Opened(signers, self.desk.open(session, [signer.address for signer in signers.values()]))
 
-    def _keep(
-        self,
-        session: Session,
-        placed: PlacedOrder,
-        holder: Address,
-        quote: Quote,
-        purchase: Purchase,
-    ) -> RedemptionOrderRow:
-        """Store an order that is in the outbox, and reserve its pieces."""
-        now = self.clock.timestamp()
-        row = RedemptionOrderRow(
-            order_id=placed.order_id,
-            request_key=purchase.request_key,
-            kind=purchase.kind.value,
-            resident_id=purchase.resident_id,
-            holder=address_bytes(holder),
-            merchant_id=quote.offer.merchant_id,
-            offer_id=quote.offer.offer_id,
-            quantity=quote.quantity,
-            price_fen=quote.price_fen,
-            value_fen=quote.value_fen,
-            nonce=placed.nonce,
-            deadline=placed.deadline,
-            capture_by=quote.capture_by,
-            is_cancellable=purchase.kind is Kind.HOLD and purchase.is_cancellable,
-            state=State.PLACED.value,
-            reject_code=None,
-            paid_fen=0,
-            kept_lots=None,
-            kept_last_minor=None,
-            stock_state=Stock.RESERVED.value,
-            channel=purchase.channel.value,
-            desk_id=purchase.desk_id,
-            clerk=purchase.clerk,
-            approver=purchase.approver,
-            created_at=now,
-            updated_at=now,
+    def _sign(self, session: Session, opened: _Opened, promised: Promised, purchase: Purchase) -> _Signed:
+        """Choose the lots of a purchase and sign its order; nothing is stored yet."""
+        # Who has no signer is told why by the registry.
+        signer = opened.signers.get(purchase.resident_id) or self.registry.signer(session, purchase.resident_id)
+        counter = opened.counter
+        offer = self.offers.available(session, purchase.offer_id, purchase.resident_id, purchase.quantity, promised)
+        quote = self._quote(session, offer, purchase, lambda: counter.spendable(signer.address))
+        payment = Payment(
+            offer.merchant_id,
+            quote.lots,
+            self.clock.timestamp() + ORDER_LIFETIME_S,
+            quote.capture_by,
+            quote.capture_by is not None and purchase.is_cancellable,
         )
-        session.add(row)
-        session.flush()
-        for place, lot in enumerate(placed.lots):
-            session.add(RedemptionLotRow(order_id=row.order_id, place=place, token_id=lot.id, amount_minor=lot.amount))
-        session.flush()
-        self.offers.move(session, quote.offer.offer_id, purchase.quantity, Stock.NONE, Stock.RESERVED)
-        return row
+        placed = self.desk.sign(counter, signer, payment)
+        promised.add(offer.offer_id, purchase.resident_id, purchase.quantity)
+        return _Signed(placed, signer.address, quote, purchase)
+
+    def _keep(self, session: Session, signed: Sequence[_Signed]) -> list[RedemptionOrder]:
+        """Store orders that are in the outbox, with their lots."""
+        now = self.clock.timestamp()
+        rows = [one.row(now) for one in signed]
+        bulk_insert(session, _ORDERS, _ORDER_COLUMNS, [tuple(row[name] for name in _ORDER_COLUMNS) for row in rows])
+        lots = [
+            (one.placed.order_id, place, lot.id, lot.amount)
+            for one in signed
+            for place, lot in enumerate(one.placed.lots)
+        ]
+        bulk_insert(session, _LOTS, ["order_id", "place", "token_id", "amount_minor"], lots)
+        ids = [one.placed.order_id for one in signed]
+        sequences = {
+            bytes(order_id): number
+            for order_id, number in fetch_by_keys(session, _ORDERS, ["order_id", "sequence"], "order_id", ids)
+        }
+        return [
+            _order_of(RedemptionOrderRow(**row, sequence=sequences[one.placed.order_id]), one.placed.lots)
+            for one, row in zip(signed, rows, strict=True)
+        ]
 
     def _by_request_key(self, session: Session, purchase: Purchase) -> RedemptionOrder | None:
         if purchase.request_key is None:
@@ -424,21 +489,32 @@ class Redemptions:
                 raise RequestKeyReused(purchase.request_key, name)
         return self._order(session, row)
 
-    def _apply(self, session: Session, row: RedemptionOrderRow) -> None:
-        rows = session.scalars(
-            select(OrderOutcomeRow)
-            .where(OrderOutcomeRow.order_id == row.order_id)
-            .order_by(OrderOutcomeRow.block_number, OrderOutcomeRow.log_index)
-        ).all()
-        after = fold(row.offer_id is not None, [Outcome(one.kind, one.code, one.fen or 0) for one in rows])
-        if after.state is State.REJECTED:
-            row.reject_code = rows[0].code
-        kept = [(one.kept_lots, one.kept_last_minor) for one in rows if one.code == 0 and one.kept_lots is not None]
-        row.kept_lots, row.kept_last_minor = kept[-1] if kept else (None, None)
-        row.final_at = rows[-1].block_timestamp
-        self._store(session, row, after)
+    def _spoken(
+        self, session: Session, rows: Sequence[RedemptionOrderRow]
+    ) -> defaultdict[bytes, list[OrderOutcomeRow]]:
+        """Return all that the chain ever said of orders, oldest first."""
+        spoken: defaultdict[bytes, list[OrderOutcomeRow]] = defaultdict(list)
+        ids = [row.order_id for row in rows]
+        for start in range(0, len(ids), SQLITE_PARAMETERS_MAX):
+            outcomes = session.scalars(
+                select(OrderOutcomeRow)
+                .where(OrderOutcomeRow.order_id.in_(ids[start : start + SQLITE_PARAMETERS_MAX]))
+                .order_by(OrderOutcomeRow.block_number, OrderOutcomeRow.log_index)
+            )
+            for outcome in outcomes:
+                spoken[outcome.order_id].append(outcome)
+        return spoken
 
-    def _expire(self, session: Session, final_timestamp: int) -> int:
+    def _apply(self, row: RedemptionOrderRow, spoken: Sequence[OrderOutcomeRow], moves: StockMoves) -> None:
+        after = fold(row.offer_id is not None, [Outcome(one.kind, one.code, one.fen or 0) for one in spoken])
+        if after.state is State.REJECTED:
+            row.reject_code = spoken[0].code
+        kept = [(one.kept_lots, one.kept_last_minor) for one in spoken if one.code == 0 and one.kept_lots is not None]
+        row.kept_lots, row.kept_last_minor = kept[-1] if kept else (None, None)
+        row.final_at = spoken[-1].block_timestamp
+        self._store(row, after, moves)
+
+    def _expire(self, session: Session, final_timestamp: int, moves: StockMoves) -> int:
         """Give up what can never land: past its deadline in a final block, or past it before it was ever sent."""
         unsent = select(OutboxMessageRow.order_id).where(
             OutboxMessageRow.order_id == RedemptionOrderRow.order_id, OutboxMessageRow.state == MessageState.EXPIRED
@@ -454,17 +530,16 @@ class Redemptions:
         for row in overdue:
             before = Progress(State(row.state), row.paid_fen, Stock(row.stock_state))
             row.final_at = max(final_timestamp, row.deadline)
-            self._store(session, row, expire(before))
+            self._store(row, expire(before), moves)
         return len(overdue)
 
-    def _store(self, session: Session, row: RedemptionOrderRow, after: Progress) -> None:
+    def _store(self, row: RedemptionOrderRow, after: Progress, moves: StockMoves) -> None:
         if row.offer_id is not None:
-            self.offers.move(session, row.offer_id, row.quantity, Stock(row.stock_state), after.stock)
+            moves.add(row.offer_id, row.quantity, Stock(row.stock_state), after.stock)
         row.state = after.state.value
         row.paid_fen = after.paid_fen
         row.stock_state = after.stock.value
         row.updated_at = self.clock.timestamp()
-        session.flush()
 
     def _order(self, session: Session, row: RedemptionOrderRow) -> RedemptionOrder:
         lots = session.scalars(

@@ -404,6 +404,30 @@ def fetch_by_keys(
     return found
 
 
+def fetch_by_pairs(
+    session: Session,
+    table: Table,
+    columns: Sequence[str],
+    keys: tuple[str, str],
+    pairs: Sequence[tuple[str, str]],
+) -> list[tuple[Any, ...]]:
+    """Select ``columns`` of the rows whose two ``keys`` (text) are one of ``pairs``: at most some hundreds."""
+    wanted = list(dict.fromkeys(pairs))
+    if not wanted:
+        return []
+    connection = session.connection()
+    names = ", ".join(f'found."{name}"' for name in columns)
+    on = f'ON found."{keys[0]}" = asked.a AND found."{keys[1]}" = asked.b'
+    if _is_sqlite(session):
+        marks = ", ".join(["(?, ?)"] * len(wanted))
+        # A cross join is never turned round: each pair is looked up, and the table is not read whole.
+        sql = f'WITH asked(a, b) AS (VALUES {marks}) SELECT {names} FROM asked CROSS JOIN "{table.name}" AS found {on}'
+        return list(map(tuple, connection.exec_driver_sql(sql, tuple(part for pair in wanted for part in pair))))
+    sql = f'SELECT {names} FROM unnest(%s::text[], %s::text[]) AS asked(a, b) JOIN "{table.name}" AS found {on}'
+    lists = ([first for first, _ in wanted], [second for _, second in wanted])
+    return list(map(tuple, connection.exec_driver_sql(sql, lists)))
+
+
 def lease_clause(session: Session) -> str:
     """Return the SQL suffix that lets several workers take different rows (nothing in SQLite: one writer at a time)."""
     return "" if _is_sqlite(session) else " FOR UPDATE SKIP LOCKED"

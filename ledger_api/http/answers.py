@@ -6,7 +6,9 @@ import hashlib
 from typing import Any
 
 import orjson
+import structlog
 from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,6 +19,8 @@ from ledger_api.errors import TooManyRequests, Unauthenticated
 from ledger_api.http import problems
 from ledger_api.http.idempotency import StoredAnswer
 from ledger_api.http.problems import ProblemType
+
+log = structlog.get_logger("tongdui.api")
 
 
 def request_id(request: Request) -> str:
@@ -54,11 +58,37 @@ def cacheable(request: Request, model: BaseModel, *, is_public: bool = False, ma
     """Return a read with an ETag, or 304 where the client has it already (RFC 9110, 13.1.2)."""
     content = model.model_dump_json().encode()
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    visibility = "public" if is_public else "private"
-    headers = {"ETag": tag, "Cache-Control": f"{visibility}, max-age={max_age_s}, must-revalidate"}
-    if not is_public:
-        headers["Vary"] = "Authorization"
+    if is_public:
+        headers = {"ETag": tag, "Cache-Control": f"public, max-age={max_age_s}, must-revalidate"}
+    else:
+        headers = private_headers(tag, max_age_s)
     known = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
     if tag in known or "*" in known:
         return Response(status_code=304, headers=headers)
     return Response(content, media_type="application/json", headers=headers)
+
+
+def private_headers(tag: str, max_age_s: int = 0) -> dict[str, str]:
+    """Return the headers of a read that only its caller may keep, under its ETag."""
+    return {
+        "ETag": tag,
+        "Cache-Control": f"private, max-age={max_age_s}, must-revalidate",
+        "Vary": "Authorization",
+    }
+
+
+def failed_response(request: Request, error: TongduiError) -> Response:
+    """Return the answer to a request that came to an expected error; log it where the fault is ours."""
+    response = problem_response(request, error)
+    if response.status_code >= 500:
+        log.error("failed", request_id=request_id(request), error=type(error).__name__, text=str(error))
+    return response
+
+
+def busy_response(request: Request, error: SQLAlchemyError) -> Response:
+    """Return the answer where the database is away or has no connection left: nothing was done, so the same request
+    may be sent again."""
+    log.error("database", request_id=request_id(request), error=type(error).__name__)
+    response = problem_response(request, kind=problems.UNAVAILABLE)
+    response.headers["Retry-After"] = "1"
+    return response

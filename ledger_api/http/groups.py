@@ -75,16 +75,18 @@ class Group(Generic[T, R]):
             thread.join(timeout_s)
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                while not self._waiting and not self._is_closed:
-                    self._changed.wait()
-                if self._is_closed:
-                    left, self._waiting = list(self._waiting), deque()
-                    break
-                group = self._take()
+        while group := self._next():
             _tell(group, self._answers(group))
+        with self._changed:
+            left, self._waiting = list(self._waiting), deque()
         _tell(left, [GroupClosed(self._name)] * len(left))
+
+    def _next(self) -> list[_Asked[T, R]]:
+        """Wait for the next group; none is the end."""
+        with self._changed:
+            while not self._waiting and not self._is_closed:
+                self._changed.wait()
+            return [] if self._is_closed else self._take()
 
     def _take(self) -> list[_Asked[T, R]]:
         """Return the next group; what may not be in it keeps its place in the queue."""

@@ -10,15 +10,15 @@ import hmac
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, CursorResult, Delete, Update, and_, delete, false, func, or_, update
+from sqlalchemy import ColumnElement, CursorResult, Delete, Table, Update, and_, delete, false, func, or_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ledger.clock import Clock
-from ledger.store.database import Database
+from ledger.store.database import Database, bulk_insert_new, fetch_by_pairs
 from ledger.store.models.api import IdempotencyRow
 from ledger_api.errors import IdempotencyKeyMissing, IdempotencyKeyReused
 
@@ -157,6 +157,8 @@ def _word(session: Session, word: bytes) -> bytes | str:
     return word if session.get_bind().dialect.name == "sqlite" else word.decode("ascii")
 
 
+_KEYS = cast(Table, IdempotencyRow.__table__)
+_KEY_COLUMNS = ["subject", "key", "operation", "request_hash", "status", "answer", "created_at"]
 _CLAIMED = 0
 """The status of a key whose request is under way."""
 
@@ -194,9 +196,38 @@ def _claim(session: Session) -> None:
 def stored_answer(database: Database, request: WriteRequest) -> StoredAnswer | None:
     """Return the answer that a request got before. Raises IdempotencyKeyReused."""
     with database.read() as session:
-        row = session.get(IdempotencyRow, (request.subject, request.key))
-    if row is None or row.status == _CLAIMED:
-        return None
-    if row.request_hash != request.digest or row.operation != request.operation:
-        raise IdempotencyKeyReused
-    return StoredAnswer(row.status, row.answer, is_replay=True)
+        found = stored_answers(session, [request])[0]
+    if isinstance(found, IdempotencyKeyReused):
+        raise found
+    return found
+
+
+def stored_answers(
+    session: Session, requests: Sequence[WriteRequest]
+) -> list[StoredAnswer | IdempotencyKeyReused | None]:
+    """Return for each request the answer that it got before, what is wrong with its key, or None: it is new, or under
+    way."""
+    columns = ["subject", "key", "operation", "request_hash", "status", "answer"]
+    rows = fetch_by_pairs(session, _KEYS, columns, ("subject", "key"), [(one.subject, one.key) for one in requests])
+    known = {(subject, key): (operation, bytes(digest), *rest) for subject, key, operation, digest, *rest in rows}
+    found: list[StoredAnswer | IdempotencyKeyReused | None] = []
+    for request in requests:
+        row = known.get((request.subject, request.key))
+        if row is None or row[2] == _CLAIMED:
+            found.append(None)
+        elif row[:2] != (request.operation, request.digest):
+            found.append(IdempotencyKeyReused())
+        else:
+            found.append(StoredAnswer(row[2], bytes(row[3]), is_replay=True))
+    return found
+
+
+def store_answers(session: Session, clock: Clock, answers: Sequence[tuple[WriteRequest, int, bytes]]) -> bool:
+    """Store (request, status, content) of requests that are new; return whether all of them were, for else another
+    transaction has claimed one meanwhile and this one must not commit."""
+    now = clock.timestamp()
+    rows = [
+        (request.subject, request.key, request.operation, request.digest, status, content, now)
+        for request, status, content in answers
+    ]
+    return bulk_insert_new(session, _KEYS, _KEY_COLUMNS, rows) == len(rows)

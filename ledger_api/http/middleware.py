@@ -11,11 +11,11 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,6 +36,10 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+
+_EVERY_ANSWER = [
+    (name.lower().encode(), value.encode()) for name, value in {**SECURITY_HEADERS, "Cache-Control": "no-store"}.items()
+]
 
 BUCKETS_MAX = 50_000
 
@@ -111,13 +115,7 @@ class RequestLayer:
             nonlocal status, is_started
             if message["type"] == "http.response.start":
                 status, is_started = message["status"], True
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("Cache-Control", "no-store")
-                for name, value in scope["state"].get("quota", {}).items():
-                    headers[name] = value
+                message["headers"] = _with_headers(message.get("headers", ()), request_id, scope["state"].get("quota"))
             await send(message)
 
         try:
@@ -143,6 +141,19 @@ class RequestLayer:
                 status=status,
                 ms=round(seconds * 1000, 1),
             )
+
+
+def _with_headers(
+    given: Iterable[tuple[bytes, bytes]], request_id: str, quota: Mapping[str, str] | None
+) -> list[tuple[bytes, bytes]]:
+    """Return an answer's headers with those that every answer has; names are in small letters, as ASGI wants them."""
+    headers = list(given)
+    said = {name for name, _ in headers}
+    headers.append((b"x-request-id", request_id.encode()))
+    headers += [one for one in _EVERY_ANSWER if one[0] not in said]
+    if quota:
+        headers += [(name.lower().encode(), value.encode()) for name, value in quota.items()]
+    return headers
 
 
 class BodyLimit:

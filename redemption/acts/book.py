@@ -7,7 +7,7 @@ one act an order be under way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -109,18 +109,18 @@ class ActBook:
 
     def has_acted_for(self, session: Session, subject: str, merchant_id: MerchantId) -> bool:
         """Return whether a subject ever acted on an order for its shop."""
+        return (subject, merchant_id) in self.acted_for(session, [subject])
+
+    def acted_for(self, session: Session, subjects: Collection[str]) -> set[tuple[str, MerchantId]]:
+        """Return for which shops any of the subjects ever acted on an order."""
         row = RedemptionActRow
-        found = session.scalar(
-            select(row.act_id)
+        found = session.execute(
+            select(row.requested_by, RedemptionOrderRow.merchant_id)
             .join(RedemptionOrderRow, RedemptionOrderRow.order_id == row.order_id)
-            .where(
-                row.requested_by == subject,
-                row.act.in_([act.value for act in SHOP_ACTS]),
-                RedemptionOrderRow.merchant_id == merchant_id,
-            )
-            .limit(1)
+            .where(row.requested_by.in_(subjects), row.act.in_([act.value for act in SHOP_ACTS]))
+            .distinct()
         )
-        return found is not None
+        return {(subject, MerchantId(merchant)) for subject, merchant in found}
 
     def standing(self, session: Session, row: RedemptionOrderRow) -> Standing:
         """Return where an order stands; true for as long as its row is locked."""

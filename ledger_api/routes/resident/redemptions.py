@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
+from ledger.errors import TongduiError
 from ledger.standard.ids import MerchantId
 from ledger_api.auth import scopes
 from ledger_api.auth.tokens import Principal
@@ -22,7 +25,9 @@ from ledger_api.dependencies import (
     own_resident,
     require,
 )
+from ledger_api.errors import NotRegistered
 from ledger_api.http.paging import decode_cursor, encode_cursor
+from ledger_api.http.standing import residents_of
 from ledger_api.routes.filters import OrderQuery, order_filter
 from ledger_api.schemas.common import hex_text, moment
 from ledger_api.schemas.orders import OrderOut, OrderPage
@@ -37,9 +42,11 @@ from redemption.codes import QR_PREFIX, grouped
 from redemption.errors import BadSlipCode, SelfDealing, UnknownOrder
 from redemption.fulfilment import SCREEN_CODE_LIFETIME_S, Slip
 from redemption.lists import OrderFilter
-from redemption.orders import Kind, Purchase
+from redemption.orders import Kind, Placed, Purchase
 
 CANCELLED = "cancelled by the resident"
+PLACED = 202
+"""The status of an order that was taken: it is not final yet."""
 
 router = APIRouter(tags=["Redemption"])
 
@@ -68,12 +75,38 @@ def redeem(body: RedeemIn, write: Write) -> Response:
     services = write.services
 
     def effect(session: Session) -> tuple[int, BaseModel]:
-        resident_id = own_resident(session, write.principal)
-        require_customer(session, services, write.principal, services.offers.get(session, body.offer).merchant_id)
-        placed = services.redemptions.place(session, _purchase(body, resident_id))
-        return 202, redemption_out(placed.order, None, shop_names(session, [placed.order]))
+        [placed] = place_together(session, services, [(write.principal, body)])
+        if isinstance(placed, TongduiError):
+            raise placed
+        return PLACED, placed
 
     return write.once(body, effect)
+
+
+def place_together(
+    session: Session, services: Services, asked: Sequence[tuple[Principal, RedeemIn]]
+) -> list[OrderOut | TongduiError]:
+    """Place an order for each of many callers in one transaction; return each one's answer or error, in order.
+
+    Raises what `Redemptions.place_many` raises: then nothing of it took place.
+    """
+    residents = residents_of(session, {principal.subject for principal, _ in asked})
+    staff = services.acts.acted_for(session, {principal.subject for principal, _ in asked})
+    found: list[OrderOut | TongduiError | None] = []
+    purchases: list[Purchase] = []
+    for principal, body in asked:
+        try:
+            if principal.subject not in residents:
+                raise NotRegistered
+            refuse_staff(principal, services.offers.get(session, body.offer).merchant_id, staff)
+            purchases.append(_purchase(body, residents[principal.subject]))
+            found.append(None)
+        except TongduiError as error:
+            found.append(error)
+    placed = services.redemptions.place_many(session, purchases)
+    names = shop_names(session, [one.order for one in placed if isinstance(one, Placed)])
+    answers = iter([redemption_out(one.order, None, names) if isinstance(one, Placed) else one for one in placed])
+    return [next(answers) if one is None else one for one in found]
 
 
 @router.get("/v1/redemptions", operation_id="listRedemptions", response_model=OrderPage)
@@ -154,10 +187,15 @@ def order_page(session: Session, services: Services, wanted: OrderFilter, cursor
 
 
 def require_customer(session: Session, services: Services, principal: Principal, merchant_id: MerchantId) -> None:
-    """Raise SelfDealing where who pays acts for the shop: by this token's scopes, or by what they did there before."""
-    if any(principal.has(one) for one in scopes.anybody_of_shop(merchant_id)) or services.acts.has_acted_for(
-        session, principal.subject, merchant_id
-    ):
+    """As `refuse_staff`, for one caller."""
+    refuse_staff(principal, merchant_id, services.acts.acted_for(session, [principal.subject]))
+
+
+def refuse_staff(principal: Principal, merchant_id: MerchantId, staff: Collection[tuple[str, MerchantId]]) -> None:
+    """Raise SelfDealing where who pays acts for the shop: by this token's scopes, or by what they did there before
+    (``staff``, subjects with their shops)."""
+    acts_for_it = any(principal.has(one) for one in scopes.anybody_of_shop(merchant_id))
+    if acts_for_it or (principal.subject, merchant_id) in staff:
         raise SelfDealing(merchant_id)
 
 

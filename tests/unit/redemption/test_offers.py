@@ -6,7 +6,7 @@ import pytest
 
 from ledger.standard.ids import MerchantId
 from redemption.errors import OfferClosed, OutOfStock, UnknownMerchant, UnknownOffer
-from redemption.offers import Offer, closed_because
+from redemption.offers import Offer, Promised, StockMoves, closed_because
 from redemption.states import Stock
 from tests.unit.redemption.world import GROCER, World
 
@@ -33,13 +33,45 @@ def test_no_offer_without_a_merchant(world: World) -> None:
 
 def test_stock_cannot_fall_below_what_is_promised(world: World) -> None:
     with world.database.transaction() as session:
-        world.offers.move(session, "rice", 2, Stock.NONE, Stock.RESERVED)
-        world.offers.move(session, "rice", 1, Stock.RESERVED, Stock.TAKEN)
+        promised = Promised()
+        promised.add("rice", 1, 2)
+        world.offers.reserve(session, promised)
+        moves = StockMoves()
+        moves.add("rice", 1, Stock.RESERVED, Stock.TAKEN)
+        world.offers.move(session, moves)
     with world.database.transaction() as session, pytest.raises(OutOfStock):
         world.offers.restock(session, "rice", 1)
     with world.database.transaction() as session:
         assert world.offers.restock(session, "rice", 2).stock_left == 0
         assert world.offers.restock(session, "rice", None).stock_left is None
+
+
+def test_what_went_to_another_since_one_looked_is_not_reserved(world: World) -> None:
+    """The look takes no lock: what was promised and is gone, or closed, loses the whole transaction."""
+    with world.database.transaction() as session:
+        world.offers.restock(session, "rice", 3)
+    promised = Promised()
+    promised.add("rice", 1, 2)
+    promised.add("rice", 2, 2)
+    with world.database.transaction() as session, pytest.raises(OutOfStock):
+        world.offers.reserve(session, promised)
+    few = Promised()
+    few.add("rice", 1, 3)
+    with world.database.transaction() as session:
+        world.offers.set_status(session, "rice", "paused")
+    with world.database.transaction() as session, pytest.raises(OfferClosed):
+        world.offers.reserve(session, few)
+    assert world.offer().stock_reserved == 0
+
+
+def test_pieces_come_and_go_whatever_an_offers_status_is(world: World) -> None:
+    """A block may say late that an order was paid which had been given up: that is no new order."""
+    with world.database.transaction() as session:
+        world.offers.set_status(session, "rice", "paused")
+        moves = StockMoves()
+        moves.add("rice", 1, Stock.RELEASED, Stock.TAKEN)
+        world.offers.move(session, moves)
+    assert world.offer().stock_taken == 1
 
 
 def test_what_has_ended_stays_ended(world: World) -> None:

@@ -311,3 +311,38 @@ def test_lists_page_by_sequence_newest_first(world: World, resident: Resident) -
     assert [one.order.order_id for one in [*first, *rest]] == [one.order_id for one in reversed(orders)]
     assert other == []
     assert address_bytes(orders[0].holder) == address_bytes(resident.account)
+
+
+def test_orders_of_one_transaction_see_what_those_before_them_took(world: World, resident: Resident) -> None:
+    """Nonces, points, pieces and limits: as if each had been placed by itself, and an error is one order's own."""
+    other = world.resident("510107196001011234")
+    world.give(other.account, VOLUNTEER, Q2026_4, 20_000)
+    with world.database.transaction() as session:
+        world.offers.restock(session, "rice", 2)
+        placed = world.redemptions.place_many(
+            session,
+            [
+                Purchase(resident.resident_id, "rice"),
+                Purchase(resident.resident_id, "rice"),  # 60 points are left of 200
+                Purchase(999_999, "rice"),
+                Purchase(other.resident_id, "rice"),
+                Purchase(other.resident_id, "rice"),  # both pieces are gone
+                Purchase(other.resident_id, "nothing"),
+            ],
+        )
+    kinds = [one.outcome if isinstance(one, Placed) else type(one) for one in placed]
+    created = PlaceOutcome.CREATED
+    assert kinds == [created, InsufficientPoints, ResidentNotFound, created, OutOfStock, UnknownOffer]
+    assert world.offer().stock_reserved == 2
+    made = [one.order for one in placed if isinstance(one, Placed)]
+    assert len({one.sequence for one in made}) == 2
+    with world.database.read() as session:
+        assert [world.redemptions.get(session, one.order_id) for one in made] == made
+        assert session.query(OutboxMessageRow).count() == 2
+
+
+def test_a_holders_orders_of_one_transaction_take_different_nonces(world: World, resident: Resident) -> None:
+    world.give(resident.account, VOLUNTEER, Q2026_4, 40_000)
+    with world.database.transaction() as session:
+        placed = world.redemptions.place_many(session, [Purchase(resident.resident_id, "rice")] * 2)
+    assert [one.order.nonce for one in placed if isinstance(one, Placed)] == [0, 1]

@@ -15,7 +15,6 @@ from ledger.gateway import Gateway
 from ledger.indexer import projector
 from ledger.indexer.errors import ProjectionBroken
 from ledger.indexer.tables import table_of
-from ledger.orders.outcomes import OrderState
 from ledger.orders.errors import (
     DeadlineUnfit,
     InsufficientPoints,
@@ -27,6 +26,7 @@ from ledger.orders.errors import (
     TooManyOpenOrders,
     WrongSignature,
 )
+from ledger.orders.outcomes import OrderState
 from ledger.outbox.errors import MessageInFlight
 from ledger.outbox.outbox import Enqueued
 from ledger.outbox.states import MessageState

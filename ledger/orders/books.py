@@ -92,14 +92,6 @@ def read_books(
 ) -> dict[AccountBytes, AccountBook]:
     """Return the books of accounts. ``chain_time``: the timestamp of the last projected block."""
     books = {account: AccountBook(account) for account in accounts}
-    held: dict[AccountBytes, list[tuple[int, int]]] = {}
-    for account, token, amount in fetch_by_keys(
-        session, _BALANCES, ["account", "token_id", "amount_minor"], "account", list(books)
-    ):
-        if amount > 0:
-            held.setdefault(AccountBytes(bytes(account)), []).append((token, amount))
-    for key, lots in held.items():
-        books[key].balances = tuple(sorted(lots))
     columns = ["holder", "word", "nonce", "order_id", "deadline", "state", "lots"]
     only = None if with_spent else {"state": _OPEN}
     for holder, word, nonce, order_id, deadline, state, packed in fetch_by_keys(
@@ -111,6 +103,16 @@ def read_books(
         else:
             book.spent.setdefault(word, []).append(nonce)
     _see_ended(session, books, chain_time)
+    # Balances last: without a snapshot (a write on PostgreSQL) an order may land while we read, and what it spent is then
+    # rather missing twice than not at all.
+    held: dict[AccountBytes, list[tuple[int, int]]] = {}
+    for account, token, amount in fetch_by_keys(
+        session, _BALANCES, ["account", "token_id", "amount_minor"], "account", list(books)
+    ):
+        if amount > 0:
+            held.setdefault(AccountBytes(bytes(account)), []).append((token, amount))
+    for key, lots in held.items():
+        books[key].balances = tuple(sorted(lots))
     return books
 
 

@@ -103,7 +103,7 @@ def read_books(
         else:
             book.spent.setdefault(word, []).append(nonce)
     _see_ended(session, books, chain_time)
-    # Balances last: without a snapshot (a write on PostgreSQL) an order may land while we read, and what it spent is then
+    # Balances last: without a snapshot (a write on PostgreSQL) an order may land while we read; what it spent is then
     # rather missing twice than not at all.
     held: dict[AccountBytes, list[tuple[int, int]]] = {}
     for account, token, amount in fetch_by_keys(

@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
-from sqlalchemy import delete
+from sqlalchemy import Table, delete
 from sqlalchemy.orm import Session
 
 from ledger.clock import Clock
 from ledger.standard.civil_time import DAY_S
+from ledger.store.database import bulk_insert_new
 from ledger.store.models.logins import SignInMarkRow
 from ledger_api.auth.errors import SignInThrottled
 
@@ -34,6 +37,7 @@ class _Rate:
     interval_ms: int
 
 
+_MARKS = cast(Table, SignInMarkRow.__table__)
 BOTH = _Rate(5, 60_000)
 ADDRESS = _Rate(30, 20_000)
 NAME = _Rate(20, 60_000)
@@ -54,24 +58,30 @@ class SignInThrottle:
         counted = [(BOTH, self._mark("both", name, place)), (ADDRESS, self._mark("address", place))]
         if known is None or known.until_ms <= now:
             counted.append((NAME, self._mark("name", name)))
-        rows = [(rate, mark, session.get(SignInMarkRow, mark, with_for_update=True)) for rate, mark in counted]
-        waits = [row.until_ms - now - (rate.at_once - 1) * rate.interval_ms for rate, _, row in rows if row is not None]
-        if (wait := max(waits, default=0)) > 0:
+        rows = self._locked(session, {mark: rate for rate, mark in counted})
+        waits = [row.until_ms - now - (rate.at_once - 1) * rate.interval_ms for row, rate in rows]
+        if (wait := max(waits)) > 0:
             raise SignInThrottled(-(-wait // 1_000))
-        for rate, mark, row in rows:
-            start = now if row is None else max(now, row.until_ms)
-            session.merge(SignInMarkRow(mark=mark, until_ms=start + rate.interval_ms))
+        for row, rate in rows:
+            row.until_ms = max(now, row.until_ms) + rate.interval_ms
 
     def forgive(self, session: Session, name: str, address: str) -> None:
         """Take the attempt back that succeeded, and know the address from now on."""
         now = self._clock.timestamp() * 1_000
         place = network_of(address)
-        for rate, mark in ((ADDRESS, self._mark("address", place)), (NAME, self._mark("name", name))):
-            row = session.get(SignInMarkRow, mark, with_for_update=True)
-            if row is not None:
-                row.until_ms -= rate.interval_ms
-        session.execute(delete(SignInMarkRow).where(SignInMarkRow.mark == self._mark("both", name, place)))
-        session.merge(SignInMarkRow(mark=self._mark("known", name, place), until_ms=now + KNOWN_S * 1_000))
+        both, known = self._mark("both", name, place), self._mark("known", name, place)
+        counted = {self._mark("address", place): ADDRESS, self._mark("name", name): NAME, both: BOTH}
+        for row, rate in self._locked(session, {**counted, known: _Rate(0, 0)}):
+            if row.mark == known:
+                row.until_ms = now + KNOWN_S * 1_000
+            else:
+                row.until_ms = 0 if row.mark == both else max(0, row.until_ms - rate.interval_ms)
+
+    def _locked(self, session: Session, rates: Mapping[bytes, _Rate]) -> list[tuple[SignInMarkRow, _Rate]]:
+        """Return the rows of marks, new ones among them, locked in one order so that nobody waits in a ring."""
+        marks = sorted(rates)
+        bulk_insert_new(session, _MARKS, ["mark", "until_ms"], [(mark, 0) for mark in marks])
+        return [(session.get_one(SignInMarkRow, mark, with_for_update=True), rates[mark]) for mark in marks]
 
     def _mark(self, *parts: str) -> bytes:
         return hmac.digest(self._secret, "\0".join(parts).encode(errors="surrogatepass"), "sha256")

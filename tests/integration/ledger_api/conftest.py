@@ -10,10 +10,10 @@ import pytest
 from pydantic import SecretStr
 
 from tests.integration.ledger import postgres
-from tests.integration.ledger.conftest import postgres_url
+from tests.integration.ledger.conftest import database_url, postgres_url
 from tests.integration.ledger_api.served import Served, served_city
 
-__all__ = ["postgres_url"]
+__all__ = ["database_url", "postgres_url"]
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

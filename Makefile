@@ -16,15 +16,17 @@ PIP = -m pip --disable-pip-version-check --no-input install --quiet --require-ha
 # What `make setup` installs comes first, so that Node from PyPI is found where the system has none.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUTF8 := 1
+# The receipt checker of the pages: one module, bundled from its sources and the contracts' artifacts.
+CHECKER := ledger_api/pages/checker/assets/checker.js
 # More arguments for the program that a target runs: make test-contracts ARGS="-k mint".
 ARGS ?=
 
-.PHONY: help setup setup-dev engine demo serve bench bench-issue bench-redeem gas clearing-scale test test-quick test-python test-contracts test-faults test-races test-network fuzz mutate mutate-sample lives bench-curve bench-network lint format docs compile check-artifacts lock clean
+.PHONY: help setup setup-dev engine demo serve bench bench-issue bench-redeem gas clearing-scale test test-quick test-python test-contracts test-pages test-faults test-races test-network fuzz mutate mutate-sample lives bench-curve bench-network lint format docs compile check-artifacts lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: .venv/.runtime.stamp node_modules/.stamp ## Install what running needs (again only when a lock file changes)
+setup: .venv/.runtime.stamp node_modules/.stamp $(CHECKER) ## Install what running needs (again only when a lock file changes)
 
 setup-dev: setup .venv/.dev.stamp .venv-brownie/.stamp node_modules/.dev.stamp ## Install what the tests and checks need as well
 
@@ -82,6 +84,9 @@ test-python: setup .venv/.dev.stamp node_modules/.dev.stamp ## The tests of the 
 
 test-contracts: setup .venv-brownie/.stamp ## The contracts' tests under Brownie (ARGS go to pytest)
 	@.venv/bin/python -m scripts.checks contracts $(ARGS)
+
+test-pages: setup .venv/.dev.stamp node_modules/.dev.stamp ## The pages in a real browser (Debian's chromium), with axe; pictures go to build/pages
+	@.venv/bin/python -m scripts.checks pages $(ARGS)
 
 # make test-faults ROUNDS=300 SEED=1; FIRST is the first round's number, to play one again.
 ROUNDS ?= 10
@@ -168,6 +173,9 @@ node_modules/.stamp: package.json package-lock.json requirements-node.txt | .ven
 	@ls node_modules/@foundry-rs/anvil-*/bin/anvil >/dev/null 2>&1 || command -v anvil >/dev/null || \
 	  echo "warning: npm has locked Anvil for Linux x86_64 only; put an anvil 1.7.1 of this machine's kind on the PATH" >&2
 	@touch $@
+
+$(CHECKER): node_modules/.stamp scripts/bundle_checker.mjs $(wildcard ledger_api/pages/checker/source/*.js) $(wildcard contracts/artifacts/*.json)
+	@node scripts/bundle_checker.mjs
 
 # The formatter of Solidity, which only checks need, is larger than all the rest: it comes with the developers' tools.
 node_modules/.dev.stamp: node_modules/.stamp

@@ -28,6 +28,8 @@ from ledger_api.http import problems
 from ledger_api.http.answers import busy_response, failed_response, problem_response
 from ledger_api.http.middleware import BodyLimit, RequestLayer
 from ledger_api.http.problems import ProblemType
+from ledger_api.pages.room import add_pages
+from ledger_api.pages.shell.route import page_for_nothing
 from ledger_api.routes.agency import claims, issuing, push
 from ledger_api.routes.desk import desk
 from ledger_api.routes.merchant import merchants, staff
@@ -78,6 +80,7 @@ def create_app(services: Services) -> FastAPI:
     app = _routed()
     app.state.services = services
     app.state.hot = (HotWallet(services), HotOrders(services))
+    add_pages(app, services.pages)
     _handle_errors(app)
     app.add_middleware(HotLayer, services=services, routes=_hot_routes(app.state.hot))
     app.add_middleware(BodyLimit, bytes_max=services.limits.document_max, streamed=push.PREFIX)
@@ -192,6 +195,9 @@ def _handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def on_http(request: Request, error: HTTPException) -> Response:
+        page = page_for_nothing(request, error.status_code)
+        if page is not None:
+            return page
         response = problem_response(request, kind=_HTTP_KINDS.get(error.status_code, problems.INTERNAL))
         for name, value in (error.headers or {}).items():
             response.headers[name] = value

@@ -169,3 +169,24 @@ class ErasureDiffers(RequestError):
     def __init__(self, loses: Mapping[str, Any]) -> None:
         self.loses = loses
         super().__init__("what would be lost has changed, or was not said back; nothing was erased")
+
+
+class UnreadableForm(RequestError):
+    """A page was sent something that none of its forms sends."""
+
+    def __init__(self) -> None:
+        super().__init__("this is not a form of ours")
+
+
+class CrossSite(RequestError):
+    """A form came from another site, or without its token: nothing was done."""
+
+    def __init__(self) -> None:
+        super().__init__("the form was not sent by this page; open the page again and repeat")
+
+
+class UnknownHost(RequestError):
+    """A page was asked for under a name that is none of ours."""
+
+    def __init__(self) -> None:
+        super().__init__("pages are not served under this name (TONGDUI_PUBLIC_URL declares it)")

@@ -22,6 +22,16 @@ class ProgrammeName:
 
 
 @dataclass(frozen=True, slots=True)
+class PageSettings:
+    """How people reach the pages."""
+
+    public_url: str | None = None
+    """Where, beyond this machine; None: on loopback only."""
+    validators: tuple[str, ...] = ()
+    """The accounts that the page which checks receipts trusts to seal blocks."""
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One thing that has to be right, and what was found."""
 

@@ -22,7 +22,7 @@ from ledger_api.auth.sign_in import SignIn
 from ledger_api.auth.tokens import LocalIssuer, TokenVerifier
 from ledger_api.http.metrics import Metrics
 from ledger_api.http.middleware import RateLimiter
-from ledger_api.ports import ChainView, Check, InvariantReport, ProgrammeName, Receipts
+from ledger_api.ports import ChainView, Check, InvariantReport, PageSettings, ProgrammeName, Receipts
 from redemption.acts.book import ActBook
 from redemption.acts.refund_approvals import RefundApprovals
 from redemption.desk_approval import DeskApprovals
@@ -83,6 +83,7 @@ class Services:
     invariants: Callable[[], InvariantReport]
     limiter: RateLimiter
     metrics: Metrics = field(default_factory=Metrics)
+    pages: PageSettings = field(default_factory=PageSettings)
     after_write: Callable[[], None] = lambda: None
     """Wakes the workers, so that an order need not wait for their next round."""
     after_link: Callable[[], None] = lambda: None

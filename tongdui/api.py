@@ -22,7 +22,7 @@ from ledger_api.auth.throttle import SignInThrottle
 from ledger_api.auth.tokens import LOCAL_ALGORITHM, OIDC_ALGORITHMS, LocalIssuer, TokenVerifier
 from ledger_api.http.metrics import Metrics, issuance_metrics, liveness_metrics
 from ledger_api.http.middleware import RateLimiter
-from ledger_api.ports import ProgrammeName
+from ledger_api.ports import PageSettings, ProgrammeName
 from ledger_api.services import BodyLimits, Services
 from tongdui.bootstrap import City
 from tongdui.offline import derive
@@ -89,6 +89,7 @@ def services_of(city: City) -> Services:
         invariants=city.invariants.report if settings.workers else city.invariants.current,
         limiter=RateLimiter(settings.rate_per_minute),
         metrics=_metrics(gateway, city.issuers),
+        pages=PageSettings(public_url=settings.public_url, validators=tuple(settings.validators)),
         issuers=city.issuers,
         after_write=gateway.wake,
         after_link=city.links.set,

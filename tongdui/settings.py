@@ -95,6 +95,10 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=0, le=65535)
     """The API's port; 0 takes a free one."""
 
+    public_url: str | None = Field(default=None, pattern=r"^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?$")
+    """Where people reach the pages, as in ``https://points.example.cn``, with TLS at a proxy in front. Without it
+    pages are served to this machine only."""
+
     rpc_proxy_port: int | None = Field(default=None, ge=0, le=65535)
     """Where auditors and residents with own keys reach the embedded chain: a few read methods and signed transactions,
     capped at the final height; 0 takes a free port. Nobody reaches it unless a port is set, for the window asks for no

@@ -32,6 +32,13 @@ class Metrics:
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30),
             registry=self.registry,
         )
+        self._policy_reports = Counter(
+            "tongdui_policy_reports", "Reports of pages that broke their policy", registry=self.registry
+        )
+
+    def policy_report(self) -> None:
+        """Count a browser's report that a page broke its policy."""
+        self._policy_reports.inc()
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request; ``route`` is the template, so that ids make no series."""

@@ -43,7 +43,7 @@ def serve(
     chosen = settings(state_dir, host=host, port=port, rpc_proxy_port=window_port)
 
     def ready(city: City, url: str) -> None:
-        output.say(f"Tongdui serves {url} (OpenAPI: {url}/openapi.json). Stop with Ctrl-C.", style="bold")
+        output.say(f"Open {url} in a browser (OpenAPI: {url}/openapi.json). Stop with Ctrl-C.", style="bold")
         if city.chain_url is not None:
             output.say(
                 f"auditors read the chain at {city.chain_url}: tongdui audit --rpc {city.chain_url} --deployment FILE"

@@ -1,0 +1,1 @@
+"""Pages for: everybody. The first page, the public book, one order by its id."""

@@ -1,0 +1,20 @@
+"""Puts the pages into the application."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from ledger_api.pages.checker import check
+from ledger_api.pages.public import book, first
+from ledger_api.pages.shell import routes
+from ledger_api.pages.shell.rendering import Shell
+from ledger_api.ports import PageSettings
+
+ROUTERS = (routes.router, routes.reports, first.router, book.router, check.router)
+
+
+def add_pages(app: FastAPI, settings: PageSettings) -> None:
+    """Add the pages' routes, and what they are made with."""
+    app.state.shell = Shell.load(settings)
+    for router in ROUTERS:
+        app.include_router(router)

@@ -1,0 +1,1 @@
+"""What all pages share: words in both languages, preferences, rendering, files, policy, and who may ask."""

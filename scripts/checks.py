@@ -28,8 +28,9 @@ PRODUCT = ("ledger", "ledger_api", "issuers", "redemption", "tongdui")
 TOOLS_AND_TESTS = ("--ignore", "DEP002,DEP004", "--exclude", "tests/contracts")
 """For deptry: tools and tests need not use what the product declares, and may use the extras. The contracts' tests have
 an environment of their own."""
-# Slow folders first, so that both processes end at about the same time.
-PYTEST_FOLDERS = ("tests/e2e", "tests/faults", "tests/integration", "tests/unit")
+# Slow folders first, so that both processes end at about the same time. Of the pages' tests only the smoke, which skips
+# itself where no Chromium is: the rest is `make test-pages`.
+PYTEST_FOLDERS = ("tests/e2e", "tests/faults", "tests/integration", "tests/pages/test_smoke.py", "tests/unit")
 # Two processes, whatever the machine has: each runs whole files, so that what a module or a session sets up (a city, a
 # PostgreSQL server) is set up once a process, and no file's tests run beside each other.
 IN_PARALLEL = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
@@ -74,13 +75,17 @@ def steps_of(group: str, extra: Sequence[str], root: Path = ROOT) -> list[Step]:
         artifacts,
     ]
     report = REPORTS / "python.xml"
-    folders = [folder for folder in PYTEST_FOLDERS if (root / folder).is_dir()]
+    folders = [folder for folder in PYTEST_FOLDERS if (root / folder).exists()]
     pytest = (str(BIN / "python"), "-m", "pytest", f"--junitxml={report}")
     python = Step("python", (*pytest, *(extra or (*IN_PARALLEL, *folders))), report)
     quick = Step("quick", (*pytest, *IN_PARALLEL, "tests/unit"), report)
     report = REPORTS / "contracts.xml"
     brownie = str(root / ".venv-brownie" / "bin" / "python")
     contracts = Step("contracts", (brownie, "scripts/contract_tests.py", f"--junitxml={report}", *extra), report)
+    report = REPORTS / "pages.xml"
+    pages = Step(
+        "pages", (str(BIN / "python"), "-m", "pytest", f"--junitxml={report}", *(extra or ("tests/pages",))), report
+    )
     groups = {
         "lint": lint,
         "artifacts": [artifacts],
@@ -88,6 +93,7 @@ def steps_of(group: str, extra: Sequence[str], root: Path = ROOT) -> list[Step]:
         "contracts": [contracts],
         "test": [python, contracts],
         "quick": [quick],
+        "pages": [pages],
     }
     return groups[group]
 
@@ -169,9 +175,9 @@ def announce(name: str) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a group of checks; return 0 where all are well."""
     parser = argparse.ArgumentParser(prog="python -m scripts.checks", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("group", choices=["lint", "artifacts", "python", "contracts", "test", "quick"])
+    parser.add_argument("group", choices=["lint", "artifacts", "python", "contracts", "test", "quick", "pages"])
     args, extra = parser.parse_known_args(argv)
-    if extra and args.group not in ("python", "contracts"):
+    if extra and args.group not in ("python", "contracts", "pages"):
         parser.error(f"{args.group} takes no further arguments")
     steps = steps_of(args.group, extra)
     started = time.monotonic()

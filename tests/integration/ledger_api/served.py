@@ -31,6 +31,8 @@ class Served:
     city: City
     url: str
     client: httpx.Client
+    orders: list[str] = field(default_factory=list)
+    """Ids of orders that a fixture placed."""
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def token(self, subject: str, *scopes: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tongdui.cli.console import Output
-from tongdui.cli.options import AsJson
+from tongdui.cli.options import AsJson, settings
 
 
 def register(app: typer.Typer) -> None:
@@ -18,8 +18,13 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     state_dir: Annotated[
-        Path, typer.Option("--state-dir", help="Where the demo's city lives; a second run goes on from there.")
-    ] = Path(".tongdui/demo"),
+        Path | None,
+        typer.Option(
+            "--state-dir",
+            help="Where the demo's city lives; a second run goes on from there (default: .tongdui/demo, or demo in"
+            " TONGDUI_STATE_DIR).",
+        ),
+    ] = None,
     records: Annotated[int, typer.Option(min=100, max=20_000, help="About how many records a programme has.")] = 3_000,
     people: Annotated[int, typer.Option(min=240, max=20_000, help="How many residents the city has.")] = 2_400,
     seed: Annotated[int, typer.Option(help="Seed of the made-up residents and records.")] = 2026,
@@ -45,6 +50,8 @@ def demo(
     from scripts.demo.run import run
 
     output = Output(as_json=as_json)
+    if state_dir is None:
+        state_dir = settings().state_dir / "demo"  # beside a real city, never in it
     sizes = Sizes(people=people, records=records, seed=seed)
     summary = run(state_dir, sizes, output) if rpc is None else run_on_network(state_dir, rpc, sizes, output)
     output.result(summary)

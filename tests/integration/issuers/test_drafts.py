@@ -275,11 +275,24 @@ def state(world: World) -> dict[str, list[Any]]:
                 for one in records
             ],
             "grants": [
-                (*place[one.record_id], one.amount_minor, one.revoked_minor, one.explanation, one.state)
+                (
+                    *place.get(one.record_id, ("erased", 0)),
+                    one.amount_minor,
+                    one.revoked_minor,
+                    one.explanation,
+                    one.state,
+                )
                 for one in session.scalars(select(IssuanceGrantRow))
             ],
             "usage": [
-                (people.get(one.resident_id), one.scope, one.period, one.points_minor, one.quantity_micro, one.deeds)
+                (
+                    people.get(one.resident_id, -1),
+                    one.scope,
+                    one.period,
+                    one.points_minor,
+                    one.quantity_micro,
+                    one.deeds,
+                )
                 for one in session.scalars(select(IssuanceUsageRow))
                 if one.deeds or one.points_minor
             ],

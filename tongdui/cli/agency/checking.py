@@ -50,7 +50,9 @@ def register(issuers: typer.Typer) -> None:
 
 def check(
     file: Annotated[Path, typer.Argument(help="A file as the source system exports it.")],
-    mapping: Annotated[Path, typer.Option("--mapping", metavar="M", help="The mapping: a YAML file.")],
+    mapping: Annotated[
+        str, typer.Option("--mapping", metavar="M", help="The mapping: its name, as `ingest` takes it, or a YAML file.")
+    ],
     rules: Annotated[Path, typer.Option("--rules", metavar="R", help="The rulebook: a YAML file.")],
     catalogue: Annotated[
         Path | None, typer.Option(metavar="C", help="The activity catalogue: a YAML file (default: the city's).")
@@ -75,11 +77,13 @@ def check(
     from issuers.intake.dry_run import dry_run
     from issuers.rules.activities import ACTIVITIES, Catalogue, deviations
     from issuers.rules.rulebook import Rulebook, as_approved
-    from issuers.sources.mapping import Mapping
+    from issuers.sources.mapping import FOLDER, MappingFolder
     from issuers.sources.returns.writing import write_back
 
     output = Output(as_json=as_json)
-    source = Mapping.load(readable(mapping, "the mapping"))
+    path = Path(mapping)
+    is_file = path.suffix == ".yaml" or path.exists()
+    source = MappingFolder(FOLDER).load(readable(path, "the mapping") if is_file else mapping)
     book = Rulebook.load(readable(rules, "the rulebook"))
     activities = Catalogue.load(ACTIVITIES if catalogue is None else readable(catalogue, "the activity catalogue"))
     outside = deviations(book, activities)

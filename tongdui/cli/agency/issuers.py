@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from issuers.states import BatchState
+from issuers.states import BatchState, RefusalState
 from ledger.errors import ConfigurationError
 from ledger.standard.amounts import points_text
 from ledger.standard.ids import ProgrammeSlug
@@ -22,6 +22,7 @@ from tongdui.cli.options import AsJson, StateDir, open_beside, programme_of, set
 from tongdui.clock import clock_of
 
 if TYPE_CHECKING:
+    from issuers.answers import RefusalPage
     from issuers.intake.deliveries import Progress
     from issuers.service import IssuerService
     from issuers.sources.rest import TokenSource
@@ -106,9 +107,15 @@ def ingest(
     refused = sum(sum(report.refusals.values()) for report in reports)
     output.listing(
         None,
-        ["delivery", "outcome", "rows", "refused"],
-        [(one.name, one.outcome, one.rows, sum(one.refusals.values())) for one in reports],
+        ["delivery", "file", "outcome", "rows", "refused", "why"],
+        [
+            (one.delivery_id, one.name, one.outcome, one.rows, sum(one.refusals.values()), _why(one.refusals))
+            for one in reports
+        ],
     )
+    for one in reports:
+        if one.refusals:
+            output.say(f"{one.name}: tongdui refusals {slug} --delivery {one.delivery_id} says which rows, and why")
     output.say(
         f"{slug}: {totals.records} records, {totals.accepted} accepted, {totals.refused} refused,"
         f" {totals.awaiting_link} await a link, {totals.held} held, {totals.waiting} wait for funding"
@@ -122,7 +129,13 @@ def ingest(
             "programme": slug,
             "unsigned": len(unsigned),
             "deliveries": [
-                {"name": one.name, "outcome": one.outcome, "rows": one.rows, "refusals": dict(one.refusals)}
+                {
+                    "delivery": str(one.delivery_id),
+                    "name": one.name,
+                    "outcome": one.outcome,
+                    "rows": one.rows,
+                    "refusals": dict(one.refusals),
+                }
                 for one in reports
             ],
             "counts": _texts(asdict(totals)),
@@ -241,6 +254,9 @@ def refusals(
     programme: Annotated[str, typer.Argument(help="Slug or number of the programme.")],
     after: Annotated[int | None, typer.Option(help="Cursor: refusals behind this one.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many.")] = 20,
+    delivery: Annotated[
+        int | None, typer.Option(min=1, help="Those of one delivery alone; `ingest` names its number.")
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Also those that were corrected and sent again.")] = False,
     state_dir: StateDir = None,
     as_json: AsJson = False,
@@ -248,7 +264,11 @@ def refusals(
     """List refused records: file, line, field and reason, in both languages. No value of a record is shown."""
     output = Output(as_json=as_json)
     with output.bars() as bars, _service(state_dir, bars) as service:
-        page = service.refusals(programme_of(programme), after, limit, open_only=not every)
+        if delivery is None:
+            page = service.refusals(programme_of(programme), after, limit, open_only=not every)
+        else:
+            slug = next(iter(service.counts(programme_of(programme))))
+            page = _of_delivery(service, slug, delivery, after, limit, every=every)
     output.listing(
         None,
         ["id", "file", "line", "field", "reason"],
@@ -260,6 +280,24 @@ def refusals(
     if page.next_cursor is not None:
         output.say(f"more: --after {page.next_cursor}")
     output.result({"ok": True, "items": [asdict(one) for one in page.items], "next_cursor": page.next_cursor})
+
+
+def _of_delivery(
+    service: IssuerService, slug: ProgrammeSlug, delivery: int, after: int | None, limit: int, *, every: bool
+) -> RefusalPage:
+    """Return a page of a delivery's refusals behind a cursor. Raises UsageError: it is another programme's."""
+    from issuers.answers import RefusalPage
+
+    found = service.refusals_of_delivery(delivery)
+    if any(one.programme != slug for one in found):
+        raise UsageError(f"delivery {delivery} is not of programme {slug}")
+    shown = [one for one in found if one.refusal_id > (after or 0) and (every or one.state == RefusalState.OPEN)]
+    return RefusalPage(tuple(shown[:limit]), shown[limit - 1].refusal_id if len(shown) > limit else None)
+
+
+def _why(refusals: Mapping[str, int]) -> str:
+    """Return reasons with their numbers, the commonest first."""
+    return ", ".join(f"{code} {count}" for code, count in sorted(refusals.items(), key=lambda one: -one[1]))
 
 
 @contextmanager

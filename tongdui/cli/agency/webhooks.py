@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ledger.errors import ConfigurationError
-from tongdui.cli.console import Output
+from tongdui.cli.console import Output, UsageError
 from tongdui.cli.options import AsJson, StateDir, open_beside, programme_of, readable
 
 webhook = typer.Typer(help="Let source systems push their records, and rotate their secrets.", no_args_is_help=True)
@@ -36,7 +36,10 @@ def create(
     state_dir: StateDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let a source system push to POST /v1/sources/SYSTEM/records. The secret is shown once."""
+    """Let a source system push to POST /v1/sources/SYSTEM/records. The secret is shown once.
+
+    One that may push already gets no second secret here: see `rotate`.
+    """
     output = Output(as_json=as_json)
     _is_new(to)
     chosen: str | Path = readable(Path(mapping), "the mapping").resolve() if mapping.endswith(".yaml") else mapping
@@ -44,6 +47,10 @@ def create(
         number = books.issuers.programme_id(programme_of(programme))
         system = books.issuers.mapping(number, chosen, None).system
         with books.database.transaction() as session:
+            if any(one.system == system and one.is_active for one in books.webhooks.sources(session)):
+                raise UsageError(
+                    f"{system} may push already; `webhook rotate` gives it a new secret, and `webhook close` ends it"
+                )
             secret = books.webhooks.create(session, system, number, str(chosen))
     _hand_over(output, system, secret, to)
 

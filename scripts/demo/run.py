@@ -247,3 +247,9 @@ def _show(output: Output, page_content: PageContent, summary: Mapping[str, Any],
     output.say(f"page: {Path(summary['page']).resolve()}")
     output.say(f"receipt: tongdui verify {state_dir / 'receipt.json'} --deployment {state_dir / 'deployment.json'}")
     output.say(f"{summary['seconds']} s; run it again: nothing is minted twice")
+    output.say(f"its pages: {opening(state_dir)}", style="bold")
+
+
+def opening(state_dir: Path) -> str:
+    """Return the one command that opens a city's pages from a checkout; it says where to look."""
+    return f'make serve ARGS="--state-dir {state_dir}"'

@@ -11,6 +11,7 @@ from ledger_api.errors import CrossSite, UnknownHost
 from ledger_api.ports import PageSettings
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "via")
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -18,12 +19,14 @@ def check_host(request: Request, settings: PageSettings) -> None:
     """Raise UnknownHost unless the page is asked for under our public address, or on loopback by this machine.
 
     A name that an attacker lets point to loopback (DNS rebinding) is refused by this, and so is a page beyond loopback
-    for which nobody has declared how it is reached.
+    for which nobody has declared how it is reached: what a proxy passes on under a name of loopback is not asked for
+    by this machine.
     """
     name = _name(request.headers.get("host", ""))
     if settings.public_url is not None and name == urlsplit(settings.public_url).hostname:
         return
-    if name in _LOOPBACK_NAMES and is_loopback(request):
+    is_forwarded = any(header in request.headers for header in _FORWARDED)
+    if name in _LOOPBACK_NAMES and is_loopback(request) and not is_forwarded:
         return
     raise UnknownHost
 

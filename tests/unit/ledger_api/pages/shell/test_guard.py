@@ -33,6 +33,12 @@ def test_loopback_is_served_to_this_machine(host: str) -> None:
         check_host(request(host=host, client=None), PageSettings())
 
 
+@pytest.mark.parametrize("header", ["x_forwarded_for", "forwarded", "via"])
+def test_what_a_proxy_passes_on_is_not_this_machine_s(header: str) -> None:
+    with pytest.raises(UnknownHost):
+        check_host(request(**{header: "192.0.2.7"}), PageSettings())
+
+
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "points.example.cn", "", "[", "a@b"])
 def test_another_name_is_refused_also_when_it_leads_to_loopback(host: str) -> None:
     with pytest.raises(UnknownHost):

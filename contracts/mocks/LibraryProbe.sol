@@ -145,6 +145,10 @@ contract LibraryProbe {
         return SignatureCheck.recover(digest_, signature);
     }
 
+    function isValid(address signer, bytes32 digest_, bytes calldata signature) external view returns (bool) {
+        return SignatureCheck.isValid(signer, digest_, signature);
+    }
+
     function locate(LotId id) external pure returns (uint64 key, uint256 shift) {
         return LotLanes.locate(id);
     }

@@ -170,6 +170,13 @@ def test_revoke_takes_what_is_there_and_the_rest_is_owed(city: City, batch: Batc
     assert city.balances(LOT + 1, city.ana) == [1_000]
 
 
+def test_a_single_minor_unit_is_owed_like_any_other(city: City, batch: Batch) -> None:
+    city.run_redeem(city.signed(city.ana, city.redeem_order(city.ana, [(LOT, 400)])))
+    tx = city.revoke(batch, (0, 101))
+    assert [event_values(tx, "Revoked")[0][name] for name in ("taken", "owed")] == [100, 1]
+    assert city.ledger.owed(city.ana.address, LOT) == 1
+
+
 def test_anyone_collects_what_is_owed(city: City, batch: Batch) -> None:
     """As far as it is there, again and again, and never more."""
     city.run_redeem(city.signed(city.ana, city.redeem_order(city.ana, [(LOT, 400)])))

@@ -180,6 +180,15 @@ def test_a_wallet_answers_for_its_owner_alone(town: Town, kind: Callable[[Town],
     assert [code for _, _, code in rejections(tx)] == [BAD_SIGNATURE]
 
 
+def test_an_answer_of_31_bytes_is_none_whatever_lies_in_memory(town: Town) -> None:
+    """Here the byte that is missing is a zero already, as in the right answer."""
+    digest, probe = b"\x11" * 32, town.city.probe
+    town.set_mode(ANSWERS_LONG)
+    assert probe.isValid(town.wallet, digest, sign(town.city.ana.key, digest))
+    town.set_mode(ANSWERS_SHORT)
+    assert not probe.isValid(town.wallet, digest, b"")
+
+
 # Gas --------------------------------------------------------------------------------------------------------------
 
 

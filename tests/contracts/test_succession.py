@@ -6,6 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
+from brownie import web3
 from city import (
     DAY,
     GIFT,
@@ -175,6 +176,7 @@ def test_the_old_key_objects(rich: City) -> None:
     tx = rich.succession.objectTo(rich.ana.address, signature, {"from": rich.stranger})
     assert event_values(tx, "SuccessionObjected") == [{"holder": rich.ana.address}]
     assert state_of(rich) == OBJECTED
+    assert rich.succession.request(rich.ana.address)[2] == web3.eth.get_block(tx.block_number)["timestamp"]
     with reverts("SuccessionBadState", rich.ana.address, OBJECTED):
         rich.succession.objectTo(rich.ana.address, signature, {"from": rich.stranger})
     with reverts("SuccessionBadState", rich.ana.address, OBJECTED):

@@ -96,6 +96,15 @@ def test_the_edition_for_the_elderly_keeps_its_numbers(visit: Open, path: str) -
         visitor.look(f"size-{name_of(path)}")
 
 
+@pytest.mark.parametrize("width", [480, 768, 1152])
+def test_no_money_is_cut_where_cards_stand_side_by_side(visit: Open, width: int) -> None:
+    for size in SIZES:
+        visitor = visit(View(width, size))
+        for path in ("/", "/book/programmes/2"):
+            assert measures(visitor.go(path))["broken"] == [], (size, path)
+            assert visitor.overflow() == 0, (size, path)
+
+
 def test_size_and_language_are_chosen_by_hand_and_kept(visit: Open) -> None:
     visitor = visit()
     page = visitor.go("/book")

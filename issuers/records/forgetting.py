@@ -17,7 +17,7 @@ from issuers.records import sql
 from issuers.records.known import ERASED
 from issuers.records.vault import RecordKeys, Seal, Vault
 from issuers.rules.rulebook import Rulebook, in_force
-from issuers.states import RecordState, ReviewState
+from issuers.states import RecordState, ReviewState, change, sources
 from ledger.custody.errors import CannotDecrypt
 from ledger.residents.erasing import Erased
 from ledger.standard.identifiers import normalise
@@ -88,7 +88,7 @@ def _records_of(session: Session, erased: Erased) -> list[Any]:
             unowned = select(*columns).where(
                 IssuanceRecordRow.programme == programme,
                 IssuanceRecordRow.status == status,
-                text("status <> 'accepted'"),  # as the index says it, which SQLite uses only then
+                text(f"status <> '{RecordState.ACCEPTED}'"),  # as the index says it, which SQLite uses only then
                 IssuanceRecordRow.source_hmac == digest,
                 IssuanceRecordRow.resident_id.is_(None),
             )
@@ -111,6 +111,7 @@ def _erase_records(
             # Nobody decides it any more; one that waits for funding has its grant, which goes on by itself.
             status = RecordState.ACCEPTED if status == RecordState.WAITING else RecordState.REFUSED
             if status != record.status:
+                status = change(RecordState(record.status), status)
                 sql.add_tallies(session, record.programme, {record.status: -1, status: 1})
         changes.append(
             {
@@ -126,10 +127,7 @@ def _erase_records(
         _RECORDS.update()
         .where(_RECORDS.c.record_id == bindparam("at"))
         .values(
-            status=bindparam("status"),
             reason=ERASED,
-            source_hmac=bindparam("source_hmac"),
-            fingerprint=bindparam("fingerprint"),
             resident_id=None,
             sealed=None,
             device_hmac=None,
@@ -169,7 +167,7 @@ def _cut(session: Session, ids: Sequence[int]) -> None:
         )
         .values(record_id=NO_RECORD, note=None),
         update(IssuanceReviewRow)
-        .where(IssuanceReviewRow.record_id.in_(ids), IssuanceReviewRow.state == ReviewState.OPEN)
+        .where(IssuanceReviewRow.record_id.in_(ids), IssuanceReviewRow.state.in_(sources(ReviewState.REJECTED)))
         .values(state=ReviewState.REJECTED),
         update(IssuanceReviewRow)
         .where(or_(IssuanceReviewRow.record_id.in_(ids), IssuanceReviewRow.other_record_id.in_(ids)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ledger.standard.civil_time import DAY_S, HOUR_S
 from ledger.standard.contract import ProgrammeFlag, ProgrammeState
 from ledger.standard.ids import ProgrammeId, Quarter
 from ledger.standard.quarters import NEVER, quarter_end_timestamp
@@ -133,7 +134,7 @@ class Age:
 def age(now: int, then: int) -> Age:
     """Return how long before ``now`` a Unix time was; nothing is younger than now."""
     seconds = max(0, now - then)
-    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+    for unit, size in (("days", DAY_S), ("hours", HOUR_S), ("minutes", 60)):
         if seconds >= size:
             return Age(unit, seconds // size)
     return Age("seconds", seconds)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from ledger.standard.civil_time import DAY_S
 from ledger_api.http.problems import prefers_chinese
 from ledger_api.pages.shell.words import LANGUAGES, Language
 
@@ -14,7 +15,7 @@ SIZES: tuple[Size, ...] = ("normal", "large", "larger", "largest")
 """All but the first are the edition for the elderly."""
 
 LANGUAGE_COOKIE, SIZE_COOKIE = "tongdui_language", "tongdui_size"
-KEPT_S = 365 * 86_400
+KEPT_S = 365 * DAY_S
 
 
 @dataclass(frozen=True, slots=True)

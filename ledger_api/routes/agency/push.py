@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -86,26 +86,29 @@ async def push(
     source = await to_thread.run_sync(_open, services, system)
     limits = services.limits
     bytes_max = limits.push_lines_max if is_lines else limits.push_document_max
-    with _place(request), _spool(limits.spool_dir) as (file, path):
-        signed = SignedBody(headers, source.secrets)
-        size = 0
-        try:
-            async for part in request.stream():
-                size += len(part)
-                if size > bytes_max:
-                    raise BodyTooLarge(bytes_max)
-                signed.update(part)
-                file.write(part)
-        except ClientDisconnect:
-            return Response(status_code=400)  # nobody hears it
-        file.flush()
-        try:
-            digest = signed.verify()
-        except WebhookRefused as error:
-            log.warning("push refused", system=system, reason=error.reason)
-            raise
-        count(request, services, "source", f"push {system}")  # who cannot sign empties nobody's bucket
-        return await to_thread.run_sync(_take, services, source, headers, digest, path, is_lines)
+    with ExitStack() as place:
+        place.enter_context(_place(request))
+        with _spool(limits.spool_dir) as (file, path):
+            signed = SignedBody(headers, source.secrets)
+            size = 0
+            try:
+                async for part in request.stream():
+                    size += len(part)
+                    if size > bytes_max:
+                        raise BodyTooLarge(bytes_max)
+                    signed.update(part)
+                    file.write(part)
+            except ClientDisconnect:
+                return Response(status_code=400)  # nobody hears it
+            file.flush()
+            try:
+                digest = signed.verify()
+            except WebhookRefused as error:
+                log.warning("push refused", system=system, reason=error.reason)
+                raise
+            place.close()  # its sender is known
+            count(request, services, "source", f"push {system}")  # who cannot sign empties nobody's bucket
+            return await to_thread.run_sync(_take, services, source, headers, digest, path, is_lines)
 
 
 def _open(services: Services, system: str) -> WebhookSource:
@@ -162,7 +165,7 @@ def _is_lines(content_type: str) -> bool:
 _SPOOLED: Counter[str] = Counter()
 """Bodies that are being read in this process, by the sender's address. Used in the event loop alone."""
 _SPOOLED_MAX = 128
-_SPOOLED_OF_ADDRESS_MAX = 8
+_SPOOLED_OF_ADDRESS_MAX = 32
 
 
 @contextmanager

@@ -176,6 +176,7 @@ def settings_of(place: Place) -> Settings:
         master_key_file=None,
         oidc_issuer=None,
         oidc_jwks_url=None,
+        outgoing_networks=["127.0.0.0/8"],  # the theatres' API is on this machine
     )
 
 

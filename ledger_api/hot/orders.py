@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as DatabaseTimeout
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
@@ -26,7 +27,6 @@ from ledger_api.http.idempotency import (
     KEY_FORM,
     StoredAnswer,
     WriteRequest,
-    run_once,
     store_answers,
     stored_answers,
     write_request,
@@ -39,6 +39,7 @@ from ledger_api.services import Services
 
 _TOGETHER_MAX = 64
 _DEADLOCK = "40P01"
+_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +136,22 @@ class HotOrders(HotRoute):
         return [next(rest) if one is None else one for one in found]
 
     def _alone(self, ask: _Ask) -> StoredAnswer | Exception:
-        """Place one order in a transaction of its own, as the framework's route does."""
-        services = self._services
+        """Place one order in a transaction of its own.
 
-        def effect(session: Session) -> tuple[int, BaseModel]:
-            if withdrawn_among(session, [ask.principal]):
-                raise withdrawn()
-            [placed] = place_together(session, services, [(ask.principal, ask.body)])
-            if isinstance(placed, TongduiError):
-                raise placed
-            return PLACED, placed
-
-        try:
-            return run_once(services.database, services.clock, ask.request, effect)
-        except TongduiError as error:
-            return error
+        It locks in a group's order, holder before key: another process's group may be waiting with the same key.
+        """
+        failure: Exception = DatabaseTimeout("another request with this key is not done")
+        for _ in range(_TRIES):
+            try:
+                with self._services.database.transaction() as session:
+                    [answer] = self._together(session, [ask])
+                    return answer
+            except TongduiError as error:
+                return error
+            except _Claimed:
+                continue  # whoever has claimed it has committed by now: its answer is there
+            except DBAPIError as error:
+                failure = error
+                if not _is_contest(error):
+                    break
+        return failure

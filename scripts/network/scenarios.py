@@ -16,6 +16,7 @@ from ledger.chain.rpc import RpcClient
 from scripts.faults.flaky_proxy import FlakyProxy
 from scripts.network.town import ROOT, Town, TownFailed
 from tongdui.network import forks, geth, processes
+from tongdui.network.errors import NetworkNotUp
 from tongdui.network.folder import folder_of
 from tongdui.network.plan import Member
 
@@ -202,13 +203,24 @@ def _recovers(town: Town) -> str:
     except TownFailed:
         how = "recovered by itself, late"
         if forks.stands(town.plan, _STANDS_S):
-            forks.heal(town.plan)
-            how = "recovered by the documented step"
+            how = f"recovered by {_heal(town)}"
         town.settled(_HEALS_S)
     else:
         how = "recovered by itself"
     town.until(lambda: town.gateways[0].ready()[0], "the gateway is ready again", _BACK_S)
     return how
+
+
+def _heal(town: Town) -> str:
+    """Take the documented steps, and return which were needed."""
+    try:
+        forks.heal(town.plan)
+    except NetworkNotUp:
+        for one in town.plan.members:
+            processes.stop(town.network_dir, one)
+            town.start_node(one)
+        return "the documented step, and by starting the nodes again"
+    return "the documented step"
 
 
 def _cut(left: Sequence[Member], right: Sequence[Member]) -> None:

@@ -173,6 +173,7 @@ def test_the_old_key_objects(rich: City) -> None:
         with reverts("SuccessionBadSignature", rich.ana.address):
             rich.succession.objectTo(rich.ana.address, signature, {"from": rich.stranger})
     signature = rich.sign_objection(rich.ana, rich.heir.address)
+    go_to(now() + 60)
     tx = rich.succession.objectTo(rich.ana.address, signature, {"from": rich.stranger})
     assert event_values(tx, "SuccessionObjected") == [{"holder": rich.ana.address}]
     assert state_of(rich) == OBJECTED

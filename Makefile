@@ -73,7 +73,7 @@ PROGRAMMES ?= 30
 clearing-scale: setup ## What a clearing cycle costs at a city's size; fails above 10 million gas a transaction (MERCHANTS, PROGRAMMES)
 	@.venv/bin/python -m scripts.clearing_scale --merchants $(MERCHANTS) --programmes $(PROGRAMMES) $(ARGS)
 
-test: setup-dev ## All tests: Python's, and the contracts' under Brownie beside them (about 15 minutes on two cores)
+test: setup-dev ## All tests: Python's, and the contracts' under Brownie beside them (about 20 minutes on two cores)
 	@.venv/bin/python -m scripts.checks test $(ARGS)
 
 test-quick: setup .venv/.dev.stamp ## The unit tests: no node, no server, no database server (90 s on two idle cores)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as DatabaseTimeout
@@ -46,8 +46,8 @@ class Plain:
     body: bytes
 
 
-class HotRoute:
-    """A route that is answered here. ``route`` is the framework's, whose template the log names."""
+class HotRoute(Protocol):
+    """A route that is answered here."""
 
     method: str
     path: str
@@ -57,15 +57,12 @@ class HotRoute:
 
     def understand(self, plain: Plain) -> Any:
         """Return the request as `answer` takes it, or None where the framework has to look at it."""
-        raise NotImplementedError
 
     async def answer(self, plain: Plain, principal: Principal, asked: Any) -> Response:
         """Return the answer. Raises TongduiError."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """Finish what was begun."""
-        raise NotImplementedError
 
 
 class HotLayer:

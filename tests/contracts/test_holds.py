@@ -382,10 +382,11 @@ def test_release_by_the_holder_only_where_the_order_says_so(rich: City, cancella
 
 
 def test_release_by_anyone_after_the_capture_time(rich: City) -> None:
-    orders = [rich.place_hold(rich.ana, [(LOT, 300)], captureBy=now() + 5 * DAY) for _ in range(2)]
-    next_block_at(orders[0].captureBy)
+    last_second = now() + 5 * DAY
+    orders = [rich.place_hold(rich.ana, [(LOT, 300)], captureBy=last_second) for _ in range(2)]
+    next_block_at(last_second)
     assert codes(rich.run_release(orders[0].packed(b""))) == [BAD_SIGNATURE]
-    next_block_at(orders[0].captureBy + 1)
+    next_block_at(last_second + 1)
     tx = rich.redemption.release(orders[0].packed(b"") + orders[1].packed(b""), {"from": rich.stranger})
     assert len(event_values(tx, "Released")) == 2
     assert rich.balances(LOT, rich.ana) == [10_000]

@@ -7,7 +7,7 @@ of the same desk. A code opens nothing but one order at one merchant, once.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,7 +28,7 @@ from ledger.store.models.redemption import RedemptionActRow, RedemptionOrderRow,
 from redemption.acts.book import ActBook, Acted, ActOutcome, ActRecord, ActState, Wish, conflict
 from redemption.acts.settling import ActSettlement
 from redemption.acts.table import Act, Reason
-from redemption.codes import CodeBook, parse
+from redemption.codes import CodeBook, digits_of, parse
 from redemption.errors import (
     BadSlipCode,
     MerchantHoldsKey,
@@ -129,6 +129,8 @@ class Checked:
 
     order: RedemptionOrder
     refusal: RedemptionError | None
+    code: str
+    """The ten signs, whatever was scanned or typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ class Fulfilment:
         expires_at = now + lifetime_s
         if row.capture_by is not None and State(row.state) in {State.PLACED, State.HELD}:
             expires_at = min(expires_at, row.capture_by - CAPTURE_MARGIN_S)
-        slip_id = self.random(16).hex()
+        slip_id = self._new_slip_id(session, row.merchant_id, is_for_screen=expires_at - now <= SCREEN_CODE_LIFETIME_S)
         slip = SlipRow(
             slip_id=slip_id,
             order_id=order_id,
@@ -192,7 +194,9 @@ class Fulfilment:
         self._require_open(slip)
         row = self.redemptions.row(session, OrderId(slip.order_id), lock=False)
         return Checked(
-            self.redemptions.get(session, OrderId(slip.order_id)), self._refusal(session, merchant_id, row, slip, actor)
+            self.redemptions.get(session, OrderId(slip.order_id)),
+            self._refusal(session, merchant_id, row, slip, actor),
+            self.codes.code(slip.slip_id),
         )
 
     # The shop's acts ---------------------------------------------------------------------------------------------
@@ -400,7 +404,38 @@ class Fulfilment:
         """Return the order that a code, used or not, was issued for. Raises BadSlipCode (another merchant's too)."""
         return OrderId(self._find_slip(session, merchant_id, text).order_id)
 
+    def _new_slip_id(self, session: Session, merchant_id: MerchantId, *, is_for_screen: bool) -> str:
+        """Return a random id; of a code for a screen one whose digits no other has at this shop for now."""
+        slip_id = self.random(16).hex()
+        if is_for_screen:
+            taken = {self.codes.digits(one.slip_id) for one in self._on_screens(session, merchant_id)}
+            for _ in range(_DIGITS_TRIES):
+                if self.codes.digits(slip_id) not in taken:
+                    break
+                slip_id = self.random(16).hex()
+        return slip_id
+
+    def _on_screens(self, session: Session, merchant_id: MerchantId) -> Sequence[SlipRow]:
+        """Return a shop's slips that were made for a screen and whose time is not over, used ones too."""
+        now = self.clock.timestamp()
+        return session.scalars(
+            select(SlipRow)
+            .join(RedemptionOrderRow, RedemptionOrderRow.order_id == SlipRow.order_id)
+            .where(
+                SlipRow.created_at > now - SCREEN_CODE_LIFETIME_S,
+                SlipRow.expires_at > now,
+                SlipRow.expires_at - SlipRow.created_at <= SCREEN_CODE_LIFETIME_S,
+                SlipRow.is_replaced.is_(False),
+                RedemptionOrderRow.merchant_id == merchant_id,
+            )
+        ).all()
+
     def _find_slip(self, session: Session, merchant_id: MerchantId, text: str) -> SlipRow:
+        if (digits := digits_of(text)) is not None:
+            found = [one for one in self._on_screens(session, merchant_id) if self.codes.digits(one.slip_id) == digits]
+            if len(found) != 1:
+                raise BadSlipCode
+            return found[0]
         row = session.scalar(select(SlipRow).where(SlipRow.code_hmac == self.codes.finder(parse(text))))
         if row is None:
             raise BadSlipCode
@@ -442,6 +477,7 @@ class Fulfilment:
 
 
 _NAME_MAX = 255
+_DIGITS_TRIES = 20
 
 
 def merchant_key(session: Session, merchants: MerchantDirectory, keys: Keys, merchant_id: MerchantId) -> Signer:

@@ -56,6 +56,10 @@ class SlipCodeOut(Out):
     slip_id: str
     order_id: OrderIdText
     code: str = Field(examples=["7K2QF-9XM4D"])
+    digits: str = Field(
+        description="To be read out where nothing can scan: good as long as the code, at this shop only.",
+        examples=["402915"],
+    )
     qr_content: str = Field(examples=["TONGDUI:7K2QF9XM4D"])
     expires_at: datetime
 
@@ -63,7 +67,9 @@ class SlipCodeOut(Out):
 class CodeIn(In):
     """What the merchant scanned or typed."""
 
-    code: Annotated[str, StringConstraints(min_length=10, max_length=24)] = Field(examples=["7K2QF-9XM4D"])
+    code: Annotated[str, StringConstraints(min_length=6, max_length=24)] = Field(
+        description="The ten signs, or the six digits of a code on a screen.", examples=["7K2QF-9XM4D"]
+    )
 
 
 class MerchantActOut(ActOut):

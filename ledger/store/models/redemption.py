@@ -199,7 +199,7 @@ class SlipRow(Base):
     is_replaced: Mapped[bool]
     """A newer slip of the same order makes this one void."""
     issued_by: Mapped[str] = mapped_column(String(255))
-    created_at: Mapped[UnixTime]
+    created_at: Mapped[UnixTime] = mapped_column(index=True)
 
 
 class DeskPinRow(Base):

@@ -150,6 +150,7 @@ def slip_code(slip_id: str, services: Deps, principal: ResidentToken) -> SlipCod
         slip_id=slip_id,
         order_id=hex_text(slip.order_id),
         code=grouped(code),
+        digits=services.fulfilment.codes.digits(slip_id),
         qr_content=QR_PREFIX + code,
         expires_at=moment(slip.expires_at),
     )

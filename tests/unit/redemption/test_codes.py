@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redemption.codes import ALPHABET, CODE_LENGTH, QR_PREFIX, CodeBook, grouped, parse
+from redemption.codes import ALPHABET, CODE_LENGTH, DIGITS_LENGTH, QR_PREFIX, CodeBook, digits_of, grouped, parse
 from redemption.errors import BadSlipCode
 
 BOOK = CodeBook(b"\x03" * 32)
@@ -34,3 +34,16 @@ def test_another_installation_has_other_codes_and_other_hmacs() -> None:
     assert other.code("a") != BOOK.code("a")
     assert other.finder("0123456789") != BOOK.finder("0123456789")
     assert BOOK.code("a") != BOOK.code("b")
+
+
+def test_digits_are_six_and_another_installation_has_others() -> None:
+    assert len(BOOK.digits("a")) == DIGITS_LENGTH
+    assert BOOK.digits("a").isdigit()
+    assert BOOK.digits("a") != CodeBook(b"\x04" * 32).digits("a")
+
+
+@pytest.mark.parametrize(
+    ("text", "read"), [("402915", "402915"), (" 402 915 ", "402915"), ("40291", None), ("4O2915", None), ("", None)]
+)
+def test_six_digits_are_known_from_a_code(text: str, read: str | None) -> None:
+    assert digits_of(text) == read

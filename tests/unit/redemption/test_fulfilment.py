@@ -20,7 +20,7 @@ from redemption.errors import (
     SlipUsed,
     UnknownOrder,
 )
-from redemption.fulfilment import CAPTURE_MARGIN_S, SLIP_LIFETIME_S, Actor
+from redemption.fulfilment import CAPTURE_MARGIN_S, SCREEN_CODE_LIFETIME_S, SLIP_LIFETIME_S, Actor
 from redemption.orders import HOLD_LIFETIME_S, Channel, Kind, Purchase, RedemptionOrder
 from redemption.states import State
 from tests.unit.redemption.world import GROCER, MERCHANT_SECRET, MUSEUM, Q2026_4, VOLUNTEER, World
@@ -309,3 +309,38 @@ def test_codes_are_not_in_the_database(world: World, resident: Resident) -> None
     world.database.close()
     for path in world.directory.glob("books.db*"):
         assert code.encode() not in path.read_bytes()
+
+
+def screen_digits(world: World, order: RedemptionOrder) -> str:
+    with world.database.transaction() as session:
+        slip = world.fulfilment.issue_slip(session, order.order_id, "wang", lifetime_s=SCREEN_CODE_LIFETIME_S)
+    return world.codes.digits(slip.slip_id)
+
+
+def test_six_digits_stand_for_a_code_on_a_screen_at_its_shop_for_its_time(world: World, resident: Resident) -> None:
+    digits = screen_digits(world, paid(world, resident))
+    with pytest.raises(BadSlipCode):
+        hand_over(world, digits, merchant=MUSEUM)
+    assert hand_over(world, f" {digits[:3]} {digits[3:]} ").handed_over_at == world.now
+    with pytest.raises(SlipUsed):
+        hand_over(world, digits)
+    world.clock.set(world.clock.now() + timedelta(seconds=SCREEN_CODE_LIFETIME_S))
+    with pytest.raises(BadSlipCode):
+        hand_over(world, digits)
+
+
+def test_no_six_digits_open_a_printed_slip(world: World, resident: Resident) -> None:
+    order = paid(world, resident)
+    with world.database.transaction() as session:
+        slip = world.fulfilment.issue_slip(session, order.order_id, CLERK)
+    with pytest.raises(BadSlipCode):
+        hand_over(world, world.codes.digits(slip.slip_id))
+
+
+def test_two_screens_at_a_shop_never_show_the_same_digits(world: World, resident: Resident) -> None:
+    first, second = paid(world, resident), paid(world, resident)
+    ids = [b"\x01" * 16, b"\x01" * 16, b"\x02" * 16]
+    alike = replace(world.fulfilment, random=lambda size: ids.pop(0))
+    world.fulfilment = alike
+    assert screen_digits(world, first) == world.codes.digits((b"\x01" * 16).hex())
+    assert screen_digits(world, second) == world.codes.digits((b"\x02" * 16).hex())

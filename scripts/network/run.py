@@ -1,17 +1,18 @@
-"""Runs the scenarios one after another on one network and one city, with an audit after each, and counts."""
+"""Runs the scenarios on one network, one after another on one city, with an audit after each, and counts."""
 
 from __future__ import annotations
 
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ledger.errors import TongduiError
 from scripts.bench import postgres
-from scripts.network.scenarios import SCENARIOS
+from scripts.network.scenarios import SCENARIOS, Scenario
 from scripts.network.town import LINE_MINOR, Town
 from tongdui.network import processes
 from tongdui.network.folder import NetworkChoices, make_trial
@@ -56,27 +57,39 @@ def run(folder: Path, tell: Callable[[str], None], only: Sequence[str] = ()) -> 
         tell(f"a city on {VALIDATORS} signers, chain {plan.chain_id}: {time.monotonic() - began:.0f} s")
         if only and "settles" not in only:
             town.gateway()
-        for name, scenario in SCENARIOS:
-            if only and name not in only:
+        pool = stack.enter_context(ThreadPoolExecutor())
+        beside = []
+        for scenario in SCENARIOS:
+            if only and scenario.name not in only:
                 continue
-            began = time.monotonic()
-            try:
-                told = scenario(town)
-                found.unseen_stalls += told.unseen_stall
-                found.notes[name] = told.note
-            except TongduiError as error:
-                found.failed.append(name)
-                found.notes[name] = str(error)
-            _count(town, found, name)
-            found.seconds[name] = round(time.monotonic() - began, 1)
-            tell(f"{name}: {found.seconds[name]:.0f} s {found.notes.get(name, '')}")
+            if scenario.is_beside:
+                beside.append(pool.submit(_play, scenario, town, found, tell))
+                continue
+            _play(scenario, town, found, tell)
             if found.failed:
                 break  # what comes after would only show the same again
+        for future in beside:
+            future.result()
     return found
 
 
-def _count(town: Town, found: Found, name: str) -> None:
+def _play(scenario: Scenario, town: Town, found: Found, tell: Callable[[str], None]) -> None:
+    name, began = scenario.name, time.monotonic()
     found.scenarios.append(name)
+    try:
+        told = scenario.play(town)
+        found.unseen_stalls += told.unseen_stall
+        found.notes[name] = told.note
+    except TongduiError as error:
+        found.failed.append(name)
+        found.notes[name] = str(error)
+    if not scenario.is_beside:  # what is beside has a city and an audit of its own
+        _count(town, found, name)
+    found.seconds[name] = round(time.monotonic() - began, 1)
+    tell(f"{name}: {found.seconds[name]:.0f} s {found.notes[name]}")
+
+
+def _count(town: Town, found: Found, name: str) -> None:
     count, minor = town.minted()
     short = town.dropped * LINE_MINOR - minor
     found.lost = max(0, short // LINE_MINOR)

@@ -58,7 +58,10 @@ def demo_acts(town: Town) -> Told:
     )
     if ended.returncode != 0:
         raise TownFailed(f"the demo's acts: {ended.stderr[-500:]}")
-    return Told(note=f"{json.loads(ended.stdout.splitlines()[-1])['audit']['events']} events audited")
+    found = json.loads(ended.stdout.splitlines()[-1])
+    if found["audit"]["verdict"] != "PASS" or found["positions_sum_fen"] != 0:
+        raise TownFailed(f"the demo's acts: {found}")
+    return Told(note=f"{found['audit']['events']} events audited")
 
 
 def one_signer_dies(town: Town) -> Told:
@@ -169,16 +172,26 @@ def two_gateways(town: Town) -> Told:
     return Told()
 
 
-SCENARIOS: Sequence[tuple[str, Callable[[Town], Told]]] = (
-    ("settles", settles),
-    ("the demo's acts", demo_acts),
-    ("one signer dies", one_signer_dies),
-    ("too few signers", too_few_signers),
-    ("partition", partition),
-    ("rewound disk", rewound_disk),
-    ("lying node", lying_node),
-    ("failover", failover),
-    ("two gateways", two_gateways),
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What is done. ``is_beside``: by a city of its own, so that those that follow go on meanwhile."""
+
+    name: str
+    play: Callable[[Town], Told]
+    is_beside: bool = False
+
+
+SCENARIOS: Sequence[Scenario] = (
+    Scenario("settles", settles),
+    Scenario("one signer dies", one_signer_dies),
+    Scenario("too few signers", too_few_signers),
+    Scenario("partition", partition),
+    Scenario("rewound disk", rewound_disk),
+    # What follows does nothing to the network itself.
+    Scenario("the demo's acts", demo_acts, is_beside=True),
+    Scenario("lying node", lying_node),
+    Scenario("failover", failover),
+    Scenario("two gateways", two_gateways),
 )
 
 

@@ -113,7 +113,7 @@ async def claimed_by(
 async def bearer_of(services: Services, token: str) -> Principal:
     """Return who a bearer token speaks for, be it a JWT or a session's. Raises BadToken or KeysUnavailable."""
     if token.startswith(SESSION_PREFIX):
-        return await run_in_threadpool(_of_session, services, token)
+        return await run_in_threadpool(of_session, services, token)
     known = services.verifier.remembered(token)
     return await run_in_threadpool(services.verifier.verify, token) if known is None else known
 
@@ -121,8 +121,10 @@ async def bearer_of(services: Services, token: str) -> Principal:
 _SESSION = "session "
 
 
-def _of_session(services: Services, secret: str) -> Principal:
-    """Return who has signed in with this session. Raises BadToken."""
+def of_session(services: Services, secret: str) -> Principal:
+    """Return who has signed in with this session, be it an app's or a browser's. Raises BadToken.
+
+    Warning: as `claimed_by` it does not look whether the subject's tokens were withdrawn."""
     found = services.sessions.find(secret)
     if found is None:
         raise BadToken("its session has ended")

@@ -22,6 +22,20 @@ class ProgrammeName:
 
 
 @dataclass(frozen=True, slots=True)
+class StoryPerson:
+    """Somebody of the demo's story, as whom one signs in with one click, on loopback only."""
+
+    login: str
+    """The login's name."""
+    name_zh: str
+    name_en: str
+    role: str
+    """``resident``, ``owner``, ``till`` or ``desk``."""
+    password: str
+    """Generated for this city, for the steps that ask for it once more; shown on this machine only."""
+
+
+@dataclass(frozen=True, slots=True)
 class PageSettings:
     """How people reach the pages."""
 
@@ -29,6 +43,8 @@ class PageSettings:
     """Where, beyond this machine; None: on loopback only."""
     validators: tuple[str, ...] = ()
     """The accounts that the page which checks receipts trusts to seal blocks."""
+    people: tuple[StoryPerson, ...] = ()
+    """The people of the demo's city; any other city has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import orjson
 from issuers.service import IssuerService
 from ledger.clock import Clock
 from ledger.deployment.file import Deployment
+from ledger.errors import ConfigurationError
 from ledger.gateway import Gateway
 from ledger.outbox.states import MessageState
 from ledger.outgoing import Outgoing
@@ -22,7 +23,7 @@ from ledger_api.auth.throttle import SignInThrottle
 from ledger_api.auth.tokens import LOCAL_ALGORITHM, OIDC_ALGORITHMS, LocalIssuer, TokenVerifier
 from ledger_api.http.metrics import Metrics, issuance_metrics, liveness_metrics
 from ledger_api.http.middleware import RateLimiter
-from ledger_api.ports import PageSettings, ProgrammeName
+from ledger_api.ports import PageSettings, ProgrammeName, StoryPerson
 from ledger_api.services import BodyLimits, Services
 from tongdui.bootstrap import City
 from tongdui.offline import derive
@@ -31,6 +32,8 @@ from tongdui.settings import Settings
 from tongdui.workers import drop_paths
 
 LOCAL_ISSUER = "urn:tongdui:local"
+STORY_FILE = "story.json"
+"""In the demo's state directory alone: as whom its pages sign one in with one click."""
 
 
 def services_of(city: City) -> Services:
@@ -89,7 +92,9 @@ def services_of(city: City) -> Services:
         invariants=city.invariants.report if settings.workers else city.invariants.current,
         limiter=RateLimiter(settings.rate_per_minute),
         metrics=_metrics(gateway, city.issuers),
-        pages=PageSettings(public_url=settings.public_url, validators=tuple(settings.validators)),
+        pages=PageSettings(
+            public_url=settings.public_url, validators=tuple(settings.validators), people=_story(settings)
+        ),
         issuers=city.issuers,
         after_write=gateway.wake,
         after_link=city.links.set,
@@ -112,6 +117,16 @@ def open_token_issuer(settings: Settings, clock: Clock) -> LocalIssuer:
 def token_issuer_name(settings: Settings) -> str:
     """Return who issues tokens: it stands before the name in a token's subject."""
     return settings.oidc_issuer or LOCAL_ISSUER
+
+
+def _story(settings: Settings) -> tuple[StoryPerson, ...]:
+    path = settings.state_dir / STORY_FILE
+    if not path.exists():
+        return ()
+    try:
+        return tuple(StoryPerson(**one) for one in orjson.loads(path.read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(f"{path} does not name the people of a demo: {error}") from error
 
 
 def _session_limits(settings: Settings) -> SessionLimits:

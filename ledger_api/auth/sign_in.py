@@ -54,6 +54,18 @@ class SignIn:
             self.throttle.forgive(session, folded, address)
             return self.sessions.begin(session, now.subject, now.scopes.split(), agent)
 
+    def confirm(self, subject: str, password: str, *, address: str) -> None:
+        """Check the password once more of who has signed in, before a step that is hard to take back.
+
+        Raises SignInRefused, SignInThrottled, UnknownLogin or PasswordsBusy.
+        """
+        name, stored = self._known(subject)
+        self._counted(name, address)
+        if not self.passwords.fits(stored, password):
+            raise SignInRefused
+        with self.database.transaction() as session:
+            self.throttle.forgive(session, name, address)
+
     def register(self, name: str, password: str, *, address: str) -> Login:
         """Make a resident's login: it can register one person and act for that one.
 
@@ -72,18 +84,22 @@ class SignIn:
 
         Raises SignInRefused, SignInThrottled, WeakPassword, UnknownLogin or PasswordsBusy.
         """
+        name, stored = self._known(subject)
+        self._counted(name, address)
+        if not self.passwords.fits(stored, old):
+            raise SignInRefused
+        made = self.passwords.hash_new(name, new)
+        with self.database.transaction() as session:
+            self.throttle.forgive(session, name, address)
+            self.logins.set_password(session, name, made)
+
+    def _known(self, subject: str) -> tuple[str, str]:
         with self.database.read() as session:
             login = self.logins.of_subject(session, subject)
             row = None if login is None else self.logins.row(session, login.name)
         if row is None:
             raise UnknownLogin("of this subject")
-        self._counted(row.name, address)
-        if not self.passwords.fits(row.password_hash, old):
-            raise SignInRefused
-        made = self.passwords.hash_new(row.name, new)
-        with self.database.transaction() as session:
-            self.throttle.forgive(session, row.name, address)
-            self.logins.set_password(session, row.name, made)
+        return row.name, row.password_hash
 
     def _counted(self, name: str, address: str) -> str:
         try:

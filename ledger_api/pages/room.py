@@ -6,11 +6,11 @@ from fastapi import FastAPI
 
 from ledger_api.pages.checker import check
 from ledger_api.pages.public import book, first
-from ledger_api.pages.shell import routes
+from ledger_api.pages.shell import account, routes, sign_in
 from ledger_api.pages.shell.rendering import Shell
 from ledger_api.ports import PageSettings
 
-ROUTERS = (routes.router, routes.reports, first.router, book.router, check.router)
+ROUTERS = (routes.router, routes.reports, sign_in.router, account.router, first.router, book.router, check.router)
 
 
 def add_pages(app: FastAPI, settings: PageSettings) -> None:

@@ -10,6 +10,7 @@ from datetime import time as day_time
 from pathlib import Path
 from typing import Any
 
+import orjson
 from sqlalchemy import select
 
 from ledger.audit.auditor import audit
@@ -34,6 +35,7 @@ from scripts.demo.page import render
 from scripts.demo.page_content import Intake, PageContent
 from scripts.demo.place import Sizes, cross_check, demo_settings, keep_receipt, remember_sizes, samples_of, write
 from scripts.demo.poster import poster
+from tongdui.api import STORY_FILE
 from tongdui.bootstrap import City, open_city
 from tongdui.cli.console import Output, UsageError
 from tongdui.clock import let_time_run
@@ -60,6 +62,7 @@ def run(state_dir: Path, sizes: Sizes, output: Output) -> dict[str, Any]:
             _require_same_contracts(city)
             env = Environment(city, clock, samples, bars)
             page_content, intake, report, acts, expired = _play(env, state_dir, sizes)
+            _name_people(env, state_dir)
         let_time_run(state_dir, clock.now())
     page = state_dir / "page.html"
     write(page, render(page_content).encode())
@@ -133,6 +136,14 @@ def _play(
         seed=sizes.seed,
     )
     return tell(env, inputs), intake, report, acts, expired
+
+
+def _name_people(env: Environment, state_dir: Path) -> None:
+    """Name the people in the city's folder, once: its pages sign one in as them, on this machine alone."""
+    path = state_dir / STORY_FILE
+    if not path.exists():
+        write(path, orjson.dumps([asdict(one) for one in scenario.make_logins(env)]))
+        path.chmod(0o600)
 
 
 def _audit(env: Environment) -> AuditReport:

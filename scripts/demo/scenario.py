@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,11 +14,17 @@ from ledger.orders.errors import OrderError
 from ledger.residents.registry import NewResident
 from ledger.standard.amounts import points_text
 from ledger.standard.ids import Address, OrderId, ProgrammeId, ProgrammeSlug, split_token_id
+from ledger.store.models.api import ApiSubjectRow
+from ledger_api.auth import scopes
+from ledger_api.auth.logins import NewLogin
+from ledger_api.auth.scopes import Right
+from ledger_api.ports import StoryPerson
 from redemption.errors import RedemptionError
 from redemption.orders import Purchase, RedemptionOrder
 from scripts.demo import environment as days
 from scripts.demo.environment import Citizen, DemoStepFailed, Environment
 from scripts.demo.http import Caller, FrontDoor
+from tongdui.api import services_of
 
 ELDER, DRIVER, RIDER, LOVER = 0, 1, 2, 3
 """Places of the people who are shown, as `issuers.samples.people.population` makes them."""
@@ -311,3 +318,64 @@ def _first_purchase(env: Environment) -> RedemptionOrder:
     if not found:
         raise DemoStepFailed("the return", "nobody has bought anything")
     return found[0]
+
+
+# Signing in as these people ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    login: str
+    name_en: str
+    role: str
+    place: int | None = None
+    """The resident's place among the samples."""
+    name_zh: str = ""
+    scopes: tuple[str, ...] = ()
+
+
+def make_logins(env: Environment) -> list[StoryPerson]:
+    """Make the logins of the story's people, with passwords of their own, and return whom they are for."""
+    services = services_of(env.city)
+    people: list[StoryPerson] = []
+    made: list[tuple[_Part, NewLogin]] = []
+    for part in _parts(env):
+        password = secrets.token_urlsafe(12)
+        hashed = services.sign_in.passwords.hash_new(part.login, password)
+        made.append((part, NewLogin(part.login, hashed, frozenset(part.scopes), "demo")))
+        people.append(StoryPerson(part.login, _name(env, part), part.name_en, part.role, password))
+    with env.city.database.transaction() as session:
+        for part, new in made:
+            _make(env, session, part, new)
+    return people
+
+
+def _parts(env: Environment) -> list[_Part]:
+    shop = env.city.deployment.merchant("grain-and-oil").id
+    resident = (scopes.RESIDENT, scopes.REGISTER)
+    desk = (f"desk:{DESK}",)
+    return [
+        _Part("story-elder", "an elder who volunteers", "resident", ELDER, "做志愿的老人", resident),
+        _Part("story-driver", "a careful driver", "resident", DRIVER, "守规矩的司机", resident),
+        _Part("story-rider", "a cyclist", "resident", RIDER, "骑车出行的人", resident),
+        _Part("story-lover", "a theatre-goer", "resident", LOVER, "常看戏的人", resident),
+        _Part("story-owner", "Qian", "owner", name_zh="钱老板", scopes=(scopes.merchant(shop),)),
+        _Part("story-till", "Zhao", "till", name_zh="小赵", scopes=(scopes.staff(shop, Right.TILL),)),
+        _Part("story-clerk-liu", "Liu", "desk", name_zh="刘文员", scopes=desk),
+        _Part("story-clerk-chen", "Chen", "desk", name_zh="陈文员", scopes=desk),
+    ]
+
+
+def _name(env: Environment, part: _Part) -> str:
+    return part.name_zh if part.place is None else f"{env.citizens[part.place].person.name}，{part.name_zh}"
+
+
+def _make(env: Environment, session: Session, part: _Part, new: NewLogin) -> None:
+    logins = services_of(env.city).sign_in.logins
+    row = logins.row(session, new.name)  # made by a run that ended before it wrote the file
+    login = logins.add(session, new) if row is None else logins.set_password(session, new.name, new.password_hash)
+    if part.place is not None and session.get(ApiSubjectRow, login.subject) is None:
+        # A resident may come in at several doors; the clerk who would have checked the document is the demo itself.
+        resident = env.citizens[part.place].resident
+        now = env.clock.timestamp()
+        session.add(ApiSubjectRow(subject=login.subject, resident_id=resident.resident_id, bound_at=now))

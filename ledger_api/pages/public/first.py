@@ -9,6 +9,7 @@ from starlette.responses import Response
 from ledger_api.dependencies import Deps, Public
 from ledger_api.pages.public.book import overview
 from ledger_api.pages.shell.route import PageRoute, shell_of
+from ledger_api.pages.shell.sign_in import story_people
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False, dependencies=[Public])
 
@@ -18,7 +19,9 @@ def first(request: Request, services: Deps) -> Response:
     """Return the first page."""
     shell = shell_of(request)
     language = shell.preferences(request).language
-    return shell.page(request, "first.html", section="first", **overview(services, language))
+    return shell.page(
+        request, "first.html", section="first", people=story_people(request, services), **overview(services, language)
+    )
 
 
 @router.get("/help")

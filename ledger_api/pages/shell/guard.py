@@ -25,8 +25,7 @@ def check_host(request: Request, settings: PageSettings) -> None:
     name = _name(request.headers.get("host", ""))
     if settings.public_url is not None and name == urlsplit(settings.public_url).hostname:
         return
-    is_forwarded = any(header in request.headers for header in _FORWARDED)
-    if name in _LOOPBACK_NAMES and is_loopback(request) and not is_forwarded:
+    if is_here(request):
         return
     raise UnknownHost
 
@@ -51,6 +50,12 @@ def is_https(request: Request, settings: PageSettings) -> bool:
         return False
     declared = urlsplit(settings.public_url)
     return declared.scheme == "https" and _name(request.headers.get("host", "")) == declared.hostname
+
+
+def is_here(request: Request) -> bool:
+    """Whether a page is asked for by this machine, under a name of loopback, and passed on by nobody."""
+    is_forwarded = any(header in request.headers for header in _FORWARDED)
+    return _name(request.headers.get("host", "")) in _LOOPBACK_NAMES and is_loopback(request) and not is_forwarded
 
 
 def is_loopback(request: Request) -> bool:

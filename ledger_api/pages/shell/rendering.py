@@ -77,6 +77,7 @@ class Shell:
             tags=TAGS,
             path=request.url.path,
             query=request.url.query,
+            **getattr(request.state, "own", {}),
             **content,
         )
         answer = Response(status_code=status, media_type="text/html")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import structlog
 from fastapi.exceptions import RequestValidationError
@@ -13,14 +14,15 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as DatabaseTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from ledger.errors import TongduiError
-from ledger_api.errors import CrossSite, TooManyRequests, UnknownHost
+from ledger_api.auth.tokens import BadToken
+from ledger_api.errors import CrossSite, TooManyRequests, Unauthenticated, UnknownHost
 from ledger_api.http import problems
 from ledger_api.http.answers import request_id
 from ledger_api.http.problems import ProblemType
-from ledger_api.pages.shell.guard import check_host, check_origin
+from ledger_api.pages.shell.guard import SAFE, check_host, check_origin, own_path
 from ledger_api.pages.shell.rendering import Shell
 
 log = structlog.get_logger("tongdui.pages")
@@ -53,6 +55,8 @@ class PageRoute(APIRoute):
                 check_host(request, shell.settings)
                 check_origin(request)
                 return await inner(request)
+            except (Unauthenticated, BadToken):
+                return to_sign_in(request)
             except TongduiError as error:
                 return error_page(request, problems.problem_type(error), error)
             except (OperationalError, DatabaseTimeout) as error:
@@ -69,6 +73,16 @@ class PageRoute(APIRoute):
                 return error_page(request, problems.INTERNAL)
 
         return handler
+
+
+def to_sign_in(request: Request) -> Response:
+    """Lead who has not signed in, or no longer, to do so and back: to the page, or to the one whose form was sent."""
+    back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    if request.method not in SAFE:
+        sent_from = urlsplit(request.headers.get("referer", ""))
+        back = sent_from.path if sent_from.netloc == request.headers.get("host") else "/"
+    target = f"/sign-in?next={quote(own_path(back), safe='')}"
+    return RedirectResponse(target, status_code=303, headers={"Cache-Control": "no-store"})
 
 
 def error_page(request: Request, kind: ProblemType, error: TongduiError | None = None) -> Response:

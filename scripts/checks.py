@@ -31,9 +31,10 @@ an environment of their own."""
 # Slow folders first, so that both processes end at about the same time. Of the pages' tests only the smoke, which skips
 # itself where no Chromium is: the rest is `make test-pages`.
 PYTEST_FOLDERS = ("tests/e2e", "tests/faults", "tests/integration", "tests/pages/test_smoke.py", "tests/unit")
-# Two processes, whatever the machine has: each runs whole files, so that what a module or a session sets up (a city, a
-# PostgreSQL server) is set up once a process, and no file's tests run beside each other.
-IN_PARALLEL = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+# Three processes for two cores, for a third of the time is waiting: for a block, a process, a limit. Each runs whole
+# files, so that what a module or a session sets up (a city, a PostgreSQL server) is set up once a process, and no file's
+# tests run beside each other.
+IN_PARALLEL = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 @dataclass(frozen=True, slots=True)

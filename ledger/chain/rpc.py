@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import httpx
@@ -117,7 +119,7 @@ class RpcClient:
             trust_env=False,
             headers=self._headers,
             transport=httpx.HTTPTransport(
-                uds=path if is_socket else None, verify=not is_socket, limits=limits, trust_env=False
+                uds=path if is_socket else None, verify=tls(), limits=limits, trust_env=False
             ),
         )
         return _Line(url, client, "http://localhost/" if is_socket else url)
@@ -304,6 +306,12 @@ class HealingRpcClient(RpcClient):
 
 
 _HEALING_ATTEMPTS = 3
+
+
+@cache
+def tls() -> ssl.SSLContext:
+    """Return how servers' certificates are checked. Reading the system's authorities takes longer than a call."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def request_body(identifier: int, method: str, params: Sequence[Any]) -> bytes:

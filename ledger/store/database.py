@@ -116,11 +116,8 @@ class Database:
 
     def create_all(self) -> None:
         """Create every table known to ``Base`` (tests; an installation runs ``ledger.store.migrations.upgrade``)."""
-        import_models()
         with self.engine.execution_options(**{WRITE_OPTION: True}).begin() as connection:
-            Base.metadata.create_all(connection)
-            if self.is_sqlite:
-                count_changed_facts(connection)
+            create_tables(connection)
 
     def close(self) -> None:
         """Close all pooled connections."""
@@ -142,6 +139,14 @@ def import_models() -> None:
 
     for module in pkgutil.iter_modules(models.__path__):
         importlib.import_module(f"{models.__name__}.{module.name}")
+
+
+def create_tables(connection: Connection) -> None:
+    """Create every table known to ``Base``, and what counts changed facts in a SQLite file."""
+    import_models()
+    Base.metadata.create_all(connection)
+    if connection.dialect.name == "sqlite":
+        count_changed_facts(connection)
 
 
 def _sqlite_engine(url: Any, pool_size: int) -> Engine:

@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 import orjson
 
+from ledger.chain.rpc import tls
 from scripts.faults.false_answers import falsify
 
 MISHAPS = (
@@ -71,7 +72,8 @@ class FlakyProxy:
         self._is_down = threading.Event()
         self.met: Counter[str] = Counter()
         """How often each mishap and each false answer happened."""
-        self._http = httpx.Client(trust_env=False, timeout=60.0, limits=httpx.Limits(max_connections=None))
+        limits = httpx.Limits(max_connections=None)
+        self._http = httpx.Client(trust_env=False, timeout=60.0, limits=limits, verify=tls())
         self._server = _Server(("127.0.0.1", port), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()

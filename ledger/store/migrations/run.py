@@ -11,20 +11,29 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from ledger.store.base import Base
-from ledger.store.database import WRITE_OPTION, Database, import_models
+from ledger.store.database import WRITE_OPTION, Database, create_tables, import_models
 
 _FOLDER = Path(__file__).parent
 _LOCK = 0x746F6E67  # "tong": gateways that start at once migrate one after the other
 
 
-def upgrade(database: Database) -> None:
-    """Bring the schema to the newest revision; harmless if it is there already. One transaction: all or nothing."""
+def upgrade(database: Database, *, by_revisions: bool = False) -> None:
+    """Bring the schema to the newest revision; harmless if it is there already. One transaction: all or nothing.
+
+    An empty SQLite file gets the tables as they are by now, which takes a third of the time of all revisions
+    (``by_revisions`` runs them all the same). A PostgreSQL database always runs them: some say how it is to store what
+    the models do not speak of.
+    """
     with database.engine.execution_options(**{WRITE_OPTION: True}).begin() as connection:
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        elif not by_revisions and not inspect(connection).get_table_names():
+            create_tables(connection)
+            alembic.command.stamp(_config(connection), "head")
+            return
         alembic.command.upgrade(_config(connection), "head")
 
 
@@ -50,7 +59,7 @@ def generate(message: str, *, is_initial: bool) -> Path:
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/scratch.sqlite3")
         if not is_initial:
-            upgrade(database)
+            upgrade(database, by_revisions=True)
         with database.engine.execution_options(**{WRITE_OPTION: True}).begin() as connection:
             number = len(list((_FOLDER / "versions").glob("[0-9]*.py"))) + 1
             script = alembic.command.revision(

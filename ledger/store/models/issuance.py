@@ -277,7 +277,7 @@ class IssuanceBatchRow(Base):
     amount_minor: Mapped[PointsMinor]
     evidence_root: Mapped[Hash32]
     packed: Mapped[Blob]
-    leaves: Mapped[Blob] = mapped_column(LargeBinary, deferred=True)
+    leaves: Mapped[Blob] = mapped_column(LargeBinary, server_default="", deferred=True)
     """The evidence, in the order of the packed grants; 128 bytes a grant: see ``issuers.batches.evidence``."""
     signer: Mapped[AddressBytes | None]
     signature: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-SHORT, LONG = 10_000, 100_000
+SHORT, LONG = 5_000, 50_000
 ROWS = int(os.environ.get("ROWS", str(LONG)))
 GROWTH_MAX_MIB = 24
-"""Allocators keep some slack; a reader that kept its rows would take hundreds of MiB more."""
+"""Allocators keep some slack; a reader that kept its rows would take a hundred MiB more."""
 
 
 def peak_mib(folder: Path, form: str, rows: int) -> float:

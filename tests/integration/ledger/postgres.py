@@ -14,6 +14,9 @@ from pathlib import Path
 
 import psycopg
 
+from ledger.store.database import Database
+from ledger.store.migrations import upgrade
+
 
 def programs() -> Path | None:
     """Return the folder of the newest PostgreSQL server's programs, or None if there is none."""
@@ -71,14 +74,29 @@ def server() -> Iterator[str]:
 
 
 @contextmanager
-def fresh_database(url: str, name: str) -> Iterator[str]:
-    """Create a database on a running server, yield its URL, and drop it."""
+def fresh_database(url: str, name: str, *, is_empty: bool = False) -> Iterator[str]:
+    """Create a database on a running server, yield its URL, and drop it. It has the newest tables, or none.
+
+    All revisions are run once a server: to copy what they made takes a tenth of the time.
+    """
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        template = "template1" if is_empty else _newest(connection, url)
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE {template}'.encode())
         try:
             yield url.replace("/postgres?", f"/{name}?")
         finally:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+
+def _newest(connection: psycopg.Connection, url: str) -> str:
+    """Return the name of the database that the others are copied from; make it if need be."""
+    name = "newest"
+    if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+        database = Database(url.replace("/postgres?", f"/{name}?"))
+        upgrade(database)
+        database.close()
+    return name
 
 
 def _as_postgres(root: Path) -> list[str]:

@@ -36,7 +36,7 @@ from tests.integration.ledger.gateway.test_lies import (
     result,
     transactions,
 )
-from tests.integration.ledger.gateway.test_remote import ALICE, Network, RemoteLab
+from tests.integration.ledger.gateway.test_remote import ALICE, IMPATIENT, Network, RemoteLab
 
 __all__ = ["deployed", "node"]  # fixtures
 
@@ -89,7 +89,8 @@ def open_behind(tmp_path: Path, node: AnvilNode, lines: list[Liar]) -> RemoteLab
     network: Any = Served.behind([one.url for one in lines], node.url)
 
     clock = ManualClock(START)
-    gateway = Gateway(database, network, deployment, [key("relayer")], clock, poll_s=0.01)
+    relayers = [key("relayer")]
+    gateway = Gateway(database, network, deployment, relayers, clock, sender_limits=IMPATIENT, poll_s=0.01)
     lab = RemoteLab(tmp_path, clock, network, database, deployment, gateway)
     lab.gateway.run_until_idle(timeout_s=20.0)
     return lab

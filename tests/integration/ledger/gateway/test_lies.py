@@ -19,7 +19,7 @@ from ledger.outbox.states import MessageState
 from ledger.store.models.outbox import OutboxTransactionRow, RelayerRow
 from scripts.faults.flaky_proxy import FlakyProxy
 from tests.integration.ledger.gateway.lab import START, deploy_city
-from tests.integration.ledger.gateway.test_remote import ALICE, BOB, Network, RemoteLab, Steady, open_remote
+from tests.integration.ledger.gateway.test_remote import ALICE, BOB, IMPATIENT, Network, RemoteLab, Steady, open_remote
 
 Spoil = Callable[[Any], Any]
 
@@ -94,7 +94,7 @@ def liar(node: AnvilNode) -> Iterator[Liar]:
 
 @pytest.fixture
 def lab(tmp_path: Path, node: AnvilNode, liar: Liar) -> Iterator[RemoteLab]:
-    lab = open_remote(tmp_path, node.url, f"sqlite:///{tmp_path}/desk.sqlite3", 0)
+    lab = open_remote(tmp_path, node.url, f"sqlite:///{tmp_path}/desk.sqlite3", 0, IMPATIENT)
     lab.gateway.run_until_idle()
     lab.engine.close()
     network: Any = Network.on(liar.url, 0)

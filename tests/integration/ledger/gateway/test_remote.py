@@ -18,7 +18,7 @@ from ledger.clock import ManualClock
 from ledger.gateway import Gateway, GatewayStuck
 from ledger.indexer.errors import ReorgTooDeep
 from ledger.outbox.liveness import Stall
-from ledger.outbox.sender import Sender
+from ledger.outbox.sender import Sender, SenderLimits
 from ledger.outbox.states import MessageState
 from ledger.store.database import Database
 from ledger.store.migrations import upgrade
@@ -104,7 +104,13 @@ class RemoteLab(GatewayLab):
         return sender
 
 
-def open_remote(tmp_path: Path, url: str, database_url: str, depth: int) -> RemoteLab:
+IMPATIENT = SenderLimits(patience_s=0.2)
+"""Where a lie makes bytes be sent again, the test need not wait as long as a network is given."""
+
+
+def open_remote(
+    tmp_path: Path, url: str, database_url: str, depth: int, limits: SenderLimits | None = None
+) -> RemoteLab:
     clock = ManualClock(START)
     network = Network.on(url, depth)
     if depth == 0:
@@ -116,7 +122,7 @@ def open_remote(tmp_path: Path, url: str, database_url: str, depth: int) -> Remo
         network.mine(depth)
     database = Database(database_url)
     upgrade(database)
-    gateway = Gateway(database, network, deployment, [key("relayer")], clock, poll_s=0.01)
+    gateway = Gateway(database, network, deployment, [key("relayer")], clock, sender_limits=limits, poll_s=0.01)
     engine: Any = network
     return RemoteLab(tmp_path, clock, engine, database, deployment, gateway)
 

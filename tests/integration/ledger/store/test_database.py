@@ -44,8 +44,11 @@ def amounts(database: Database) -> dict[bytes, int]:
         return dict(session.execute(select(BalanceRow.account, BalanceRow.amount_minor)).all())
 
 
-def test_migrations_give_what_the_models_say(database: Database) -> None:
+def test_migrations_give_what_the_models_say(empty_database_url: str) -> None:
+    database = Database(empty_database_url)
+    upgrade(database, by_revisions=True)
     assert differences(database) == []
+    database.close()
 
 
 def test_upgrading_twice_changes_nothing(database: Database) -> None:
@@ -54,8 +57,8 @@ def test_upgrading_twice_changes_nothing(database: Database) -> None:
         assert session.scalar(text("SELECT version_num FROM alembic_version")) == head() != ""
 
 
-def test_two_processes_may_upgrade_at_once(database_url: str) -> None:
-    databases = [Database(database_url) for _ in range(2)]
+def test_two_processes_may_upgrade_at_once(empty_database_url: str) -> None:
+    databases = [Database(empty_database_url) for _ in range(2)]
     threads = [threading.Thread(target=upgrade, args=(one,)) for one in databases]
     for thread in threads:
         thread.start()

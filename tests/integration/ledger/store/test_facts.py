@@ -74,7 +74,7 @@ def test_both_ways_to_make_a_file_make_the_same_triggers(tmp_path: Path) -> None
     found = []
     for name in ("upgrade", "create_all"):
         database = Database(f"sqlite:///{tmp_path}/{name}.db")
-        upgrade(database) if name == "upgrade" else database.create_all()
+        upgrade(database, by_revisions=True) if name == "upgrade" else database.create_all()
         with database.read() as session:
             found.append(set(session.scalars(text("SELECT sql FROM sqlite_master WHERE type = 'trigger'"))))
         database.close()
@@ -84,7 +84,7 @@ def test_both_ways_to_make_a_file_make_the_same_triggers(tmp_path: Path) -> None
 
 def test_a_file_that_does_not_count_is_refused(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/old.db")
-    upgrade(database)
+    upgrade(database, by_revisions=True)
     with database.engine.execution_options(**{WRITE_OPTION: True}).begin() as connection:
         alembic.command.downgrade(run._config(connection), "0009")
     with database.read() as session:

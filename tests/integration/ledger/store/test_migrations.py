@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import alembic.command
 from sqlalchemy import text
 
@@ -30,9 +33,9 @@ def _move(database: Database, revision: str, *, down: bool) -> None:
         move(run._config(connection), revision)
 
 
-def test_tables_that_are_rebuilt_keep_every_row(database_url: str) -> None:
-    database = Database(database_url)
-    upgrade(database)
+def test_tables_that_are_rebuilt_keep_every_row(empty_database_url: str) -> None:
+    database = Database(empty_database_url)
+    upgrade(database, by_revisions=True)
     with database.transaction() as session:
         for number in range(1, 301):
             session.execute(text(_RESIDENT), {"id": number, "account": number.to_bytes(20, "big")})
@@ -59,10 +62,10 @@ _EVENT = (
 )
 
 
-def test_when_spending_ends_is_computed_for_what_was_projected_before(database_url: str) -> None:
+def test_when_spending_ends_is_computed_for_what_was_projected_before(empty_database_url: str) -> None:
     """Active, closing and closed programmes, projected by a release that did not know the column."""
-    database = Database(database_url)
-    upgrade(database)
+    database = Database(empty_database_url)
+    upgrade(database, by_revisions=True)
     _move(database, "0011", down=True)
     states = {1: [(1, 1_000)], 2: [(1, 1_000), (2, 2_000_000)], 3: [(1, 1_000), (2, 3_000_000), (3, 60_000_000)]}
     block = 0
@@ -85,3 +88,46 @@ def test_when_spending_ends_is_computed_for_what_was_projected_before(database_u
     upgrade(database)
     assert differences(database) == []
     database.close()
+
+
+def _as_it_is(database: Database) -> dict[str, object]:
+    """Return what a SQLite file holds: tables, columns, keys, indexes with their conditions, triggers, rows."""
+    with database.read() as session:
+
+        def ask(query: str) -> list[tuple[object, ...]]:
+            return [tuple(row) for row in session.execute(text(query))]
+
+        found: dict[str, object] = {"without row ids": sorted(ask("SELECT name, wr, strict FROM pragma_table_list"))}
+        for (table,) in ask("SELECT name FROM sqlite_master WHERE type = 'table'"):
+            found[f"{table}: columns"] = sorted(
+                ask(f"SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_info('{table}')")
+            )
+            found[f"{table}: foreign keys"] = sorted(
+                ask(f'SELECT "from", "table", "to", on_delete FROM pragma_foreign_key_list(\'{table}\')')
+            )
+            for name, unique, partial in ask(f"SELECT name, \"unique\", partial FROM pragma_index_list('{table}')"):
+                condition = ask(f"SELECT sql FROM sqlite_master WHERE name = '{name}'")
+                columns = ask(f"SELECT name FROM pragma_index_info('{name}')")
+                named = name if condition != [(None,)] else columns  # what comes with a key has a number only
+                found[f"{table}: {named}"] = (unique, partial, condition, columns)
+            found[f"{table}: rows"] = sorted(ask(f'SELECT * FROM "{table}"'))
+        found["triggers"] = sorted(ask("SELECT sql FROM sqlite_master WHERE type = 'trigger'"))
+        found["checks"] = sorted(
+            (name, *sorted(re.findall(r"CONSTRAINT (\w+) CHECK \((.*)\)", str(sql))))
+            for name, sql in ask("SELECT name, sql FROM sqlite_master WHERE type = 'table'")
+        )
+    return found
+
+
+def test_an_empty_file_gets_what_all_revisions_give(tmp_path: Path) -> None:
+    at_once, by_revisions = (Database(f"sqlite:///{tmp_path}/{name}.db") for name in ("at-once", "by-revisions"))
+    upgrade(at_once)
+    upgrade(by_revisions, by_revisions=True)
+    left, right = _as_it_is(at_once), _as_it_is(by_revisions)
+    assert left.keys() == right.keys()
+    for name, value in left.items():
+        assert value == right[name], name
+    for database in (at_once, by_revisions):
+        upgrade(database)  # and neither has anything to be done
+        assert differences(database) == []
+        database.close()

@@ -32,8 +32,8 @@ an environment of their own."""
 # itself where no Chromium is: the rest is `make test-pages`.
 PYTEST_FOLDERS = ("tests/e2e", "tests/faults", "tests/integration", "tests/pages/test_smoke.py", "tests/unit")
 # Three processes for two cores, for a third of the time is waiting: for a block, a process, a limit. Each runs whole
-# files, so that what a module or a session sets up (a city, a PostgreSQL server) is set up once a process, and no file's
-# tests run beside each other.
+# files, so that what a module or a session sets up (a city, a PostgreSQL server) is set up once a process, and no
+# file's tests run beside each other.
 IN_PARALLEL = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 
 

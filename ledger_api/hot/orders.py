@@ -33,7 +33,7 @@ from ledger_api.http.idempotency import (
 )
 from ledger_api.http.standing import withdrawn, withdrawn_among
 from ledger_api.http.strict_json import is_json
-from ledger_api.routes.resident.redemptions import PLACED, place_together
+from ledger_api.own.orders import PLACED, place_together
 from ledger_api.schemas.redemption import RedeemIn
 from ledger_api.services import Services
 

@@ -14,9 +14,11 @@ from ledger_api.schemas.common import hex_text, moment, points
 from ledger_api.schemas.exchange import ExchangePart
 from ledger_api.schemas.orders import ActOut, OrderLot, OrderOut
 from ledger_api.schemas.orders import OrderState as ExchangeState
+from ledger_api.schemas.redemption import SlipOut
 from ledger_api.views import queries
 from ledger_api.views.exchanges import PlacedExchange
 from redemption.acts.book import ActOutcome, ActRecord
+from redemption.fulfilment import Slip
 from redemption.orders import Kind, RedemptionOrder
 from redemption.states import FINAL, State
 
@@ -126,3 +128,14 @@ def exchange_out(placed: PlacedExchange) -> OrderOut:
 def is_settled(state: str) -> bool:
     """Return whether a client that waits for an order has its answer (a hold is one)."""
     return state != State.PLACED
+
+
+def slip_out(slip: Slip) -> SlipOut:
+    """Return a slip without its code."""
+    return SlipOut(
+        slip_id=slip.slip_id,
+        order_id=hex_text(slip.order_id),
+        expires_at=moment(slip.expires_at),
+        html=f"/v1/slips/{slip.slip_id}/page",
+        svg=f"/v1/slips/{slip.slip_id}/qr",
+    )

@@ -28,9 +28,9 @@ from ledger_api.dependencies import (
     resident_of,
 )
 from ledger_api.http.answers import cacheable
+from ledger_api.own.data import wallet_of
+from ledger_api.own.orders import order_page
 from ledger_api.routes.filters import OrderQuery, order_filter
-from ledger_api.routes.resident.redemptions import order_page, slip_out
-from ledger_api.routes.resident.wallet import wallet_of
 from ledger_api.schemas.common import ResidentIdText, moment
 from ledger_api.schemas.desk import (
     DeskApprovalIn,
@@ -47,7 +47,7 @@ from ledger_api.schemas.redemption import SlipOut
 from ledger_api.schemas.residents import Done
 from ledger_api.schemas.wallet import WalletOut
 from ledger_api.services import Services
-from ledger_api.views.orders import redemption_out
+from ledger_api.views.orders import redemption_out, slip_out
 from ledger_api.views.queries import shop_names
 from redemption.desk_approval import APPROVAL_LIFETIME_S, Purchase
 from redemption.errors import BadSlipCode, DeskProofRefused, UnknownOrder

@@ -15,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger_api.auth.logins import Login
-from ledger_api.auth.sessions import SignedIn
 from ledger_api.dependencies import Deps, Public, Who, Write, bearer_session_id
 from ledger_api.http.answers import cacheable
 from ledger_api.schemas.common import moment
@@ -25,10 +24,10 @@ from ledger_api.schemas.logins import (
     LoginOut,
     PasswordChangeIn,
     SessionBegunOut,
-    SessionOut,
     SessionsOut,
 )
 from ledger_api.schemas.residents import Done
+from ledger_api.views.residents import session_out
 
 router = APIRouter(tags=["Sign-in"])
 
@@ -108,15 +107,3 @@ def end_sessions(write: Write) -> Response:
 def login_out(login: Login) -> LoginOut:
     """Return a login as it is shown."""
     return LoginOut(name=login.name, scopes=sorted(login.scopes))
-
-
-def session_out(one: SignedIn, this: str | None) -> SessionOut:
-    """Return a session as its owner sees it; ``this`` is the one that asks."""
-    return SessionOut(
-        session_id=one.session_id,
-        agent=one.agent,
-        created_at=moment(one.created_at),
-        seen_at=moment(one.seen_at),
-        good_until=moment(one.good_until),
-        is_this=one.session_id == this,
-    )

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from pydantic import BaseModel
-from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from ledger_api.auth import scopes
-from ledger_api.dependencies import DEFAULT_LIMIT, Cursor, Deps, Limit, ResidentToken, Write, own_resident, require
+from ledger_api.dependencies import DEFAULT_LIMIT, Cursor, Deps, Limit, ResidentToken, Write, own_resident
 from ledger_api.http.paging import decode_cursor, encode_cursor
-from ledger_api.schemas.amounts import parse_points
+from ledger_api.own import exchanging
 from ledger_api.schemas.common import points
 from ledger_api.schemas.exchange import ExchangeIn, ExchangeQuoteOut
 from ledger_api.schemas.orders import OrderPage, OrdersPlaced
@@ -23,10 +20,7 @@ router = APIRouter(tags=["Exchange"])
 @router.post("/v1/exchange/quotes", operation_id="quoteExchange", response_model=ExchangeQuoteOut)
 def quote(body: ExchangeIn, services: Deps, principal: ResidentToken) -> ExchangeQuoteOut:
     """Say what an exchange would give now. Changes nothing, so it needs no Idempotency-Key."""
-    amount = parse_points("amount", body.amount)
-    with services.database.read() as session:
-        account = services.registry.get(session, own_resident(session, principal)).account
-        quoted = services.orders.quote_exchange(session, account, body.from_programme, body.to_programme, amount)
+    quoted = exchanging.quote(services, principal, body)
     return ExchangeQuoteOut(
         from_programme=body.from_programme,
         to_programme=body.to_programme,
@@ -39,20 +33,7 @@ def quote(body: ExchangeIn, services: Deps, principal: ResidentToken) -> Exchang
 @router.post("/v1/exchange/orders", operation_id="placeExchange", status_code=202, response_model=OrdersPlaced)
 def place(body: ExchangeIn, write: Write) -> Response:
     """Exchange. Makes one signed order for each lot; wait for each with `GET /v1/orders/{order_id}?wait_s=10`."""
-    require(write.principal, scopes.RESIDENT)
-    services = write.services
-    amount = parse_points("amount", body.amount)
-    min_out = 1 if body.min_out is None else parse_points("min_out", body.min_out)
-
-    def effect(session: Session) -> tuple[int, BaseModel]:
-        signer = services.registry.signer(session, own_resident(session, write.principal))
-        placed = services.orders.place_exchange(
-            session, signer, body.from_programme, body.to_programme, amount, min_out_minor=min_out
-        )
-        found = [exchanges.find(session, services.orders, order.order_id) for order in placed.orders]
-        return 202, OrdersPlaced(orders=[exchange_out(one) for one in found if one is not None])
-
-    return write.once(body, effect)
+    return exchanging.place(write, body)
 
 
 @router.get("/v1/exchange/orders", operation_id="listExchanges", response_model=OrderPage)

@@ -8,23 +8,16 @@ from typing import Annotated
 import anyio
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query
-from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ledger.standard.ids import OrderId, order_id_text
-from ledger_api.auth import scopes
-from ledger_api.auth.tokens import Principal
-from ledger_api.dependencies import Deps, OrderIdPath, Who, order_id_of, resident_of
+from ledger_api.dependencies import Deps, OrderIdPath, Who, order_id_of
 from ledger_api.errors import NotFinal
 from ledger_api.http.answers import cacheable
+from ledger_api.own.orders import read_order
 from ledger_api.schemas.orders import OrderOut
 from ledger_api.schemas.verification import ReceiptIn
-from ledger_api.services import Services
-from ledger_api.views import exchanges, queries
-from ledger_api.views.orders import exchange_out, is_settled, redemption_out
-from redemption import lists
-from redemption.errors import UnknownOrder
+from ledger_api.views.orders import is_settled
 
 router = APIRouter(tags=["Orders"])
 
@@ -66,37 +59,3 @@ def receipt(order_id: OrderIdPath, services: Deps, principal: Who) -> Response:
         media_type="application/json",
         headers={"Content-Disposition": f'attachment; filename="receipt-{order_id[2:14]}.json"'},
     )
-
-
-def read_order(services: Services, principal: Principal, key: OrderId) -> OrderOut:
-    """Return an order that the principal may see. Raises UnknownOrder for all others, existing or not."""
-    with services.database.read() as session:
-        return _redemption(session, services, principal, key) or _exchange(session, services, principal, key)
-
-
-def _redemption(session: Session, services: Services, principal: Principal, key: OrderId) -> OrderOut | None:
-    try:
-        found = lists.one(session, services.redemptions, services.acts, key)
-    except UnknownOrder:
-        return None
-    order = found.order
-    is_merchant = any(principal.has(one) for one in scopes.anybody_of_shop(order.merchant_id))
-    is_desk = order.desk_id is not None and order.desk_id in scopes.desks(principal.scopes)
-    if not is_merchant and not is_desk and not _is_own(session, principal, order.resident_id):
-        raise UnknownOrder(order_id_text(key))
-    return redemption_out(order, queries.order_outcome(session, key), queries.shop_names(session, [order]), found.act)
-
-
-def _exchange(session: Session, services: Services, principal: Principal, key: OrderId) -> OrderOut:
-    placed = exchanges.find(session, services.orders, key)
-    if placed is None:
-        raise UnknownOrder(order_id_text(key))
-    resident = services.registry.by_account(session, placed.holder)
-    if not _is_own(session, principal, resident.resident_id):
-        raise UnknownOrder(order_id_text(key))
-    return exchange_out(placed)
-
-
-def _is_own(session: Session, principal: Principal, resident_id: int) -> bool:
-    # Without an account of one's own nothing is one's own: the answer is the same as to an id that does not exist.
-    return principal.has(scopes.RESIDENT) and resident_of(session, principal) == resident_id

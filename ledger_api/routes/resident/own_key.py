@@ -13,7 +13,7 @@ from ledger.standard.ids import address_bytes, to_address
 from ledger.standard.typed_data import ExchangeOrder, Lot, RedeemOrder
 from ledger_api.auth import scopes
 from ledger_api.dependencies import Deps, ResidentToken, Who, Write, own_resident, require
-from ledger_api.routes.resident.redemptions import require_customer
+from ledger_api.own.orders import require_customer
 from ledger_api.schemas.amounts import parse_points
 from ledger_api.schemas.common import hex_text
 from ledger_api.schemas.orders import (

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-
 from fastapi import APIRouter
-from pydantic import BaseModel
-from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from ledger.errors import TongduiError
-from ledger.standard.ids import MerchantId
-from ledger_api.auth import scopes
-from ledger_api.auth.tokens import Principal
 from ledger_api.dependencies import (
     DEFAULT_LIMIT,
     Cursor,
@@ -23,30 +15,13 @@ from ledger_api.dependencies import (
     Write,
     order_id_of,
     own_resident,
-    require,
 )
-from ledger_api.errors import NotRegistered
-from ledger_api.http.paging import decode_cursor, encode_cursor
-from ledger_api.http.standing import residents_of
+from ledger_api.own import orders as own_orders
+from ledger_api.own.orders import order_page
 from ledger_api.routes.filters import OrderQuery, order_filter
-from ledger_api.schemas.common import hex_text, moment
 from ledger_api.schemas.orders import OrderOut, OrderPage
 from ledger_api.schemas.redemption import RedeemIn, RedeemQuoteOut, SlipCodeOut, SlipOut
-from ledger_api.services import Services
-from ledger_api.views.orders import order_lots_out, redemption_out
-from ledger_api.views.queries import order_outcome, order_outcomes, shop_names
-from redemption import lists
-from redemption.acts.book import ActOutcome, ActRecord
-from redemption.acts.table import Act
-from redemption.codes import QR_PREFIX, grouped
-from redemption.errors import BadSlipCode, SelfDealing, UnknownOrder
-from redemption.fulfilment import SCREEN_CODE_LIFETIME_S, Slip
-from redemption.lists import OrderFilter
-from redemption.orders import Kind, Placed, Purchase
-
-CANCELLED = "cancelled by the resident"
-PLACED = 202
-"""The status of an order that was taken: it is not final yet."""
+from ledger_api.views.orders import order_lots_out
 
 router = APIRouter(tags=["Redemption"])
 
@@ -54,9 +29,7 @@ router = APIRouter(tags=["Redemption"])
 @router.post("/v1/redemptions/quotes", operation_id="quoteRedemption", response_model=RedeemQuoteOut)
 def quote(body: RedeemIn, services: Deps, principal: ResidentToken) -> RedeemQuoteOut:
     """Say which points a redemption would take now. Changes nothing."""
-    # A write transaction is not wanted for a question; the catalogue's lock is for those who buy.
-    with services.database.read() as session:
-        found = services.redemptions.quote(session, _purchase(body, own_resident(session, principal)))
+    found = own_orders.quote(services, principal, body)
     return RedeemQuoteOut(
         offer=found.offer.offer_id,
         quantity=found.quantity,
@@ -71,42 +44,7 @@ def redeem(body: RedeemIn, write: Write) -> Response:
 
     Refused to whoever acts for that shop.
     """
-    require(write.principal, scopes.RESIDENT)
-    services = write.services
-
-    def effect(session: Session) -> tuple[int, BaseModel]:
-        [placed] = place_together(session, services, [(write.principal, body)])
-        if isinstance(placed, TongduiError):
-            raise placed
-        return PLACED, placed
-
-    return write.once(body, effect)
-
-
-def place_together(
-    session: Session, services: Services, asked: Sequence[tuple[Principal, RedeemIn]]
-) -> list[OrderOut | TongduiError]:
-    """Place an order for each of many callers in one transaction; return each one's answer or error, in order.
-
-    Raises what `Redemptions.place_many` raises: then nothing of it took place.
-    """
-    residents = residents_of(session, {principal.subject for principal, _ in asked})
-    staff = services.acts.acted_for(session, {principal.subject for principal, _ in asked})
-    found: list[OrderOut | TongduiError | None] = []
-    purchases: list[Purchase] = []
-    for principal, body in asked:
-        try:
-            if principal.subject not in residents:
-                raise NotRegistered
-            refuse_staff(principal, services.offers.get(session, body.offer).merchant_id, staff)
-            purchases.append(_purchase(body, residents[principal.subject]))
-            found.append(None)
-        except TongduiError as error:
-            found.append(error)
-    placed = services.redemptions.place_many(session, purchases)
-    names = shop_names(session, [one.order for one in placed if isinstance(one, Placed)])
-    answers = iter([redemption_out(one.order, None, names) if isinstance(one, Placed) else one for one in placed])
-    return [next(answers) if one is None else one for one in found]
+    return own_orders.redeem(write, body)
 
 
 @router.get("/v1/redemptions", operation_id="listRedemptions", response_model=OrderPage)
@@ -122,100 +60,16 @@ def list_own(
 @router.post("/v1/redemptions/{order_id}/code", operation_id="issueCode", response_model=SlipOut)
 def issue_code(order_id: OrderIdPath, write: Write) -> Response:
     """Issue a one-time code to show at the counter; it is good for a quarter of an hour and voids the one before."""
-    require(write.principal, scopes.RESIDENT)
-    key = order_id_of(order_id)
-
-    def effect(session: Session) -> tuple[int, BaseModel]:
-        order = write.services.redemptions.get(session, key)
-        if order.resident_id != own_resident(session, write.principal):
-            raise UnknownOrder(order_id)
-        slip = write.services.fulfilment.issue_slip(
-            session, key, write.principal.subject, lifetime_s=SCREEN_CODE_LIFETIME_S
-        )
-        return 200, slip_out(slip)
-
-    return write.once(None, effect)
+    return own_orders.issue_code(write, order_id_of(order_id))
 
 
 @router.get("/v1/slips/{slip_id}", operation_id="getSlip", response_model=SlipCodeOut)
 def slip_code(slip_id: str, services: Deps, principal: ResidentToken) -> SlipCodeOut:
     """Return a slip's code, for its resident's own screen."""
-    with services.database.read() as session:
-        slip = services.fulfilment.slip(session, slip_id)
-        order = services.redemptions.get(session, slip.order_id)
-        if order.resident_id != own_resident(session, principal):
-            raise BadSlipCode
-    code = services.fulfilment.codes.code(slip_id)
-    return SlipCodeOut(
-        slip_id=slip_id,
-        order_id=hex_text(slip.order_id),
-        code=grouped(code),
-        digits=services.fulfilment.codes.digits(slip_id),
-        qr_content=QR_PREFIX + code,
-        expires_at=moment(slip.expires_at),
-    )
+    return own_orders.slip_code(services, principal, slip_id)
 
 
 @router.post("/v1/redemptions/{order_id}/cancel", operation_id="cancelHold", status_code=202, response_model=OrderOut)
 def cancel(order_id: OrderIdPath, write: Write) -> Response:
     """Give a hold back to oneself, where the order allows it or the merchant let its time pass."""
-    require(write.principal, scopes.RESIDENT)
-    services, key = write.services, order_id_of(order_id)
-    wish = write.wish(Act.CANCEL, key, CANCELLED)
-
-    def effect(session: Session) -> tuple[int, BaseModel]:
-        resident_id, by = own_resident(session, write.principal), write.principal.subject
-        done = services.fulfilment.cancel(session, resident_id, key, CANCELLED, by, wish.key)
-        return 202, shown(session, done.record, done.outcome)
-
-    def shown(session: Session, act: ActRecord, outcome: ActOutcome) -> OrderOut:
-        order = services.redemptions.get(session, act.order_id)
-        return redemption_out(order, order_outcome(session, key), shop_names(session, [order]), act, outcome)
-
-    return write.act(None, wish, effect, lambda session, act: shown(session, act, ActOutcome.EXISTS))
-
-
-def order_page(session: Session, services: Services, wanted: OrderFilter, cursor: str | None, limit: int) -> OrderPage:
-    """Return a page of orders as residents and desks see them."""
-    place = decode_cursor(cursor, 1)
-    found = lists.page(session, services.redemptions, services.acts, wanted, place[0] if place else None, limit + 1)
-    shown = found[:limit]
-    names = shop_names(session, [one.order for one in shown])
-    spoken = order_outcomes(session, [one.order.order_id for one in shown])
-    items = [redemption_out(one.order, spoken.get(one.order.order_id), names, one.act) for one in shown]
-    next_cursor = encode_cursor(shown[-1].order.sequence) if len(found) > limit else None
-    return OrderPage(items=items, next_cursor=next_cursor)
-
-
-def require_customer(session: Session, services: Services, principal: Principal, merchant_id: MerchantId) -> None:
-    """As `refuse_staff`, for one caller."""
-    refuse_staff(principal, merchant_id, services.acts.acted_for(session, [principal.subject]))
-
-
-def refuse_staff(principal: Principal, merchant_id: MerchantId, staff: Collection[tuple[str, MerchantId]]) -> None:
-    """Raise SelfDealing where who pays acts for the shop: by this token's scopes, or by what they did there before
-    (``staff``, subjects with their shops)."""
-    acts_for_it = any(principal.has(one) for one in scopes.anybody_of_shop(merchant_id))
-    if acts_for_it or (principal.subject, merchant_id) in staff:
-        raise SelfDealing(merchant_id)
-
-
-def slip_out(slip: Slip) -> SlipOut:
-    """Return a slip without its code."""
-    return SlipOut(
-        slip_id=slip.slip_id,
-        order_id=hex_text(slip.order_id),
-        expires_at=moment(slip.expires_at),
-        html=f"/v1/slips/{slip.slip_id}/page",
-        svg=f"/v1/slips/{slip.slip_id}/qr",
-    )
-
-
-def _purchase(body: RedeemIn, resident_id: int) -> Purchase:
-    return Purchase(
-        resident_id=resident_id,
-        offer_id=body.offer,
-        quantity=body.quantity,
-        programmes=None if body.programmes is None else frozenset(body.programmes),
-        kind=Kind(body.mode),
-    )
+    return own_orders.cancel(write, order_id_of(order_id))

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger.standard.civil_time import DAY_S
-from ledger.standard.ids import Address
 from ledger_api.dependencies import (
     DEFAULT_LIMIT,
     Cursor,
@@ -27,14 +25,14 @@ from ledger_api.dependencies import (
 from ledger_api.errors import NotFinal, NotFound
 from ledger_api.http.answers import cacheable
 from ledger_api.http.paging import decode_cursor, encode_cursor
+from ledger_api.own.data import wallet_of
 from ledger_api.schemas.common import moment
 from ledger_api.schemas.issuing import GrantList
 from ledger_api.schemas.verification import ReceiptIn
 from ledger_api.schemas.wallet import HistoryPage, LotOut, WalletOut
-from ledger_api.services import Services
 from ledger_api.views import queries
 from ledger_api.views.issuing import grant_out
-from ledger_api.views.wallet import history_item_out, lot_out, wallet_out
+from ledger_api.views.wallet import history_item_out, lot_out
 
 router = APIRouter(tags=["Wallet"])
 
@@ -112,9 +110,3 @@ def grant_receipt(grant_id: GrantIdPath, services: Deps, principal: ResidentToke
         media_type="application/json",
         headers={"Content-Disposition": f'attachment; filename="grant-{grant_id[2:14]}.json"'},
     )
-
-
-def wallet_of(session: Session, services: Services, account: Address) -> WalletOut:
-    """Return an account's wallet from one snapshot."""
-    held = services.orders.holdings(session, account)
-    return wallet_out(account, held, services.names, services.clock.timestamp())

@@ -34,6 +34,11 @@ from ledger.store.database import Database
 _LOG = logging.getLogger(__name__)
 _DELAY_MAX_S = 5.0
 _SHORT_BLOCK_S = 0.05
+_PAUSE_MAX_S = 0.25
+_PAUSE_PER_PASS = 2.0
+"""How long the sender lets work gather after a pass that moved something, in times of how long that pass took, at most
+`_PAUSE_MAX_S`. A pass costs the same dozen statements and questions for one order as for a hundred: while many come,
+each is shared by more of them, and who stores orders has the machine for the greater part of the time."""
 WITNESSES = {
     "PointsLedger": ("BatchMinted", "BatchVoided", "Revoked"),
     "Exchange": ("Exchanged", "Rejected"),
@@ -167,6 +172,7 @@ class Gateway:
         self._alarm: str | None = None
         self._troubles: dict[str, str] = {}
         self._next_block_s = 0.0
+        self._next_pass_s = 0.0
 
     def step(self) -> StepReport:
         """Send, make blocks, settle and project once. Raises what the parts raise."""
@@ -298,10 +304,16 @@ class Gateway:
         return blocks
 
     def _send_once(self) -> bool:
+        self._stopping.wait(max(0.0, self._next_pass_s - time.monotonic()))
+        began = time.monotonic()
         signed, settled, blocks = self._send_and(self._produce_in_time)
+        moved = bool(signed or settled or blocks)
         if blocks or settled:
             self._grown.set()
-        return bool(signed or settled or blocks)
+        if moved:
+            ended = time.monotonic()
+            self._next_pass_s = ended + min((ended - began) * _PAUSE_PER_PASS, _PAUSE_MAX_S)
+        return moved
 
     def _index_once(self) -> bool:
         return not self.indexer.step().is_idle

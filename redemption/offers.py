@@ -194,42 +194,48 @@ class OfferCatalogue:
             )
         return [_offer(row) for row in session.scalars(query)]
 
-    def available(
-        self, session: Session, offer_id: str, resident_id: int, quantity: int, promised: Promised | None = None
-    ) -> Offer:
-        """Return an offer of which a resident may have ``quantity`` now. Nothing is locked or reserved: `reserve` does.
+    def taking_orders(self, session: Session, offer_id: str) -> Offer:
+        """Return an offer that can be redeemed now, limits and stock aside: see `check_left`.
 
-        Whoever writes has locked the holder before, so that a resident's own limit cannot be passed by two at once.
-        ``promised``: what the same transaction has promised to others already.
-        Checks in order: UnknownOffer, MerchantSuspended, OfferClosed, OfferLimitReached, OutOfStock.
+        Checks in order: UnknownOffer, MerchantSuspended, OfferClosed.
         """
         offer = self.get(session, offer_id)
         self._merchants.taking_orders(session, offer.merchant_id)
         reason = closed_because(offer, self._clock.timestamp())
         if reason is not None:
             raise OfferClosed(offer_id, reason)
+        return offer
+
+    def check_left(
+        self, session: Session, offer: Offer, resident_id: int, quantity: int, promised: Promised | None = None
+    ) -> None:
+        """Check that a resident may have ``quantity`` of an offer. Nothing is locked or reserved: `reserve` does.
+
+        Whoever writes has locked the holder before, so that a resident's own limit cannot be passed by two at once.
+        ``promised``: what the same transaction has promised to others already.
+        Checks in order: OfferLimitReached, OutOfStock.
+        """
         if offer.per_resident_max is not None:
             had = session.scalar(
                 select(func.coalesce(func.sum(RedemptionOrderRow.quantity), 0)).where(
-                    RedemptionOrderRow.offer_id == offer_id,
+                    RedemptionOrderRow.offer_id == offer.offer_id,
                     RedemptionOrderRow.resident_id == resident_id,
                     RedemptionOrderRow.stock_state.in_([Stock.RESERVED, Stock.TAKEN]),
                 )
             )
-            mine = 0 if promised is None else promised.to_resident(offer_id, resident_id)
+            mine = 0 if promised is None else promised.to_resident(offer.offer_id, resident_id)
             if int(had or 0) + mine + quantity > offer.per_resident_max:
-                raise OfferLimitReached(offer_id, offer.per_resident_max)
+                raise OfferLimitReached(offer.offer_id, offer.per_resident_max)
         left = offer.stock_left
         if left is not None and promised is not None:
-            left -= promised.pieces(offer_id)
+            left -= promised.pieces(offer.offer_id)
         if left is not None and left < quantity:
-            raise OutOfStock(offer_id, quantity, left)
-        return offer
+            raise OutOfStock(offer.offer_id, quantity, left)
 
     def reserve(self, session: Session, promised: Promised) -> None:
         """Reserve what was promised, late in the transaction: an offer's row is locked from here to the commit only.
 
-        Raises OfferClosed or OutOfStock where another was faster since `available` looked; the transaction is lost.
+        Raises OfferClosed or OutOfStock where another was faster since `check_left` looked; the transaction is lost.
         """
         for offer_id, pieces in sorted(promised.by_offer().items()):
             enough = OfferRow.stock_total.is_(None) | (

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import Table, or_, select
@@ -170,10 +171,15 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """The signers of a group's residents who have one here, and what they have."""
+    """The signers of a group's residents who have one here, and what they have.
+
+    Offers and terms are read once for the whole group, after its holders were locked.
+    """
 
     signers: Mapping[int, Signer]
     counter: Counter
+    offer: Callable[[str], Offer]
+    terms: Callable[[MerchantId], tuple[Terms, MerchantTerms]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +248,9 @@ class Redemptions:
     def quote(self, session: Session, purchase: Purchase) -> Quote:
         """Return what a purchase would take now; see `place` for what can be wrong with it."""
         resident = self.registry.get(session, purchase.resident_id)
-        offer = self.offers.available(session, purchase.offer_id, purchase.resident_id, purchase.quantity)
-        return self._quote(session, offer, purchase, lambda: self.desk.spendable(session, resident.account))
+        offer = self._offer(session, purchase)
+        terms, merchant = self._terms(session, offer.merchant_id)
+        return self._quote(offer, purchase, terms, merchant, lambda: self.desk.spendable(session, resident.account))
 
     def place(self, session: Session, purchase: Purchase) -> Placed:
         """Reserve the pieces, choose the lots, sign the order and put it in the outbox.
@@ -308,7 +315,7 @@ class Redemptions:
             return Placed(self._order(session, known), PlaceOutcome.EXISTS)
         # Before the limits are looked at: two orders of one resident must not pass them together.
         lock_holders(session, [address_bytes(resident.account)])
-        offer = self.offers.available(session, purchase.offer_id, purchase.resident_id, purchase.quantity)
+        offer = self._offer(session, purchase)
         if order.merchant != offer.merchant_id:
             raise OrderUnfit("it pays another merchant")
         terms, merchant = self._terms(session, offer.merchant_id)
@@ -404,10 +411,20 @@ class Redemptions:
             raise UnknownOrder(order_id_text(order_id))
         return row
 
+    def _offer(self, session: Session, purchase: Purchase) -> Offer:
+        """Return the offer of which a purchase may have its pieces now."""
+        offer = self.offers.taking_orders(session, purchase.offer_id)
+        self.offers.check_left(session, offer, purchase.resident_id, purchase.quantity)
+        return offer
+
     def _quote(
-        self, session: Session, offer: Offer, purchase: Purchase, spendable: Callable[[], Sequence[SpendableLot]]
+        self,
+        offer: Offer,
+        purchase: Purchase,
+        terms: Terms,
+        merchant: MerchantTerms,
+        spendable: Callable[[], Sequence[SpendableLot]],
     ) -> Quote:
-        terms, merchant = self._terms(session, offer.merchant_id)
         now = self.clock.timestamp()
         is_hold = purchase.kind is Kind.HOLD
         shortest = now + HOLD_SHORTEST_S if is_hold else None
@@ -437,15 +454,23 @@ class Redemptions:
 
     def _opened(self, session: Session, purchases: Sequence[Purchase]) -> _Opened:
         signers = self.registry.signers(session, [one.resident_id for one in purchases])
-        return _Opened(signers, self.desk.open(session, [signer.address for signer in signers.values()]))
+        counter = self.desk.open(session, [signer.address for signer in signers.values()])
+        return _Opened(
+            signers,
+            counter,
+            cache(lambda offer_id: self.offers.taking_orders(session, offer_id)),
+            cache(lambda merchant_id: self._terms(session, merchant_id)),
+        )
 
     def _sign(self, session: Session, opened: _Opened, promised: Promised, purchase: Purchase) -> _Signed:
         """Choose the lots of a purchase and sign its order; nothing is stored yet."""
         # Who has no signer is told why by the registry.
         signer = opened.signers.get(purchase.resident_id) or self.registry.signer(session, purchase.resident_id)
         counter = opened.counter
-        offer = self.offers.available(session, purchase.offer_id, purchase.resident_id, purchase.quantity, promised)
-        quote = self._quote(session, offer, purchase, lambda: counter.spendable(signer.address))
+        offer = opened.offer(purchase.offer_id)
+        self.offers.check_left(session, offer, purchase.resident_id, purchase.quantity, promised)
+        terms, merchant = opened.terms(offer.merchant_id)
+        quote = self._quote(offer, purchase, terms, merchant, lambda: counter.spendable(signer.address))
         payment = Payment(
             offer.merchant_id,
             quote.lots,

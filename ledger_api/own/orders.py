@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import cache
 
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
@@ -118,13 +119,14 @@ def place_together(
     """
     residents = residents_of(session, {principal.subject for principal, _ in asked})
     staff = services.acts.acted_for(session, {principal.subject for principal, _ in asked})
+    shop_of = cache(lambda offer_id: services.offers.get(session, offer_id).merchant_id)
     found: list[OrderOut | TongduiError | None] = []
     purchases: list[Purchase] = []
     for principal, body in asked:
         try:
             if principal.subject not in residents:
                 raise NotRegistered
-            refuse_staff(principal, services.offers.get(session, body.offer).merchant_id, staff)
+            refuse_staff(principal, shop_of(body.offer), staff)
             purchases.append(purchase(body, residents[principal.subject]))
             found.append(None)
         except TongduiError as error:

@@ -93,20 +93,18 @@ def order_request(host: str, token: str, key: str, offer: str) -> bytes:
 
 
 class Load:
-    """Connections to one server, and what is sent over them."""
+    """What is sent to one server, over connections side by side."""
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self._host, self._port = plan["host"], plan["port"]
         self._tokens: list[str] = plan["tokens"]
         self._offer: str = plan["offer"]
         self._database = Database(plan["database"])
-        self._connections = [Connection(self._host, self._port) for _ in range(plan["connections"])]
+        self._width: int = plan["connections"]
         self._next_key = 0
 
     def close(self) -> None:
-        """Close all of it."""
-        for one in self._connections:
-            one.close()
+        """Close the database, in which finality is looked up."""
         self._database.close()
 
     def orders(self, count: int, wallets: int) -> dict[str, Any]:
@@ -177,8 +175,8 @@ class Load:
         return answers
 
     def _repeat(self, requests: Sequence[bytes], began: float, seconds: float, per_s: float | None) -> list[Answer]:
-        answers: list[list[Answer]] = [[] for _ in self._connections]
-        width = len(self._connections)
+        answers: list[list[Answer]] = [[] for _ in range(self._width)]
+        width = self._width
 
         def work(connection: Connection, place: int) -> None:
             number = place
@@ -193,14 +191,17 @@ class Load:
         return [one for each in answers for one in each]
 
     def _side_by_side(self, work: Callable[[Connection, int], None]) -> None:
+        """Do the work on connections of this phase: the server closes those that were idle between two phases."""
+        connections = [Connection(self._host, self._port) for _ in range(self._width)]
         threads = [
-            threading.Thread(target=work, args=(connection, place))
-            for place, connection in enumerate(self._connections)
+            threading.Thread(target=work, args=(connection, place)) for place, connection in enumerate(connections)
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+        for connection in connections:
+            connection.close()
 
 
 def _tag(head: bytes) -> str | None:

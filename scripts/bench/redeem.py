@@ -31,6 +31,7 @@ from redemption.offers import Offer
 from redemption.states import State
 from scripts.bench import postgres
 from scripts.bench.issue import bench_city, work_folder
+from scripts.bench.naive import NaiveFound, naive_orders
 from scripts.bench.processes import cpu_s, own_children
 from scripts.minting import enqueue_mint
 from tongdui.api import open_token_issuer, services_of
@@ -41,10 +42,10 @@ from tongdui.settings import Settings
 SHOP = MerchantId(1)
 OFFER = "bench"
 PROGRAMMES = (ProgrammeId(1), ProgrammeId(2))
-_PURSE_MINOR = 200_000
+_PURSE_MINOR = 2_000_000
 _PRICE_FEN = 50
 _RATE = 10_000_000
-_CONNECTIONS = 16
+_CONNECTIONS = 64
 _PATIENCE_S = 180.0
 _LOOK_S = 0.05
 _BLOCKS_A_QUESTION = 1_000
@@ -62,6 +63,11 @@ class RedeemSizes:
     read_s: float
     database: str
     """``sqlite`` or ``postgresql``."""
+    before: int = 0
+    """Orders that are placed the former way, one by one; wallets are read the former way too. 0: neither."""
+    naive_s: float = 0.0
+    """How long the naive way is measured, half before and half after; 0: not at all."""
+    connections: int = _CONNECTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,7 @@ def bench_redeem(sizes: RedeemSizes, folder: Path | None, tell: Tell) -> RedeemR
         work_folder(folder) as root,
         postgres.running() if sizes.database == "postgresql" else nullcontext() as server,
     ):
+        naive = [_naive(root / "naive-before", sizes, tell)]
         settings = _settings(root / "city", None if server is None else server.create("bench"))
         tell(f"open a city with {sizes.wallets} wallets")
         clock = clock_of(settings.state_dir)
@@ -91,12 +98,13 @@ def bench_redeem(sizes: RedeemSizes, folder: Path | None, tell: Tell) -> RedeemR
         with _serving(settings, root / "serve.log") as (port, pid):
             plan = root / "plan.json"
             asked = {"host": "127.0.0.1", "port": port, "tokens": tokens, "offer": OFFER, "database": database}
-            plan.write_text(json.dumps({**asked, "connections": _CONNECTIONS}), encoding="utf-8")
+            plan.write_text(json.dumps({**asked, "connections": sizes.connections}), encoding="utf-8")
             with _load(plan) as load:
                 cost = _Cost({"api": pid, "load": load.pid, "postgresql": None if server is None else server.pid})
                 phases, placed = _phases(load, sizes, cost, tell)
         with open_city(settings, clock, config=bench_city()) as city:
             lost, duplicated = _count(city, placed)
+        naive.append(_naive(root / "naive-after", sizes, tell))
     reads, orders = phases["reads"], phases["orders"]
     result = {
         "orders_per_s": round(orders["per_s"], 1),
@@ -108,7 +116,20 @@ def bench_redeem(sizes: RedeemSizes, folder: Path | None, tell: Tell) -> RedeemR
         "duplicated": duplicated,
         "database": sizes.database,
     }
+    if sizes.before:
+        result["before_orders_per_s"] = round(phases["orders, one by one"]["per_s"], 1)
+        result["before_reads_per_s"] = round(phases["reads, one by one"]["per_s"], 1)
+    legs = [one for one in naive if one is not None]
+    for leg in legs:
+        cost.spent_ms[f"naive orders ({leg.per_s:.1f} a second)"] = leg.cpu_ms
+    if legs:
+        result["naive_orders_per_s"] = round(sum(leg.per_s for leg in legs) / len(legs), 1)
     return RedeemReport(result, phases, cost.spent_ms)
+
+
+def _naive(folder: Path, sizes: RedeemSizes, tell: Tell) -> NaiveFound | None:
+    """Half of the naive way: a machine is not equally fast all the time, so it is measured on both sides of ours."""
+    return naive_orders(folder, bench_city(), sizes.naive_s / 2, _PRICE_FEN, tell) if sizes.naive_s else None
 
 
 class _Cost:
@@ -158,7 +179,16 @@ def _phases(
     tell("warm up")
     load.ask("reads", seconds=1.0)
     warm = load.ask("orders", count=max(50, sizes.orders // 10), wallets=half)
-    phases = {}
+    phases: dict[str, dict[str, Any]] = {}
+    placed = list(warm["placed"])
+    if sizes.before:
+        tell(f"place {sizes.before} orders, one by one")
+        before = cost.read()
+        phases["orders, one by one"] = load.ask("orders", count=sizes.before, wallets=half, is_single=True)
+        cost.note("orders, one by one", before, sizes.before)
+        before = cost.read()
+        phases["reads, one by one"] = load.ask("reads", seconds=sizes.read_s / 2, is_single=True)
+        cost.note("reads, one by one", before, max(1, phases["reads, one by one"]["count"]))
     tell(f"place {sizes.orders} orders")
     before = cost.read()
     # The wallets that change now are the half that was changed recently when wallets are read.
@@ -172,13 +202,14 @@ def _phases(
     phases["reads at half load"] = load.ask("reads", seconds=sizes.read_s, per_s=phases["reads"]["per_s"] / 2)
     tell("read wallets that are known (304)")
     phases["reads of known"] = load.ask("reads", seconds=sizes.read_s / 2, is_known=True)
-    refused = warm["refused"] + phases["orders"]["refused"]
-    if refused:
-        raise InvariantViolation(f"{refused} orders were refused: {warm['last_body']}{phases['orders']['last_body']}")
+    for found in [warm, *(one for one in phases.values() if "placed" in one)]:
+        if found["refused"]:
+            raise InvariantViolation(f"{found['refused']} orders were refused: {found['last_body']}")
+        placed += found["placed"] if found is not warm else []
     wrong = {name: set(found["statuses"]) for name, found in phases.items() if "statuses" in found}
     if any(statuses - {"200", "304"} for statuses in wrong.values()):
         raise InvariantViolation(f"reads were refused: {wrong}")
-    return phases, [*warm["placed"], *phases["orders"]["placed"]]
+    return phases, placed
 
 
 def _settle_in(city: City, wallets: int) -> list[str]:

@@ -23,6 +23,9 @@ from ledger.store.database import Database
 from ledger.store.models.redemption import RedemptionOrderRow
 
 _LOOK_S = 0.05
+_ALONE = "Accept-Language: zh\r\nAccept-Language: en\r\n"
+"""A header that is said twice: such a request is left to the web framework, which answers it by itself, order by order
+and read by read, as all of them were before there were groups (`ledger_api.hot.layer`)."""
 _TIMEOUT_S = 60.0
 
 
@@ -77,18 +80,22 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, min(len(ordered) - 1, -int(-share * len(ordered) // 1) - 1))] if ordered else float("nan")
 
 
-def read_request(host: str, token: str, tag: str | None = None) -> bytes:
-    """Return the bytes of a wallet read; with ``tag``, of one that has the answer already."""
+def read_request(host: str, token: str, tag: str | None = None, *, is_single: bool = False) -> bytes:
+    """Return the bytes of a wallet read; with ``tag``, of one that has the answer already.
+
+    ``is_single``: see `_ALONE`.
+    """
     known = "" if tag is None else f"If-None-Match: {tag}\r\n"
-    return f"GET /v1/wallet HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n{known}\r\n".encode()
+    extra = _ALONE if is_single else ""
+    return f"GET /v1/wallet HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n{known}{extra}\r\n".encode()
 
 
-def order_request(host: str, token: str, key: str, offer: str) -> bytes:
-    """Return the bytes of an order for one piece."""
-    body = json.dumps({"offer": offer, "quantity": 1})
+def order_request(host: str, token: str, key: str, offer: str, *, is_single: bool = False) -> bytes:
+    """Return the bytes of an order for one piece; ``is_single``: see `_ALONE`."""
+    body, extra = json.dumps({"offer": offer, "quantity": 1}), _ALONE if is_single else ""
     return (
         f"POST /v1/redemptions HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nIdempotency-Key: {key}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+        f"Content-Type: application/json\r\n{extra}Content-Length: {len(body)}\r\n\r\n{body}"
     ).encode()
 
 
@@ -107,12 +114,12 @@ class Load:
         """Close the database, in which finality is looked up."""
         self._database.close()
 
-    def orders(self, count: int, wallets: int) -> dict[str, Any]:
+    def orders(self, count: int, wallets: int, *, is_single: bool = False) -> dict[str, Any]:
         """Place ``count`` orders for the first ``wallets`` in turn; return when all are final."""
         keys = [f"bench-redeem-{self._next_key + number}" for number in range(count)]
         self._next_key += count
         requests = [
-            order_request(self._host, self._tokens[number % wallets], key, self._offer)
+            order_request(self._host, self._tokens[number % wallets], key, self._offer, is_single=is_single)
             for number, key in enumerate(keys)
         ]
         final = _Final(self._database)
@@ -138,13 +145,18 @@ class Load:
             "last_body": next((one.body.decode() for one in answers if one and one.status != 202), ""),
         }
 
-    def reads(self, seconds: float, per_s: float | None = None, *, is_known: bool = False) -> dict[str, Any]:
+    def reads(
+        self, seconds: float, per_s: float | None = None, *, is_known: bool = False, is_single: bool = False
+    ) -> dict[str, Any]:
         """Read wallets in turn for a while, as fast as they come or at ``per_s``; ``is_known``: with their tags."""
         tags: list[str | None] = [None] * len(self._tokens)
         if is_known:
             whole = self._send([read_request(self._host, token) for token in self._tokens])
             tags = [None if one is None else _tag(one.head) for one in whole]
-        requests = [read_request(self._host, token, tag) for token, tag in zip(self._tokens, tags, strict=True)]
+        requests = [
+            read_request(self._host, token, tag, is_single=is_single)
+            for token, tag in zip(self._tokens, tags, strict=True)
+        ]
         began = time.perf_counter()
         found = self._repeat(requests, began, seconds, per_s)
         took = max(one.ended_s for one in found) - began

@@ -158,6 +158,13 @@ def redeem(
     orders: Annotated[int, typer.Option(min=10, help="How many orders are placed, for half of them.")] = 2_000,
     read_seconds: Annotated[float, typer.Option(min=1, help="How long wallets are read, each way.")] = 10.0,
     database: Annotated[Kind, typer.Option(help="Which database; PostgreSQL is started for the run.")] = Kind.SQLITE,
+    before: Annotated[
+        int, typer.Option(min=0, help="Place so many orders the former way too, one by one (0: none).")
+    ] = 0,
+    naive_seconds: Annotated[
+        float, typer.Option(min=0, help="How long one web3.py transaction an order is measured (0: not).")
+    ] = 0.0,
+    connections: Annotated[int, typer.Option(min=1, max=256, help="How many requests are under way at once.")] = 64,
     folder: Annotated[
         Path | None, typer.Option(help="Keep state and files here, in an empty folder (default: thrown away).")
     ] = None,
@@ -174,7 +181,7 @@ def redeem(
     from scripts.bench.redeem import RedeemSizes, bench_redeem
 
     output = Output(as_json=as_json)
-    sizes = RedeemSizes(wallets, orders, read_seconds, database.value)
+    sizes = RedeemSizes(wallets, orders, read_seconds, database.value, before, naive_seconds, connections)
     report = bench_redeem(sizes, folder, output.progress_console.print)
     for name, found in report.phases.items():
         figures = {key: round(value, 2) for key, value in found.items() if isinstance(value, float)}

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from typing import Any, cast
 
 from sqlalchemy import Table, or_, select
@@ -455,12 +455,8 @@ class Redemptions:
     def _opened(self, session: Session, purchases: Sequence[Purchase]) -> _Opened:
         signers = self.registry.signers(session, [one.resident_id for one in purchases])
         counter = self.desk.open(session, [signer.address for signer in signers.values()])
-        return _Opened(
-            signers,
-            counter,
-            cache(lambda offer_id: self.offers.taking_orders(session, offer_id)),
-            cache(lambda merchant_id: self._terms(session, merchant_id)),
-        )
+        offer, terms = cache(partial(self.offers.taking_orders, session)), cache(partial(self._terms, session))
+        return _Opened(signers, counter, offer, terms)
 
     def _sign(self, session: Session, opened: _Opened, promised: Promised, purchase: Purchase) -> _Signed:
         """Choose the lots of a purchase and sign its order; nothing is stored yet."""

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import event
 
 from ledger.custody.errors import NotCustodial
 from ledger.orders.errors import InsufficientPoints, OrdersPaused, TooLittle
@@ -346,3 +348,29 @@ def test_a_holders_orders_of_one_transaction_take_different_nonces(world: World,
     with world.database.transaction() as session:
         placed = world.redemptions.place_many(session, [Purchase(resident.resident_id, "rice")] * 2)
     assert [one.order.nonce for one in placed if isinstance(one, Placed)] == [0, 1]
+
+
+def test_a_group_takes_as_many_statements_as_an_order(world: World) -> None:
+    people = [world.resident(f"51010719540307{number:04d}") for number in range(9)]
+    for one in people:
+        world.give(one.account, VOLUNTEER, Q2026_4, 20_000)
+    with world.database.transaction() as session:
+        world.offers.restock(session, "rice", len(people))
+    said: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        said.append(statement)
+
+    def statements(group: Sequence[Resident]) -> int:
+        said.clear()
+        with world.database.transaction() as session:
+            placed = world.redemptions.place_many(session, [Purchase(one.resident_id, "rice") for one in group])
+        assert all(isinstance(one, Placed) for one in placed)
+        return len(said)
+
+    event.listen(world.database.engine, "before_cursor_execute", note)
+    try:
+        statements(people[:1])  # whatever is read once for all
+        assert statements(people[2:]) == statements(people[1:2])
+    finally:
+        event.remove(world.database.engine, "before_cursor_execute", note)

@@ -6,6 +6,7 @@ import itertools
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from unittest.mock import create_autospec
 
@@ -89,11 +90,17 @@ class ReceiptsDouble:
         return ("order" in receipt), "what it says", {"kind": "event"}
 
 
-def _office(world: World) -> FinanceOffice:
-    """The finance bureau's office; what it sends needs a chain: tests/integration/ledger_api."""
+@cache
+def _chainless() -> tuple[Deployment, Engine]:
+    """Return what an office holds and does not use here; made once, for that takes longer than most tests."""
     deployment = create_autospec(Deployment, instance=True)
     deployment.address.return_value = Address("0x" + "bb" * 20)
-    engine = create_autospec(Engine, instance=True)
+    return deployment, create_autospec(Engine, instance=True)
+
+
+def _office(world: World) -> FinanceOffice:
+    """The finance bureau's office; what it sends needs a chain: tests/integration/ledger_api."""
+    deployment, engine = _chainless()
     return FinanceOffice(world.database, engine, deployment, world.outbox, world.clock, Address("0x" + "cc" * 20))
 
 

@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from ledger.clock import Clock
@@ -71,6 +71,15 @@ class Purchase:
     resident_id: int
     offer_id: str
     quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A second clerk's approval that nobody has used yet."""
+
+    approval_id: str
+    approver: str
+    expires_at: int
 
 
 class DeskApprovals:
@@ -164,6 +173,24 @@ class DeskApprovals:
         )
         session.flush()
         return approval_id
+
+    def waiting(self, session: Session, purchase: Purchase, clerk: str) -> list[Waiting]:
+        """Return the approvals of a purchase that ``clerk`` may use now, the newest first."""
+        row = DeskApprovalRow
+        found = session.scalars(
+            select(row)
+            .where(
+                row.desk_id == purchase.desk_id,
+                row.resident_id == purchase.resident_id,
+                row.offer_id == purchase.offer_id,
+                row.quantity == purchase.quantity,
+                row.approver != clerk,
+                row.used_at.is_(None),
+                row.expires_at > self._clock.timestamp(),
+            )
+            .order_by(row.created_at.desc())
+        )
+        return [Waiting(one.approval_id, one.approver, one.expires_at) for one in found]
 
     def use_approval(self, session: Session, approval_id: str, purchase: Purchase, clerk: str) -> str:
         """Use up an approval, in the transaction of the purchase; return who gave it. Raises DeskProofRefused."""

@@ -32,7 +32,7 @@ from ledger.store.models.projection import ChainHoldRow, OrderOutcomeRow, Redemp
 from ledger.store.models.redemption import RedemptionOrderRow
 from ledger.store.models.residents import ResidentRow
 from redemption.acts.book import ActBook, Acted, ActOutcome, Wish
-from redemption.acts.refund_approvals import RefundApprovals
+from redemption.acts.refund_approvals import RefundApprovals, RefundProposal
 from redemption.acts.settling import refund_key
 from redemption.acts.table import Act
 from redemption.errors import NotRefundable, OwnOrder, PayerErased, RefundTooLate, UnknownOrder
@@ -216,6 +216,30 @@ def keeps(session: Session, proof: PaidProof, paid_fen: int, keep_fen: int) -> t
     if keeps_fen >= paid_fen:
         raise nothing
     return kept, keeps_fen
+
+
+def propose(
+    session: Session,
+    redemptions: Redemptions,
+    acts: ActBook,
+    approvals: RefundApprovals,
+    merchant_id: MerchantId,
+    order_id: OrderId,
+    keep_fen: int,
+    actor: Actor,
+    reason: str,
+) -> RefundProposal:
+    """Propose a refund above what one login gives back alone.
+
+    Checks in order: UnknownOrder (another merchant's too), OwnOrder, OrderStateConflict.
+    """
+    row = redemptions.row(session, order_id)
+    if row.merchant_id != merchant_id:
+        raise UnknownOrder(order_id_text(order_id))
+    if actor.took_part(row):
+        raise OwnOrder(order_id_text(order_id))
+    acts.require(session, row, Act.REFUND)
+    return approvals.propose(session, merchant_id, order_id, keep_fen, reason, actor)
 
 
 def require_payer(session: Session, row: RedemptionOrderRow) -> None:

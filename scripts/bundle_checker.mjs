@@ -1,4 +1,5 @@
-// Bundles the receipt checker into one module: node scripts/bundle_checker.mjs [OUTPUT]. `make setup` runs it.
+// Bundles the receipt checker into one module: node scripts/bundle_checker.mjs [OUTPUT]. `make setup` runs it, and it
+// puts jsQR, which reads codes at the counter, beside the counter's own modules.
 //
 // What the checker knows of the contracts (events, storage slots) is taken from their artifacts.
 import { readFileSync } from "node:fs";
@@ -43,3 +44,16 @@ await build({
   plugins: [contracts],
   logLevel: "warning",
 });
+
+if (!process.argv[2]) {
+  await build({
+    stdin: { contents: 'export { default } from "jsqr";', resolveDir: fileURLToPath(root) },
+    outfile: fileURLToPath(new URL("ledger_api/pages/counter/assets/jsqr.js", root)),
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    legalComments: "inline",
+    logLevel: "warning",
+  });
+}

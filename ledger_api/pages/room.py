@@ -5,12 +5,30 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from ledger_api.pages.checker import check
+from ledger_api.pages.counter import acts, books, shift, till
+from ledger_api.pages.desk import queue, serve, visit
 from ledger_api.pages.public import book, first
 from ledger_api.pages.shell import account, routes, sign_in
 from ledger_api.pages.shell.rendering import Shell
 from ledger_api.ports import PageSettings
 
-ROUTERS = (routes.router, routes.reports, sign_in.router, account.router, first.router, book.router, check.router)
+ROUTERS = (
+    routes.router,
+    routes.reports,
+    sign_in.router,
+    account.router,
+    first.router,
+    book.router,
+    check.router,
+    till.router,
+    acts.router,
+    shift.router,
+    books.router,
+    books.codes,
+    visit.router,
+    serve.router,
+    queue.router,
+)
 
 
 def add_pages(app: FastAPI, settings: PageSettings) -> None:

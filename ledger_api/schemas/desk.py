@@ -47,6 +47,9 @@ class DeskOrderIn(In):
     resident_id: ResidentIdText
     offer: OfferIdText
     quantity: int = Field(default=1, ge=1, le=100, strict=True)
+    mode: Literal["redeem", "hold"] = Field(
+        default="redeem", description="`redeem` pays at once; `hold` sets the points aside until the merchant captures."
+    )
     proof: Annotated[PinProof | SecondClerkProof, Field(discriminator="kind")]
 
 

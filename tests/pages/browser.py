@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request
+from playwright.sync_api import Browser, BrowserContext, BrowserType, ConsoleMessage, Page, Request
 
 from ledger_api.pages.shell.preferences import LANGUAGE_COOKIE, SIZE_COOKIE, Size
 from ledger_api.pages.shell.words import Language
@@ -31,10 +31,10 @@ def chromium() -> str | None:
     return named or next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
 
 
-def launch(playwright: Playwright) -> Browser:
+def launch(chrome: BrowserType, *more: str) -> Browser:
     """Start it without a window; as root, as in CI, its sandbox cannot work."""
     sandbox = [] if os.geteuid() else ["--no-sandbox"]
-    return playwright.chromium.launch(executable_path=chromium(), args=[*sandbox, "--disable-dev-shm-usage"])
+    return chrome.launch(executable_path=chromium(), args=[*sandbox, "--disable-dev-shm-usage", *more])
 
 
 @dataclass(frozen=True, slots=True)

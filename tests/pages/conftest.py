@@ -19,7 +19,7 @@ def browser() -> Iterator[Browser]:
     if chromium() is None:
         pytest.skip("no Chromium on this machine (on Debian: apt-get install chromium)")
     with sync_playwright() as playwright:
-        started = launch(playwright)
+        started = launch(playwright.chromium)
         yield started
         started.close()
 

@@ -268,3 +268,28 @@ class RedemptionCursorRow(Base):
 
     cursor_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     block_number: Mapped[int] = mapped_column(BigInteger)
+
+
+class TillShiftRow(Base):
+    """A member of a shop's staff at its counter, from then to then. Its totals are computed from the acts."""
+
+    __tablename__ = "till_shifts"
+
+    shift_id: Mapped[Serial]
+    merchant_id: Mapped[MerchantId] = mapped_column(BigInteger, ForeignKey("merchants.merchant_id"))
+    subject: Mapped[str] = mapped_column(String(320))
+    opened_at: Mapped[UnixTime]
+    closed_at: Mapped[UnixTime | None]
+
+    __table_args__ = (
+        # Nobody has two open at one shop, however many browsers ask at once.
+        Index(
+            "uq_till_shifts_open",
+            "merchant_id",
+            "subject",
+            unique=True,
+            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+        Index("ix_till_shifts_merchant_id", "merchant_id", "shift_id"),
+    )

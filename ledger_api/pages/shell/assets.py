@@ -15,7 +15,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 _PAGES = Path(__file__).resolve().parents[1]
-FOLDERS = (_PAGES / "shell" / "assets", _PAGES / "checker" / "assets")
+FOLDERS = tuple(_PAGES / room / "assets" for room in ("shell", "checker", "counter"))
 
 
 @dataclass(frozen=True, slots=True)

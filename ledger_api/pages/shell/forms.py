@@ -11,6 +11,8 @@ from starlette.requests import Request
 from ledger_api.errors import UnreadableForm
 
 FIELDS_MAX = 60
+FORM_REFUSED = 422
+"""The status of a form that comes back with what is wrong with it, whatever that is: 403 is for whom it is not."""
 
 
 class Form(dict[str, str]):

@@ -22,7 +22,11 @@ class Home:
         return any(one == self.scope or (self.scope.endswith(":") and one.startswith(self.scope)) for one in scopes)
 
 
-HOMES: tuple[Home, ...] = (Home("wallet", "/wallet", RESIDENT),)
+HOMES: tuple[Home, ...] = (
+    Home("wallet", "/wallet", RESIDENT),
+    Home("counter", "/counter", "merchant:"),
+    Home("desk", "/desk", "desk:"),
+)
 
 
 def homes_of(scopes: Iterable[str]) -> list[Home]:

@@ -6,14 +6,10 @@ The clerk takes the order and prints the slip; the merchant hands over. The desk
 from __future__ import annotations
 
 from fastapi import APIRouter
-from pydantic import BaseModel
-from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ledger.standard.amounts import points_text
-from ledger.standard.ids import order_id_text, split_token_id
-from ledger_api.auth.tokens import Principal
+from ledger_api import at_desk
 from ledger_api.dependencies import (
     DEFAULT_LIMIT,
     Cursor,
@@ -25,13 +21,12 @@ from ledger_api.dependencies import (
     desk_of,
     note_look,
     order_id_of,
-    resident_of,
 )
 from ledger_api.http.answers import cacheable
 from ledger_api.own.data import wallet_of
 from ledger_api.own.orders import order_page
 from ledger_api.routes.filters import OrderQuery, order_filter
-from ledger_api.schemas.common import ResidentIdText, moment
+from ledger_api.schemas.common import ResidentIdText
 from ledger_api.schemas.desk import (
     DeskApprovalIn,
     DeskApprovalOut,
@@ -40,21 +35,12 @@ from ledger_api.schemas.desk import (
     DeskPinConfirmIn,
     DeskPinIn,
     DeskPinOut,
-    PinProof,
 )
 from ledger_api.schemas.orders import OrderPage
 from ledger_api.schemas.redemption import SlipOut
 from ledger_api.schemas.residents import Done
 from ledger_api.schemas.wallet import WalletOut
-from ledger_api.services import Services
-from ledger_api.views.orders import redemption_out, slip_out
-from ledger_api.views.queries import shop_names
-from redemption.desk_approval import APPROVAL_LIFETIME_S, Purchase
-from redemption.errors import BadSlipCode, DeskProofRefused, UnknownOrder
-from redemption.fulfilment import Slip
-from redemption.orders import Channel, RedemptionOrder
-from redemption.orders import Purchase as OrderPurchase
-from redemption.slips import SlipContent, SlipLine, qr_svg, slip_html
+from redemption.slips import qr_svg, slip_html
 
 router = APIRouter(tags=["Community desk"])
 
@@ -72,58 +58,13 @@ def wallet(resident_id: ResidentIdText, request: Request, services: Deps, princi
 @router.post("/v1/desk/approvals", operation_id="approveAtDesk", status_code=201, response_model=DeskApprovalOut)
 def approve(body: DeskApprovalIn, write: Write) -> Response:
     """Approve, as the second clerk, one purchase of one resident. Good once, for a quarter of an hour."""
-    desk_id = desk_of(write.principal)
-    services = write.services
-
-    def effect(session: Session) -> tuple[int, BaseModel]:
-        services.registry.get(session, int(body.resident_id))
-        services.offers.get(session, body.offer)
-        purchase = Purchase(desk_id, int(body.resident_id), body.offer, body.quantity)
-        approval_id = services.approvals.approve(session, purchase, write.principal.subject)
-        expires_at = services.clock.timestamp() + APPROVAL_LIFETIME_S
-        return 201, DeskApprovalOut(approval_id=approval_id, expires_at=moment(expires_at))
-
-    return write.once(body, effect)
+    return at_desk.approve(write, body)
 
 
 @router.post("/v1/desk/orders", operation_id="redeemAtDesk", status_code=202, response_model=DeskOrderOut)
 def redeem(body: DeskOrderIn, write: Write) -> Response:
     """Redeem an offer for a resident at the desk, who consents by PIN or before a second clerk; issues the slip."""
-    desk_id = desk_of(write.principal)
-    services = write.services
-    resident_id = int(body.resident_id)
-    if (again := write.answered(body)) is not None:
-        return again  # a repeat is no new try of the PIN
-    if isinstance(body.proof, PinProof):
-        # In a transaction of its own: a wrong PIN is counted although the request fails.
-        with services.database.transaction() as session:
-            tried = services.approvals.try_pin(session, resident_id, body.proof.pin, write.principal.subject)
-        tried.require()
-
-    def effect(session: Session) -> tuple[int, BaseModel]:
-        approver = None
-        if not isinstance(body.proof, PinProof):
-            asked = Purchase(desk_id, resident_id, body.offer, body.quantity)
-            approver = services.approvals.use_approval(session, body.proof.approval_id, asked, write.principal.subject)
-        note_look(session, services, write.principal, resident_id, "redeemAtDesk")
-        placed = services.redemptions.place(
-            session,
-            OrderPurchase(
-                resident_id=resident_id,
-                offer_id=body.offer,
-                quantity=body.quantity,
-                channel=Channel.DESK,
-                desk_id=desk_id,
-                clerk=write.principal.subject,
-                approver=approver,
-            ),
-        )
-        slip = services.fulfilment.issue_slip(session, placed.order.order_id, write.principal.subject)
-        return 202, DeskOrderOut(
-            order=redemption_out(placed.order, None, shop_names(session, [placed.order])), slip=slip_out(slip)
-        )
-
-    return write.once(body, effect)
+    return at_desk.redeem(write, body)
 
 
 @router.get("/v1/desk/orders", operation_id="listDeskOrders", response_model=OrderPage)
@@ -139,16 +80,7 @@ def list_orders(
 @router.post("/v1/desk/orders/{order_id}/slip", operation_id="reissueSlip", response_model=SlipOut)
 def reissue(order_id: OrderIdPath, write: Write) -> Response:
     """Issue a new slip for one that was lost; the old one becomes void."""
-    desk_id = desk_of(write.principal)
-    key = order_id_of(order_id)
-    services = write.services
-
-    def effect(session: Session) -> tuple[int, BaseModel]:
-        if services.redemptions.get(session, key).desk_id != desk_id:
-            raise UnknownOrder(order_id)
-        return 200, slip_out(services.fulfilment.issue_slip(session, key, write.principal.subject))
-
-    return write.once(None, effect)
+    return at_desk.reissue(write, order_id_of(order_id))
 
 
 @router.post("/v1/desk/pins", operation_id="setPinAtDesk", response_model=DeskPinOut)
@@ -157,33 +89,13 @@ def set_pin(body: DeskPinIn, write: Write) -> Response:
 
     In the place of an older PIN, locked or not, it holds once a second clerk has confirmed it.
     """
-    desk_of(write.principal)
-    services = write.services
-
-    def effect(session: Session) -> tuple[int, BaseModel]:
-        resident = services.registry.get(session, int(body.resident_id))
-        note_look(session, services, write.principal, resident.resident_id, "setPinAtDesk")
-        until = services.approvals.reset_pin(session, resident.resident_id, body.pin, write.principal.subject)
-        return 200, DeskPinOut(done=until is None, confirm_until=None if until is None else moment(until))
-
-    return write.once(body, effect)
+    return at_desk.set_pin(write, body)
 
 
 @router.post("/v1/desk/pins/confirm", operation_id="confirmPinAtDesk", response_model=Done)
 def confirm_pin(body: DeskPinConfirmIn, write: Write) -> Response:
     """Confirm, as the second clerk who sees the resident, the new PIN that another clerk has set."""
-    desk_of(write.principal)
-    services = write.services
-
-    def effect(session: Session) -> tuple[int, BaseModel]:
-        resident_id = int(body.resident_id)
-        if resident_of(session, write.principal) == resident_id:
-            raise DeskProofRefused("nobody confirms a PIN for himself")
-        note_look(session, services, write.principal, resident_id, "confirmPinAtDesk")
-        services.approvals.confirm_pin(session, resident_id, write.principal.subject)
-        return 200, Done()
-
-    return write.once(body, effect)
+    return at_desk.confirm_pin(write, body)
 
 
 @router.get(
@@ -195,8 +107,8 @@ def confirm_pin(body: DeskPinConfirmIn, write: Write) -> Response:
 def slip_page(slip_id: str, services: Deps, principal: Who) -> Response:
     """Return the printable slip, for the desk that took the order or its resident."""
     with services.database.read() as session:
-        slip, order = _slip_for(session, services, principal, slip_id)
-        content = _content(session, services, slip, order)
+        slip, order = at_desk.slip_for(session, services, principal, slip_id)
+        content = at_desk.slip_content(session, services, slip, order)
     return Response(slip_html(content), media_type="text/html; charset=utf-8")
 
 
@@ -209,37 +121,5 @@ def slip_page(slip_id: str, services: Deps, principal: Who) -> Response:
 def slip_qr(slip_id: str, services: Deps, principal: Who) -> Response:
     """Return the slip's QR code alone, as SVG."""
     with services.database.read() as session:
-        _slip_for(session, services, principal, slip_id)
+        at_desk.slip_for(session, services, principal, slip_id)
     return Response(qr_svg(services.fulfilment.codes.code(slip_id)), media_type="image/svg+xml")
-
-
-def _slip_for(session: Session, services: Services, principal: Principal, slip_id: str) -> tuple[Slip, RedemptionOrder]:
-    slip = services.fulfilment.slip(session, slip_id)
-    order = services.redemptions.get(session, slip.order_id)
-    if order.desk_id is not None and f"desk:{order.desk_id}" in principal.scopes:
-        return slip, order
-    if not principal.has("resident:self") or resident_of(session, principal) != order.resident_id:
-        raise BadSlipCode  # as for a slip that does not exist
-    return slip, order
-
-
-def _content(session: Session, services: Services, slip: Slip, order: RedemptionOrder) -> SlipContent:
-    merchant = services.merchants.get(session, order.merchant_id)
-    offer = services.offers.get(session, order.offer_id or "")
-    lines = []
-    for lot in order.lots:
-        name = services.names[split_token_id(lot.id)[0]]
-        lines.append(SlipLine(name.name_zh, name.name_en, points_text(lot.amount)))
-    return SlipContent(
-        code=services.fulfilment.codes.code(slip.slip_id),
-        order_id=order_id_text(order.order_id),
-        merchant_zh=merchant.name_zh,
-        merchant_en=merchant.name_en,
-        address_zh=merchant.address_zh,
-        address_en=merchant.address_en,
-        title_zh=offer.title_zh,
-        title_en=offer.title_en,
-        quantity=order.quantity,
-        lines=lines,
-        expires_at=slip.expires_at,
-    )

@@ -45,9 +45,10 @@ from ledger_api.views.merchants import merchant_act_out, merchant_order_out, ref
 from redemption import lists
 from redemption.acts.book import Acted, ActOutcome, ActRecord
 from redemption.acts.table import Act
-from redemption.errors import OwnOrder, UnknownOrder
+from redemption.errors import UnknownOrder
 from redemption.fulfilment import CAPTURED, HANDED_OVER
 from redemption.lists import ListedOrder
+from redemption.refunds import propose
 
 router = APIRouter(tags=["Merchants"])
 
@@ -216,14 +217,18 @@ def propose_refund(merchant_id: MerchantNumber, order_id: OrderIdPath, body: Ref
     services, key, keep_fen = write.services, order_id_of(order_id), int(body.keep_fen)
 
     def effect(session: Session) -> tuple[int, RefundProposalOut]:
-        row = services.redemptions.row(session, key)
-        if row.merchant_id != merchant_id:
-            raise UnknownOrder(order_id)
         actor = actor_of(session, write.principal)
-        if actor.took_part(row):
-            raise OwnOrder(order_id)
-        services.acts.require(session, row, Act.REFUND)
-        made = services.refund_approvals.propose(session, merchant_id, key, keep_fen, body.reason, actor)
+        made = propose(
+            session,
+            services.redemptions,
+            services.acts,
+            services.refund_approvals,
+            merchant_id,
+            key,
+            keep_fen,
+            actor,
+            body.reason,
+        )
         return 201, refund_proposal_out(made)
 
     return write.once(body, effect)

@@ -35,6 +35,7 @@ EVERYBODY: set[Page] = {
     ("POST", "/preferences"),
     ("POST", "/sign-in"),
     ("POST", "/sign-in/story"),
+    ("GET", "/o/{offer_id}"),
 }
 NO_PAGES: set[Page] = {("POST", "/reports/policy")}
 """For browsers, not for people, and from any page of ours."""
@@ -73,6 +74,70 @@ MATRIX: dict[Page, frozenset[str]] = {
         POST /sign-out
         """,
     ),
+    **rows(
+        frozenset({"owner", "manager", "refunds", "till", "other till"}),
+        """
+        GET /counter
+        """,
+    ),
+    **rows(
+        frozenset({"owner", "manager", "refunds", "till"}),
+        """
+        GET /counter/{merchant_id}
+        GET /counter/{merchant_id}/sales/{order_id}
+        GET /counter/{merchant_id}/sales/{order_id}/paid
+        """,
+    ),
+    **rows(
+        frozenset({"owner", "manager", "till"}),
+        """
+        POST /counter/{merchant_id}/check
+        POST /counter/{merchant_id}/hand-over
+        POST /counter/{merchant_id}/sales/{order_id}/capture
+        POST /counter/{merchant_id}/sales/{order_id}/release
+        GET /counter/{merchant_id}/shift
+        POST /counter/{merchant_id}/shift/open
+        POST /counter/{merchant_id}/shift/close
+        """,
+    ),
+    **rows(
+        frozenset({"owner", "manager", "refunds"}),
+        """
+        GET /counter/{merchant_id}/sales/{order_id}/refund
+        POST /counter/{merchant_id}/sales/{order_id}/refund
+        POST /counter/{merchant_id}/sales/{order_id}/propose
+        """,
+    ),
+    **rows(
+        frozenset({"owner", "manager"}),
+        """
+        GET /counter/{merchant_id}/takings
+        GET /counter/{merchant_id}/offers
+        GET /counter/{merchant_id}/offers/{offer_id}
+        GET /counter/{merchant_id}/statement
+        """,
+    ),
+    **rows(
+        frozenset({"desk"}),
+        """
+        GET /desk
+        GET /desk/looks
+        GET /desk/queue
+        GET /desk/residents/{resident_id}
+        GET /desk/residents/{resident_id}/exchange
+        GET /desk/residents/{resident_id}/offers/{offer_id}
+        GET /desk/residents/{resident_id}/pin
+        GET /desk/slips/{slip_id}
+        POST /desk/find
+        POST /desk/orders/{order_id}/slip
+        POST /desk/residents/{resident_id}/exchange
+        POST /desk/residents/{resident_id}/offers/{offer_id}/approve
+        POST /desk/residents/{resident_id}/offers/{offer_id}/order
+        POST /desk/residents/{resident_id}/orders/{order_id}/cancel
+        POST /desk/residents/{resident_id}/pin
+        POST /desk/residents/{resident_id}/pin/confirm
+        """,
+    ),
 }
 ENDS_THE_SESSION = {"/sign-out", "/account/sessions/end-all", "/account/password"}
 
@@ -84,6 +149,8 @@ def address(path: str) -> str:
         programme=1,
         merchant_id=1,
         offer="rice-5kg",
+        offer_id="rice",
+        resident_id=1,
         slip_id="none",
         digest="0",
         name="style.css",

@@ -1,0 +1,1 @@
+"""Pages for: a shop. Its counter (till, refunds) and its books (shifts, takings, statement, offers)."""

@@ -1,0 +1,1 @@
+"""A shop's till: shifts, and what was taken by day."""

@@ -30,9 +30,10 @@ from ledger_api.http.middleware import BodyLimit, RequestLayer
 from ledger_api.http.problems import ProblemType
 from ledger_api.pages.room import add_pages
 from ledger_api.pages.shell.route import page_for_nothing
+from ledger_api.routes import webhooks
 from ledger_api.routes.agency import claims, issuing, push
 from ledger_api.routes.desk import desk
-from ledger_api.routes.merchant import merchants, staff
+from ledger_api.routes.merchant import applications, merchants, payees, staff
 from ledger_api.routes.merchant import orders as merchant_orders
 from ledger_api.routes.operator import operations
 from ledger_api.routes.public import programmes, sessions, verification
@@ -49,8 +50,8 @@ verified by anyone with the right to look.
 
 * Amounts are text. Points come as `points` (two decimals) and `minor` (hundredths); values in RMB as `yuan` and `fen`.
 * Times are RFC 3339 in UTC+8. Ids of the chain are `0x` and hexadecimal digits.
-* Every write needs an `Idempotency-Key`, but for what carries a password. The answer is stored in the transaction of
-  the effect.
+* Every write needs an `Idempotency-Key`, but for what carries a password or a secret. The answer is stored in the
+  transaction of the effect.
 * Errors are RFC 9457 problem details; branch on `type`, which `GET /problems/{slug}` explains. `Accept-Language: zh-CN`
   gives Chinese titles and details.
 * Lists are paged by `cursor`. Reads carry an `ETag`.
@@ -68,6 +69,7 @@ TAGS = [
     {"name": "Merchants", "description": "Offers, counters, statements."},
     {"name": "Community desk", "description": "Serving residents without a phone."},
     {"name": "Issuing", "description": "For an agency: its records, refusals and reviews."},
+    {"name": "Webhooks", "description": "Being told what is final."},
     {"name": "Programmes", "description": "Pars, flags, supply, flows, funding."},
     {"name": "Clearing", "description": "Who owes whom."},
     {"name": "Verification", "description": "Checking what we say, without our database."},
@@ -134,12 +136,15 @@ def _routed() -> FastAPI:
         orders,
         own_key,
         merchants,
+        applications,
+        payees,
         merchant_orders,
         staff,
         desk,
         issuing,
         claims,
         push,
+        webhooks,
         programmes,
         verification,
         operations,

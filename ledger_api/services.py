@@ -17,6 +17,7 @@ from ledger.residents.link_codes import LinkCodes
 from ledger.residents.registry import ResidentRegistry
 from ledger.standard.ids import ProgrammeId
 from ledger.store.database import Database
+from ledger.webhooks.book import WebhookBook
 from ledger_api.auth.sessions import Sessions
 from ledger_api.auth.sign_in import SignIn
 from ledger_api.auth.tokens import LocalIssuer, TokenVerifier
@@ -31,6 +32,7 @@ from redemption.merchants import MerchantDirectory
 from redemption.offers import OfferCatalogue
 from redemption.orders import Redemptions
 from redemption.refunds import Refunds
+from redemption.shops.applications import MerchantApplications
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Services:
     registry: ResidentRegistry
     orders: OrderDesk
     merchants: MerchantDirectory
+    applications: MerchantApplications
     offers: OfferCatalogue
     redemptions: Redemptions
     fulfilment: Fulfilment
@@ -68,6 +71,7 @@ class Services:
     link_codes: LinkCodes
     decisions: SourceDecisions
     webhooks: WebhookSources
+    webhook_book: WebhookBook
     appropriations: Appropriations
     chain: ChainView
     deployment: Mapping[str, Any]

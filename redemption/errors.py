@@ -224,3 +224,60 @@ class OrderUnfit(RedemptionError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(f"the order does not fit the offer: {reason}")
+
+
+class UnknownApplication(RedemptionError):
+    """No shop's application has this id (or it is somebody else's)."""
+
+    def __init__(self) -> None:
+        super().__init__("no such application is known")
+
+
+class ApplicationExists(RedemptionError):
+    """The business licence has an application already, or a shop."""
+
+    def __init__(self) -> None:
+        super().__init__("this business licence has an application already, or a shop")
+
+
+class TooManyApplications(RedemptionError):
+    """One login has so many applications that nobody has decided."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"at most {limit} applications of one login wait at a time")
+
+
+class ApplicationStateConflict(RedemptionError):
+    """The application is not in a state in which this can be done."""
+
+    def __init__(self, state: str, act: str) -> None:
+        self.state = state
+        self.act = act
+        super().__init__(f"the application is {state}; {act} is refused")
+
+
+class UnknownShopScope(RedemptionError):
+    """The city has no such scope, so that no points could be spent there by it."""
+
+    def __init__(self, scope: str, known: tuple[str, ...]) -> None:
+        self.scope = scope
+        self.known = known
+        super().__init__(f"the city has no scope {scope!r}; there are {', '.join(known)}")
+
+
+class NoPayeeChange(RedemptionError):
+    """No such change of the shop's payee waits."""
+
+    def __init__(self, merchant_id: MerchantId) -> None:
+        self.merchant_id = merchant_id
+        super().__init__(f"no such change of merchant {merchant_id}'s payee waits")
+
+
+class PayeeChangeWaits(RedemptionError):
+    """A confirmed change of the payee waits for its time; it has to be withdrawn before another."""
+
+    def __init__(self, merchant_id: MerchantId, effective_at: int) -> None:
+        self.merchant_id = merchant_id
+        self.effective_at = effective_at
+        super().__init__(f"a change of merchant {merchant_id}'s payee is confirmed and waits for its time")

@@ -9,12 +9,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ledger.clock import Clock
-from ledger.standard.ids import MerchantId
+from ledger.standard.ids import AccountBytes, MerchantId
+from ledger.store.models.projection import ChainMerchantRow
 from ledger.store.models.redemption import MerchantRow
 from redemption.errors import MerchantSuspended, UnknownMerchant
 
 ACTIVE = "active"
 SUSPENDED = "suspended"
+_NO_KEY = AccountBytes(bytes(20))
+"""A merchant that was retired on the chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,15 @@ class MerchantDirectory:
         if row is None:
             raise UnknownMerchant(merchant_id)
         return _merchant(row)
+
+    def registered(self, session: Session, merchant_ids: Sequence[MerchantId]) -> set[MerchantId]:
+        """Return which of the merchants the chain knows, so that they can be paid."""
+        found = session.scalars(
+            select(ChainMerchantRow.merchant).where(
+                ChainMerchantRow.merchant.in_(merchant_ids), ChainMerchantRow.key != _NO_KEY
+            )
+        )
+        return set(found)
 
     def taking_orders(self, session: Session, merchant_id: MerchantId) -> Merchant:
         """Return a merchant that takes new orders. Raises UnknownMerchant or MerchantSuspended."""

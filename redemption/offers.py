@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from ledger.clock import Clock
 from ledger.custody.master import RandomBytes
 from ledger.standard.ids import MerchantId
+from ledger.store.models.projection import ChainMerchantRow
 from ledger.store.models.redemption import MerchantRow, OfferRow, RedemptionOrderRow
 from redemption.errors import OfferClosed, OfferLimitReached, OutOfStock, UnknownOffer
 from redemption.merchants import ACTIVE as MERCHANT_ACTIVE
@@ -189,6 +190,7 @@ class OfferCatalogue:
             query = query.where(
                 OfferRow.status == ACTIVE,
                 OfferRow.merchant_id.in_(taking),
+                OfferRow.merchant_id.in_(select(ChainMerchantRow.merchant)),  # who is not registered cannot be paid
                 (OfferRow.opens_at.is_(None)) | (OfferRow.opens_at <= now),
                 (OfferRow.closes_at.is_(None)) | (OfferRow.closes_at > now),
             )

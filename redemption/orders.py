@@ -228,11 +228,10 @@ class _Signed:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What a settlement did."""
+    """Up to where orders are settled, and which stand otherwise by it than before, the shop's sum included."""
 
     block_number: int
-    orders: int
-    expired: int
+    changed: tuple[RedemptionOrderRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,7 +367,7 @@ class Redemptions:
         """
         head = session.get(ProjectionCursorRow, 1)
         if head is None:
-            return Settled(-1, 0, 0)
+            return Settled(-1)
         cursor = session.get(RedemptionCursorRow, 1, with_for_update=True)
         if cursor is None:
             # Two gateways may begin at once: one of them makes the row, and both queue up for it.
@@ -378,7 +377,7 @@ class Redemptions:
             cursor = session.get_one(RedemptionCursorRow, 1, with_for_update=True, populate_existing=True)
         since = cursor.block_number
         if head.block_number < since:
-            return Settled(head.block_number, 0, 0)
+            return Settled(head.block_number)
         touched = session.scalars(
             select(RedemptionOrderRow)
             .where(
@@ -390,16 +389,17 @@ class Redemptions:
             )
             .order_by(RedemptionOrderRow.sequence)
         ).all()
-        moves = StockMoves()
-        spoken = self._spoken(session, touched)
+        moves, spoken = StockMoves(), self._spoken(session, touched)
+        before = {row.order_id: (row.state, row.paid_fen) for row in touched}
         for row in touched:
             self._apply(row, spoken[row.order_id], moves)
-        expired = self._expire(session, head.block_timestamp, moves)
+        changed = [row for row in touched if before[row.order_id] != (row.state, row.paid_fen)]
+        changed += self._expire(session, head.block_timestamp, moves)
         cursor.block_number = head.block_number
         session.flush()
         # Last, for orders that are placed meanwhile wait for an offer's row.
         self.offers.move(session, moves)
-        return Settled(head.block_number, len(touched), expired)
+        return Settled(head.block_number, tuple(changed))
 
     def row(self, session: Session, order_id: OrderId, *, lock: bool = True) -> RedemptionOrderRow:
         """Return the stored order, locked for this transaction (this package only). Raises UnknownOrder."""
@@ -535,7 +535,7 @@ class Redemptions:
         row.final_at = spoken[-1].block_timestamp
         self._store(row, after, moves)
 
-    def _expire(self, session: Session, final_timestamp: int, moves: StockMoves) -> int:
+    def _expire(self, session: Session, final_timestamp: int, moves: StockMoves) -> Sequence[RedemptionOrderRow]:
         """Give up what can never land: past its deadline in a final block, or past it before it was ever sent."""
         unsent = select(OutboxMessageRow.order_id).where(
             OutboxMessageRow.order_id == RedemptionOrderRow.order_id, OutboxMessageRow.state == MessageState.EXPIRED
@@ -552,7 +552,7 @@ class Redemptions:
             before = Progress(State(row.state), row.paid_fen, Stock(row.stock_state))
             row.final_at = max(final_timestamp, row.deadline)
             self._store(row, expire(before), moves)
-        return len(overdue)
+        return overdue
 
     def _store(self, row: RedemptionOrderRow, after: Progress, moves: StockMoves) -> None:
         if row.offer_id is not None:

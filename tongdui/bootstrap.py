@@ -29,7 +29,7 @@ from ledger.chain.remote import Finality, RemoteEngine
 from ledger.chain.rpc import RpcError
 from ledger.clearing.appropriations import Appropriations
 from ledger.clearing.office import KIND as FINANCE
-from ledger.clearing.office import FinanceOffice
+from ledger.clearing.office import REGISTRAR, FinanceOffice
 from ledger.clock import Clock, ManualClock, SystemClock
 from ledger.custody.keystore import KeptSigner, Keystore
 from ledger.deployment.city import CityActors, CityConfig, RulebookRef
@@ -41,8 +41,10 @@ from ledger.gateway import Gateway
 from ledger.outbox.outbox import Outbox
 from ledger.outbox.pace import GAS_IN_FLIGHT_MAX, NETWORK_GAS_MAX, PaceLimits
 from ledger.outbox.sender import SenderLimits
+from ledger.outgoing import Outgoing
 from ledger.standard.ids import ProgrammeId
 from ledger.store.database import Database
+from ledger.webhooks.book import WebhookBook, publish
 from redemption import catalogue
 from redemption.acts.book import ActBook
 from redemption.acts.refund_approvals import RefundApprovals
@@ -55,9 +57,11 @@ from redemption.merchants import MerchantDirectory
 from redemption.offers import OfferCatalogue
 from redemption.orders import Redemptions
 from redemption.refunds import Refunds
+from redemption.shops.applications import MerchantApplications
+from redemption.shops.news import order_news, shop_news
 from tongdui.invariants import InvariantWatch
 from tongdui.issuer_signers import issuer_address, key_name
-from tongdui.offline import Books, Keys, books_of, derive, open_database, open_keys
+from tongdui.offline import Books, Keys, applications_of, books_of, derive, open_database, open_keys
 from tongdui.receipts import ReceiptOffice
 from tongdui.settings import IssuerSignerSettings, Settings
 from tongdui.workers import start_workers
@@ -88,9 +92,14 @@ class City(Books):
     acts: ActBook
     approvals: DeskApprovals
     office: FinanceOffice
+    registrar: FinanceOffice
+    applications: MerchantApplications
     appropriations: Appropriations
     receipts: ReceiptOffice
     invariants: InvariantWatch
+    webhook_book: WebhookBook
+    news: threading.Event
+    """Set when an institution has to be told something, so that it need not wait for the next round."""
     links: threading.Event
     """Set when a source id is linked, so that the issuers' round need not wait for its time."""
     chain_url: str | None
@@ -102,14 +111,18 @@ class City(Books):
 
         One transaction for the orders: the settlement's cursor is the lock that lets several gateways take turns.
         """
-        released = self.office.advance()
+        released = self.office.advance() + self.registrar.advance()
         with self.database.transaction() as session:
             settled = self.redemptions.settle(session)
             self.fulfilment.settle_acts(session, settled.block_number)
+            shops = self.applications.settle(session)
+            told = publish(session, [*order_news(settled.changed), *shop_news(shops)], self.clock.timestamp())
             if settled.block_number >= 0:
                 released += self.fulfilment.capture_again(session)
                 # By the clock, for a chain without traffic makes no blocks; the margin forgives a node's slower clock.
                 released += self.fulfilment.release_overdue(session, self.clock.timestamp() - OVERDUE_MARGIN_S)
+        if told:
+            self.news.set()
         if released:
             self.gateway.wake()
         return bool(released)
@@ -177,11 +190,12 @@ def _open(
     codes = CodeBook(derive(master, "slips"))
     large = RefundApprovals(clock, settings.refund_alone_max_fen)
     counter = _counter(database, engine, deployment, redemptions, merchants, gateway.outbox, keystore, codes, large)
-    finance = keystore.address("finance") if "finance" in keystore.names("finance") else None
-    office = FinanceOffice(database, engine, deployment, gateway.outbox, clock, finance)
+    office = _office(database, engine, deployment, gateway.outbox, clock, keystore, FINANCE)
+    registrar = _office(database, engine, deployment, gateway.outbox, clock, keystore, REGISTRAR)
     approvals = DeskApprovals(clock)
     _load_catalogue(database, deployment, keystore, merchants, offers)
 
+    outgoing = Outgoing.of(settings.outgoing_networks)
     invariants = InvariantWatch(gateway)
     city = City(
         clock=clock,
@@ -206,15 +220,33 @@ def _open(
         acts=counter.acts,
         approvals=approvals,
         office=office,
+        registrar=registrar,
+        applications=applications_of(registrar, merchants, keys, deployment, clock),
         appropriations=Appropriations(office, clock),
         receipts=ReceiptOffice(engine, deployment, database, settings.validators or None),
         invariants=invariants,
+        webhook_book=WebhookBook(keys.envelope, outgoing, clock),
+        news=threading.Event(),
         links=threading.Event(),
         chain_url=_open_proxy(stack, settings, engine, gateway) or next(iter(settings.rpc_urls), None),
     )
     if settings.workers:
         start_workers(stack, city, city.links)
     return city
+
+
+def _office(
+    database: Database,
+    engine: Engine,
+    deployment: Deployment,
+    outbox: Outbox,
+    clock: Clock,
+    keystore: Keystore,
+    kind: str,
+) -> FinanceOffice:
+    """Return an office whose acts are announced; its key's name is that of its kind."""
+    address = keystore.address(kind) if kind in keystore.names(kind) else None
+    return FinanceOffice(database, engine, deployment, outbox, clock, address, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +298,10 @@ def _senders(
         if name not in kept:
             keystore.get_or_create(name)
     if settings.workers:  # they sign when nobody looks: a key that cannot be opened stops the start, not a thread
-        for name in (*relayers, *sorted(kept & {"finance", *(key_name(one.slug) for one in deployment.programmes)})):
+        for name in (
+            *relayers,
+            *sorted(kept & {"finance", "registrar", *(key_name(one.slug) for one in deployment.programmes)}),
+        ):
             keystore.get(name)
     offices = {kind: keystore.signer(name) for kind, name in OFFICES.items() if name in kept}
     return [keystore.signer(name) for name in relayers], offices
@@ -358,7 +393,7 @@ def rulebooks_in_force(
     return {programme: RulebookRef(book.version, book.hash) for programme, book in newest.items()}
 
 
-OFFICES = {FINANCE: "finance", ARBITER: "arbiter"}
+OFFICES = {FINANCE: "finance", REGISTRAR: "registrar", ARBITER: "arbiter"}
 """Keys with a duty of their own by the outbox's kind of message."""
 DESKS = ("community", "district")
 """A succession takes two: one asks, another confirms."""

@@ -22,6 +22,7 @@ from issuers.rules.activities import approved_rulebooks
 from issuers.service import IssuerService
 from issuers.sources.mapping import FOLDER, MappingFolder, forms_of
 from issuers.sources.webhooks.sources import WebhookSources
+from ledger.clearing.office import FinanceOffice
 from ledger.clock import Clock, SystemClock
 from ledger.custody.custodian import Custodian
 from ledger.custody.keyring import IdentityHasher, Keyring, SourceIdHasher
@@ -38,6 +39,10 @@ from ledger.residents.renormalising import renormalise_links
 from ledger.store.database import Database, DatabaseUnavailable
 from ledger.store.migrations import upgrade
 from ledger.store.models.api import IdentityLookRow
+from redemption.merchants import MerchantDirectory
+from redemption.shops.applications import MerchantApplications
+from redemption.shops.payees import Payees
+from redemption.shops.sealing import ShopSeal
 from tongdui.issuer_signers import close_signers, open_signers
 from tongdui.settings import Settings
 
@@ -172,6 +177,14 @@ def books_of(
         webhooks=WebhookSources(keys.envelope, clock),
         issuers=issuers,
     )
+
+
+def applications_of(
+    registrar: FinanceOffice, merchants: MerchantDirectory, keys: Keys, deployment: Deployment, clock: Clock
+) -> MerchantApplications:
+    """Wire the shops' way in."""
+    payees = Payees(ShopSeal(Envelope(derive(keys.master, "shops"))), clock)
+    return MerchantApplications(registrar, merchants, payees, keys.keystore, tuple(deployment.scopes), clock)
 
 
 def derive(master: bytes, purpose: str) -> bytes:

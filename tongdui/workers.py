@@ -22,6 +22,7 @@ from ledger.chain.errors import ClockJumped
 from ledger.clock import Clock
 from ledger.errors import ConfigurationError, InvariantViolation, TongduiError
 from ledger.gateway import Gateway
+from ledger.outgoing import Outgoing
 from ledger.residents.erasing import Erased
 from ledger.residents.thawing import thaw_overdue
 from ledger.standard.civil_time import DAY_S
@@ -29,6 +30,8 @@ from ledger.standard.ids import ProgrammeId, ProgrammeSlug
 from ledger.store.database import Database
 from ledger.store.forgetting import forget_deleted
 from ledger.store.models.residents import ErasureRow
+from ledger.webhooks.book import WebhookBook
+from ledger.webhooks.sending import WebhookSender
 from ledger_api.auth.sessions import sweep_sessions
 from ledger_api.auth.throttle import sweep_marks
 from ledger_api.http.idempotency import forget_before
@@ -43,6 +46,7 @@ _UPKEEP_S = 10.0
 _ISSUE_S = 1.0
 _DROPS_S = 1.0
 _WATCH_S = 1.0
+_TELL_S = 1.0
 _CATCH_UP_S = 60.0
 _SETTLED_S = 1.0
 """A dropped file that changed less long ago may still be being written."""
@@ -81,6 +85,16 @@ class Workplace(Protocol):
     @property
     def invariants(self) -> InvariantWatch:
         """The running check."""
+        ...
+
+    @property
+    def webhook_book(self) -> WebhookBook:
+        """Whom to tell what is final."""
+        ...
+
+    @property
+    def news(self) -> threading.Event:
+        """Set when there is something to tell."""
         ...
 
     def upkeep(self) -> bool:
@@ -129,12 +143,19 @@ def start_workers(stack: ExitStack, city: Workplace, links: threading.Event) -> 
 
     threads = [
         threading.Thread(target=_loop, args=(city, stopping, name, once), name=name, daemon=True)
-        for name, once in (("upkeep", upkeep), ("issuers", issue), ("drops", take_drops), ("watch", watch))
+        for name, once in (
+            ("upkeep", upkeep),
+            ("issuers", issue),
+            ("drops", take_drops),
+            ("watch", watch),
+            ("webhooks", _teller(city)),
+        )
     ]
 
     def stop() -> None:
         stopping.set()
         links.set()
+        city.news.set()
         for thread in threads:
             thread.join(30)
 
@@ -145,6 +166,19 @@ def start_workers(stack: ExitStack, city: Workplace, links: threading.Event) -> 
     for thread in threads:
         thread.start()
     stack.callback(stop)
+
+
+def _teller(city: Workplace) -> Callable[[], None]:
+    """Return what sends the webhooks that are due, and else waits for news."""
+    outgoing = Outgoing.of(city.settings.outgoing_networks)
+    sender = WebhookSender(city.database, city.webhook_book, outgoing, city.clock)
+
+    def tell() -> None:
+        if not sender.send_due():
+            city.news.wait(_TELL_S)
+            city.news.clear()
+
+    return tell
 
 
 def drop_paths(city: Workplace) -> dict[ProgrammeSlug, Path]:

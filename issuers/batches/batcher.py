@@ -46,6 +46,8 @@ from ledger.store.models.issuance import (
 )
 from ledger.store.models.projection import BatchRow as ChainBatchRow
 from ledger.store.models.projection import ChainProgrammeRow, PositionRow, SupplyRow
+from ledger.webhooks.book import News, of_issuer
+from ledger.webhooks.book import publish as tell
 
 _LOG = logging.getLogger(__name__)
 _TAKE_MAX = 5_000
@@ -372,12 +374,14 @@ class Batcher:
         for start in range(0, len(ended), _SETTLED_AT_ONCE):
             part = ended[start : start + _SETTLED_AT_ONCE]
             with self._database.transaction() as session:
-                for row, state, reason in part:
-                    self._change(session, row, state, reason)
+                moved = [row for row, state, reason in part if self._change(session, row, state, reason)]
+                tell(session, map(_news, moved), self._clock.timestamp())
+                for _, state, _ in part:
                     counts[state] += 1
         return Settled(**counts)
 
-    def _change(self, session: Session, seen: IssuanceBatchRow, state: BatchState, reason: str | None) -> None:
+    def _change(self, session: Session, seen: IssuanceBatchRow, state: BatchState, reason: str | None) -> bool:
+        """Take a batch over into a state; return whether it has landed by this."""
         row = session.execute(
             select(IssuanceBatchRow)
             .where(IssuanceBatchRow.programme == seen.programme, IssuanceBatchRow.number == seen.number)
@@ -386,9 +390,9 @@ class Batcher:
         ).scalar_one()
         if row.state == state:
             row.reason = reason
-            return
+            return False
         if row.state not in sources(BatchState.LANDED):
-            return  # set aside meanwhile: its void decides
+            return False  # set aside meanwhile: its void decides
         has_landed = state is BatchState.LANDED
         if has_landed:
             row.quarter, row.evidence_root = seen.quarter, seen.evidence_root
@@ -417,6 +421,7 @@ class Batcher:
         row.reason = reason
         row.updated_at = self._clock.timestamp()
         session.flush()
+        return has_landed
 
     def _publish(self, landed: Sequence[IssuanceBatchRow]) -> None:
         """Write the leaf files of landed batches, by the evidence that landed."""
@@ -513,6 +518,18 @@ class Batcher:
                 )
             )
         return 1
+
+
+def _news(row: IssuanceBatchRow) -> News:
+    """Return what an agency's systems are told of a batch that landed."""
+    data = {
+        "programme": row.programme,
+        "batch": str(row.number),
+        "grants": row.grants,
+        "amount_minor": str(row.amount_minor),
+        "evidence_root": "0x" + row.evidence_root.hex(),
+    }
+    return News(of_issuer(row.programme), "batch.landed", data)
 
 
 def _covered(session: Session, rows: Sequence[IssuanceBatchRow]) -> list[IssuanceBatchRow]:

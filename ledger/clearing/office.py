@@ -1,8 +1,9 @@
-"""The finance bureau's acts: announced at the AccessManager, carried out when their time has come, once each.
+"""The acts of the finance bureau and of the registrar: announced at the AccessManager, carried out when their time has
+come, once each.
 
-The bureau's role has an execution delay, during which the supervisor can cancel what was announced. An act is ordered
+Either role has an execution delay, during which the supervisor can cancel what was announced. An act is ordered
 with a key of its own in the caller's transaction; `FinanceOffice.advance` takes every open act one step further, so a
-crash anywhere leaves an act where the next round finds it. Both calls are sent by the bureau's own key, through the
+crash anywhere leaves an act where the next round finds it. Both calls are sent by the office's own key, through the
 outbox; the contract refuses an act that it has had before.
 """
 
@@ -22,8 +23,10 @@ from ledger.clearing.errors import NoFinanceKey, NothingWaits, SecondPersonNeede
 from ledger.clock import Clock
 from ledger.deployment.artifacts import call_data, decode_result
 from ledger.deployment.file import Deployment
+from ledger.errors import InvariantViolation
 from ledger.outbox.outbox import Outbox
 from ledger.outbox.states import MessageState
+from ledger.residents.persons import are_one_person
 from ledger.standard.civil_time import DAY_S
 from ledger.standard.ids import Address, address_bytes
 from ledger.standard.keccak import keccak256
@@ -31,6 +34,7 @@ from ledger.store.database import Database
 from ledger.store.models.outbox import FinanceActRow
 
 KIND = "finance"
+REGISTRAR = "registrar"
 PROPOSAL_LIFETIME_S = 7 * DAY_S
 _ANNOUNCE_GAS = 400_000
 _PAD12 = bytes(12)
@@ -70,18 +74,20 @@ class Act:
 
 
 class FinanceOffice:
-    """Orders and carries out the bureau's calls to the clearing book."""
+    """Orders and carries out an office's calls to the clearing book: the finance bureau's, or the registrar's."""
 
     def __init__(
         self,
         database: Database,
-        engine: Engine,
+        engine: Engine | None,
         deployment: Deployment,
         outbox: Outbox,
         clock: Clock,
         finance: Address | None,
+        kind: str = KIND,
     ) -> None:
-        """``finance``: the bureau's account if this installation keeps its key, else None."""
+        """``engine``: None where acts are ordered only; the process that has the chain carries them out.
+        ``finance``: the office's account if this installation keeps its key, else None. ``kind``: of its messages."""
         self._database = database
         self._engine = engine
         self._book = deployment.address("ClearingBook")
@@ -89,6 +95,16 @@ class FinanceOffice:
         self._outbox = outbox
         self._clock = clock
         self._finance = finance
+        self._kind = kind
+
+    @property
+    def keeps_key(self) -> bool:
+        """Whether this installation can send the office's calls."""
+        return self._finance is not None
+
+    def call(self, function: str, args: Sequence[Any]) -> tuple[Address, bytes]:
+        """Return (to, data) of a call, for an office that keeps its key itself."""
+        return self._book, call_data("ClearingBook", function, args)
 
     def propose(self, session: Session, key: str, function: str, args: Sequence[Any], gas: int, subject: str) -> Act:
         """Have a call wait for a second person; the same key again changes nothing. Raises NoFinanceKey."""
@@ -97,7 +113,7 @@ class FinanceOffice:
     def confirm(self, session: Session, key: str, subject: str) -> Act:
         """Order what another person proposed, at most a week ago. Raises NothingWaits or SecondPersonNeeded."""
         row = self._proposed(session, key)
-        if row.subject == subject:
+        if are_one_person(session, row.subject, subject):
             raise SecondPersonNeeded
         row.state, row.confirmed_by = ActState.ORDERED, subject
         session.flush()
@@ -136,6 +152,7 @@ class FinanceOffice:
         if row is None:
             row = FinanceActRow(
                 act_key=key,
+                office=self._kind,
                 function=function,
                 calldata=calldata,
                 gas=gas,
@@ -150,6 +167,7 @@ class FinanceOffice:
     def acts(self, session: Session, *, only_open: bool = False) -> list[Act]:
         """Return the acts in the order in which they were ordered."""
         query = select(FinanceActRow).order_by(FinanceActRow.created_at, FinanceActRow.act_key)
+        query = query.where(FinanceActRow.office == self._kind)
         if only_open:
             query = query.where(FinanceActRow.state.in_(OPEN))
         return [_act(row) for row in session.scalars(query)]
@@ -167,7 +185,7 @@ class FinanceOffice:
         with self._database.read() as session:
             rows = session.scalars(
                 select(FinanceActRow)
-                .where(FinanceActRow.state.in_(OPEN))
+                .where(FinanceActRow.office == self._kind, FinanceActRow.state.in_(OPEN))
                 .order_by(FinanceActRow.created_at, FinanceActRow.act_key)
             ).all()
             session.expunge_all()
@@ -195,7 +213,7 @@ class FinanceOffice:
             return self._call(session, row)
         key = announce_key(row.act_key)
         schedule = call_data("AccessManager", "schedule", [self._book, row.calldata, 0])
-        self._outbox.enqueue_call(session, KIND, key, self._manager, schedule, _ANNOUNCE_GAS + 40 * len(schedule))
+        self._outbox.enqueue_call(session, self._kind, key, self._manager, schedule, _ANNOUNCE_GAS + 40 * len(schedule))
         status = self._outbox.status(session, key)
         if status is not None and status.state is MessageState.DONE:
             row.state = ActState.ANNOUNCED
@@ -212,7 +230,7 @@ class FinanceOffice:
         return ready_at <= self._clock.timestamp() and self._call(session, row)
 
     def _call(self, session: Session, row: FinanceActRow) -> bool:
-        self._outbox.enqueue_call(session, KIND, row.act_key, self._book, row.calldata, row.gas)
+        self._outbox.enqueue_call(session, self._kind, row.act_key, self._book, row.calldata, row.gas)
         row.state = ActState.CALLED
         return True
 
@@ -235,6 +253,8 @@ class FinanceOffice:
         return int(self._ask("getSchedule", [operation])) or None
 
     def _ask(self, function: str, args: Sequence[Any]) -> Any:
+        if self._engine is None:
+            raise InvariantViolation("an office without a chain carries nothing out")
         request = {"to": self._manager, "data": "0x" + call_data("AccessManager", function, args).hex()}
         answer = self._engine.rpc.call("eth_call", [request, hex(self._engine.final_height())])
         return decode_result("AccessManager", function, hex_bytes(answer, "eth_call"))

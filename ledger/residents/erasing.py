@@ -8,7 +8,7 @@ which what was used of the caps and the fingerprints of deeds go on: who comes b
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +19,7 @@ from ledger.custody.keyring import IdentityHasher
 from ledger.custody.master import Envelope
 from ledger.standard.civil_time import month_start
 from ledger.standard.ids import ProgrammeId
+from ledger.store.database import Database
 from ledger.store.models.residents import (
     ErasureRow,
     ResidentRow,
@@ -47,22 +48,54 @@ class Erased:
     """(programme, source id as it was given): what sealed rows are searched for."""
 
 
-def leave_tombstone(session: Session, identities: IdentityHasher, identity_hmac: bytes, person: int) -> None:
+Stretched = Mapping[bytes, tuple[bytes, bytes]]
+"""What `IdentityHasher.stretch` gave for HMACs of a document, computed before the transaction that needs it: a third of
+a second and 128 MiB are too much while others wait to write."""
+
+
+def has_tombstones(session: Session) -> bool:
+    """Return whether anybody was ever erased and has not come back."""
+    return session.scalar(select(TombstoneRow.tag).limit(1)) is not None
+
+
+def stretch_document(database: Database, identities: IdentityHasher, document_number: str) -> Stretched:
+    """Return what registering a document needs if it was erased here; call it outside any transaction.
+
+    Nothing is computed where nobody was erased, or where the document is a resident's.
+    """
+    hashes = [digest for _, digest in identities.hash_live(document_number)]
+    with database.read() as session:
+        known = select(ResidentRow.resident_id).where(ResidentRow.identity_hmac.in_(hashes))
+        if not has_tombstones(session) or session.scalar(known.limit(1)) is not None:
+            return {}
+    return {digest: identities.stretch(digest) for digest in hashes}
+
+
+def stretch_resident(database: Database, identities: IdentityHasher, resident_id: int) -> Stretched:
+    """Return what erasing a resident needs; call it outside any transaction."""
+    with database.read() as session:
+        found = session.scalar(select(ResidentRow.identity_hmac).where(ResidentRow.resident_id == resident_id))
+    return {} if found is None else {bytes(found): identities.stretch(bytes(found))}
+
+
+def leave_tombstone(
+    session: Session, identities: IdentityHasher, identity_hmac: bytes, person: int, stretched: Stretched
+) -> None:
     """Write the tombstone of an identity document."""
-    tag, key = identities.stretch(identity_hmac)
+    tag, key = stretched.get(identity_hmac) or identities.stretch(identity_hmac)
     sealed = Envelope(key).wrap(person.to_bytes(8, "big"), _CONTEXT)
     session.merge(TombstoneRow(tag=tag, sealed=sealed))
 
 
-def recall(session: Session, identities: IdentityHasher, document_number: str) -> int | None:
+def recall(session: Session, identities: IdentityHasher, document_number: str, stretched: Stretched) -> int | None:
     """Return the pseudonym of a document that was erased, and take its tombstone away; None where there is none.
 
     Costs nothing while there is no tombstone at all.
     """
-    if session.scalar(select(TombstoneRow.tag).limit(1)) is None:
+    if not has_tombstones(session):
         return None
     for _, digest in identities.hash_live(document_number):
-        tag, key = identities.stretch(digest)
+        tag, key = stretched.get(digest) or identities.stretch(digest)
         row = session.get(TombstoneRow, tag)
         if row is not None:
             person = int.from_bytes(Envelope(key).unwrap(bytes(row.sealed), _CONTEXT), "big")

@@ -32,7 +32,7 @@ from ledger.residents.claims import (
     SourceIdState,
     claim_outcome,
 )
-from ledger.residents.erasing import Erased, forget_links, leave_tombstone, make_unreadable, recall
+from ledger.residents.erasing import Erased, Stretched, forget_links, leave_tombstone, make_unreadable, recall
 from ledger.residents.errors import EmptyIdentifier, NoSuchClaim, ResidentErased, ResidentNotFound, TooManyClaims
 from ledger.standard.civil_time import DAY_S
 from ledger.standard.identifiers import IdentifierForms, normalise
@@ -68,11 +68,13 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewResident:
-    """A person whose identity document was verified. ``account`` is given by residents who hold their own key."""
+    """A person whose identity document was verified. ``account`` is given by residents who hold their own key;
+    ``stretched`` comes from `erasing.stretch_document`."""
 
     document_number: str
     profile: Mapping[str, str] = field(default_factory=dict)
     account: Address | None = None
+    stretched: Stretched = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ class ResidentRegistry:
         random: RandomBytes = os.urandom,
     ) -> None:
         self._custodian = custodian
-        self._identities = identities
+        self.identities = identities
         self._sources = sources
         self._clock = clock
         self._random = random
@@ -137,7 +139,7 @@ class ResidentRegistry:
         created: dict[bytes, Resident] = {}
         results: list[Registration | bytes] = []
         for person in people:
-            version, identity = self._identities.hash(person.document_number)
+            version, identity = self.identities.hash(person.document_number)
             found = known.get(person.document_number) or created.get(identity)
             if found is not None:
                 different = person.account is not None and person.account != found.account
@@ -383,12 +385,10 @@ class ResidentRegistry:
             shown.append((claim.programme, source, own))
         return shown
 
-    def erase(self, session: Session, resident_id: int) -> Erased | None:
+    def erase(self, session: Session, resident_id: int, stretched: Stretched | None = None) -> Erased | None:
         """Destroy the data key, the account key and every link, and return what the other books have to forget (None:
-        it was done before). The chain's history stays, and points to no person.
-
-        The identity's tombstone stays too, so that a person who comes back is known to have been here. Warning: points
-        left in a custodial account can never be spent again. Raises ResidentNotFound.
+        it was done before). The chain's history stays, and points to no person; a tombstone of the identity stays too.
+        Warning: points left in a custodial account can never be spent again. Raises ResidentNotFound.
         """
         row = self._row(session, resident_id)
         if row.status == "erased":
@@ -396,7 +396,7 @@ class ResidentRegistry:
         words = tuple((programme, source) for programme, source, _ in self.linked_sources(session, resident_id))
         person = ResidentId(int.from_bytes(self._random(8), "big") >> 1)
         if row.identity_hmac is not None:
-            leave_tombstone(session, self._identities, bytes(row.identity_hmac), person)
+            leave_tombstone(session, self.identities, bytes(row.identity_hmac), person, stretched or {})
         own = select(SourceClaimRow.programme, SourceClaimRow.source_hmac, SourceClaimRow.state)
         claims = session.execute(own.where(SourceClaimRow.resident_id == resident_id)).all()
         for programme, digest, state in claims:
@@ -434,7 +434,7 @@ class ResidentRegistry:
     def _new(
         self, session: Session, person: NewResident, version: int, identity: bytes, now: int
     ) -> tuple[Resident, dict[str, Any]]:
-        known = recall(session, self._identities, person.document_number)
+        known = recall(session, self.identities, person.document_number, person.stretched)
         resident_id = ResidentId(int.from_bytes(self._random(8), "big") >> 1 if known is None else known)
         data_key = self._custodian.new_data_key(resident_id)
         wrapped = None
@@ -461,7 +461,7 @@ class ResidentRegistry:
         for document in documents:
             if not normalise(document):
                 raise EmptyIdentifier("identity document number")
-            for _, digest in self._identities.hash_live(document):
+            for _, digest in self.identities.hash_live(document):
                 by_hmac[digest] = document
         rows = fetch_by_keys(
             session,
@@ -478,7 +478,7 @@ class ResidentRegistry:
         return {
             document: found[digest]
             for document in documents
-            for _, digest in self._identities.hash_live(document)
+            for _, digest in self.identities.hash_live(document)
             if digest in found
         }
 

@@ -118,6 +118,15 @@ class Logins:
             query = query.where(LoginRow.merchant_id == merchant_id)
         return [_login(row) for row in session.scalars(query)]
 
+    def grant(self, session: Session, subject: str, scope: str) -> bool:
+        """Give a subject's login one scope more, from its next sign-in on; return whether it has a login here."""
+        row = session.get(LoginRow, subject)
+        if row is None:
+            return False
+        row.scopes = _joined(check_scopes({*row.scopes.split(), scope}))
+        session.flush()
+        return True
+
     def set_password(self, session: Session, name: str, password_hash: str) -> Login:
         """Give a login another password; its sessions end. Raises UnknownLogin."""
         row = self._row(session, name)

@@ -21,8 +21,11 @@ from ledger.clearing import errors as clearing
 from ledger.custody import errors as custody
 from ledger.errors import ConfigurationError, InvariantViolation, TongduiError
 from ledger.orders import errors as orders
+from ledger.outgoing import AddressRefused
 from ledger.residents import errors as residents
+from ledger.residents.persons import OnePerson
 from ledger.standard import errors as standard
+from ledger.webhooks import book as webhooks
 from ledger_api import errors as request
 from ledger_api.auth import errors as logins
 from ledger_api.auth.passwords import PasswordsBusy
@@ -135,6 +138,7 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
     residents.AccountUnproven: _kind("account-unproven", 403),
     residents.TooManyClaims: _kind("too-many-claims", 429, ("limit",)),
     residents.SameDecider: _kind("same-decider", 403),
+    OnePerson: _kind("second-person", 403),
     custody.NotCustodial: _kind("own-key", 409),
     custody.Erased: _kind("resident-erased", 410),
     # spending
@@ -173,6 +177,18 @@ PROBLEMS: dict[type[TongduiError], ProblemType] = {
     redemption.RefundTooLate: _kind("refund-too-late", 409, ("order_id", "days")),
     redemption.NotRefundable: _kind("not-refundable", 409, ("order_id",)),
     redemption.OrderUnfit: _kind("order-unfit", 422),
+    # a shop's way in, and its money
+    redemption.UnknownApplication: _kind("unknown-application", 404),
+    redemption.ApplicationExists: _kind("application-exists", 409),
+    redemption.TooManyApplications: _kind("too-many-applications", 409, ("limit",)),
+    redemption.ApplicationStateConflict: _kind("application-state", 409, ("state", "act")),
+    redemption.UnknownShopScope: _kind("unknown-shop-scope", 422, ("scope", "known")),
+    redemption.NoPayeeChange: _kind("no-payee-change", 409, ("merchant_id",)),
+    redemption.PayeeChangeWaits: _kind("payee-change-waits", 409, ("merchant_id", "effective_at")),
+    # who is told what is final
+    webhooks.UnknownEndpoint: _kind("unknown-endpoint", 404),
+    webhooks.TooManyEndpoints: _kind("too-many-endpoints", 409, ("limit",)),
+    AddressRefused: _kind("address-refused", 422, ("reason",)),
     # funding
     clearing.ProgrammeUnknown: _kind("unknown-programme", 404),
     clearing.AppropriationDiffers: _kind("appropriation-differs", 409, ("programme",)),

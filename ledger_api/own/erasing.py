@@ -7,7 +7,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from ledger.residents.erasing import ask_for_sweep
+from ledger.residents.erasing import Stretched, ask_for_sweep, stretch_resident
 from ledger.store.forgetting import forget_deleted
 from ledger.store.models.api import ApiSubjectRow
 from ledger_api.auth import scopes
@@ -24,13 +24,18 @@ def erase(write: Writer, body: EraseIn) -> Response:
     """Erase oneself; `body.loses` is what `loss` gave: where something has changed since, nothing is erased."""
     require(write.principal, scopes.RESIDENT)
     services = write.services
+    if (answered := write.answered(body)) is not None:
+        return answered
+    with services.database.read() as session:
+        own = own_resident(session, write.principal)
+    stretched = stretch_resident(services.database, services.registry.identities, own)
 
     def effect(session: Session) -> tuple[int, BaseModel]:
         resident_id = own_resident(session, write.principal)
         loses = loss(session, services, resident_id)
         if body.loses != loses:
             raise ErasureDiffers(loses.model_dump(mode="json"))
-        _forget(session, services, resident_id, write.key)
+        _forget(session, services, resident_id, write.key, stretched)
         return 200, Done()
 
     response = write.once(body, effect)
@@ -45,10 +50,10 @@ def loss(session: Session, services: Services, resident_id: int) -> ErasureLoss:
     return erasure_loss(session, resident, held, services.clock.timestamp())
 
 
-def _forget(session: Session, services: Services, resident_id: int, key: str | None) -> None:
+def _forget(session: Session, services: Services, resident_id: int, key: str | None, stretched: Stretched) -> None:
     resident = services.registry.get(session, resident_id)
     subjects = list(session.scalars(select(ApiSubjectRow.subject).where(ApiSubjectRow.resident_id == resident_id)))
-    erased = services.registry.erase(session, resident_id)
+    erased = services.registry.erase(session, resident_id, stretched)
     if erased is not None:
         services.issuers.erase(session, erased)
         programmes = [programme for programme, _ in (*erased.sources, *erased.words)]

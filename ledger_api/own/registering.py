@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from ledger.residents.account_proof import AccountProof
 from ledger.residents.claims import Proof
+from ledger.residents.erasing import stretch_document
 from ledger.residents.errors import AccountUnproven, EmptyIdentifier
 from ledger.residents.registry import NewResident, Registration
 from ledger.standard.ids import ZERO_ADDRESS, Address, to_address
@@ -36,10 +37,13 @@ def register(write: Writer, body: ResidentIn) -> Response:
     services = write.services
     document = _document(services, body, write.principal)
     account = None if body.account is None else _usable(services, body, write.principal)
+    if (answered := write.answered(body)) is not None:
+        return answered
+    stretched = stretch_document(services.database, services.registry.identities, document)
 
     def effect(session: Session) -> tuple[int, BaseModel]:
         profile = {} if body.name is None else {"name": body.name}
-        registration = services.registry.register(session, NewResident(document, profile, account))
+        registration = services.registry.register(session, NewResident(document, profile, account, stretched))
         _bind(session, services, write.principal, registration)
         links = _link(session, services, registration.resident.resident_id, body.links)
         answer = resident_out(registration.resident, registration).model_copy(update={"links": links})

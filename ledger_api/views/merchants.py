@@ -22,7 +22,7 @@ from redemption.merchants import Merchant
 from redemption.offers import Offer
 
 
-def merchant_out(found: Merchant) -> MerchantOut:
+def merchant_out(found: Merchant, *, is_registered: bool) -> MerchantOut:
     """Return a merchant."""
     return MerchantOut(
         merchant_id=found.merchant_id,
@@ -32,6 +32,7 @@ def merchant_out(found: Merchant) -> MerchantOut:
         address_zh=found.address_zh,
         address_en=found.address_en,
         status=found.status,
+        is_registered=is_registered,
     )
 
 

@@ -1,7 +1,8 @@
 """Large refunds take two logins: one proposes, another carries it out.
 
 What counts is what goes back of an order in all, so that many small parts are one large refund. Two logins that are
-bound to one resident are one person; whether two logins of a shop are two people, its owner answers for.
+bound to one resident are one person, and so are an owner and the staff whose logins he made: the second one's login is
+made by the operator (`ledger.residents.persons`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ledger.clock import Clock
+from ledger.residents.persons import are_one_person
 from ledger.standard.civil_time import DAY_S
 from ledger.standard.ids import MerchantId, OrderId, order_id_text
 from ledger.store.models.redemption import RefundProposalRow
@@ -93,7 +95,7 @@ class RefundApprovals:
             row is None
             or self._is_over(row)
             or row.keep_fen != keep_fen
-            or row.proposed_by == person.subject
+            or are_one_person(session, row.proposed_by, person.subject)
             or (row.resident_id is not None and row.resident_id == person.resident_id)
         ):
             raise RefundNeedsSecond(order_id_text(order_id), self.alone_max_fen)

@@ -15,7 +15,7 @@ from ledger.python_gc import collect_rarely
 from tongdui.cli import audit, chain, clearing, gateway, network, signer, work
 from tongdui.cli.agency import batches, issuers
 from tongdui.cli.console import ExitCode, FileProblem, failure
-from tongdui.cli.people import accounts, tokens
+from tongdui.cli.people import accounts, shops, tokens
 
 _HELP = """
 Tongdui (通兑): a city's points under one standard, exchanged across domains, on a ledger that anyone can verify.
@@ -71,6 +71,7 @@ signer.register(app)
 network.register(app)
 tokens.register(app)
 accounts.register(app)
+shops.register(app)
 
 
 def main() -> None:

@@ -147,11 +147,13 @@ class AppropriationRow(Base):
 
 
 class FinanceActRow(Base):
-    """A call of the finance bureau to the clearing book, which is announced first: see `ledger.clearing.office`."""
+    """A call of finance bureau or registrar to the clearing book, announced first: see `ledger.clearing.office`."""
 
     __tablename__ = "finance_acts"
 
     act_key: Mapped[str] = mapped_column(String(140), primary_key=True)
+    office: Mapped[Word] = mapped_column(server_default="finance")
+    """Whose act it is: ``finance`` or ``registrar``."""
     function: Mapped[Word]
     calldata: Mapped[Blob]
     gas: Mapped[Big]

@@ -293,3 +293,110 @@ class TillShiftRow(Base):
         ),
         Index("ix_till_shifts_merchant_id", "merchant_id", "shift_id"),
     )
+
+
+class MerchantApplicationRow(Base):
+    """A shop that wants to be paid with points: see `redemption.shops.applications`."""
+
+    __tablename__ = "merchant_applications"
+
+    sequence: Mapped[Serial]
+    """The cursor of lists."""
+    application_id: Mapped[str] = mapped_column(String(40), unique=True)
+    licence: Mapped[str] = mapped_column(String(18))
+    """The unified social credit code of its business licence."""
+    name_zh: Mapped[str] = mapped_column(String(200))
+    name_en: Mapped[str] = mapped_column(String(200))
+    category: Mapped[Word]
+    address_zh: Mapped[str] = mapped_column(String(400))
+    address_en: Mapped[str] = mapped_column(String(400))
+    scope_names: Mapped[str] = mapped_column(Text)
+    """What it sells, by the city's scopes, with spaces between them."""
+    scope: Mapped[Hash32] = mapped_column(LargeBinary(32))
+    """The same as on chain."""
+    own_key: Mapped[AddressBytes | None] = mapped_column(LargeBinary(20))
+    """The account with which it signs itself; NULL where the installation keeps its key."""
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    """Contacts and payee, encrypted."""
+    state: Mapped[Word]
+    """``redemption.shops.applications.ApplicationState``."""
+    reason: Mapped[str | None] = mapped_column(String(512))
+    applied_by: Mapped[str] = mapped_column(String(320), index=True)
+    applied_at: Mapped[UnixTime]
+    decided_by: Mapped[str | None] = mapped_column(String(320))
+    decided_at: Mapped[UnixTime | None]
+    merchant_id: Mapped[MerchantId | None] = mapped_column(BigInteger, unique=True)
+    chain_key: Mapped[AddressBytes | None] = mapped_column(LargeBinary(20))
+    attempt: Mapped[int] = mapped_column(Integer)
+    """How often its registration was ordered."""
+    registered_at: Mapped[UnixTime | None]
+
+    __table_args__ = (
+        Index("ix_merchant_applications_state", "state", "sequence"),
+        # One licence is one shop, whatever any gateway believes.
+        Index(
+            "uq_merchant_applications_live_licence",
+            "licence",
+            unique=True,
+            sqlite_where=text("state NOT IN ('refused', 'withdrawn')"),
+            postgresql_where=text("state NOT IN ('refused', 'withdrawn')"),
+        ),
+    )
+
+
+class MerchantContactsRow(Base):
+    """The two contacts of a shop, encrypted."""
+
+    __tablename__ = "merchant_contacts"
+
+    merchant_id: Mapped[MerchantId] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class MerchantPayeeRow(Base):
+    """A bank account that a shop is paid to, from some time on, or a change that waits: `redemption.shops.payees`."""
+
+    __tablename__ = "merchant_payees"
+
+    payee_id: Mapped[Serial]
+    merchant_id: Mapped[MerchantId] = mapped_column(BigInteger)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    """Holder, bank and account number, encrypted."""
+    state: Mapped[Word]
+    """``redemption.shops.payees.PayeeState``."""
+    proposed_by: Mapped[str] = mapped_column(String(320))
+    proposed_at: Mapped[UnixTime]
+    confirmed_by: Mapped[str | None] = mapped_column(String(320))
+    effective_at: Mapped[UnixTime | None]
+    """From when on money goes there; NULL before it is confirmed."""
+    ended_by: Mapped[str | None] = mapped_column(String(320))
+    """Who withdrew it."""
+
+    __table_args__ = (
+        Index("ix_merchant_payees_merchant_id", "merchant_id", "payee_id"),
+        # One change of a shop waits at a time.
+        Index(
+            "uq_merchant_payees_proposed",
+            "merchant_id",
+            unique=True,
+            sqlite_where=text("state = 'proposed'"),
+            postgresql_where=text("state = 'proposed'"),
+        ),
+    )
+
+
+class MerchantNoticeRow(Base):
+    """What a contact of a shop has to be told; it names no account."""
+
+    __tablename__ = "merchant_notices"
+
+    notice_id: Mapped[Serial]
+    merchant_id: Mapped[MerchantId] = mapped_column(BigInteger)
+    contact: Mapped[int] = mapped_column(Integer)
+    """1 or 2."""
+    kind: Mapped[Word]
+    """``redemption.shops.payees.NoticeKind``."""
+    effective_at: Mapped[UnixTime | None]
+    created_at: Mapped[UnixTime]
+
+    __table_args__ = (Index("ix_merchant_notices_merchant_id", "merchant_id", "notice_id"),)

@@ -58,8 +58,10 @@ def list_merchants(request: Request, services: Deps, cursor: Cursor = None, limi
     place = decode_cursor(cursor, 1)
     with services.database.read() as session:
         found = services.merchants.page(session, place[0] if place else None, limit + 1)
+        known = services.merchants.registered(session, [one.merchant_id for one in found])
     next_cursor = encode_cursor(found[limit - 1].merchant_id) if len(found) > limit else None
-    page = MerchantPage(items=[merchant_out(one) for one in found[:limit]], next_cursor=next_cursor)
+    items = [merchant_out(one, is_registered=one.merchant_id in known) for one in found[:limit]]
+    page = MerchantPage(items=items, next_cursor=next_cursor)
     return cacheable(request, page, is_public=True, max_age_s=60)
 
 
@@ -70,12 +72,16 @@ def get_merchant(merchant_id: MerchantNumber, request: Request, services: Deps) 
     """Return a merchant."""
     with services.database.read() as session:
         found = services.merchants.get(session, merchant_id)
-    return cacheable(request, merchant_out(found), is_public=True, max_age_s=60)
+        is_registered = bool(services.merchants.registered(session, [merchant_id]))
+    return cacheable(request, merchant_out(found, is_registered=is_registered), is_public=True, max_age_s=60)
 
 
 @router.put("/v1/merchants/{merchant_id}", operation_id="saveMerchant", response_model=MerchantOut)
 def save_merchant(merchant_id: MerchantNumber, body: MerchantIn, write: Write) -> Response:
-    """Create or change what people read about a merchant. Its key and scope are registered on chain, not here."""
+    """Change what people read about a merchant, or create it for one that the registrar has on the chain already.
+
+    A new shop comes in by an application (`applyAsMerchant`), which registers its key and scope on the chain too.
+    """
     require(write.principal, scopes.OPERATOR, scopes.merchant(merchant_id))
     directory = write.services.merchants
 
@@ -93,7 +99,8 @@ def save_merchant(merchant_id: MerchantNumber, body: MerchantIn, write: Write) -
                 **body.model_dump(exclude={"status"}),
             ),
         )
-        return 200, merchant_out(directory.get(session, merchant_id))
+        is_registered = bool(directory.registered(session, [merchant_id]))
+        return 200, merchant_out(directory.get(session, merchant_id), is_registered=is_registered)
 
     return write.once(body, effect)
 

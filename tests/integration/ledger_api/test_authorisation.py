@@ -76,6 +76,25 @@ MATRIX: dict[str, frozenset[str]] = {
         submitExchange prepareRedemption submitRedemption""",
     ),
     **rows(only("owner operator"), "saveMerchant"),
+    **rows(
+        only("resident newcomer operator"),
+        "applyAsMerchant listMerchantApplications getMerchantApplication withdrawMerchantApplication",
+    ),
+    **rows(only("operator"), "approveMerchantApplication refuseMerchantApplication resumeMerchantApplication"),
+    **rows(only("owner"), "proposePayee"),
+    **rows(
+        only("owner manager"),
+        """listShopWebhooks createShopWebhook makeShopWebhookSecret endShopWebhook listShopDeliveries
+        replayShopDelivery""",
+    ),
+    **rows(
+        only("agency"),
+        """listAgencyWebhooks createAgencyWebhook makeAgencyWebhookSecret endAgencyWebhook listAgencyDeliveries
+        replayAgencyDelivery""",
+    ),
+    **rows(only("owner operator"), "confirmPayee"),
+    **rows(only("owner finance operator"), "getPayee withdrawPayee"),
+    **rows(only("owner manager operator"), "listNotices"),
     **rows(only("owner"), "listStaff createStaff endStaff setStaffPassword"),
     **rows(only("owner manager"), "createOffer changeOffer"),
     **rows(only("owner manager finance"), "getStatement downloadStatement"),

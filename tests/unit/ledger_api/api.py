@@ -17,12 +17,15 @@ from issuers.sources.webhooks.sources import WebhookSources
 from ledger.chain.engine import Engine
 from ledger.clearing.appropriations import Appropriations
 from ledger.clearing.office import FinanceOffice
+from ledger.custody.keystore import Keystore
 from ledger.custody.master import Envelope
 from ledger.deployment.file import Deployment
+from ledger.outgoing import Outgoing
 from ledger.residents.link_codes import LinkCodes
 from ledger.standard.contract import BatchState
 from ledger.standard.evidence import EvidenceLeaf, verify
 from ledger.standard.ids import Address
+from ledger.webhooks.book import WebhookBook
 from ledger_api.app import create_app
 from ledger_api.auth.logins import Logins
 from ledger_api.auth.passwords import Passwords
@@ -36,6 +39,9 @@ from ledger_api.ports import Check, InvariantReport, OrderOnChain, ProgrammeName
 from ledger_api.services import BodyLimits, Services
 from redemption.acts.refund_approvals import RefundApprovals
 from redemption.refunds import Refunds
+from redemption.shops.applications import MerchantApplications
+from redemption.shops.payees import Payees
+from redemption.shops.sealing import ShopSeal
 from tests.unit.redemption.world import World
 from tongdui.settings import Settings
 
@@ -98,10 +104,10 @@ def _chainless() -> tuple[Deployment, Engine]:
     return deployment, create_autospec(Engine, instance=True)
 
 
-def _office(world: World) -> FinanceOffice:
-    """The finance bureau's office; what it sends needs a chain: tests/integration/ledger_api."""
+def _office(world: World, kind: str = "finance") -> FinanceOffice:
+    """An office whose acts are announced; what it sends needs a chain: tests/integration/ledger_api."""
     deployment, engine = _chainless()
-    return FinanceOffice(world.database, engine, deployment, world.outbox, world.clock, Address("0x" + "cc" * 20))
+    return FinanceOffice(world.database, engine, deployment, world.outbox, world.clock, Address("0x" + "cc" * 20), kind)
 
 
 class Api:
@@ -138,6 +144,14 @@ class Api:
             registry=world.registry,
             orders=world.desk,
             merchants=world.merchants,
+            applications=MerchantApplications(
+                _office(world, "registrar"),
+                world.merchants,
+                Payees(ShopSeal(Envelope(b"\x0a" * 32)), world.clock),
+                Keystore(world.directory / "keys", b"\x0b" * 32),
+                ("food", "museum"),
+                world.clock,
+            ),
             offers=world.offers,
             redemptions=world.redemptions,
             fulfilment=world.fulfilment,
@@ -150,6 +164,7 @@ class Api:
             decisions=world.decisions,
             appropriations=Appropriations(_office(world), world.clock),
             webhooks=WebhookSources(Envelope(b"\x08" * 32), world.clock),
+            webhook_book=WebhookBook(Envelope(b"\x0c" * 32), Outgoing(), world.clock),
             chain=self.chain,
             deployment={"chain_id": 1337},
             receipts=self.receipts,

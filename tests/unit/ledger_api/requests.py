@@ -17,6 +17,10 @@ PATH |= {
     "name": "zhang.san",
     "session_id": "s",
     "slip_id": "s",
+    "application_id": "app-1",
+    "change_id": "1",
+    "endpoint_id": "ep-1",
+    "message_id": "msg_1",
 }
 QUERY = {"since": "2026-11-01T00:00:00Z", "until": "2026-11-30T00:00:00Z", "year": "2026"}
 BODIES: dict[str, Any] = {"ClaimDecisionIn": {"nobody": True}}

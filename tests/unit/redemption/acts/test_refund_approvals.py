@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger_api.auth.logins import Logins, NewLogin
 from redemption.acts.refund_approvals import PROPOSAL_LIFETIME_S, RefundApprovals
 from redemption.errors import RefundNeedsSecond
 from redemption.fulfilment import Actor
@@ -77,3 +78,20 @@ def test_a_proposal_takes_the_place_of_the_one_before_and_does_not_wait_for_ever
         carry_out(world, approvals, ONE, keep_fen=200)
     with world.database.read() as session:
         assert approvals.of_merchant(session, GROCER) == []
+
+
+def test_an_owner_and_the_staff_whose_logins_he_made_are_one_person(world: World, approvals: RefundApprovals) -> None:
+    logins = Logins(world.clock)
+    with world.database.transaction() as session:
+        made = [
+            logins.add(session, NewLogin(f"staff.{n}", "x", frozenset({"merchant:1:refunds"}), "owner", GROCER)).subject
+            for n in (1, 2)
+        ]
+        others = logins.add(session, NewLogin("second", "x", frozenset({"merchant:1:refunds"}), "command line")).subject
+    one, two = made
+    for proposer, second in (("owner", one), (one, "owner"), (one, two)):
+        propose(world, approvals, Actor(proposer))
+        with pytest.raises(RefundNeedsSecond):
+            carry_out(world, approvals, Actor(second))
+    propose(world, approvals, Actor(one))
+    carry_out(world, approvals, Actor(others))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from threading import Thread
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
-from ledger.store.models.api import ApiSubjectRow, IdempotencyRow
+from ledger.custody.keyring import IdentityHasher
+from ledger.store.models.api import ApiSubjectRow, IdempotencyRow, WithdrawnTokenRow
 from ledger.store.models.redemption import DeskPinRow
 from ledger.store.models.residents import ErasureRow, ResidentRow, TombstoneRow
 from tests.unit.ledger_api.api import Api, problem
@@ -76,3 +79,26 @@ def test_who_comes_back_is_a_new_resident_with_a_new_account(api: Api) -> None:
     assert (again["account"] != made["account"], again["resident_id"] != made["resident_id"]) == (True, True)
     with api.world.database.read() as session:
         assert session.scalars(select(TombstoneRow)).all() == [], "it was taken away"
+
+
+def test_no_memory_hard_hash_is_computed_while_others_wait_to_write(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    headers, _ = api.register()
+    plain, computed = IdentityHasher.stretch, []
+
+    def stretch(hasher: IdentityHasher, identity_hmac: bytes) -> tuple[bytes, bytes]:
+        def write() -> None:
+            with api.world.database.transaction() as session:
+                session.add(WithdrawnTokenRow(token_id=f"t{len(computed)}", expires_at=0, withdrawn_at=0))
+
+        other = Thread(target=write, daemon=True)
+        other.start()
+        other.join(20)
+        computed.append(other.is_alive())
+        return plain(hasher, identity_hmac)
+
+    monkeypatch.setattr(IdentityHasher, "stretch", stretch)
+    assert api.post("/v1/residents/me/erase", erasing(api, headers), headers).status_code == 200
+    api.register("zhang", "510107195403071299")
+    assert api.register()[1]["resident_id"]
+    assert len(computed) >= 3
+    assert not any(computed)

@@ -41,13 +41,13 @@ from issuers.records.forgetting import forget_records
 from issuers.records.renormalising import Renormalised, Renormaliser
 from issuers.records.vault import RecordKeys, Vault
 from issuers.reports import listing
-from issuers.reports.explanations import explain
+from issuers.reports.explanations import activity_names, explain
 from issuers.reports.funding import FundingWait, funding_waits
 from issuers.reports.stages import PipelineView, pipeline_views
 from issuers.review.pairs import held_pair
 from issuers.review.reviews import Reviewing
 from issuers.rules.activities import approved_rulebooks
-from issuers.rules.rulebook import Rulebook, as_approved
+from issuers.rules.rulebook import Names, Rulebook, as_approved
 from issuers.sources.mapping import FOLDER as MAPPINGS
 from issuers.sources.mapping import Mapping as SourceMapping
 from issuers.sources.mapping import MappingFolder
@@ -356,6 +356,10 @@ class IssuerService:
         key = bytes.fromhex(grant_id.removeprefix("0x")) if isinstance(grant_id, str) else grant_id
         with self._database.read() as session:
             return explain(session, key, self._books, self._slugs)
+
+    def activity_names(self) -> dict[tuple[ProgrammeSlug, str], Names]:
+        """Return how activities are called, by programme and code: as in the newest rulebook that has them."""
+        return activity_names(self._books, self._slugs)
 
     def grants_of(self, account: Address, limit: int = 100) -> list[str]:
         """Return ids of the latest grants of the resident whose account it is, newest first, for `explain`."""

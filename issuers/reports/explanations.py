@@ -12,7 +12,7 @@ from issuers.batches.evidence import leaf_rows, tree_of
 from issuers.errors import ErasedRecord, GrantNotFound
 from issuers.rules.rating import render
 from issuers.rules.refusals import PERIODS_ZH
-from issuers.rules.rulebook import CompiledActivity, CompiledCap, Rulebook, RulebookFile, compile_rulebook
+from issuers.rules.rulebook import CompiledActivity, CompiledCap, Names, Rulebook, RulebookFile, compile_rulebook
 from issuers.rules.units import UNITS
 from issuers.states import BatchState, GrantState
 from ledger.standard import contract
@@ -28,6 +28,18 @@ from ledger.store.models.issuance import (
 )
 from ledger.store.models.projection import BatchRow as ChainBatchRow
 from ledger.store.models.projection import ChainProgrammeRow
+
+
+def activity_names(
+    books: Mapping[ProgrammeId, Sequence[Rulebook]], slugs: Mapping[ProgrammeId, ProgrammeSlug]
+) -> dict[tuple[ProgrammeSlug, str], Names]:
+    """Return how activities are called, by programme and code: as in the newest rulebook that has them."""
+    return {
+        (slugs[programme], code): activity.names
+        for programme, versions in books.items()
+        for book in versions
+        for code, activity in book.activities.items()
+    }
 
 
 def explain(

@@ -10,6 +10,7 @@ from ledger_api.pages.desk import queue, serve, visit
 from ledger_api.pages.public import book, first
 from ledger_api.pages.shell import account, routes, sign_in
 from ledger_api.pages.shell.rendering import Shell
+from ledger_api.pages.wallet import exchanging, home, mine, orders, register, shop
 from ledger_api.ports import PageSettings
 
 ROUTERS = (
@@ -28,6 +29,12 @@ ROUTERS = (
     visit.router,
     serve.router,
     queue.router,
+    home.router,
+    register.router,
+    exchanging.router,
+    shop.router,
+    orders.router,
+    mine.router,
 )
 
 

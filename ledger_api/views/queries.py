@@ -138,6 +138,16 @@ def history(session: Session, account: Address, before: tuple[int, ...] | None, 
     ]
 
 
+def movements_since(session: Session, account: Address, since: int) -> list[tuple[int, str, int, int]]:
+    """Return an account's movements from a Unix time on: (when, kind, token id, minor units), at most 5,000."""
+    row = EntryRow
+    query = select(row.block_timestamp, row.kind, row.token_id, row.delta_minor).where(
+        row.account == address_bytes(account), row.block_timestamp >= since
+    )
+    found = session.execute(query.order_by(row.block_number.desc(), row.log_index.desc()).limit(5_000))
+    return [(moment, kind, token, delta) for moment, kind, token, delta in found]
+
+
 def programmes(session: Session) -> list[ChainProgramme]:
     """Return all programmes by number."""
     supplies = {

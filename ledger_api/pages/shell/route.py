@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse, Response
 
 from ledger.errors import TongduiError
 from ledger_api.auth.tokens import BadToken
-from ledger_api.errors import CrossSite, TooManyRequests, Unauthenticated, UnknownHost
+from ledger_api.errors import CrossSite, NotRegistered, TooManyRequests, Unauthenticated, UnknownHost
 from ledger_api.http import problems
 from ledger_api.http.answers import request_id
 from ledger_api.http.problems import ProblemType
@@ -57,6 +57,8 @@ class PageRoute(APIRoute):
                 return await inner(request)
             except (Unauthenticated, BadToken):
                 return to_sign_in(request)
+            except NotRegistered:
+                return RedirectResponse("/wallet/register", status_code=303, headers={"Cache-Control": "no-store"})
             except TongduiError as error:
                 return error_page(request, problems.problem_type(error), error)
             except (OperationalError, DatabaseTimeout) as error:

@@ -9,8 +9,8 @@ How a signed-in page is written:
 * Every form begins with ``{{ own_fields() }}``: the session's token and an idempotency key, new for each rendered form.
 * Its route takes ``posted: Annotated[Posting, Depends(posting(…))]``: by then the token is checked. Writes go through
   ``posted.write.once(…)`` as the API's do, so a second tap gets the first answer; then ``posted.see("/path")``.
-* What is hard to take back calls ``posted.step_up()`` first, with the password in the field ``password``, and hands the
-  session it returns to ``posted.see(…, session)``.
+* What is hard to take back calls ``posted.confirm_password()`` first, for which the form has a field ``password``; when
+  it is done ``posted.see("/path", posted.renewed())`` gives the session a new id.
 * Who has not signed in, or no longer, is led to sign in and back by `PageRoute`.
 * A route's row in tests/unit/ledger_api/pages/test_room.py says who may call it.
 """
@@ -136,18 +136,21 @@ class Posting(Caller):
             keep_session(self.request, answer, self.services, session)
         return answer
 
-    def step_up(self) -> Begun:
-        """Check the password in the form once more, and give the session a new secret and id: the old ones are void.
+    def confirm_password(self) -> None:
+        """Check the password in the form once more, before a step that is hard to take back.
 
-        Raises SignInRefused, SignInThrottled, UnknownLogin, UnknownSession or PasswordsBusy.
+        Raises SignInRefused, SignInThrottled, UnknownLogin or PasswordsBusy.
         """
-        services, subject = self.services, self.principal.subject
-        services.sign_in.confirm(subject, self.form["password"], address=address_of(self.request))
-        held = services.sessions.find(self.secret)
+        address = address_of(self.request)
+        self.services.sign_in.confirm(self.principal.subject, self.form["password"], address=address)
+
+    def renewed(self) -> Begun:
+        """Give the session a new secret and id after that step: the old ones are void. Raises UnknownSession."""
+        held = self.services.sessions.find(self.secret)
         if held is None:
             raise UnknownSession
-        with services.database.transaction() as session:
-            return services.sessions.renew(session, held)
+        with self.services.database.transaction() as session:
+            return self.services.sessions.renew(session, held)
 
 
 def caller_of(request: Request, services: Deps) -> Caller:

@@ -53,7 +53,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "operator": ("operator",),
     # Addresses name merchant 1: this is another's.
     "other till": ("merchant:2:till", "merchant:11:till"),
-    "stranger scopes": ("resident:register",),
+    "newcomer": ("resident:register",),
 }
 ANYBODY = frozenset(ROLES)
 
@@ -136,6 +136,46 @@ MATRIX: dict[Page, frozenset[str]] = {
         POST /desk/residents/{resident_id}/orders/{order_id}/cancel
         POST /desk/residents/{resident_id}/pin
         POST /desk/residents/{resident_id}/pin/confirm
+        """,
+    ),
+    **rows(
+        frozenset({"resident"}),
+        """
+        GET /wallet
+        GET /wallet/history
+        GET /wallet/earned
+        GET /wallet/earned/{grant_id}
+        GET /wallet/earned/{grant_id}/receipt
+        GET /wallet/exchange
+        GET /wallet/exchange/check
+        POST /wallet/exchange
+        GET /wallet/shop
+        GET /wallet/shop/{offer_id}
+        GET /wallet/shop/{offer_id}/check
+        POST /wallet/shop/{offer_id}/pay
+        GET /wallet/orders
+        GET /wallet/orders/{order_id}
+        POST /wallet/orders/{order_id}/code
+        GET /wallet/orders/{order_id}/code/{slip_id}
+        POST /wallet/orders/{order_id}/cancel
+        GET /wallet/orders/{order_id}/receipt
+        GET /wallet/links
+        POST /wallet/links
+        POST /wallet/links/withdraw
+        GET /wallet/mine
+        GET /wallet/mine/data.json
+        GET /wallet/mine/history.csv
+        GET /wallet/mine/pin
+        POST /wallet/mine/pin
+        GET /wallet/mine/erase
+        POST /wallet/mine/erase
+        """,
+    ),
+    **rows(
+        frozenset({"resident", "newcomer"}),
+        """
+        GET /wallet/register
+        POST /wallet/register
         """,
     ),
 }

@@ -68,6 +68,7 @@ def steps_of(group: str, extra: Sequence[str], root: Path = ROOT) -> list[Step]:
         Step("form", (str(BIN / "ruff"), "format", "--check", ".")),
         Step("solidity", (str(BIN / "python"), "-m", "scripts.solidity_form", "--check")),
         Step("types", (str(BIN / "mypy"),)),
+        Step("types of the pages' modules", ("node", "node_modules/typescript/bin/tsc", "-p", "tsconfig.json")),
         Step("imports", (str(BIN / "lint-imports"),)),
         Step("dependencies", (str(BIN / "deptry"), *PRODUCT)),
         Step("dependencies of tools", (str(BIN / "deptry"), "scripts", "tests", *TOOLS_AND_TESTS)),

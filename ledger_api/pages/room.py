@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from ledger_api.pages.checker import check
-from ledger_api.pages.counter import acts, books, shift, till
+from ledger_api.pages.counter import acts, books, offline, shift, till
 from ledger_api.pages.desk import queue, serve, visit
 from ledger_api.pages.public import book, first
 from ledger_api.pages.shell import account, routes, sign_in
@@ -21,6 +21,7 @@ ROUTERS = (
     first.router,
     book.router,
     check.router,
+    offline.router,  # before the shops, whose numbers its names would be taken for
     till.router,
     acts.router,
     shift.router,

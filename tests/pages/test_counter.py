@@ -206,3 +206,20 @@ def test_a_fixed_code_is_read_back_from_paper(visit: Open, shop: Served) -> None
     assert isinstance(found["mm"], float)
     assert found["mm"] >= 25
     visitor.look("paper-code")
+
+
+def test_without_a_network_the_counter_says_that_it_cannot_confirm(visit: Open, shop: Served) -> None:
+    visitor = at_counter(visit)
+    page = visitor.page
+    page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
+    visitor.context.set_offline(True)
+    page.locator("#code").fill("123456")
+    page.get_by_role("button", name="查验").click()
+    expect(page.get_by_role("heading", name="没有网络")).to_be_visible()
+    expect(page.get_by_text("先不要交货")).to_be_visible()
+    visitor.look("counter-offline")
+    assert visitor.axe() == []
+    visitor.context.set_offline(False)
+    page.get_by_role("link").click()
+    expect(page.locator("#code")).to_be_visible()
+    visitor.complaints.clear()  # that there was no network is an error to the console

@@ -15,8 +15,9 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def test_lint_has_every_check() -> None:
     names = [step.name for step in checks.steps_of("lint", [])]
+    types = ["types", "types of the pages' modules"]
     dependencies = ["dependencies", "dependencies of tools"]
-    assert names == ["style", "form", "solidity", "types", "imports", *dependencies, "house", "reference", "artifacts"]
+    assert names == ["style", "form", "solidity", *types, "imports", *dependencies, "house", "reference", "artifacts"]
 
 
 def test_the_test_group_runs_both_environments(tmp_path: Path) -> None:

@@ -36,6 +36,9 @@ EVERYBODY: set[Page] = {
     ("POST", "/sign-in"),
     ("POST", "/sign-in/story"),
     ("GET", "/o/{offer_id}"),
+    ("GET", "/counter/manifest"),
+    ("GET", "/counter/offline"),
+    ("GET", "/counter/worker.js"),
 }
 NO_PAGES: set[Page] = {("POST", "/reports/policy")}
 """For browsers, not for people, and from any page of ours."""

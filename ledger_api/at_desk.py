@@ -206,9 +206,9 @@ def exchange(write: Writer, resident_id: int, body: ExchangeIn, pin: str) -> Non
     services = write.services
     if write.answered(body) is not None:
         return  # a repeat is no new try of the PIN
-    require_pin(services, write.principal, resident_id, pin)
     amount = parse_points("amount", body.amount)
     least = 1 if body.min_out is None else parse_points("min_out", body.min_out)
+    require_pin(services, write.principal, resident_id, pin)
 
     def effect(session: Session) -> tuple[int, BaseModel]:
         note_look(session, services, write.principal, resident_id, "exchangeAtDesk")

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from ledger.errors import TongduiError
-from ledger.standard.amounts import to_minor
+from ledger.standard.amounts import points_text, to_minor
 from ledger.standard.errors import MalformedAmountText
 from ledger.standard.ids import ProgrammeId
 from ledger_api import at_desk
@@ -89,7 +89,9 @@ def exchange(resident_id: ResidentIdText, posted: ClerkForm) -> Response:
     form = posted.form
     source, target = (_number(form[name]) for name in ("source", "target"))
     try:
-        body = ExchangeIn(from_programme=source, to_programme=target, amount=form["amount"])
+        body = ExchangeIn(
+            from_programme=source, to_programme=target, amount=form["amount"].strip(), min_out=form["least"] or None
+        )
         at_desk.exchange(posted.write, int(resident_id), body, form["pin"])
     except ValidationError:
         return _exchange_page(posted, resident_id, source, target, form["amount"])
@@ -211,6 +213,7 @@ def _exchange_page(
         target=target,
         amount=amount,
         quoted=quoted,
+        least="" if quoted is None else points_text(quoted.amount_out_minor),
         problem=None if error is None else caller.what_is_wrong(error),
     )
 

@@ -33,7 +33,7 @@ def test_a_fixed_code_leads_to_the_offer(api: Api) -> None:
     page = manager.get("/counter/1/offers/rice").text
     assert 'class="qr"' in page
     assert "http://127.0.0.1:8080/o/rice" in page
-    assert manager.get("/o/rice").headers["location"].endswith("/rice")
+    assert manager.get("/o/rice").headers["location"] == "/wallet/shop/rice"
 
 
 def test_an_offer_of_another_shop_has_no_code_here(api: Api) -> None:

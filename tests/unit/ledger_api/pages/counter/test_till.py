@@ -106,3 +106,16 @@ def test_refunds_see_the_list_and_serve_nobody(api: Api, quiet: None) -> None:
     assert 'name="code"' not in person.get("/counter/1").text
     assert person.form("/account", "/counter/1/check", code="123456").status_code == 403
     assert person.get("/counter/2").status_code == 403
+
+
+def test_the_camera_is_for_the_counter_and_nothing_signed_in_is_kept(api: Api, quiet: None) -> None:
+    till = staff(api)
+    for path, camera in (
+        ("/counter/1", "camera=(self)"),
+        ("/counter/1/shift", "camera=(self)"),
+        ("/account", "camera=()"),
+    ):
+        headers = till.get(path).headers
+        assert camera in headers["permissions-policy"], path
+        assert "geolocation=()" in headers["permissions-policy"]
+        assert headers["cache-control"] == "no-store", path

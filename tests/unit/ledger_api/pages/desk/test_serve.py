@@ -95,11 +95,14 @@ def test_an_exchange_is_computed_and_then_done_by_pin_once(api: Api, wang: Resid
     page = f"/desk/residents/{wang.resident_id}/exchange"
     quoted = one.get(f"{page}?source={VOLUNTEER}&target={GREEN}&amount=10")
     assert "10 → 40 积分" in quoted.text
+    assert 'name="least" value="40.00"' in quoted.text
     assert one.get(f"{page}?source={VOLUNTEER}&target={GREEN}&amount=ten").status_code == 422
     fields = {**one.fields(page + f"?source={VOLUNTEER}&target={GREEN}&amount=10"), "source": "1", "target": "2"}
     assert one.send(page, **fields, amount="10", pin="000001").status_code == 422
+    more = {**fields, "key": "another-key-1"}
+    assert one.send(page, **more, amount="10", least="40.01", pin=PIN).status_code == 422, "less than was read back"
     for _ in range(2):
-        assert one.send(page, **fields, amount="10", pin=PIN).status_code == 303
+        assert one.send(page, **fields, amount="10", least="40.00", pin=PIN).status_code == 303
     with api.world.database.read() as session:
         looks = [row.operation for row in session.query(IdentityLookRow)]
     assert looks.count("exchangeAtDesk") == 1

@@ -17,12 +17,12 @@ from ledger_api.http.answers import cacheable
 from ledger_api.http.paging import decode_cursor, encode_cursor
 from ledger_api.schemas.common import MerchantNumber, ProgrammeNumber, moment
 from ledger_api.schemas.operations import (
-    DeliveryOut,
-    DeliveryPage,
     EndpointIn,
     EndpointList,
     EndpointOut,
     EndpointSecretOut,
+    WebhookDeliveryOut,
+    WebhookDeliveryPage,
 )
 from ledger_api.services import Services
 
@@ -96,7 +96,7 @@ def end_for_agency(programme: ProgrammeNumber, endpoint_id: EndpointId, write: W
     return _ended(write, of_issuer(programme), endpoint_id)
 
 
-@router.get(SHOP + "/{endpoint_id}/deliveries", operation_id="listShopDeliveries", response_model=DeliveryPage)
+@router.get(SHOP + "/{endpoint_id}/deliveries", operation_id="listShopDeliveries", response_model=WebhookDeliveryPage)
 def deliveries_of_shop(
     merchant_id: MerchantNumber,
     endpoint_id: EndpointId,
@@ -111,7 +111,9 @@ def deliveries_of_shop(
     return _deliveries(request, services, of_merchant(merchant_id), endpoint_id, cursor, limit)
 
 
-@router.get(AGENCY + "/{endpoint_id}/deliveries", operation_id="listAgencyDeliveries", response_model=DeliveryPage)
+@router.get(
+    AGENCY + "/{endpoint_id}/deliveries", operation_id="listAgencyDeliveries", response_model=WebhookDeliveryPage
+)
 def deliveries_of_agency(
     programme: ProgrammeNumber,
     endpoint_id: EndpointId,
@@ -130,7 +132,7 @@ def deliveries_of_agency(
     SHOP + "/{endpoint_id}/deliveries/{message_id}/replay",
     operation_id="replayShopDelivery",
     status_code=202,
-    response_model=DeliveryOut,
+    response_model=WebhookDeliveryOut,
 )
 def replay_for_shop(
     merchant_id: MerchantNumber, endpoint_id: EndpointId, message_id: MessageId, write: Write
@@ -144,7 +146,7 @@ def replay_for_shop(
     AGENCY + "/{endpoint_id}/deliveries/{message_id}/replay",
     operation_id="replayAgencyDelivery",
     status_code=202,
-    response_model=DeliveryOut,
+    response_model=WebhookDeliveryOut,
 )
 def replay_for_agency(
     programme: ProgrammeNumber, endpoint_id: EndpointId, message_id: MessageId, write: Write
@@ -193,7 +195,7 @@ def _deliveries(
         found = services.webhook_book.deliveries(session, owner, endpoint_id, place[0] if place else None, limit + 1)
     next_cursor = encode_cursor(found[limit - 1].delivery_id) if len(found) > limit else None
     items = [_delivery_out(one) for one in found[:limit]]
-    return cacheable(request, DeliveryPage(items=items, next_cursor=next_cursor))
+    return cacheable(request, WebhookDeliveryPage(items=items, next_cursor=next_cursor))
 
 
 def _replayed(write: Write, owner: str, endpoint_id: str, message_id: str) -> Response:
@@ -209,8 +211,8 @@ def _endpoint_out(found: Endpoint) -> EndpointOut:
     )
 
 
-def _delivery_out(found: Delivery) -> DeliveryOut:
-    return DeliveryOut(
+def _delivery_out(found: Delivery) -> WebhookDeliveryOut:
+    return WebhookDeliveryOut(
         message_id=found.message_id,
         type=found.kind,
         state=found.state.value,

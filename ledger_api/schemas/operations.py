@@ -81,7 +81,7 @@ class EndpointSecretOut(Out):
     secret: str = Field(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
 
 
-class DeliveryOut(Out):
+class WebhookDeliveryOut(Out):
     """A message to an endpoint."""
 
     message_id: str = Field(description="`webhook-id`, the same at every attempt.")
@@ -95,8 +95,8 @@ class DeliveryOut(Out):
     ended_at: datetime | None
 
 
-class DeliveryPage(Out):
+class WebhookDeliveryPage(Out):
     """Messages, newest first."""
 
-    items: list[DeliveryOut]
+    items: list[WebhookDeliveryOut]
     next_cursor: str | None = None

@@ -56,7 +56,8 @@ from ledger_api.services import Services
 
 SECURE_COOKIE = "__Host-tongdui"
 LOOPBACK_COOKIE = "tongdui_here"
-"""Over plain http on this machine. Chromium takes Secure cookies there, Safari does not, so this one goes without."""
+"""Over plain http on this machine. Chromium (156, tried) takes Secure cookies there and Safari does not: this one goes
+without."""
 
 TOKEN_FIELD, KEY_FIELD = "token", "key"
 

@@ -162,6 +162,15 @@ def test_the_camera_reads_a_customer_s_screen(browser: Browser, shop: Served, tm
         launched.close()
 
 
+def test_a_photo_without_a_code_is_said_to_have_none(visit: Open, shop: Served) -> None:
+    page = at_counter(visit).page
+    blank = {"name": "blank.png", "mimeType": "image/png", "buffer": page.screenshot()}
+    page.locator("[data-photo]").set_input_files(blank)
+    expect(page.get_by_text("照片里没有认出码")).to_be_visible(timeout=20_000)
+    page.locator("[data-photo]").set_input_files({"name": "x.png", "mimeType": "image/png", "buffer": b"no picture"})
+    expect(page.get_by_text("照片里没有认出码")).to_be_visible()
+
+
 def test_a_camera_that_is_refused_leaves_the_field(visit: Open, shop: Served) -> None:
     page = at_counter(visit).page
     page.get_by_role("button", name="打开摄像头").click()

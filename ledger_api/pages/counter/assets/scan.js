@@ -78,8 +78,14 @@ class Scan {
     this.video.srcObject = this.stream;
     this.show(true);
     this.say("looking");
-    await this.video.play();
-    await this.look();
+    try {
+      await this.video.play();
+      await this.look();
+    } catch {
+      // No decoder could be loaded, or the camera went away: the field is there.
+      this.close();
+      this.say("denied");
+    }
   }
 
   async look() {
@@ -98,8 +104,13 @@ class Scan {
   async read_photo() {
     const file = this.photo.files?.[0];
     if (!file) return;
-    const picture = await createImageBitmap(file);
-    const text = await (await this.read())(picture, picture.width, picture.height);
+    let text = null;
+    try {
+      const picture = await createImageBitmap(file);
+      text = await (await this.read())(picture, picture.width, picture.height);
+    } catch {
+      // No picture, or no decoder: said below as what could not be read.
+    }
     this.photo.value = "";
     if (text) this.found(text);
     else this.say("unread");

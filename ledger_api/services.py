@@ -22,7 +22,7 @@ from ledger_api.auth.sessions import Sessions
 from ledger_api.auth.sign_in import SignIn
 from ledger_api.auth.tokens import LocalIssuer, TokenVerifier
 from ledger_api.http.metrics import Metrics
-from ledger_api.http.middleware import RateLimiter
+from ledger_api.http.middleware import Limiter
 from ledger_api.ports import ChainView, Check, InvariantReport, PageSettings, ProgrammeName, Receipts
 from redemption.acts.book import ActBook
 from redemption.acts.refund_approvals import RefundApprovals
@@ -85,7 +85,7 @@ class Services:
     """Keys the digests of stored requests."""
     readiness: Callable[[], Sequence[Check]]
     invariants: Callable[[], InvariantReport]
-    limiter: RateLimiter
+    limiter: Limiter
     metrics: Metrics = field(default_factory=Metrics)
     pages: PageSettings = field(default_factory=PageSettings)
     after_write: Callable[[], None] = lambda: None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import orjson
 
 from issuers.service import IssuerService
@@ -22,12 +25,12 @@ from ledger_api.auth.sign_in import SignIn
 from ledger_api.auth.throttle import SignInThrottle
 from ledger_api.auth.tokens import LOCAL_ALGORITHM, OIDC_ALGORITHMS, LocalIssuer, TokenVerifier
 from ledger_api.http.metrics import Metrics, issuance_metrics, liveness_metrics
-from ledger_api.http.middleware import RateLimiter
+from ledger_api.http.middleware import Limiter, RateLimiter
 from ledger_api.ports import PageSettings, ProgrammeName, StoryPerson
 from ledger_api.services import BodyLimits, Services
 from tongdui.bootstrap import City
 from tongdui.offline import derive
-from tongdui.readiness import readiness_checks
+from tongdui.readiness import WorkersBeside, readiness_checks
 from tongdui.settings import Settings
 from tongdui.workers import drop_paths
 
@@ -36,8 +39,17 @@ STORY_FILE = "story.json"
 """In the demo's state directory alone: as whom its pages sign one in with one click."""
 
 
-def services_of(city: City) -> Services:
-    """Return what the routes need of an open city.
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What an API process shares with others of its machine."""
+
+    limiter: Limiter
+    workers: Callable[[], WorkersBeside] | None
+    """Asks the process that has the workers; None where that is another machine's."""
+
+
+def services_of(city: City, beside: Beside | None = None) -> Services:
+    """Return what the routes need of an open city. ``beside``: of one process among several.
 
     Raises ConfigurationError where the local token issuer's key is damaged.
     """
@@ -45,6 +57,7 @@ def services_of(city: City) -> Services:
     from tongdui.chain_view import EngineChainView
 
     settings, gateway = city.settings, city.gateway
+    workers = None if beside is None else beside.workers
     issuer = None if settings.uses_oidc else open_token_issuer(settings, city.clock)
     sessions = Sessions(city.database, city.clock, _session_limits(settings))
     return Services(
@@ -89,11 +102,11 @@ def services_of(city: City) -> Services:
             is_open=settings.registration == "open",
         ),
         request_secret=derive(city.keys.master, "requests"),
-        readiness=readiness_checks(city.database, gateway, settings.workers, drop_paths(city)),
+        readiness=readiness_checks(city.database, gateway, settings.workers, drop_paths(city), workers),
         # The workers refresh the report each minute; without them here the request does.
         invariants=city.invariants.report if settings.workers else city.invariants.current,
-        limiter=RateLimiter(settings.rate_per_minute),
-        metrics=_metrics(gateway, city.issuers),
+        limiter=RateLimiter(settings.rate_per_minute) if beside is None else beside.limiter,
+        metrics=_metrics(gateway, city.issuers, workers),
         pages=PageSettings(
             public_url=settings.public_url, validators=tuple(settings.validators), people=_story(settings)
         ),
@@ -151,8 +164,11 @@ def _verifier(settings: Settings, issuer: LocalIssuer | None, clock: Clock) -> T
     )
 
 
-def _metrics(gateway: Gateway, issuers: IssuerService) -> Metrics:
+def _metrics(gateway: Gateway, issuers: IssuerService, workers: Callable[[], WorkersBeside] | None) -> Metrics:
     metrics = Metrics()
+
+    def alarms() -> float:
+        return len(gateway.health().alarms) + (len(workers().alarms) if workers is not None else 0)
 
     def unsigned() -> float:
         return issuers.unsettled().get("batches_prepared", 0)
@@ -177,5 +193,5 @@ def _metrics(gateway: Gateway, issuers: IssuerService) -> Metrics:
     metrics.gauge("tongdui_outbox_waiting_funding", "Mints that wait for funding", waiting)
     metrics.gauge("tongdui_batches_unsigned", "Batches whose issuer's signer is away or refuses", unsigned)
     metrics.collect(lambda: issuance_metrics(issuers.pipeline(), issuers.funding_waits()))
-    metrics.gauge("tongdui_alarms", "Alarms that need a person", lambda: len(gateway.health().alarms))
+    metrics.gauge("tongdui_alarms", "Alarms that need a person", alarms)
     return metrics

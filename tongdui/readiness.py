@@ -24,9 +24,14 @@ _GET_BLOCK = "eth_getBlockByNumber"
 
 
 def readiness_checks(
-    database: Database, gateway: Gateway, needs_workers: bool, drops: Mapping[ProgrammeSlug, Path] | None = None
+    database: Database,
+    gateway: Gateway,
+    needs_workers: bool,
+    drops: Mapping[ProgrammeSlug, Path] | None = None,
+    beside: Callable[[], WorkersBeside] | None = None,
 ) -> Callable[[], Sequence[Check]]:
-    """Return the function that checks everything anew at each call. ``drops``: drop folders by name."""
+    """Return the function that checks everything anew at each call. ``drops``: drop folders by name; ``beside`` asks
+    the process beside this one that has the workers."""
 
     def check() -> Sequence[Check]:
         checks = [_database(database)]
@@ -34,9 +39,28 @@ def readiness_checks(
             health = gateway.health()
         except TongduiError as error:
             return [*checks, Check("chain", False, str(error))]
-        return [*checks, *of_health(health, needs_workers), *of_drops(drops or {})]
+        checks += of_health(health, needs_workers)
+        if beside is not None:
+            checks.append(of_beside(beside()))
+        return [*checks, *of_drops(drops or {})]
 
     return check
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersBeside:
+    """How the workers fare that run in another process of this installation."""
+
+    is_running: bool
+    alarms: tuple[str, ...]
+    trouble: str | None
+
+
+def of_beside(workers: WorkersBeside) -> Check:
+    """Return what the process with the workers says of them. Pure."""
+    detail = "; ".join(workers.alarms) or workers.trouble or "no trouble"
+    is_well = workers.is_running and not workers.alarms
+    return Check("workers", is_well, detail if is_well or workers.alarms else f"they have stopped: {detail}")
 
 
 def of_drops(folders: Mapping[ProgrammeSlug, Path]) -> list[Check]:

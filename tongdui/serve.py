@@ -1,107 +1,34 @@
-"""Runs the API on a socket: one process, its workers beside it, a clean end on SIGTERM and SIGINT."""
+"""Runs the API and its workers: several API processes beside one with the workers, or all of it in one process."""
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from socket import socket
-from typing import Any
-
-import uvicorn
+from collections.abc import Callable
 
 from ledger.clock import Clock
-from ledger.errors import Unavailable
-from ledger_api.app import create_app
-from ledger_api.http.connections import ConnectionLimits, bounded, proxy_networks
-from tongdui.api import services_of
 from tongdui.bootstrap import City, open_city
 from tongdui.logs import configure_logs
 from tongdui.settings import Settings
-
-STOP_WITHIN_S = 10
 
 
 def serve(
     settings: Settings, clock: Clock | None = None, *, on_ready: Callable[[City, str], None] | None = None
 ) -> None:
-    """Serve until a signal ends it. ``on_ready`` hears the city and the URL once the socket listens.
+    """Serve until a signal ends it. ``on_ready`` hears the city and the URL once all processes listen.
 
-    Raises CannotListen, and what `open_city` raises.
+    ``clock``: in several processes, the one of the state directory (`tongdui.clock`), which each of them opens anew.
+    Raises CannotListen, ApiFailed, and what `open_city` raises.
     """
     configure_logs(settings.log_level)
+    # The web framework is imported where it is needed: not in a process that only looks after others.
+    if settings.processes > 1:
+        from tongdui.serving.parent import serve_in_processes
+
+        serve_in_processes(settings, clock, settings.processes, on_ready)
+        return
+    from ledger_api.app import create_app
+    from tongdui.api import services_of
+    from tongdui.serving.server import Server, http_config
+
     with open_city(settings, clock) as city:
-        server = Server(
-            http_config(create_app(services_of(city)), settings),
-            lambda url: on_ready(city, url) if on_ready else None,
-        )
-        server.run()
-
-
-def http_config(app: Any, settings: Settings) -> uvicorn.Config:
-    """Return how the API is served: bounded connections, and addresses in headers from declared proxies alone.
-
-    Raises ConfigurationError.
-    """
-    limits = ConnectionLimits(proxies=proxy_networks(settings.proxies))
-    return uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        http=bounded(limits),
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=True,
-        timeout_graceful_shutdown=STOP_WITHIN_S,
-        limit_concurrency=1_000,
-        proxy_headers=bool(settings.proxies),
-        forwarded_allow_ips=settings.proxies,
-    )
-
-
-class CannotListen(Unavailable):
-    """The address cannot be listened on, most often because another process does."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self.host, self.port = host, port
-        super().__init__(f"cannot listen on {host}, port {port}: another process may; --port 0 takes a free one")
-
-
-class Server(uvicorn.Server):
-    """A server that says where it listens: port 0 takes a free one."""
-
-    def __init__(self, config: uvicorn.Config, on_listening: Callable[[str], None]) -> None:
-        super().__init__(config)
-        self._on_listening = on_listening
-
-    def run(self, sockets: list[socket] | None = None) -> None:
-        """Serve until a signal ends it. Raises CannotListen where uvicorn would end the process."""
-        try:
-            super().run(sockets)
-        except SystemExit as error:
-            raise CannotListen(self.config.host, self.config.port) from error
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Stop on SIGINT and SIGTERM; uvicorn would raise them again and end the process with the city still open."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        """Start as uvicorn does, then say where."""
-        await super().startup(sockets)  # type: ignore[arg-type]
-        for server in self.servers:
-            for one in server.sockets:
-                host, port = one.getsockname()[:2]
-                self._on_listening(f"http://{host}:{port}")
-                return
+        config = http_config(create_app(services_of(city)), settings)
+        Server(config, lambda url: on_ready(city, url) if on_ready else None).run()

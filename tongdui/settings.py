@@ -162,6 +162,9 @@ class Settings(BaseSettings):
     workers: bool = True
     """Whether this process runs the gateway's workers (sender, indexer, settlement of orders)."""
 
+    processes: int = Field(default=1, ge=1, le=64)
+    """How many processes answer HTTP, beside one more with the workers. 1: one process does everything."""
+
     relayers: int = Field(default=4, ge=1, le=64)
     """How many sending keys share the work."""
 

@@ -7,15 +7,12 @@ imported on this way.
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable, Sequence
 
 from ledger.clock import Clock
 from ledger.errors import InvariantViolation
 from tongdui.bootstrap import City, open_city
+from tongdui.ending import ending_by_signal
 from tongdui.logs import configure_logs
 from tongdui.settings import Settings
 
@@ -45,7 +42,7 @@ def work(settings: Settings, clock: Clock | None = None, *, on_ready: Callable[[
         TongduiError: what `open_city` raises.
     """
     configure_logs(settings.log_level)
-    with _signals() as ending, open_city(settings.model_copy(update={"workers": True}), clock) as city:
+    with ending_by_signal() as ending, open_city(settings.model_copy(update={"workers": True}), clock) as city:
         ending.is_opening = False
         if on_ready is not None:
             on_ready(city)
@@ -53,27 +50,3 @@ def work(settings: Settings, clock: Clock | None = None, *, on_ready: Callable[[
             alarms = [*([city.gateway.alarm] if city.gateway.alarm else []), *city.invariants.alarms]
             if alarms:
                 raise WorkersStopped(alarms)
-
-
-class _Ending:
-    """What SIGTERM and SIGINT do: interrupt the opening, and later ask for the end."""
-
-    def __init__(self) -> None:
-        self.is_opening = True
-        self.event = threading.Event()
-
-    def hear(self, _number: int, _frame: FrameType | None) -> None:
-        if self.is_opening:
-            raise KeyboardInterrupt
-        self.event.set()
-
-
-@contextmanager
-def _signals() -> Iterator[_Ending]:
-    ending = _Ending()
-    before = {number: signal.signal(number, ending.hear) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield ending
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

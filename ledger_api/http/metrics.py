@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from issuers.reports.funding import FundingWait
@@ -22,15 +24,18 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        # What is counted lies in files of a folder where several processes share one, and is read from all of them.
+        self._is_shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        counted = CollectorRegistry() if self._is_shared else self.registry
         self._requests = Counter(
-            "tongdui_http_requests", "Requests answered", ["method", "route", "status"], registry=self.registry
+            "tongdui_http_requests", "Requests answered", ["method", "route", "status"], registry=counted
         )
         self._seconds = Histogram(
             "tongdui_http_request_seconds",
             "Time to answer",
             ["route"],
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30),
-            registry=self.registry,
+            registry=counted,
         )
         self._policy_reports = Counter(
             "tongdui_policy_reports", "Reports of pages that broke their policy", registry=self.registry
@@ -47,7 +52,7 @@ class Metrics:
 
     def gauge(self, name: str, help_text: str, read: Callable[[], float]) -> None:
         """Add a gauge that is read at each scrape."""
-        Gauge(name, help_text, registry=self.registry).set_function(read)
+        self.collect(lambda: [GaugeMetricFamily(name, help_text, value=read())])
 
     def collect(self, read: Callable[[], Iterable[Metric]]) -> None:
         """Add families of metrics that are read together at each scrape."""
@@ -55,7 +60,11 @@ class Metrics:
 
     def render(self) -> bytes:
         """Return the exposition text."""
-        return generate_latest(self.registry)
+        if not self._is_shared:
+            return generate_latest(self.registry)
+        counted = CollectorRegistry()
+        MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
+        return generate_latest(counted) + generate_latest(self.registry)
 
 
 class _Read(Collector):

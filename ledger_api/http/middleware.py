@@ -13,6 +13,7 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 from starlette.datastructures import Headers
@@ -66,6 +67,25 @@ class Quota:
         }
 
 
+def counted(per_minute: int, level: float, since_s: float) -> tuple[Quota, float]:
+    """Count a request against a bucket that held ``level`` requests ``since_s`` seconds ago; return where its caller
+    stands, and the level now. Pure."""
+    rate = per_minute / 60
+    level = max(0.0, min(float(per_minute), level + since_s * rate))
+    enough = level >= 1
+    level -= 1 if enough else 0
+    left = int(level)
+    return Quota(not enough, per_minute, left, max(1, int((left + 1 - level) / rate) + 1)), level
+
+
+class Limiter(Protocol):
+    """Counts requests by caller."""
+
+    def take(self, caller: str) -> Quota:
+        """Count one request, and return where the caller stands after it."""
+        ...
+
+
 class RateLimiter:
     """A token bucket a caller: ``per_minute`` on average, as many at once. The longest idle buckets are forgotten."""
 
@@ -78,17 +98,13 @@ class RateLimiter:
     def take(self, caller: str) -> Quota:
         """Count one request, and return where the caller stands after it."""
         now = self._monotonic()
-        rate = self._per_minute / 60
         with self._lock:
             level, at = self._buckets.pop(caller, (float(self._per_minute), now))
-            level = min(float(self._per_minute), level + (now - at) * rate)
-            enough = level >= 1
-            level -= 1 if enough else 0
+            quota, level = counted(self._per_minute, level, now - at)
             self._buckets[caller] = (level, now)
             if len(self._buckets) > BUCKETS_MAX:
                 self._buckets.popitem(last=False)
-        left = int(level)
-        return Quota(not enough, self._per_minute, left, max(1, int((left + 1 - level) / rate) + 1))
+        return quota
 
 
 class RequestLayer:

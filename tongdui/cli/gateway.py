@@ -30,6 +30,14 @@ def serve(
         int | None, typer.Option(min=0, max=65535, help="Port (default: 8080); 0 takes a free one.")
     ] = None,
     window_port: WindowPort = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=64,
+            help="Processes that answer HTTP, beside one with the workers (default: 1 for all).",
+        ),
+    ] = None,
     state_dir: StateDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -40,7 +48,7 @@ def serve(
     from tongdui.serve import serve as run
 
     output = Output(as_json=as_json)
-    chosen = settings(state_dir, host=host, port=port, rpc_proxy_port=window_port)
+    chosen = settings(state_dir, host=host, port=port, rpc_proxy_port=window_port, processes=processes)
 
     def ready(city: City, url: str) -> None:
         output.say(f"Open {url} in a browser (OpenAPI: {url}/openapi.json). Stop with Ctrl-C.", style="bold")

@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from ledger.chain.embedded.window import CALL_GAS_MAX, NotTaken, Submissions, WindowLimits, is_own_name
 from ledger.chain.engine import Engine
-from ledger.chain.rpc import RpcError
+from ledger.chain.rpc import UNIX_SOCKET, RpcError
 from ledger.errors import TongduiError
 from ledger.standard.ids import Address
 
@@ -211,21 +213,33 @@ class Proxy:
         targets: Collection[Address] = (),
         limits: WindowLimits | None = None,
         on_submitted: Callable[[], None] | None = None,
+        socket_path: Path | None = None,
+        own: Mapping[str, Callable[[], Any]] | None = None,
     ) -> None:
-        """Bind to a port of loopback (0: a free one) and serve from threads of its own."""
+        """Bind to a port of loopback (0: a free one), or to ``socket_path``, and serve from threads of its own.
+
+        ``own``: methods that are no chain's, by name, for processes of the same installation.
+        """
         self._engine = engine
         self._limits = limits or WindowLimits()
         self._submissions = Submissions(targets, self._limits)
         self._heavy = threading.BoundedSemaphore(self._limits.heavy_calls_max)
         self._on_submitted = on_submitted
         self._slots = threading.BoundedSemaphore(_THREADS_MAX)
-        self._server = _Server(("127.0.0.1", port), _handler(self))
+        self._own = own or {}
+        self._path = socket_path
+        if socket_path is None:
+            self._server: ThreadingHTTPServer = _Server(("127.0.0.1", port), _handler(self))
+        else:
+            self._server = _SocketServer(str(socket_path), _handler(self, is_socket=True))
         self._thread = threading.Thread(target=self._server.serve_forever, name="rpc-proxy", daemon=True)
         self._thread.start()
 
     @property
     def url(self) -> str:
         """Where the proxy listens."""
+        if self._path is not None:
+            return f"{UNIX_SOCKET}{self._path}"
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def close(self) -> None:
@@ -233,6 +247,8 @@ class Proxy:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
 
     def __enter__(self) -> Proxy:
         return self
@@ -281,6 +297,8 @@ class Proxy:
             return _failure(identifier, _INTERNAL, "the engine cannot serve this now")
 
     def _perform(self, method: str, params: list[Any]) -> Any:
+        if method in self._own:
+            return self._own[method]()
         final = self._engine.final_height()
         step = plan(method, params, final)
         match step:
@@ -333,10 +351,31 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
 
 
-def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
+class _SocketServer(_Server):
+    """On a Unix socket, which only this user can open."""
+
+    address_family = socket.AF_UNIX
+
+    def __init__(self, path: str, handler: type[BaseHTTPRequestHandler]) -> None:
+        ThreadingHTTPServer.__init__(self, path, handler)  # type: ignore[arg-type]  # a path is an address here
+
+    def server_bind(self) -> None:
+        """Take the path, also where a process that was killed left it behind."""
+        path = Path(str(self.server_address))
+        path.unlink(missing_ok=True)
+        self.socket.bind(str(path))
+        path.chmod(0o600)
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Return a connection and a caller's name, which a Unix socket's has not."""
+        connection, _ = self.socket.accept()
+        return connection, ("unix", 0)
+
+
+def _handler(proxy: Proxy, *, is_socket: bool = False) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
+        disable_nagle_algorithm = not is_socket
         timeout = _IDLE_TIMEOUT_S
 
         def do_POST(self) -> None:

@@ -16,7 +16,7 @@ import uvicorn
 from ledger.errors import ConfigurationError
 from ledger_api.http.connections import ConnectionLimits, bounded, check_framing, proxy_networks
 from tests.eventually import eventually
-from tongdui.serve import http_config
+from tongdui.serving.server import http_config
 from tongdui.settings import Settings
 
 SHORT = ConnectionLimits(head_s=0.4, pause_s=0.4, connections_max=10, address_connections_max=50)

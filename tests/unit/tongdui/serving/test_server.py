@@ -6,7 +6,8 @@ import pytest
 import uvicorn
 
 from tongdui.cli.console import ExitCode, exit_code
-from tongdui.serve import CannotListen, Server
+from tongdui.serving.errors import CannotListen
+from tongdui.serving.server import Server
 
 
 async def nothing(_scope: object, _receive: object, _send: object) -> None:

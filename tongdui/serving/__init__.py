@@ -1,0 +1,1 @@
+"""The API in several processes of one machine, beside one process with the workers."""

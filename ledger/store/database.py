@@ -22,6 +22,7 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import Session
 
 from ledger.errors import ConfigurationError, InvariantViolation, Unavailable
@@ -33,6 +34,7 @@ WRITE_OPTION = "tongdui_write"
 BUSY_TIMEOUT_MS = 30_000
 _CHECKPOINT_PAGES = 16_384  # 64 MiB of log
 _PREFER_INDEXES = "SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)"
+_USED_S, _IDLE_S = "tongdui used", 1.0
 _FEW = 100
 """On PostgreSQL, up to so many rows a statement each, all in one round trip, costs less than a temporary table, whose
 file and rows in the catalogue take two milliseconds and somebody's vacuum."""
@@ -63,9 +65,8 @@ class Database:
         backend = self.url.get_backend_name()
         if backend == "postgresql":
             self.url = self.url.set(drivername="postgresql+psycopg")
-            self.engine = create_engine(
-                self.url, pool_size=pool_size, max_overflow=10, pool_pre_ping=True, hide_parameters=True
-            )
+            self.engine = create_engine(self.url, pool_size=pool_size, max_overflow=10, hide_parameters=True)
+            _ping_idle_ones(self.engine)
         elif backend == "sqlite":
             self.engine = _sqlite_engine(self.url, pool_size)
         else:
@@ -147,6 +148,28 @@ def create_tables(connection: Connection) -> None:
     Base.metadata.create_all(connection)
     if connection.dialect.name == "sqlite":
         count_changed_facts(connection)
+
+
+def _ping_idle_ones(engine: Engine) -> None:
+    """Ask a pooled connection whether it lives before it is used again, unless it was used a moment ago.
+
+    SQLAlchemy's ``pool_pre_ping`` asks every time, which is one of some ten round trips of a group of reads. One that
+    dies within that moment fails its transaction, as any does that dies later; the pool is then emptied.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def _note(_dbapi_connection: Any, record: Any) -> None:
+        record.info[_USED_S] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _ping(dbapi_connection: Any, record: Any, _proxy: Any) -> None:
+        used_s = record.info.get(_USED_S)
+        if used_s is None or time.monotonic() - used_s < _IDLE_S:
+            return
+        try:
+            engine.dialect.do_ping(dbapi_connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error
 
 
 def _sqlite_engine(url: Any, pool_size: int) -> Engine:

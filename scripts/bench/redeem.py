@@ -68,6 +68,8 @@ class RedeemSizes:
     naive_s: float = 0.0
     """How long the naive way is measured, half before and half after; 0: not at all."""
     connections: int = _CONNECTIONS
+    processes: int = 1
+    """API processes beside one with the workers; 1: one process does everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def bench_redeem(sizes: RedeemSizes, folder: Path | None, tell: Tell) -> RedeemR
         with open_city(settings, clock, config=bench_city()) as city:
             tokens = settle_in(city, sizes.wallets)
             database = city.database.url.render_as_string(hide_password=False)
-        with _serving(settings, root / "serve.log") as (port, pid):
+        with _serving(settings, root / "serve.log", sizes.processes) as (port, pid):
             plan = root / "plan.json"
             asked = {"host": "127.0.0.1", "port": port, "tokens": tokens, "offer": OFFER, "database": database}
             plan.write_text(json.dumps({**asked, "connections": sizes.connections}), encoding="utf-8")
@@ -143,11 +145,13 @@ class _Cost:
     def read(self) -> dict[str, float]:
         """Return the seconds used so far; API processes and node are children of the one with the workers."""
         used = {kind: cpu_s(pid) or 0.0 for kind, pid in self._pids.items()}
-        used["api"] = sum(cpu_s(child) or 0.0 for child in self._apis)
+        apis = sum(cpu_s(child) or 0.0 for child in self._apis)
         children = own_children(self._pids["workers"])
         used["node"] = sum(cpu_s(child) or 0.0 for child in children if child not in self._apis)
-        used["workers"] -= used["api"] + used["node"]
-        return used
+        used["workers"] -= apis + used["node"]
+        if self._apis:
+            return used | {"api": apis}
+        return {"api and workers": used.pop("workers"), **used}
 
     def note(self, phase: str, before: dict[str, float], count: int) -> None:
         """Keep what a phase used, for each of ``count``."""
@@ -250,7 +254,7 @@ def count_paid(city: City, placed: Sequence[str]) -> tuple[int, int]:
     Raises InvariantViolation if the projection differs from the chain.
     """
     with city.database.read() as session:
-        stored = dict(session.execute(select(RedemptionOrderRow.order_id, RedemptionOrderRow.state)).tuples().all())
+        stored = dict(session.execute(select(RedemptionOrderRow.order_id, RedemptionOrderRow.state)).all())
     check = city.gateway.check_projection()
     if not check.is_equal:
         raise InvariantViolation(f"the projection differs from the chain: {check.differences[:3]}")
@@ -288,7 +292,7 @@ def _settings(state_dir: Path, database_url: str | None) -> Settings:
 
 
 @contextmanager
-def _serving(settings: Settings, log: Path) -> Iterator[tuple[int, int]]:
+def _serving(settings: Settings, log: Path, processes: int) -> Iterator[tuple[int, int]]:
     """Run ``tongdui serve`` with its workers and a log, and yield its port and process id."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -299,6 +303,7 @@ def _serving(settings: Settings, log: Path) -> Iterator[tuple[int, int]]:
         "TONGDUI_PORT": str(port),
         "TONGDUI_RPC_PROXY_PORT": "0",
         "TONGDUI_RATE_PER_MINUTE": str(_RATE),
+        "TONGDUI_PROCESSES": str(processes),
     }
     if url is not None:
         env["TONGDUI_DATABASE_URL"] = url.get_secret_value()

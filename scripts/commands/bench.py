@@ -165,6 +165,9 @@ def redeem(
         float, typer.Option(min=0, help="How long one web3.py transaction an order is measured (0: not).")
     ] = 0.0,
     connections: Annotated[int, typer.Option(min=1, max=256, help="How many requests are under way at once.")] = 64,
+    processes: Annotated[
+        int, typer.Option(min=1, max=16, help="API processes beside one with the workers (1: one process in all).")
+    ] = 1,
     folder: Annotated[
         Path | None, typer.Option(help="Keep state and files here, in an empty folder (default: thrown away).")
     ] = None,
@@ -181,7 +184,7 @@ def redeem(
     from scripts.bench.redeem import RedeemSizes, bench_redeem
 
     output = Output(as_json=as_json)
-    sizes = RedeemSizes(wallets, orders, read_seconds, database.value, before, naive_seconds, connections)
+    sizes = RedeemSizes(wallets, orders, read_seconds, database.value, before, naive_seconds, connections, processes)
     report = bench_redeem(sizes, folder, output.progress_console.print)
     for name, found in report.phases.items():
         figures = {key: round(value, 2) for key, value in found.items() if isinstance(value, float)}

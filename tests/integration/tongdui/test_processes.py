@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,8 +25,14 @@ from tests.eventually import eventually
 from tongdui.bootstrap import City, open_city
 from tongdui.settings import Settings
 
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+]
+
 ROOT = Path(__file__).resolve().parents[3]
-WALLETS = 12
+WALLETS = 6
 
 
 def settings(state: Path) -> Settings:
@@ -71,6 +78,11 @@ class Serving:
         return code
 
 
+def client(keep_alive: int = 1) -> httpx.Client:
+    limits = httpx.Limits(max_keepalive_connections=keep_alive)
+    return httpx.Client(verify=False, trust_env=False, timeout=60, limits=limits)
+
+
 class Buyer(threading.Thread):
     """Places orders one after another, each under a key of its own, until somebody answers; the address may change."""
 
@@ -81,6 +93,8 @@ class Buyer(threading.Thread):
         self.placed: list[str] = []
         self.url = ""
         self.is_over = threading.Event()
+        # One for all requests: to load the system's certificates anew for each takes longer than the order.
+        self.client = client()
 
     def run(self) -> None:
         number = 0
@@ -88,21 +102,19 @@ class Buyer(threading.Thread):
             key = {"Idempotency-Key": f"{self.buyer}-{number:04d}"}
             try:
                 body = {"offer": OFFER, "quantity": 1}
-                answer = httpx.post(
-                    self.url + "/v1/redemptions", json=body, headers={**self.headers, **key}, timeout=60
-                )
+                answer = self.client.post(self.url + "/v1/redemptions", json=body, headers={**self.headers, **key})
             except httpx.TransportError:
-                self.is_over.wait(0.05)
+                self.is_over.wait(0.2)
                 continue  # nobody knows what came of it: the same key again
             if answer.status_code >= 500:
-                self.is_over.wait(0.05)
+                self.is_over.wait(0.2)
                 continue
             assert answer.status_code == 202, answer.text
             self.placed.append(answer.json()["order_id"])
             number += 1
+        self.client.close()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_nothing_is_lost_or_doubled_when_any_of_the_processes_is_killed(tmp_path: Path) -> None:
     find_binary()
     state = tmp_path / "s"
@@ -141,16 +153,17 @@ def test_nothing_is_lost_or_doubled_when_any_of_the_processes_is_killed(tmp_path
     assert (lost, doubled) == (0, 0)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_processes_share_one_limit_and_one_count_and_end_together(tmp_path: Path) -> None:
     state = tmp_path / "s"
     serving = Serving(state, TONGDUI_RATE_PER_MINUTE="30")
     children = serving.apis
-    # A connection each, so that both processes are asked.
-    answers = [httpx.get(serving.url + "/v1/programmes", timeout=60) for _ in range(40)]
+    began = time.monotonic()
+    with client(keep_alive=0) as http:  # a connection each, so that both processes are asked
+        answers = [http.get(serving.url + "/v1/programmes") for _ in range(40)]
+        took_s = time.monotonic() - began
+        ready: dict[str, Any] = http.get(serving.url + "/readyz").json()
     passed = [one for one in answers if one.status_code == 200]
-    assert 30 <= len(passed) <= 38  # some come back while we ask
-    ready: dict[str, Any] = httpx.get(serving.url + "/readyz", timeout=60).json()
+    assert 30 <= len(passed) <= 31 + took_s / 2  # one comes back every two seconds
     assert {one["name"]: one["ok"] for one in ready["checks"]}["workers"] is True
     assert serving.end(signal.SIGTERM) == 0
     eventually(lambda: not any(Path(f"/proc/{one}").exists() for one in children))

@@ -26,10 +26,11 @@ from ledger.residents.registry import NewResident
 from ledger.standard.contract import GRANTS_MAX
 from ledger.standard.ids import MerchantId, ProgrammeId
 from ledger.store.models.api import ApiSubjectRow
+from ledger.store.models.projection import BalanceRow
 from ledger.store.models.redemption import RedemptionOrderRow
 from redemption.offers import Offer
 from redemption.states import State
-from scripts.bench import postgres
+from scripts.bench import padding, postgres
 from scripts.bench.issue import bench_city, work_folder
 from scripts.bench.naive import NaiveFound, naive_orders
 from scripts.bench.processes import cpu_s, own_children
@@ -68,6 +69,10 @@ class RedeemSizes:
     naive_s: float = 0.0
     """How long the naive way is measured, half before and half after; 0: not at all."""
     connections: int = _CONNECTIONS
+    padding: int = 0
+    """Residents beside those, who have spent all: only the tables are larger by them."""
+    history: int = 0
+    """Movements of the past, spread over all residents."""
     processes: int = 1
     """API processes beside one with the workers; 1: one process does everything."""
 
@@ -97,6 +102,7 @@ def bench_redeem(sizes: RedeemSizes, folder: Path | None, tell: Tell) -> RedeemR
         with open_city(settings, clock, config=bench_city()) as city:
             tokens = settle_in(city, sizes.wallets)
             database = city.database.url.render_as_string(hide_password=False)
+            _pad(city, sizes, tell)
         with _serving(settings, root / "serve.log", sizes.processes) as (port, pid):
             plan = root / "plan.json"
             asked = {"host": "127.0.0.1", "port": port, "tokens": tokens, "offer": OFFER, "database": database}
@@ -127,6 +133,20 @@ def bench_redeem(sizes: RedeemSizes, folder: Path | None, tell: Tell) -> RedeemR
     if legs:
         result["naive_orders_per_s"] = round(sum(leg.per_s for leg in legs) / len(legs), 1)
     return RedeemReport(result, phases, cost.spent_ms)
+
+
+def _pad(city: City, sizes: RedeemSizes, tell: Tell) -> None:
+    with city.database.read() as session:
+        tokens = list(session.scalars(select(BalanceRow.token_id).distinct()))
+    now = city.clock.timestamp()
+    if sizes.padding:
+        tell(f"add {sizes.padding} residents")
+        padding.add_residents(city.database, sizes.padding, tokens, now)
+    if sizes.history:
+        tell(f"add {sizes.history} movements")
+        padding.add_history(city.database, sizes.history, tokens, now)
+    if sizes.padding or sizes.history:
+        padding.settle(city.database)
 
 
 def _naive(folder: Path, sizes: RedeemSizes, tell: Tell) -> NaiveFound | None:

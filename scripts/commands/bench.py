@@ -165,6 +165,11 @@ def redeem(
         float, typer.Option(min=0, help="How long one web3.py transaction an order is measured (0: not).")
     ] = 0.0,
     connections: Annotated[int, typer.Option(min=1, max=256, help="How many requests are under way at once.")] = 64,
+    padding: Annotated[
+        int,
+        typer.Option("--residents", min=0, help="Residents beside those, in the tables alone: they have spent all."),
+    ] = 0,
+    history: Annotated[int, typer.Option(min=0, help="Movements of the past, in the table alone.")] = 0,
     processes: Annotated[
         int, typer.Option(min=1, max=16, help="API processes beside one with the workers (1: one process in all).")
     ] = 1,
@@ -184,7 +189,18 @@ def redeem(
     from scripts.bench.redeem import RedeemSizes, bench_redeem
 
     output = Output(as_json=as_json)
-    sizes = RedeemSizes(wallets, orders, read_seconds, database.value, before, naive_seconds, connections, processes)
+    sizes = RedeemSizes(
+        wallets,
+        orders,
+        read_seconds,
+        database.value,
+        before=before,
+        naive_s=naive_seconds,
+        connections=connections,
+        padding=padding,
+        history=history,
+        processes=processes,
+    )
     report = bench_redeem(sizes, folder, output.progress_console.print)
     for name, found in report.phases.items():
         figures = {key: round(value, 2) for key, value in found.items() if isinstance(value, float)}

@@ -47,3 +47,26 @@ def test_every_record_is_accounted_for(database: str, workers: int, tmp_path: Pa
     if naive_s:
         assert found["naive_per_s"] > 1
     assert "take in 1500 records" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_every_order_is_paid_once_and_each_way_has_its_figures(database: str, tmp_path: Path) -> None:
+    if database == "postgresql" and postgres.programs() is None:
+        pytest.skip("no PostgreSQL server programs on this machine")
+    sizes = {"wallets": 40, "orders": 100, "read-seconds": 1, "database": database, "before": 30, "connections": 8}
+    sizes |= {"residents": 500, "history": 3_001, "processes": 2} | (
+        {"naive-seconds": 2} if database == "sqlite" else {}
+    )
+    options = [word for name, value in sizes.items() for word in (f"--{name}", str(value))]
+    command = [sys.executable, "-m", "scripts", "bench", "redeem", "--json", "--folder", str(tmp_path), *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=560, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert (found["lost"], found["duplicated"], found["database"]) == (0, 0, database)
+    rates = ["orders_per_s", "reads_per_s", "before_orders_per_s", "before_reads_per_s"]
+    assert all(found[one] > 0 for one in rates)
+    assert (found.get("naive_orders_per_s", 0) > 0) == (database == "sqlite")
+    assert found["final_p50_s"] <= found["final_p99_s"]
+    assert found["reads_p99_ms"] > 0

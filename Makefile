@@ -52,12 +52,15 @@ bench-issue: setup ## Measure issuance from file to projection (RECORDS, RESIDEN
 	  --naive-seconds $(NAIVE_SECONDS) $(ARGS)
 
 # make bench-redeem ORDERS=5000 WALLETS=5000 READ_SECONDS=20 DATABASE=postgresql
+# After years, as on several cores: make bench-redeem ARGS="--residents 1000000 --history 10000000 --processes 2"
 ORDERS ?= 2000
 WALLETS ?= 1000
 READ_SECONDS ?= 10
+BEFORE ?= 200
+REDEEM_NAIVE_SECONDS ?= 10
 bench-redeem: setup ## Measure orders until they are final, and wallet reads, over HTTP (ORDERS, WALLETS, READ_SECONDS, DATABASE)
 	@.venv/bin/python -m scripts bench redeem --json --orders $(ORDERS) --wallets $(WALLETS) \
-	  --read-seconds $(READ_SECONDS) --database $(DATABASE) $(ARGS)
+	  --read-seconds $(READ_SECONDS) --before $(BEFORE) --naive-seconds $(REDEEM_NAIVE_SECONDS) --database $(DATABASE) $(ARGS)
 
 bench-network: setup engine ## The same work on the embedded engine and on a network of five processes (ARGS="--records 20000")
 	@.venv/bin/python -m scripts bench network --json $(ARGS)

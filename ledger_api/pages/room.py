@@ -11,6 +11,7 @@ from ledger_api.pages.public import book, first
 from ledger_api.pages.shell import account, routes, sign_in
 from ledger_api.pages.shell.rendering import Shell
 from ledger_api.pages.wallet import exchanging, home, mine, orders, register, shop
+from ledger_api.pages.wallet import offline as wallet_offline
 from ledger_api.ports import PageSettings
 
 ROUTERS = (
@@ -36,6 +37,7 @@ ROUTERS = (
     shop.router,
     orders.router,
     mine.router,
+    wallet_offline.router,
 )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 from ledger_api.pages.shell.preferences import SIZES
 from tests.eventually import eventually
@@ -230,3 +230,26 @@ def test_a_stolen_or_replayed_form_does_nothing(visit: Open, rider: str) -> None
     assert visitor.context.request.post(path, form=fields, headers=away).status == 403
     answers = [visitor.context.request.post(path, form=fields, headers=headers, max_redirects=0) for _ in range(2)]
     assert answers[0].headers["location"] == answers[1].headers["location"]
+
+
+def test_without_a_network_the_wallet_shows_what_it_last_knew_if_one_asked_for_that(visit: Open, rider: str) -> None:
+    visitor = visit(View(360))
+    page = sign_in(visitor, rider)
+    expect(page.locator("[data-offline]")).to_be_hidden()
+    page.goto("/wallet/mine")
+    page.get_by_role("button", name="存在这部手机上").click()
+    expect(page.get_by_role("heading", name="我的钱包", level=1)).to_be_visible()
+    page.goto("/wallet")  # through the worker, which keeps it
+    visitor.context.set_offline(True)
+    page.goto("/wallet")
+    expect(page.locator("[data-offline]")).to_be_visible()
+    expect(page.get_by_role("heading", name="各项目的积分")).to_be_visible()
+    visitor.context.set_offline(False)
+    page.goto("/wallet")
+    page.get_by_role("button", name="退出").click()
+    expect(page).to_have_url(re.compile("/$"))
+    visitor.context.set_offline(True)
+    with pytest.raises(Error):
+        page.goto("/wallet")
+    visitor.context.set_offline(False)
+    visitor.complaints.clear()  # the browser says of each missing answer that it is missing

@@ -15,7 +15,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 _PAGES = Path(__file__).resolve().parents[1]
-FOLDERS = tuple(_PAGES / room / "assets" for room in ("shell", "checker", "counter"))
+FOLDERS = tuple(_PAGES / room / "assets" for room in ("shell", "checker", "counter", "wallet"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ EVERYBODY: set[Page] = {
     ("GET", "/check/saved"),
     ("GET", "/assets/{digest}/{name}"),
     ("GET", "/join"),
+    ("GET", "/wallet/manifest"),
+    ("GET", "/wallet/worker.js"),
     ("GET", "/sign-in"),
     ("POST", "/join"),
     ("POST", "/preferences"),

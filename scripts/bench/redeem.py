@@ -96,14 +96,14 @@ def bench_redeem(sizes: RedeemSizes, folder: Path | None, tell: Tell) -> RedeemR
         postgres.running() if sizes.database == "postgresql" else nullcontext() as server,
     ):
         naive = [_naive(root / "naive-before", sizes, tell)]
-        settings = _settings(root / "city", None if server is None else server.create("bench"))
+        settings = settings_for(root / "city", None if server is None else server.create("bench"))
         tell(f"open a city with {sizes.wallets} wallets")
         clock = clock_of(settings.state_dir)
         with open_city(settings, clock, config=bench_city()) as city:
             tokens = settle_in(city, sizes.wallets)
             database = city.database.url.render_as_string(hide_password=False)
             _pad(city, sizes, tell)
-        with _serving(settings, root / "serve.log", sizes.processes) as (port, pid):
+        with serving(settings, root / "serve.log", sizes.processes) as (port, pid):
             plan = root / "plan.json"
             asked = {"host": "127.0.0.1", "port": port, "tokens": tokens, "offer": OFFER, "database": database}
             plan.write_text(json.dumps({**asked, "connections": sizes.connections}), encoding="utf-8")
@@ -297,7 +297,7 @@ def _paid_on_chain(city: City) -> Counter[bytes]:
     return found
 
 
-def _settings(state_dir: Path, database_url: str | None) -> Settings:
+def settings_for(state_dir: Path, database_url: str | None) -> Settings:
     return Settings(
         state_dir=state_dir,
         database_url=None if database_url is None else SecretStr(database_url),
@@ -312,7 +312,7 @@ def _settings(state_dir: Path, database_url: str | None) -> Settings:
 
 
 @contextmanager
-def _serving(settings: Settings, log: Path, processes: int) -> Iterator[tuple[int, int]]:
+def serving(settings: Settings, log: Path, processes: int) -> Iterator[tuple[int, int]]:
     """Run ``tongdui serve`` with its workers and a log, and yield its port and process id."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
     group.command("issue")(issue)
     group.command("curve")(curve)
     group.command("redeem")(redeem)
+    group.command("pages")(pages)
     group.command("network")(network)
     app.add_typer(group, name="bench")
 
@@ -210,6 +211,30 @@ def redeem(
     output.result(report.result)
     if report.result["lost"] or report.result["duplicated"]:
         raise typer.Exit(ExitCode.NO)
+
+
+def pages(
+    wallets: Annotated[int, typer.Option(min=10, help="How many residents have points and a session.")] = 200,
+    per_s: Annotated[float, typer.Option(min=1, help="How many pages are opened a second.")] = 50.0,
+    seconds: Annotated[float, typer.Option(min=1, help="For how long.")] = 20.0,
+    database: Annotated[Kind, typer.Option(help="Which database; PostgreSQL is started for the run.")] = Kind.SQLITE,
+    folder: Annotated[
+        Path | None, typer.Option(help="Keep state and files here, in an empty folder (default: thrown away).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Open signed-in residents' wallets at a steady rate on a real ``tongdui serve``, and say how long a page takes."""
+    from scripts.bench.pages import PageSizes, bench_pages
+
+    output = Output(as_json=as_json)
+    sizes = PageSizes(wallets, per_s, seconds, database.value)
+    found = bench_pages(sizes, folder, output.progress_console.print)
+    output.say(
+        f"{per_s:.0f} pages/s: half within {found['p50_ms']} ms, 95 % within {found['p95_ms']} ms;"
+        f" {found['cpu_ms_a_page']} ms of the processor each",
+        style="bold",
+    )
+    output.result(found)
 
 
 def _workers(asked: int | None, database: str) -> int:

@@ -80,7 +80,8 @@ def front_door(city: City) -> Iterator[FrontDoor]:
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client:
+        limits = httpx.Limits(keepalive_expiry=1.0)  # before the server ends them
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False, limits=limits) as client:
             yield FrontDoor(client, issuer)
     finally:
         server.should_exit = True

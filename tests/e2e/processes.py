@@ -24,6 +24,7 @@ from ledger.standard.civil_time import CITY_TZ
 from tests import nursery
 from tests.e2e.runs import environment
 from tests.eventually import eventually
+from tests.http_client import client_of
 from tests.nursery import Child
 from tongdui.api import open_token_issuer
 from tongdui.offline import open_books
@@ -110,7 +111,7 @@ def gateway(state_dir: Path, **settings: str) -> Iterator[Gateway]:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line.startswith("{"), (state_dir.parent / "gateways.log").read_text()[-3000:]
-        with httpx.Client(base_url=json.loads(line)["url"], timeout=60) as client:
+        with client_of(json.loads(line)["url"]) as client:
             yield Gateway(process, client)
     finally:
         if process.poll() is None:

@@ -18,6 +18,7 @@ from ledger.deployment.city import CityConfig
 from ledger.standard.civil_time import CITY_TZ
 from ledger.standard.quarters import expiry_quarter
 from ledger_api.app import create_app
+from tests.http_client import client_of
 from tests.integration.ledger_api.minting import mint
 from tongdui.api import open_token_issuer, services_of
 from tongdui.bootstrap import City, open_city
@@ -81,7 +82,7 @@ def served_city(state_dir: Path, config: CityConfig | None = None, **settings: A
         port = server.servers[0].sockets[0].getsockname()[1]
         url = f"http://127.0.0.1:{port}"
         try:
-            with httpx.Client(base_url=url, timeout=60) as client:
+            with client_of(url) as client:
                 yield Served(city, url, client)
         finally:
             server.should_exit = True

@@ -20,6 +20,7 @@ import pytest
 from issuers.sources.webhooks.signatures import sign
 from ledger.standard.civil_time import CITY_TZ
 from tests.eventually import eventually
+from tests.http_client import client_of
 from tests.integration.ledger_api.served import Served
 from tests.integration.ledger_api.test_serve import serving, token
 from tongdui.offline import open_books
@@ -150,7 +151,7 @@ def test_ten_times_at_once_is_once(served: Served, secret: bytes) -> None:
     ids = ["msg_the_same"] * 10 + [f"msg_other_{number}" for number in range(10)]
 
     def one(webhook_id: str) -> httpx.Response:
-        with httpx.Client(base_url=served.url, timeout=60) as client:
+        with client_of(served.url) as client:
             return push(client, secret, body, webhook_id, "application/x-ndjson")
 
     with ThreadPoolExecutor(10) as pool:

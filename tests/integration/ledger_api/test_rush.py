@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from tests.http_client import client_of
 from tests.integration.ledger_api.served import Served
 
 RESIDENTS = 12
@@ -25,7 +26,7 @@ def test_a_rush_on_scarce_goods_sells_each_piece_once(served: Served) -> None:
     def buy(number: int) -> list[httpx.Response]:
         headers, _ = residents[number]
         answers: list[httpx.Response] = []
-        with httpx.Client(base_url=served.url, timeout=60) as client:
+        with client_of(served.url) as client:
             while client.get("/v1/wallet", headers=headers).json()["programmes"][0]["balance"]["points"] == "0.00":
                 pass
             for count in range(ORDERS):

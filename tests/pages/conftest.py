@@ -14,8 +14,9 @@ from tests.pages.browser import View, Visitor, chromium, launch
 Open = Callable[..., Visitor]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser for one file's tests: while one is open its event loop counts as running, and `asyncio.run` refuses."""
     if chromium() is None:
         pytest.skip("no Chromium on this machine (on Debian: apt-get install chromium)")
     with sync_playwright() as playwright:

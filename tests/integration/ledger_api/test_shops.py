@@ -51,7 +51,7 @@ def soon(*args: Any) -> CityActors:
 def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bootstrap, "city_actors", soon)
-        with served_city(tmp_path_factory.mktemp("shops")) as found:
+        with served_city(tmp_path_factory.mktemp("shops"), rate_per_minute=100_000) as found:
             yield found
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ledger.chain.remote import Finality, RemoteEngine
-from ledger.chain.rpc import RpcClient
+from ledger.chain.rpc import RpcClient, RpcError
 from ledger.chain.transactions import sign_legacy
 from ledger.standard.keccak import keccak256
 from ledger.standard.signatures import SigningKey
@@ -25,6 +26,16 @@ def look(plan: NetworkPlan) -> NetworkStatus:
     return status(plan, int(time.time()))
 
 
+def receipt_of(engine: RemoteEngine, hashed: str) -> Any:
+    """Return a transaction's receipt, or None as long as there is none or the node is still indexing."""
+    try:
+        return engine.rpc.call("eth_getTransactionReceipt", [hashed])
+    except RpcError as error:
+        if not error.is_retryable:
+            raise
+        return None
+
+
 @needs_geth
 def test_a_network_of_three_signers_seals_takes_free_transactions_and_misses_who_is_stopped(tmp_path: Path) -> None:
     with network(tmp_path / "net", 3) as plan:
@@ -35,7 +46,7 @@ def test_a_network_of_three_signers_seals_takes_free_transactions_and_misses_who
         with RemoteEngine.open(answering.url, Finality.parse(plan.finality)) as engine:
             assert [one.in_pool for one in engine.submit([raw])] == [True]
             hashed = "0x" + digest.hex()
-            receipt = eventually(lambda: engine.rpc.call("eth_getTransactionReceipt", [hashed]))
+            receipt = eventually(lambda: receipt_of(engine, hashed))
             eventually(engine.final_height, lambda height: height >= int(receipt["blockNumber"], 16))
         gone = plan.validators[0]
         assert processes.stop(tmp_path / "net", gone)

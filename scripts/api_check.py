@@ -69,7 +69,7 @@ assert len(programmes.items) == len(wallet.programmes) > 0
 def main(argv: Sequence[str] | None = None) -> int:
     """Run all of it; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m scripts.api_check", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--seconds", type=float, default=12.0, help="how long each kind of person asks")
+    parser.add_argument("--seconds", type=int, default=12, help="how long each kind of person asks")
     parser.add_argument("--seed", type=int, default=7, help="of the generated requests")
     parser.add_argument("--only", action="append", choices=[*ROLES, "client"], help="one of them; may be repeated")
     options = parser.parse_args(argv)
@@ -110,7 +110,7 @@ def _token(state: Path, name: str, *scopes: str) -> str:
     return open_token_issuer(Settings(state_dir=state, _env_file=None), SystemClock()).issue(name, scopes)
 
 
-def _ask(url: str, token: str | None, seconds: float, seed: int, folder: Path) -> tuple[bool, int]:
+def _ask(url: str, token: str | None, seconds: int, seed: int, folder: Path) -> tuple[bool, int]:
     """Send generated requests as one kind of person; return whether all answers were right, and how many there were."""
     command = [str(TOOLS / "schemathesis"), "run", f"{url}/openapi.json", "--seed", str(seed), "--no-color"]
     command += ["--max-time", str(seconds), "--checks", CHECKS, "--continue-on-failure"]

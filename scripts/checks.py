@@ -37,6 +37,10 @@ PYTEST_FOLDERS = ("tests/e2e", "tests/faults", "tests/integration", "tests/pages
 IN_PARALLEL = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 
 
+# A browser and a city fill a core each.
+IN_PAIRS = ("-n", "2", *IN_PARALLEL[2:])
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One command of a group. ``report`` names the JUnit file that it writes, if it runs tests."""
@@ -85,9 +89,7 @@ def steps_of(group: str, extra: Sequence[str], root: Path = ROOT) -> list[Step]:
     brownie = str(root / ".venv-brownie" / "bin" / "python")
     contracts = Step("contracts", (brownie, "scripts/contract_tests.py", f"--junitxml={report}", *extra), report)
     report = REPORTS / "pages.xml"
-    pages = Step(
-        "pages", (str(BIN / "python"), "-m", "pytest", f"--junitxml={report}", *(extra or ("tests/pages",))), report
-    )
+    pages = Step("pages", (*pytest[:-1], f"--junitxml={report}", *(extra or (*IN_PAIRS, "tests/pages"))), report)
     groups = {
         "lint": lint,
         "artifacts": [artifacts],

@@ -21,7 +21,10 @@ function sound() {
   }
 }
 
-if (document.body.dataset.sound) sound();
+/** A page that is only shown again says nothing new, and a browser lets no sound begin without a tap before. */
+const [arrival] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
+
+if (document.body.dataset.sound && arrival?.type === "navigate") sound();
 document.addEventListener("click", () => /** @type {HTMLElement} */ (document.querySelector("[data-tap]")).click(), {
   once: true,
 });

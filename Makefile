@@ -21,7 +21,7 @@ CHECKER := ledger_api/pages/checker/assets/checker.js
 # More arguments for the program that a target runs: make test-contracts ARGS="-k mint".
 ARGS ?=
 
-.PHONY: help setup setup-dev engine demo serve bench bench-issue bench-redeem gas clearing-scale test test-quick test-python test-contracts test-pages test-faults test-races test-api test-network fuzz mutate mutate-sample lives bench-curve bench-network lint format docs compile check-artifacts lock clean
+.PHONY: help pictures setup setup-dev engine demo serve bench bench-issue bench-redeem gas clearing-scale test test-quick test-python test-contracts test-pages test-faults test-races test-api test-network fuzz mutate mutate-sample lives bench-curve bench-network lint format docs compile check-artifacts lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -90,6 +90,9 @@ test-contracts: setup .venv-brownie/.stamp ## The contracts' tests under Brownie
 
 test-pages: setup .venv/.dev.stamp node_modules/.dev.stamp ## The pages in a real browser (Debian's chromium), with axe; pictures go to build/pages
 	@.venv/bin/python -m scripts.checks pages $(ARGS)
+
+pictures: setup-dev ## Make the READMEs' pictures of the pages anew, by the pages' tests
+	@TONGDUI_PICTURES=1 .venv/bin/python -m scripts.checks pages $(ARGS)
 
 # make test-faults ROUNDS=300 SEED=1; FIRST is the first round's number, to play one again.
 ROUNDS ?= 10

@@ -18,6 +18,15 @@ from ledger_api.pages.shell.words import Language
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "build" / "pages"
+SHOWN = ROOT / "docs" / "pictures"
+README = {
+    "own-wallet-360-normal-zh-CN-light": "wallet",
+    "counter-till-360-normal-zh-CN-light": "counter",
+    "counter-paid-360-normal-zh-CN-light": "paid",
+    "desk-offer-1280-normal-zh-CN-light": "desk",
+    "book-1280-normal-zh-CN-light": "book",
+}
+"""Which pictures both READMEs show, and under what name: made anew by `make pictures`."""
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 _EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
@@ -99,6 +108,9 @@ class Visitor:
         """Keep a picture of the page."""
         PICTURES.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=PICTURES / f"{name}-{self.view}.png", full_page=True)
+        shown = README.get(f"{name}-{self.view}")
+        if shown is not None and os.environ.get("TONGDUI_PICTURES"):
+            self.page.screenshot(path=SHOWN / f"{shown}.png")
 
     def axe(self) -> list[str]:
         """Return axe's violations of WCAG 2.2 AA, one line each with where they are."""

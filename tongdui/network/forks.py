@@ -57,12 +57,17 @@ def heal(plan: NetworkPlan) -> list[str]:
     return moved
 
 
+def outweighs(plan: NetworkPlan) -> int:
+    """Return after how many blocks a branch has been sealed by more than half: no other can stand beside it then."""
+    return len(plan.validators) // 2 + 1
+
+
 def stands(plan: NetworkPlan, wait_s: float) -> bool:
     """Return whether no node that answers sees a new block within ``wait_s``."""
     deadline = time.monotonic() + wait_s
-    before = _highest(plan)
+    before = highest(plan)
     while time.monotonic() < deadline:
-        if _highest(plan) > before:
+        if highest(plan) > before:
             return False
         time.sleep(_LOOK_S)
     return True
@@ -111,7 +116,8 @@ def _head(one: Member) -> _Head:
     return _Head(number, hash32(member(block, "hash", _GET_BLOCK), _GET_BLOCK))
 
 
-def _highest(plan: NetworkPlan) -> int:
+def highest(plan: NetworkPlan) -> int:
+    """Return the greatest height of the nodes that answer; 0 where none does."""
     found = 0
     for one in plan.members:
         try:

@@ -21,6 +21,7 @@ _LOG = "node.log"
 _START_S = 60.0
 _STOP_S = 30.0
 _BEGINS_S = 10.0
+_GOES_ON_S = 120.0
 _LOOK_S = 0.1
 _LOG_TAIL = 400
 
@@ -116,9 +117,27 @@ def up(folder: Path, plan: NetworkPlan, binary: Path | None = None) -> list[Memb
         start(folder, plan, one, binary)
     for one in members:
         ready(folder, plan, one)
-    if members == list(plan.members) and forks.stands(plan, _BEGINS_S * plan.period_s):
-        forks.heal(plan)  # all began at once
+    if members == list(plan.members):
+        _begin(folder, plan, binary)
     return members
+
+
+def _begin(folder: Path, plan: NetworkPlan, binary: Path | None) -> None:
+    """Wait until a network whose nodes all began at once goes on for good: one new block may be the last of a fork."""
+    deadline = time.monotonic() + _GOES_ON_S
+    wanted = forks.highest(plan) + forks.outweighs(plan)
+    while forks.highest(plan) < wanted:
+        if time.monotonic() > deadline:
+            raise NetworkNotUp("any", f"the network is not at block {wanted} {_GOES_ON_S:.0f} s after its start")
+        if not forks.stands(plan, _BEGINS_S * plan.period_s):
+            continue
+        try:
+            forks.heal(plan)
+        except NetworkNotUp:  # a node does not fetch the branch that was taken: it does when it starts
+            for one in plan.members:
+                stop(folder, one)
+                start(folder, plan, one, binary)
+                ready(folder, plan, one)
 
 
 def down(folder: Path, plan: NetworkPlan) -> list[Member]:

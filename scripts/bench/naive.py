@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -116,7 +117,7 @@ class NaiveFound:
     cpu_ms: dict[str, float]
 
 
-class _Naive:
+class _Naive(ABC):
     """Senders that each do one thing after another."""
 
     def __init__(self, node: NaiveNode, contract: str) -> None:
@@ -160,12 +161,13 @@ class _Naive:
     def _cpu_s(self) -> dict[str, float]:
         return {"web3": time.process_time(), "node": cpu_s(self._node.pid) or 0.0}
 
+    @abstractmethod
     async def _prepare(self, accounts: Sequence[Any]) -> None:
         """Do what has to be there before anything is counted."""
 
+    @abstractmethod
     def _call(self, account: Any, nonce: int) -> Any:
         """Return the contract call of a sender's next transaction."""
-        raise NotImplementedError
 
     async def _send(self, account: Any, stop: asyncio.Event) -> None:
         nonce = 0
@@ -203,6 +205,9 @@ class _Mints(_Naive):
     def __init__(self, node: NaiveNode) -> None:
         super().__init__(node, "PointsLedger")
         self._number = 0
+
+    async def _prepare(self, accounts: Sequence[Any]) -> None:
+        """Nothing: a mint needs no points before it."""
 
     def _call(self, account: Any, nonce: int) -> Any:  # noqa: ARG002  (anybody's, and each is a batch of its own)
         self._number += 1
